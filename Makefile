@@ -1,0 +1,60 @@
+# Only make and Python 3.11 are presupposed; everything else is installed into .venv.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PYTHONPATH := $(CURDIR)/plugins
+export COMPANY ?=
+export FROM ?=
+export TO ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run rollback up down test check fmt bench lock clean
+
+help: ## List the commands
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(VENV)/installed: requirements.lock
+	@echo "Setting up $(VENV) …"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@awk '/^uv==/ {uv = 1} uv {print} uv && !/\\$$/ {exit}' requirements.lock > $(VENV)/uv.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $(VENV)/uv.txt
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	@touch $@
+
+run: $(VENV)/installed ## Run the pipeline (COMPANY=companies/x FROM=2017-01-01 TO=2017-12-31)
+	@$(BIN)/python -m kith run
+
+rollback: $(VENV)/installed ## Point `current` at the release before (RELEASE=id for another)
+	@$(BIN)/python -m kith rollback
+
+up: $(VENV)/installed ## Start the Airflow server
+	@$(BIN)/python -m kith up
+
+down: $(VENV)/installed ## Stop what `make up` started
+	@$(BIN)/python -m kith down
+
+test: $(VENV)/installed ## Run all tests
+	@$(BIN)/python -m pytest
+
+check: $(VENV)/installed ## Lint and types; changes nothing
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/sqlfluff lint dbt_project/models companies
+
+fmt: $(VENV)/installed ## Format Python and SQL
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+	@$(BIN)/sqlfluff fix dbt_project/models companies
+
+bench: $(VENV)/installed ## Seconds, memory and orchestration tax (ROWS="1500000 5000000")
+	@$(BIN)/python tests/bench/bench.py
+
+lock: $(VENV)/installed ## Resolve requirements*.txt into requirements.lock
+	@$(BIN)/uv pip compile requirements-dev.txt --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-header --quiet -o requirements.lock
+
+clean: ## Remove the environment and the caches, never the data in KITH_HOME
+	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Kith: raw customer interactions in, audited customer marts out."""

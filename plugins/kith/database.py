@@ -1,0 +1,41 @@
+"""How every DuckDB connection of Kith is opened."""
+
+from pathlib import Path
+
+import duckdb
+
+from kith.settings import load_settings
+
+
+def connect(
+    path: Path | None = None, *, scratch: Path, read_only: bool = False
+) -> duckdb.DuckDBPyConnection:
+    """Open a DuckDB file, or an in-memory database when `path` is None.
+
+    `scratch` is a folder for what does not fit into memory. Extensions are never
+    downloaded, and sessions run in UTC.
+    """
+    settings = load_settings()
+    scratch.mkdir(parents=True, exist_ok=True)
+    connection = duckdb.connect(
+        str(path) if path else ":memory:",
+        read_only=read_only,
+        config={
+            "memory_limit": settings.memory_limit,
+            "threads": settings.threads,
+            "temp_directory": str(scratch),
+            "autoinstall_known_extensions": False,
+        },
+    )
+    connection.execute("set TimeZone = 'UTC'")
+    return connection
+
+
+def quote(identifier: str) -> str:
+    """An SQL identifier in double quotes."""
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """An SQL string literal."""
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,56 @@
+"""The only place in Python that reads the environment."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+# Every library's phone-home, off. Exported to each process that Kith starts.
+NO_TELEMETRY = {
+    "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    "DO_NOT_TRACK": "1",
+    "GX_ANALYTICS_ENABLED": "false",
+    "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "false",
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where state lives and how much of the machine a process may take.
+
+    `memory_limit` is DuckDB's spelling of bytes ("6GB"); `threads` a count.
+    """
+
+    home: Path
+    company: Path
+    memory_limit: str
+    threads: int
+    releases_kept: int
+    release_grace_minutes: int
+
+
+def _default_memory_limit() -> str:
+    # DuckDB's limit covers its buffers only: leave half the machine to the rest,
+    # and do not take more than the largest benchmark needs.
+    machine_gb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{max(1, min(6, int(machine_gb / 2)))}GB"
+
+
+def load_settings() -> Settings:
+    """Read the settings from the environment (`.env.example` lists them)."""
+    environment = os.environ
+    company = Path(environment.get("KITH_COMPANY") or "companies/complete_journey")
+    return Settings(
+        home=(REPOSITORY / (environment.get("KITH_HOME") or ".kith")).resolve(),
+        company=(REPOSITORY / company).resolve(),
+        memory_limit=environment.get("KITH_MEMORY_LIMIT") or _default_memory_limit(),
+        threads=int(environment.get("KITH_THREADS") or os.cpu_count() or 2),
+        releases_kept=int(environment.get("KITH_RELEASES_KEPT") or 5),
+        release_grace_minutes=int(environment.get("KITH_RELEASE_GRACE_MINUTES") or 10),
+    )
+
+
+def child_environment(**extra: str) -> dict[str, str]:
+    """Environment of a child process: ours, telemetry off, and `extra`."""
+    return {**os.environ, **NO_TELEMETRY, **extra}
