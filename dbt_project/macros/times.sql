@@ -1,0 +1,27 @@
+{#- The company's calendar day of a UTC timestamp. -#}
+{% macro business_date(timestamp_utc) -%}
+    {{ return(adapter.dispatch('business_date', 'kith')(timestamp_utc)) }}
+{%- endmacro %}
+
+{% macro default__business_date(timestamp_utc) -%}
+    cast(from_utc_timestamp({{ timestamp_utc }}, '{{ var("time_zone") }}') as date)
+{%- endmacro %}
+
+{% macro duckdb__business_date(timestamp_utc) -%}
+    cast(
+        timezone('{{ var("time_zone") }}', timezone('UTC', {{ timestamp_utc }})) as date
+    )
+{%- endmacro %}
+
+{#- The UTC instant at which a business day begins. -#}
+{% macro business_midnight(day) -%}
+    {{ return(adapter.dispatch('business_midnight', 'kith')(day)) }}
+{%- endmacro %}
+
+{% macro default__business_midnight(day) -%}
+    to_utc_timestamp(cast({{ day }} as timestamp), '{{ var("time_zone") }}')
+{%- endmacro %}
+
+{% macro duckdb__business_midnight(day) -%}
+    timezone('UTC', timezone('{{ var("time_zone") }}', cast({{ day }} as timestamp)))
+{%- endmacro %}
