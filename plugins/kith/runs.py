@@ -162,16 +162,18 @@ class Run:
             journal.write(line)
 
     @contextmanager
-    def writer_lock(self) -> Iterator[None]:
+    def writer_lock(self) -> Iterator[int]:
         """Hold the warehouse's OS lock; waits for another writer to end.
 
         Airflow's pool keeps tasks apart; this keeps people and runs apart. The
-        kernel frees it when the process dies, however it dies.
+        kernel frees it when the process dies, however it dies. Yields the lock's
+        file descriptor: a child process that inherits it holds the lock as well, so
+        that a child whose parent was killed still keeps the next writer waiting.
         """
         self.warehouse.parent.mkdir(parents=True, exist_ok=True)
         with (self.warehouse.parent / "writer.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+            yield lock.fileno()
 
 
 def plan_run(
