@@ -238,17 +238,18 @@ def _source_sql(
     key = ", ".join(map(quote, table.rules.key or ["row_key"]))
     repeated = f"select {key} from {rows} group by {key} having count(*) > 1"
     # Admission leaves each key once per interval, so one interval needs no second
-    # look. A key in several intervals was delivered again: the latest load counts.
+    # look. Of a key in several intervals the row with the latest cursor counts, then
+    # the latest load: as admission does within one delivery, so that the outcome is
+    # the same whether the days came at once, one by one, or in disorder.
     if len(files) == 1 or not warehouse.execute(f"{repeated} limit 1").fetchone():
         return f"select * from {rows}"
+    order = f"{quote(table.rules.cursor or '')} desc, loaded_at desc"
     return f"""
         with repeated_keys as ({repeated})
         select * from {rows} anti join repeated_keys using ({key})
         union all by name
         select * from {rows} semi join repeated_keys using ({key})
-        qualify row_number() over (
-            partition by {key} order by loaded_at desc, {quote(table.rules.cursor or "")}
-        ) = 1
+        qualify row_number() over (partition by {key} order by {order}) = 1
     """
 
 

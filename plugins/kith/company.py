@@ -51,7 +51,7 @@ def _known_time_zone(value: str) -> str:
 
 
 class ActivityStates(_Strict):
-    """Days since the last purchase from which a customer counts as …"""
+    """Days since the last purchase from which a customer counts as such."""
 
     drowsy: int = Field(default=30, gt=0)
     half_asleep: int = Field(default=90, gt=0)
@@ -65,8 +65,7 @@ class ActivityStates(_Strict):
 
 
 class ColumnRules(_Strict):
-    """What one column of a delivery must satisfy; a row that does not goes to
-    quarantine."""
+    """What a column's values must satisfy; a row that does not is quarantined."""
 
     required: bool = False
     minimum: float | None = None
