@@ -1,0 +1,126 @@
+"""What several test files share: a run of the whole pipeline, on a company."""
+
+import datetime as dt
+import json
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from kith.company import load_company
+from kith.runs import Interval, Run
+from kith.settings import REPOSITORY
+from tests.companies.generate import generate
+
+CORNER_SHOP_FORMATS = {
+    "customers": "csv",
+    "products": "jsonl.gz",
+    "orders": "csv.gz",
+    "order_lines": "csv",
+    "mailings": "csv.zst",
+    "clicks": "jsonl.zst",
+}
+
+
+@pytest.fixture
+def kith_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty $KITH_HOME of the test's own."""
+    home = tmp_path / "home"
+    monkeypatch.setenv("KITH_HOME", str(home))
+    return home
+
+
+@pytest.fixture(scope="session")
+def corner_shop_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A corner shop of 3,000 interactions in every file format; not to be changed."""
+    folder = tmp_path_factory.mktemp("corner_shop")
+    return generate(folder, 3000, CORNER_SHOP_FORMATS)
+
+
+def new_run(
+    company: Path, from_day: str = "2024-01-01", to_day: str = "2024-12-31"
+) -> Run:
+    """A run over these days in the current $KITH_HOME."""
+    return Run(
+        company=load_company(company),
+        interval=Interval(
+            dt.date.fromisoformat(from_day), dt.date.fromisoformat(to_day)
+        ),
+        run_id=f"test__{uuid.uuid4().hex}",
+        home=Path(os.environ["KITH_HOME"]),
+    )
+
+
+def run_pipeline(run: Run) -> Path:
+    """Call the stages in the DAG's order; returns the release now current."""
+    from kith.admit import admit_table
+    from kith.build import build
+    from kith.gate import audit
+    from kith.publish import publish
+    from kith.pull import pull_table
+    from kith.report import write_report
+
+    for stage in (pull_table, admit_table):
+        for table in run.company.sources:
+            stage(run, table.full_name)
+    for closing in (build, audit, publish, write_report):
+        closing(run)
+    return (run.published / "current").resolve()
+
+
+def content_hashes(release: Path) -> dict[str, str]:
+    """Content hash of each mart, without the two logs of runs."""
+    marts = json.loads((release / "manifest.json").read_text())["marts"]
+    return {
+        name: mart["content_hash"]
+        for name, mart in marts.items()
+        if name not in ("operations.gate_results", "operations.publications")
+    }
+
+
+@pytest.fixture(scope="session")
+def kith_command() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """`python -m kith …` in a process of its own, as the Makefile calls it."""
+
+    def call(
+        *arguments: str, timeout: int = 600, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "kith", *arguments],
+            cwd=REPOSITORY,
+            env={
+                **os.environ,
+                "PYTHONPATH": str(REPOSITORY / "plugins"),
+                **environment,
+            },
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def complete_journey(
+    tmp_path_factory: pytest.TempPathFactory,
+    kith_command: Callable[..., subprocess.CompletedProcess[str]],
+) -> Path:
+    """State of the company complete_journey after `make run`, through Airflow."""
+    home = tmp_path_factory.mktemp("complete_journey")
+    done = kith_command(
+        "run", COMPANY="companies/complete_journey", KITH_HOME=str(home)
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return home / "complete_journey"
+
+
+@pytest.fixture(scope="session")
+def complete_journey_release(complete_journey: Path) -> Path:
+    """The candidate that was published: a DuckDB file with feeds, facts and marts."""
+    return complete_journey / "warehouse" / "kith_build.duckdb"
