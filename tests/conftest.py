@@ -26,6 +26,34 @@ CORNER_SHOP_FORMATS = {
 }
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--fail-on-skip",
+        action="store_true",
+        help="end non-zero when a test was skipped: for machines that have everything",
+    )
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    skipped = terminalreporter.stats.get("skipped", [])
+    if config.getoption("--fail-on-skip") and skipped:
+        terminalreporter.write_line(
+            f"--fail-on-skip: {len(skipped)} tests did not run, see above", red=True
+        )
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if (
+        session.config.getoption("--fail-on-skip")
+        and session.exitstatus == pytest.ExitCode.OK
+        and reporter.stats.get("skipped")
+    ):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 @pytest.fixture
 def kith_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty $KITH_HOME of the test's own."""
