@@ -48,8 +48,8 @@ fmt: $(VENV)/installed ## Format Python and SQL
 	@$(BIN)/ruff format .
 	@$(BIN)/sqlfluff fix dbt_project/models companies
 
-bench: $(VENV)/installed ## Seconds, memory and orchestration tax (ROWS="1500000 5000000")
-	@$(BIN)/python tests/bench/bench.py
+bench: $(VENV)/installed ## Seconds, memory, orchestration tax (ROWS="1500000 5000000")
+	@$(BIN)/python -m tests.bench.bench $(ROWS)
 
 lock: $(VENV)/installed ## Resolve requirements*.txt into requirements.lock
 	@$(BIN)/uv pip compile requirements-dev.txt --universal --python-version 3.11 \

@@ -1,0 +1,199 @@
+"""End-to-end seconds and peak memory by stage, and the orchestration tax.
+
+    make bench ROWS="1500000 5000000 20000000"
+
+For each size a corner shop with that many interactions is generated and run through
+`make run`'s own command. Then the same work is typed into one bare DuckDB process:
+each file copied to Parquet and cast to the declared types, dbt's compiled models and
+tests in dbt's order, each mart copied into a second file and to Parquet. The gate's
+queries are not in it. The tax is the whole run over the bare one, measured one after
+the other on the same machine; the machine's noise strikes both.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+
+from kith.company import PUBLISHED_SCHEMAS, load_company
+from kith.database import connect, literal, quote
+from kith.settings import REPOSITORY
+from tests.companies.generate import generate
+
+
+class MemorySampler(threading.Thread):
+    """Resident bytes of a process and its descendants, ten times a second."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(daemon=True)
+        self.root = psutil.Process(pid)
+        self.samples: list[tuple[float, int]] = []
+
+    def run(self) -> None:
+        """Sample until the process is gone."""
+        while self.root.is_running() and self.root.status() != psutil.STATUS_ZOMBIE:
+            total = 0
+            for process in [self.root, *self.root.children(recursive=True)]:
+                try:
+                    total += process.memory_info().rss
+                except psutil.NoSuchProcess:
+                    continue
+            self.samples.append((time.time(), total))
+            time.sleep(0.1)
+
+    def peak_gb(self, start: float = 0, end: float = float("inf")) -> float:
+        """Highest sample between two points of time, in GB."""
+        within = [size for at, size in self.samples if start <= at <= end]
+        return max(within, default=0) / 1e9
+
+
+def measured(command: list[str], **environment: str) -> tuple[float, MemorySampler]:
+    """Run a command; its wall seconds and its memory."""
+    started = time.time()
+    process = subprocess.Popen(
+        command,
+        cwd=REPOSITORY,
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    sampler = MemorySampler(process.pid)
+    sampler.start()
+    output, _ = process.communicate()
+    seconds = time.time() - started
+    if process.returncode != 0:
+        sys.exit(f"{' '.join(command)} ended with {process.returncode}:\n{output}")
+    return seconds, sampler
+
+
+def stages(journal: Path) -> dict[str, tuple[float, float]]:
+    """First start and last end of each stage of a run."""
+    spans: dict[str, tuple[float, float]] = {}
+    for line in journal.read_text().splitlines():
+        entry = json.loads(line)
+        start, end = spans.get(entry["stage"], (entry["at"], entry["at"]))
+        spans[entry["stage"]] = (min(start, entry["at"]), max(end, entry["at"]))
+    return spans
+
+
+def bare(folder: Path, state: Path, scratch: Path) -> None:
+    """The work of a run as plain SQL in this one process."""
+    company = load_company(folder)
+    target = state / "dbt" / "target"
+    results = json.loads((target / "run_results.json").read_text())["results"]
+    results.sort(key=lambda result: result["timing"][-1]["completed_at"])
+    nodes = json.loads((target / "manifest.json").read_text())["nodes"]
+    with connect(scratch / "bare.duckdb", scratch=scratch / "tmp") as connection:
+        connection.execute("set preserve_insertion_order = false")
+        for table in company.sources:
+            (origin,) = folder.glob(table.rules.path)
+            raw = scratch / f"{table.name}.raw.parquet"
+            admitted = scratch / f"{table.name}.parquet"
+            connection.execute(
+                f"copy (from {literal(str(origin))}) to {literal(str(raw))}"
+            )
+            columns = ", ".join(
+                f"try_cast({quote(column.name)} as {column.data_type}) "
+                f"as {quote(column.name)}"
+                for column in table.columns
+            )
+            connection.execute(
+                f"copy (select {columns}, timestamp '2025-01-01' as loaded_at "
+                f"from {literal(str(raw))}) to {literal(str(admitted))}"
+            )
+            connection.execute(f"create schema if not exists {quote(table.source)}")
+            connection.execute(
+                f"create view {quote(table.source)}.{quote(table.name)} as "
+                f"from {literal(str(admitted))}"
+            )
+        warehouse = literal(str(state / "warehouse" / "kith_build.duckdb"))
+        connection.execute(f"attach {warehouse} as built (read_only)")
+        connection.execute("create schema kith")
+        for (name,) in connection.execute(
+            "select table_name from duckdb_tables() "
+            "where database_name = 'built' and schema_name = 'kith'"
+        ).fetchall():
+            connection.execute(f"create table kith.{name} as from built.kith.{name}")
+        connection.execute("detach built")
+        for result in results:
+            node = nodes[result["unique_id"]]
+            kind = node["resource_type"]
+            if kind == "seed":
+                seed = REPOSITORY / "dbt_project" / node["original_file_path"]
+                query = f"from read_csv({literal(str(seed))})"
+            else:
+                query = (result["compiled_code"] or "").replace('"kith_build".', "")
+            if kind == "test":
+                connection.execute(query).fetchall()
+                continue
+            connection.execute(f"create schema if not exists {node['schema']}")
+            shape = "view" if node["config"]["materialized"] == "view" else "table"
+            connection.execute(
+                f"create {shape} {node['schema']}.{node['name']} as {query}"
+            )
+        connection.execute(f"attach {literal(str(scratch / 'copy.duckdb'))} as copy")
+        for schema, name in connection.execute(
+            "select schema_name, table_name from duckdb_tables() "
+            f"where database_name = 'bare' and schema_name in {PUBLISHED_SCHEMAS}"
+        ).fetchall():
+            connection.execute(f"create schema if not exists copy.{schema}")
+            connection.execute(
+                f"create table copy.{schema}.{name} as from bare.{schema}.{name}"
+            )
+            connection.execute(
+                f"copy bare.{schema}.{name} to "
+                f"{literal(str(scratch / f'{schema}.{name}.parquet'))} "
+                "(compression zstd)"
+            )
+
+
+def bench(rows: int, folder: Path) -> None:
+    """Measure one size and print its table."""
+    shutil.rmtree(folder, ignore_errors=True)
+    company = generate(folder / "company", rows)
+    home = folder / "home"
+    # Airflow's metadata store is made once per machine, not once per run: leave it out.
+    command = [sys.executable, "-m", "kith", "run"]
+    small = generate(folder / "small", 1000)
+    measured(command, KITH_HOME=str(home), COMPANY=str(small))
+    shutil.rmtree(home / "corner_shop")
+
+    whole, memory = measured(command, KITH_HOME=str(home), COMPANY=str(company))
+    state = home / "corner_shop"
+    scratch = folder / "bare"
+    scratch.mkdir()
+    alone, bare_memory = measured(
+        [
+            *(sys.executable, "-m", "tests.bench.bench", "--bare"),
+            *(str(company), str(state), str(scratch)),
+        ],
+    )
+    print(f"\n{rows:,} interactions")
+    print(f"{'stage':<12}{'seconds':>10}{'peak GB':>10}")
+    (journal,) = state.glob("runs/*/journal.jsonl")
+    for stage, (start, end) in stages(journal).items():
+        peak = memory.peak_gb(start, end)
+        print(f"{stage:<12}{end - start:>10.1f}{peak:>10.2f}")
+    print(f"{'whole run':<12}{whole:>10.1f}{memory.peak_gb():>10.2f}")
+    print(f"{'bare SQL':<12}{alone:>10.1f}{bare_memory.peak_gb():>10.2f}")
+    print(f"orchestration tax {whole / alone:.2f}", flush=True)
+    shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--bare"]:
+        bare(*map(Path, sys.argv[2:5]))
+    else:
+        parser = argparse.ArgumentParser(description=__doc__)
+        parser.add_argument("rows", nargs="*", type=int, default=[1_500_000])
+        arguments = parser.parse_args()
+        for size in arguments.rows:
+            bench(size, REPOSITORY / ".kith" / "bench" / str(size))

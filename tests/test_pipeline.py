@@ -1,0 +1,319 @@
+"""The pipeline as a whole, on the corner shop: a second company that no file outside
+of its folder knows."""
+
+import json
+import multiprocessing
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+import pytest
+
+from kith.admit import admit_table
+from kith.errors import DeliveryError, GateError
+from kith.pull import pull_table
+from kith.settings import REPOSITORY
+from tests.conftest import content_hashes, new_run, run_pipeline
+
+
+@pytest.fixture(scope="module")
+def shop(
+    corner_shop_data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Path]:
+    """A $KITH_HOME in which the corner shop was published once; not to be changed."""
+    home = tmp_path_factory.mktemp("shop")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KITH_HOME", str(home))
+        run_pipeline(new_run(corner_shop_data))
+    return home
+
+
+@pytest.fixture
+def shop_copy(shop: Path, kith_home: Path) -> Path:
+    """A copy of the published corner shop, the test's own."""
+    shutil.copytree(shop, kith_home, symlinks=True)
+    return kith_home
+
+
+@pytest.fixture
+def company(corner_shop_data: Path, tmp_path: Path) -> Path:
+    """A copy of the corner shop's folder whose deliveries a test may spoil."""
+    return Path(shutil.copytree(corner_shop_data, tmp_path / "corner_shop"))
+
+
+def current(home: Path) -> Path:
+    return (home / "corner_shop" / "published" / "current").resolve()
+
+
+def query(release: Path, sql: str) -> pd.DataFrame:
+    with duckdb.connect(str(release / "kith.duckdb"), read_only=True) as connection:
+        return connection.execute(sql).df()
+
+
+def test_marts_equal_an_independent_computation(
+    shop: Path, corner_shop_data: Path
+) -> None:
+    data = corner_shop_data / "data"
+    orders = pd.read_csv(data / "orders.csv.gz")
+    lines = pd.read_csv(data / "order_lines.csv")
+    clicks = len(duckdb.sql(f"from '{data}/clicks.jsonl.zst'").df())
+    mailings = len(duckdb.sql(f"from '{data}/mailings.csv.zst'").df())
+    revenue = (
+        (lines["quantity"] * (lines["unit_price"] * 100).round())
+        .groupby(lines["receipt_number"])
+        .sum()
+    )
+    orders["cents"] = orders["receipt_number"].map(revenue).astype("int64") - (
+        orders["voucher_amount"] * 100
+    ).round().astype("int64")
+    expected = orders.groupby(orders["card_number"].fillna("unidentified"))["cents"]
+
+    values = query(
+        current(shop),
+        """
+        select coalesce(identifier_value, 'unidentified') as card, revenue_amount
+        from customer.customer_values left join customer.customers using (customer_id)
+        where customer_values.order_count > 0
+        """,
+    ).set_index("card")["revenue_amount"]
+    cents = (values.astype("float64") * 100).round().astype("int64")
+    assert cents.to_dict() == expected.sum().to_dict()
+
+    kinds = query(
+        current(shop),
+        "select interaction_kind, count(*) as n from customer.interactions group by all",
+    )
+    assert dict(zip(kinds["interaction_kind"], kinds["n"], strict=True)) == {
+        "order": len(orders),
+        "event": clicks,
+        "contact": mailings,
+    }
+
+
+def test_the_same_data_twice_and_in_another_order_give_the_same_content(
+    shop_copy: Path, company: Path
+) -> None:
+    first = content_hashes(current(shop_copy))
+    path = company / "data" / "order_lines.csv"
+    header, *rows = path.read_text().splitlines(keepends=True)
+    random.Random(7).shuffle(rows)
+    path.write_text(header + "".join(rows))
+    orders = duckdb.sql(f"from '{company}/data/orders.csv.gz'").df()
+    orders.sample(frac=1, random_state=7).to_csv(
+        company / "data" / "orders.csv.gz", index=False
+    )
+
+    release = run_pipeline(new_run(company))
+
+    assert release != current(shop_copy.parent) and len(first) >= 12
+    assert content_hashes(release) == first
+
+
+def test_interval_by_interval_in_disorder_equals_all_at_once(
+    shop: Path, company: Path, kith_home: Path
+) -> None:
+    days = pd.date_range("2024-01-01", "2024-12-31").strftime("%Y-%m-%d").tolist()
+    draw = random.Random(11)
+    cuts = [0, *sorted(draw.sample(range(1, len(days)), 12)), len(days)]
+    intervals = [
+        (days[start], days[end - 1]) for start, end in zip(cuts, cuts[1:], strict=False)
+    ]
+    draw.shuffle(intervals)
+    # One interval is delivered a second time, which must change nothing.
+    for from_day, to_day in [intervals[3], *intervals[:-1]]:
+        run = new_run(company, from_day, to_day)
+        for table in run.company.sources:
+            pull_table(run, table.full_name)
+            admit_table(run, table.full_name)
+    release = run_pipeline(new_run(company, *intervals[-1]))
+    assert content_hashes(release) == content_hashes(current(shop))
+
+
+def test_dirt_within_the_limits_is_quarantined_and_the_rest_published(
+    shop_copy: Path, company: Path
+) -> None:
+    path = company / "data" / "order_lines.csv"
+    header, *rows = path.read_text().splitlines()
+    fields = [row.split(",") for row in rows]
+    fields[10][4] = "three"  # wrong type
+    fields[20][0] = ""  # null key
+    fields[30][4] = "-2"  # negative quantity
+    fields[40][2] = "2199-01-01 00:00:00"  # in the future
+    fields.append(list(fields[50]))  # duplicate key
+    path.write_text("\n".join([header, *(",".join(row) for row in fields)]) + "\n")
+
+    release = run_pipeline(new_run(company))
+
+    refused = query(
+        release,
+        "select row_number, column_name, reason, value "
+        "from operations.quarantined_rows order by row_number",
+    )
+    assert refused[["row_number", "column_name", "reason"]].values.tolist() == [
+        [11, "quantity", "wrong_type"],
+        [21, "receipt_number", "required_missing"],
+        [31, "quantity", "below_minimum"],
+        [41, "bought_at", "in_the_future"],
+    ]
+    assert refused["value"].tolist()[0] == "three"
+    counts = query(
+        release,
+        "select sum(row_count) as kept, sum(duplicate_count) as repeated "
+        "from operations.source_deliveries where table_name = 'order_lines'",
+    ).iloc[0]
+    assert (counts["kept"], counts["repeated"]) == (len(rows) - 4, 1)
+
+
+def _drop_column(data: Path) -> None:
+    path = data / "order_lines.csv"
+    frame = pd.read_csv(path, dtype=str).drop(columns="quantity")
+    frame.to_csv(path, index=False)
+
+
+def _words_for_numbers(data: Path) -> None:
+    path = data / "order_lines.csv"
+    frame = pd.read_csv(path, dtype=str).assign(quantity="many")
+    frame.to_csv(path, index=False)
+
+
+def _truncate_parquet(data: Path) -> None:
+    frame = duckdb.sql(f"from '{data}/order_lines.csv'")
+    frame.write_parquet(str(data / "order_lines.parquet"))
+    (data / "order_lines.csv").unlink()
+    content = (data / "order_lines.parquet").read_bytes()
+    (data / "order_lines.parquet").write_bytes(content[: len(content) // 2])
+
+
+def _empty(data: Path) -> None:
+    (data / "order_lines.csv").write_bytes(b"")
+
+
+def _semicolons(data: Path) -> None:
+    path = data / "order_lines.csv"
+    path.write_text(path.read_text().replace(",", ";"))
+
+
+def _latin_1(data: Path) -> None:
+    path = data / "order_lines.csv"
+    path.write_bytes(path.read_text().replace(",P", ",\u00fcP").encode("latin-1"))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (_drop_column, ["order_lines.csv", "quantity", "sources.yml"]),
+        (_words_for_numbers, ["order_lines.csv", "quantity", "many", "bigint"]),
+        (_truncate_parquet, ["order_lines.parquet"]),
+        (_empty, ["order_lines.csv", "empty"]),
+        (_semicolons, ["order_lines.csv", "';'", "delimiter"]),
+        (_latin_1, ["order_lines.csv", "encoding"]),
+    ],
+)
+def test_a_spoiled_delivery_stops_with_the_cure_and_current_stays(
+    shop_copy: Path, company: Path, spoil: object, words: list[str]
+) -> None:
+    before = os.readlink(shop_copy / "corner_shop" / "published" / "current")
+    spoil(company / "data")  # type: ignore[operator]
+    with pytest.raises(DeliveryError) as refused:
+        run_pipeline(new_run(company))
+    assert [word for word in words if word not in str(refused.value)] == []
+    assert "\n" not in str(refused.value)
+    assert os.readlink(shop_copy / "corner_shop" / "published" / "current") == before
+
+
+def test_what_the_gate_refuses_is_not_published(shop_copy: Path, company: Path) -> None:
+    before = os.readlink(shop_copy / "corner_shop" / "published" / "current")
+    suites = company / "expectations" / "marts"
+    suites.mkdir(parents=True)
+    (suites / "customers.py").write_text(
+        "import great_expectations.expectations as gxe\n\n"
+        "EXPECTATIONS = [gxe.ExpectTableRowCountToBeBetween(\n"
+        "    min_value=1_000_000, severity='critical')]\n"
+    )
+    run = new_run(company)
+    with pytest.raises(GateError, match="customers"):
+        run_pipeline(run)
+    assert os.readlink(shop_copy / "corner_shop" / "published" / "current") == before
+    assert "customer.customers" in (run.run_folder / "gate_summary.md").read_text()
+
+
+def _watch(published: Path, stop: multiprocessing.Event, faults: list[str]) -> None:  # type: ignore[valid-type]
+    """Read `current` over and over, as a BI tool would; note whatever is not whole."""
+    while not stop.is_set():  # type: ignore[attr-defined]
+        release = (published / "current").resolve()
+        try:
+            found = query(
+                release,
+                "select release_id, (select count(*) from customer.customers) as n "
+                "from _release",
+            )
+            manifest = json.loads((release / "manifest.json").read_text())
+            promised = manifest["marts"]["customer.customers"]["rows"]
+            if found.iloc[0].tolist() != [release.name, promised]:
+                faults.append(f"{release.name}: {found.iloc[0].tolist()}")
+        except Exception as error:
+            faults.append(f"{release.name}: {error!r}")
+
+
+def test_killed_in_build_audit_or_publish_the_next_run_ends_right(
+    shop_copy: Path, company: Path
+) -> None:
+    published = shop_copy / "corner_shop" / "published"
+    before = content_hashes(current(shop_copy))
+    with multiprocessing.Manager() as manager:
+        faults = manager.list()
+        stop = manager.Event()
+        reader = multiprocessing.Process(target=_watch, args=(published, stop, faults))
+        reader.start()
+        for stage, delay in (("build", 3.0), ("audit", 1.0), ("publish", 0.15)):
+            _kill_within(stage, delay, company, shop_copy)
+            assert content_hashes(current(shop_copy)) == before
+        release = run_pipeline(new_run(company))
+        stop.set()
+        reader.join()
+        assert list(faults) == []
+    assert content_hashes(release) == before
+    assert [path.name for path in published.glob(".tmp-*")] == []
+
+
+def _kill_within(stage: str, delay: float, company: Path, home: Path) -> None:
+    """Start a run and kill it, with SIGKILL, some seconds after a stage began."""
+    script = (
+        "import sys; from pathlib import Path; "
+        "from tests.conftest import new_run, run_pipeline; "
+        "run = new_run(Path(sys.argv[1])); "
+        "print(run.run_folder, flush=True); run_pipeline(run)"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, str(company)],
+        cwd=REPOSITORY,
+        env={
+            **os.environ,
+            "PYTHONPATH": f"{REPOSITORY}/plugins",
+            "KITH_HOME": str(home),
+        },
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    journal = Path(process.stdout.readline().strip()) / "journal.jsonl"
+    deadline = time.monotonic() + 120
+    while f'"stage": "{stage}"' not in (
+        journal.read_text() if journal.exists() else ""
+    ):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+    time.sleep(delay)
+    assert process.poll() is None, f"{stage} had ended before the kill"
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    entries = [json.loads(line) for line in journal.read_text().splitlines()]
+    assert (entries[-1]["stage"], entries[-1]["event"]) == (stage, "start")
