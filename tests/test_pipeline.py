@@ -1,6 +1,7 @@
 """The pipeline as a whole, on the corner shop: a second company that no file outside
 of its folder knows."""
 
+import itertools
 import json
 import multiprocessing
 import os
@@ -89,7 +90,7 @@ def test_marts_equal_an_independent_computation(
 
     kinds = query(
         current(shop),
-        "select interaction_kind, count(*) as n from customer.interactions group by all",
+        "select interaction_kind, count(*) as n from customer.interactions group by 1",
     )
     assert dict(zip(kinds["interaction_kind"], kinds["n"], strict=True)) == {
         "order": len(orders),
@@ -113,8 +114,7 @@ def test_the_same_data_twice_and_in_another_order_give_the_same_content(
 
     release = run_pipeline(new_run(company))
 
-    assert release != current(shop_copy.parent) and len(first) >= 12
-    assert content_hashes(release) == first
+    assert content_hashes(release) == first and len(first) >= 12
 
 
 def test_interval_by_interval_in_disorder_equals_all_at_once(
@@ -124,7 +124,7 @@ def test_interval_by_interval_in_disorder_equals_all_at_once(
     draw = random.Random(11)
     cuts = [0, *sorted(draw.sample(range(1, len(days)), 12)), len(days)]
     intervals = [
-        (days[start], days[end - 1]) for start, end in zip(cuts, cuts[1:], strict=False)
+        (days[start], days[end - 1]) for start, end in itertools.pairwise(cuts)
     ]
     draw.shuffle(intervals)
     # One interval is delivered a second time, which must change nothing.
@@ -220,17 +220,17 @@ def _latin_1(data: Path) -> None:
 def test_a_spoiled_delivery_stops_with_the_cure_and_current_stays(
     shop_copy: Path, company: Path, spoil: object, words: list[str]
 ) -> None:
-    before = os.readlink(shop_copy / "corner_shop" / "published" / "current")
+    before = current(shop_copy)
     spoil(company / "data")  # type: ignore[operator]
     with pytest.raises(DeliveryError) as refused:
         run_pipeline(new_run(company))
     assert [word for word in words if word not in str(refused.value)] == []
     assert "\n" not in str(refused.value)
-    assert os.readlink(shop_copy / "corner_shop" / "published" / "current") == before
+    assert current(shop_copy) == before
 
 
 def test_what_the_gate_refuses_is_not_published(shop_copy: Path, company: Path) -> None:
-    before = os.readlink(shop_copy / "corner_shop" / "published" / "current")
+    before = current(shop_copy)
     suites = company / "expectations" / "marts"
     suites.mkdir(parents=True)
     (suites / "customers.py").write_text(
@@ -241,7 +241,7 @@ def test_what_the_gate_refuses_is_not_published(shop_copy: Path, company: Path) 
     run = new_run(company)
     with pytest.raises(GateError, match="customers"):
         run_pipeline(run)
-    assert os.readlink(shop_copy / "corner_shop" / "published" / "current") == before
+    assert current(shop_copy) == before
     assert "customer.customers" in (run.run_folder / "gate_summary.md").read_text()
 
 
