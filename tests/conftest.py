@@ -86,11 +86,10 @@ def new_run(
 def run_pipeline(run: Run) -> Path:
     """Call the stages in the DAG's order; returns the release now current."""
     from kith.admit import admit_table
+    from kith.build import build
     from kith.gate import audit
     from kith.publish import publish
     from kith.pull import pull_table
-
-    from kith.build import build
     from kith.report import write_report
 
     for stage in (pull_table, admit_table):
