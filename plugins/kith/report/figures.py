@@ -1,0 +1,223 @@
+"""The figures of one release: aggregates of published marts, never rows of persons."""
+
+import datetime as dt
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import duckdb
+
+Row = dict[str, Any]
+
+_TOTALS = """
+with customer_totals as (
+    select count(*) as customer_count from customer.customers
+),
+value_totals as (
+    select
+        sum(order_count) as order_count,
+        sum(revenue_amount) as revenue_amount,
+        sum(revenue_amount) filter (where customer_id = 'unidentified')
+            as unidentified_amount,
+        count(*) filter (where customer_id <> 'unidentified' and order_count >= 1)
+            as buyer_count,
+        count(*) filter (where customer_id <> 'unidentified' and order_count >= 2)
+            as repeat_buyer_count
+    from customer.customer_values
+)
+select * from customer_totals cross join value_totals
+"""
+
+# Unidentified orders have no row in customer_months, so that revenue is taken from
+# the interactions: its total must agree with the source.
+_MONTHS = """
+with revenue as (
+    select
+        date_trunc('month', occurred_date)::date as month,
+        count(*) as order_count,
+        sum(amount) as revenue_amount
+    from customer.interactions
+    where interaction_kind = 'order'
+    group by month
+),
+buyers as (
+    select
+        month,
+        count(*) filter (where is_active) as buyer_count,
+        count(*) filter (where is_active and lifecycle = 'new') as new_count,
+        count(*) filter (where is_active and lifecycle = 'returning')
+            as returning_count,
+        count(*) filter (where is_active and lifecycle = 'resurrecting')
+            as resurrecting_count
+    from customer.customer_months
+    group by month
+)
+select
+    revenue.month,
+    revenue.order_count,
+    coalesce(revenue.revenue_amount, 0) as revenue_amount,
+    coalesce(buyers.buyer_count, 0) as buyer_count,
+    coalesce(buyers.new_count, 0) as new_count,
+    coalesce(buyers.returning_count, 0) as returning_count,
+    coalesce(buyers.resurrecting_count, 0) as resurrecting_count
+from revenue
+left join buyers on revenue.month = buyers.month
+order by revenue.month
+"""
+
+_SEGMENTS = """
+select
+    segment, customer_count, customer_share_pct, revenue_amount, revenue_share_pct,
+    average_revenue_amount, revenue_index
+from segment.segments
+where scheme = ?
+order by revenue_amount desc, segment
+"""
+
+_COHORTS = """
+with newest as (
+    select distinct cohort_month
+    from segment.cohorts
+    order by cohort_month desc
+    limit ?
+)
+select
+    cohorts.cohort_month, cohorts.period_number, cohorts.cohort_size,
+    cohorts.active_count, cohorts.retention_pct
+from segment.cohorts as cohorts
+inner join newest on cohorts.cohort_month = newest.cohort_month
+where cohorts.period_number < ?
+order by cohorts.cohort_month, cohorts.period_number
+"""
+
+_CONCENTRATION = """
+select top_pct, customer_count, amount, share_pct, gini, n
+from segment.concentrations
+where measure = 'revenue' and share_pct is not null
+order by top_pct
+"""
+
+_DELIVERIES = """
+select
+    source_name || '.' || table_name as table_name,
+    sum(row_count) as row_count,
+    sum(quarantined_count) as quarantined_count,
+    sum(duplicate_count) as duplicate_count,
+    count(*) filter (where status = 'missing') as missing_day_count,
+    count(*) filter (where status = 'empty') as empty_day_count,
+    max(day) filter (where status = 'arrived') as last_day
+from operations.source_deliveries
+where status <> 'feed_not_provided'
+group by source_name, table_name
+order by source_name, table_name
+"""
+
+_FEEDS_NOT_PROVIDED = """
+select distinct table_name
+from operations.source_deliveries
+where status = 'feed_not_provided'
+order by table_name
+"""
+
+# The sample and the observed value of a check on rows can name persons: left out.
+_CHECKS = """
+select
+    table_name, expectation, column_name, severity, outcome, unexpected_count,
+    row_count, case when unexpected_count is null then observed end as observed
+from operations.gate_results
+where run_id = ?
+order by table_name, expectation, column_name
+"""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What the page shows, as read from the marts.
+
+    `months` runs without a gap from the first order to the as-of month; `cohorts`
+    holds the newest ones only, of `cohort_count` in all.
+    """
+
+    totals: Row
+    months: list[Row]
+    states: list[Row]
+    rfm_segments: list[Row]
+    rfm_window: Row
+    cohorts: list[Row]
+    cohort_count: int
+    concentration: list[Row]
+    deliveries: list[Row]
+    feeds_not_provided: list[str]
+    checks: list[Row]
+
+    @property
+    def warnings(self) -> list[Row]:
+        """Checks of severity warning that failed."""
+        return [check for check in self.checks if check["outcome"] == "failed"]
+
+    @property
+    def last_month(self) -> Row | None:
+        """The last complete month, if one is."""
+        return next((m for m in reversed(self.months) if m["is_complete"]), None)
+
+    def month_before(self, number: int) -> Row | None:
+        """The month that lies `number` months before the last complete one."""
+        complete = [month for month in self.months if month["is_complete"]]
+        return complete[-1 - number] if number < len(complete) else None
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, query: str, *values: Any) -> list[Row]:
+    cursor = connection.execute(query, list(values))
+    names = [column[0] for column in cursor.description or []]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def _next_month(month: dt.date) -> dt.date:
+    return (month.replace(day=1) + dt.timedelta(days=32)).replace(day=1)
+
+
+def _without_gaps(months: list[Row], as_of: dt.date) -> list[Row]:
+    if not months:
+        return []
+    by_month = {row["month"]: row for row in months}
+    nothing = dict.fromkeys(months[0], 0) | {"revenue_amount": Decimal(0)}
+    rows, month = [], months[0]["month"]
+    while month <= as_of:
+        is_complete = _next_month(month) - dt.timedelta(days=1) <= as_of
+        rows.append(
+            {**by_month.get(month, nothing), "month": month, "is_complete": is_complete}
+        )
+        month = _next_month(month)
+    return rows
+
+
+def read_figures(
+    connection: duckdb.DuckDBPyConnection,
+    *,
+    as_of: dt.date,
+    run_id: str,
+    cohorts_shown: int,
+) -> Figures:
+    """Read all figures of the page from a published database."""
+    return Figures(
+        totals=_rows(connection, _TOTALS)[0],
+        months=_without_gaps(_rows(connection, _MONTHS), as_of),
+        states=_rows(connection, _SEGMENTS, "activity_state"),
+        rfm_segments=_rows(connection, _SEGMENTS, "rfm_segment"),
+        rfm_window=_rows(
+            connection,
+            "select max(window_start) as window_start, max(window_end) as window_end "
+            "from segment.rfm_scores",
+        )[0],
+        cohorts=_rows(connection, _COHORTS, cohorts_shown, cohorts_shown),
+        cohort_count=_rows(
+            connection,
+            "select count(distinct cohort_month) as cohort_count from segment.cohorts",
+        )[0]["cohort_count"],
+        concentration=_rows(connection, _CONCENTRATION),
+        deliveries=_rows(connection, _DELIVERIES),
+        feeds_not_provided=[
+            row["table_name"] for row in _rows(connection, _FEEDS_NOT_PROVIDED)
+        ],
+        checks=_rows(connection, _CHECKS, run_id),
+    )
