@@ -1,0 +1,75 @@
+"""The stages as the DAG's tasks call them: plain values in, heavy imports inside.
+
+Airflow reads this module at every parse of the DAG file, so that it must stay light.
+`planned` is one dict per source table: the run (`Run.to_dict`) and the table's name.
+"""
+
+import datetime as dt
+from typing import Any
+
+from kith.runs import Run, plan_run
+
+Planned = dict[str, str]
+
+
+def plan(
+    params: dict[str, Any],
+    run_id: str,
+    data_interval_start: dt.datetime | None = None,
+    data_interval_end: dt.datetime | None = None,
+) -> list[Planned]:
+    """Decide company, days and tables of a run.
+
+    Empty, so that the other tasks are skipped, when the schedule asks for a day after
+    the last one of a company whose data have ended.
+    """
+    run = plan_run(params, data_interval_start, data_interval_end, run_id)
+    last_day = run.company.last_day
+    if not params.get("from_day") and last_day and run.interval.from_day > last_day:
+        return []
+    tables = [table.full_name for table in run.company.sources]
+    with run.stage("plan") as figures:
+        figures["tables"] = len(tables)
+    return [{**run.to_dict(), "table": table} for table in tables]
+
+
+def pull(planned: Planned) -> None:
+    """Pull one table."""
+    from kith.pull import pull_table
+
+    pull_table(Run.from_dict(planned), planned["table"])
+
+
+def admit(planned: Planned) -> None:
+    """Admit one table."""
+    from kith.admit import admit_table
+
+    admit_table(Run.from_dict(planned), planned["table"])
+
+
+def build(planned: list[Planned]) -> None:
+    """Build the candidate warehouse."""
+    from kith.build import build
+
+    build(Run.from_dict(planned[0]))
+
+
+def audit(planned: list[Planned]) -> None:
+    """Let the gate judge the candidate."""
+    from kith.gate import audit
+
+    audit(Run.from_dict(planned[0]))
+
+
+def publish(planned: list[Planned]) -> None:
+    """Publish the candidate."""
+    from kith.publish import publish
+
+    publish(Run.from_dict(planned[0]))
+
+
+def report(planned: list[Planned]) -> None:
+    """Write the report page of the release."""
+    from kith.report import write_report
+
+    write_report(Run.from_dict(planned[0]))
