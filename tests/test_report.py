@@ -448,6 +448,10 @@ class _Page(html.parser.HTMLParser):
         self._text.append(data)
 
 
+def _signed(change: float) -> str:
+    return f"{change:+,.1f}%".replace("-", "−")
+
+
 def test_key_figures_equal_the_marts(releases: Any) -> None:
     run, frames = releases["grocer"]
     page = _Page(page_of(run))
@@ -464,7 +468,7 @@ def test_key_figures_equal_the_marts(releases: Any) -> None:
     assert page.tiles["Active buyers, Dec 2017"][0] == f"{buyers['2017-12-01']:,}"
     tile = page.tiles["Revenue, Dec 2017"]
     assert tile[0] == f"{revenue['2017-12']:,.0f} USD"
-    assert tile[1][2:] == f"{change:+.1f}% on the month before"
+    assert tile[1][2:] == _signed(change) + " on the month before"
     assert tile[1][0] == ("▲" if change > 0 else "▼")
     assert len(tile) == 2, "there is no year before"
     assert page.tiles["Revenue in all"][0] == f"{values.revenue_amount.sum():,.0f} USD"
@@ -538,7 +542,7 @@ def test_retention_grid_is_blank_where_a_month_is_not_over(releases: Any) -> Non
         assert not any(shown[2 + len(expected) :])
     complete = cohorts.dropna(subset="retention_pct").query("period_number == 3")
     overall = 100 * complete.active_count.sum() / complete.cohort_size.sum()
-    assert grid[-1][0] == "All shown"
+    assert grid[-1][0] == "All cohorts"
     assert grid[-1][5] == f"{overall:.0f}%"
 
 
@@ -549,7 +553,7 @@ def test_last_complete_month_is_compared_with_the_year_before(releases: Any) -> 
     revenue = months.amount.sum()
     change = 100 * (revenue["2017-11"] / revenue["2016-11"] - 1)
     tile = _Page(page_of(run)).tiles["Revenue, Nov 2017"]
-    assert tile[2][2:] == f"{change:+,.1f}% on a year before"
+    assert tile[2][2:] == _signed(change) + " on a year before"
 
 
 def test_ten_years_are_cut_to_the_newest_cohorts(releases: Any) -> None:

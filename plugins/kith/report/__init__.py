@@ -130,7 +130,8 @@ def _change(now: Any, before: Row | None, measure: str, since: str) -> Row | Non
     if rounded == 0:
         return {"direction": "none", "text": f"no change {since}"}
     direction = "up" if rounded > 0 else "down"
-    return {"direction": direction, "text": f"{rounded:+,.1f}% {since}"}
+    text = f"{rounded:+,.1f}% {since}".replace("-", "−")
+    return {"direction": direction, "text": text}
 
 
 def _month_tile(
@@ -165,7 +166,7 @@ def _tiles(figures: Figures, currency: str) -> list[Tile]:
             formats.count(totals["customer_count"])
             if totals["customer_count"]
             else None,
-            note=f"{formats.count(bought)} have bought",
+            note=f"{formats.count(bought)} with an order",
         ),
         _month_tile(figures, "Active buyers", "buyer_count", formats.count, ""),
         _month_tile(figures, "Revenue", "revenue_amount", formats.amount, currency),
@@ -173,12 +174,12 @@ def _tiles(figures: Figures, currency: str) -> list[Tile]:
             "Revenue in all",
             formats.amount(sold) if orders else None,
             currency,
-            f"{formats.count(orders)} orders",
+            f"{formats.count(orders)} order{'' if orders == 1 else 's'}",
         ),
         Tile(
             "Repeat-purchase rate",
             _share(totals["repeat_buyer_count"], bought),
-            note="of buyers have ordered twice or more",
+            note="of buyers ordered twice or more",
         ),
         Tile(
             "Revenue from the top 20%",
@@ -193,7 +194,7 @@ def _tiles(figures: Figures, currency: str) -> list[Tile]:
         Tile(
             "Unidentified revenue",
             _share(totals["unidentified_amount"] or 0, sold),
-            note="of revenue without a known customer",
+            note="of revenue has no known customer",
         ),
     ]
 
@@ -202,7 +203,8 @@ def _shade(share: float) -> str:
     """Background and text colour of a retention cell; `share` is 0–1."""
     white, deep = (244, 248, 252), (22, 78, 128)
     mixed = [round(a + (b - a) * share) for a, b in zip(white, deep, strict=True)]
-    ink = "#fff" if share > 0.5 else "#1b2733"
+    # Where black and white are read equally well on the mixed colour (4.5 : 1).
+    ink = "#fff" if share > 0.74 else "#000"
     return f"background:rgb({mixed[0]},{mixed[1]},{mixed[2]});color:{ink}"
 
 
@@ -247,9 +249,11 @@ def _retention(figures: Figures) -> Row | None:
         )
     overall = {n: 100 * a / size for n, (a, size) in counted.items() if size}
     total = sum(row["size"] for row in lines)
+    is_cut = len(lines) < figures.cohort_count
+    label = "All shown" if is_cut else "All cohorts"
     return {
         "periods": periods,
         "lines": lines,
-        "overall": line("All shown", total, overall) if len(lines) > 1 else None,
-        "is_cut": len(lines) < figures.cohort_count,
+        "overall": line(label, total, overall) if len(lines) > 1 else None,
+        "is_cut": is_cut,
     }

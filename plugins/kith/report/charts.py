@@ -112,7 +112,7 @@ def _height(values: list[Row], least: int) -> int:
     # In pixels and not in steps: Vega-Lite does not fit the width beside steps.
     lines = max(str(row["label"]).count("\n") + 1 for row in values)
     rows = len({row["label"] for row in values})
-    return rows * max(least, lines * _LINE_HEIGHT + 6)
+    return rows * max(least, lines * _LINE_HEIGHT + 14)
 
 
 def _bar_scale(values: list[Row]) -> alt.Scale:
@@ -165,15 +165,16 @@ def states(figures: Figures) -> Chart:
     return Chart(
         "states",
         title,
-        f"{formats.percent(100 * active / total)} of {formats.count(total)} customers "
-        "are active.",
-        _labelled_bars(values),
+        f"{formats.percent(100 * active / total)} of the customers are active.",
+        _labelled_bars(values, 46),
         ["State", "Customers", "Share", "Revenue", "Share of revenue"],
         rows,
     )
 
 
-def _labelled_bars(values: list[Row], rule: float | None = None) -> dict[str, Any]:
+def _labelled_bars(
+    values: list[Row], row_height: int, rule: float | None = None
+) -> dict[str, Any]:
     base = alt.Chart(_data(values)).encode(
         y=alt.Y("label:N", sort=None, axis=_label_axis())
     )
@@ -198,7 +199,7 @@ def _labelled_bars(values: list[Row], rule: float | None = None) -> dict[str, An
             .mark_rule(color=_INK, strokeDash=[4, 3])
             .encode(x=x)
         )
-    return _spec(alt.layer(*layers), _height(values, 34))
+    return _spec(alt.layer(*layers), _height(values, row_height))
 
 
 def _segments(figures: Figures) -> tuple[list[Row], int]:
@@ -214,13 +215,16 @@ def segment_shares(figures: Figures) -> Chart:
     segments, size = _segments(figures)
     if not size:
         return Chart("segment-shares", title)
-    legend = {"Share of customers": _SOFT, "Share of revenue": _ACCENT}
+    customers = "Share of customers"
+    legend = {customers: _SOFT, "Share of revenue": _ACCENT}
     values: list[Row] = []
     for row in segments:
         label = formats.name(row["segment"])
         for measure, share in zip(
             legend, (row["customer_share_pct"], row["revenue_share_pct"]), strict=True
         ):
+            if measure == customers and not row["customer_count"]:
+                continue  # revenue without a customer
             values.append(
                 {
                     "label": _wrapped(label),
@@ -287,6 +291,7 @@ def segment_averages(figures: Figures, currency: str) -> Chart:
     average = sum(_float(row["revenue_amount"]) for row in identified) / sum(
         row["customer_count"] for row in identified
     )
+    largest = max(_float(row["average_revenue_amount"]) for row in identified)
     values, rows = [], []
     for row in identified:
         label, mean = formats.name(row["segment"]), row["average_revenue_amount"]
@@ -299,7 +304,7 @@ def segment_averages(figures: Figures, currency: str) -> Chart:
                 "value": _float(mean),
                 # Behind the average's line, so that none crosses a label.
                 "end": max(_float(mean), average, 0),
-                "text": f"{formats.amount(mean)} · {times}",
+                "text": f"{formats.amount(mean, largest)} · {times}",
                 "color": _ACCENT if (index or 0) >= 1 else _SOFT,
             }
         )
@@ -308,9 +313,9 @@ def segment_averages(figures: Figures, currency: str) -> Chart:
     return Chart(
         "segment-averages",
         title,
-        f"{currency}, with the index against the average of all customers "
-        f"({formats.amount(average)} = 1.00×, dashed).",
-        _labelled_bars(values, rule=average),
+        f"{currency} and index; dashed: average of all, "
+        f"{formats.amount(average, largest)} = 1.00×.",
+        _labelled_bars(values, 36, rule=average),
         ["Segment", "Customers", f"Average revenue, {currency}", "Index"],
         rows,
     )
@@ -349,19 +354,22 @@ def _month_axis(months: list[Row]) -> alt.Axis:
     )
 
 
-def _quantity_axis(largest: float) -> alt.Axis:
+def _quantity_axis(largest: float, least_step: float) -> alt.Axis:
     # SI's G would be read as anything but a billion.
     short = "replace(format(datum.value, '~s'), 'G', 'bn')"
     return alt.Axis(
         title=None,
         tickCount=5,
+        tickMinStep=least_step,
         domain=False,
         ticks=False,
         labelExpr=short if largest >= 1000 else "format(datum.value, ',~f')",
     )
 
 
-def _month_bars(values: list[Row], months: list[Row], color: Any) -> dict[str, Any]:
+def _month_bars(
+    values: list[Row], months: list[Row], color: Any, least_step: float
+) -> dict[str, Any]:
     is_complete = alt.datum.complete
     totals: dict[str, float] = {}
     for row in values:
@@ -374,9 +382,16 @@ def _month_bars(values: list[Row], months: list[Row], color: Any) -> dict[str, A
                 "month:O",
                 sort=None,
                 axis=_month_axis(months),
-                scale=alt.Scale(paddingInner=0.25, paddingOuter=0.15),
+                # A first month alone must not become a wall.
+                scale=alt.Scale(
+                    paddingInner=0.25, paddingOuter=1 if len(months) < 4 else 0.15
+                ),
             ),
-            y=alt.Y("value:Q", axis=_quantity_axis(max(totals.values()))),
+            y=alt.Y(
+                "value:Q",
+                axis=_quantity_axis(max(totals.values()), least_step),
+                scale=alt.Scale(nice=5),
+            ),
             color=color,
             stroke=color,
             fillOpacity=alt.condition(is_complete, alt.value(1), alt.value(0.08)),
@@ -417,7 +432,7 @@ def revenue(figures: Figures, currency: str) -> Chart:
         "revenue",
         title,
         f"{currency}, unidentified customers included. {note}".strip(),
-        _month_bars(values, months, alt.value(_ACCENT)),
+        _month_bars(values, months, alt.value(_ACCENT), 0.01),
         ["Month", "Orders", f"Revenue, {currency}"],
         [
             [
@@ -455,7 +470,7 @@ def buyers(figures: Figures) -> Chart:
         "buyers",
         title,
         f"Identified customers with an order in the month. {note}".strip(),
-        _month_bars(values, months, color),
+        _month_bars(values, months, color, 1),
         ["Month", "Buyers", *legend],
         [
             [
@@ -486,8 +501,9 @@ def concentration(figures: Figures) -> Chart:
         "values": [0, 20, 40, 60, 80, 100],
         "labelExpr": "datum.value + '%'",
         "ticks": False,
+        "labelPadding": 6,
     }
-    legend = {"Customers as they are": _ACCENT, "If all brought the same": _GREY}
+    legend = {"Cumulative share of revenue": _ACCENT, "Line of equality": _GREY}
     actual, equal = legend
     lines = [{"x": x, "y": y, "kind": actual} for x, y in sorted(curve.items())]
     lines += [{"x": x, "y": x, "kind": equal} for x in (0, 100)]
@@ -530,17 +546,22 @@ def concentration(figures: Figures) -> Chart:
         mark = {
             "x": 100 * top["customer_count"] / customers,
             "y": _float(top["share_pct"]),
+            "origin": 0,
             "text": f"Top 20%: {share}",
         }
         point = alt.Chart(_data([mark])).encode(x=x, y=y)
-        # The space under the curve is free on the right of the point, unless the
-        # point itself lies at the right edge.
-        side: dict[str, Any] = {"align": "left", "dx": 10, "dy": 14}
-        if mark["x"] > 50:
-            side = {"align": "right", "dx": -10, "dy": 4}
+        guide: dict[str, Any] = {"color": _MUTED, "strokeDash": [2, 3]}
+        # Low down beside the guide: under the line of equality nothing is drawn.
+        is_left = mark["x"] <= 50
         layers += [
+            point.mark_rule(**guide).encode(y2="origin:Q"),
+            point.mark_rule(**guide).encode(x2="origin:Q"),
             point.mark_point(filled=True, size=90, color=_ACCENT, opacity=1),
-            point.mark_text(fontWeight="bold", **side).encode(text="text:N"),
+            point.mark_text(
+                align="left" if is_left else "right",
+                dx=8 if is_left else -8,
+                fontWeight="bold",
+            ).encode(y=alt.datum(8), text="text:N"),
         ]
     return Chart(
         "concentration",

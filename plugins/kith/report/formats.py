@@ -21,14 +21,19 @@ def cents(value: Any) -> str:
     return MISSING if value is None else f"{value:,.2f}"
 
 
-def amount(value: Any) -> str:
-    """`4,596,040`, `35.20` or `12.35 bn`, for headlines and labels."""
+def amount(value: Any, largest: Any = None) -> str:
+    """`4,596,040`, `35.20` or `12.35 bn`, for headlines and labels.
+
+    `largest` is the greatest of the amounts shown together, which decides on the
+    decimals of all; without it, each amount stands alone.
+    """
     if value is None:
         return MISSING
+    size = abs(value if largest is None else largest)
     for least, divisor, unit in ((1e9, 1e9, "bn"), (1e7, 1e6, "M")):
-        if abs(value) >= least:
+        if size >= least:
             return f"{float(value) / divisor:,.2f} {unit}"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.2f}"
+    return f"{value:,.0f}" if size >= 1000 else f"{value:,.2f}"
 
 
 def day(value: dt.date) -> str:
