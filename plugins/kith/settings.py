@@ -28,6 +28,19 @@ class Settings:
     threads: int
     releases_kept: int
     release_grace_minutes: int
+    airflow_host: str
+    airflow_port: int
+    airflow_database: str
+
+
+@dataclass(frozen=True)
+class Request:
+    """What `make run` and `make rollback` were asked for; None where nothing was."""
+
+    company: Path
+    from_day: str | None
+    to_day: str | None
+    release: str | None
 
 
 def _default_memory_limit() -> str:
@@ -41,13 +54,31 @@ def load_settings() -> Settings:
     """Read the settings from the environment (`.env.example` lists them)."""
     environment = os.environ
     company = Path(environment.get("KITH_COMPANY") or "companies/complete_journey")
+    home = (REPOSITORY / (environment.get("KITH_HOME") or ".kith")).resolve()
     return Settings(
-        home=(REPOSITORY / (environment.get("KITH_HOME") or ".kith")).resolve(),
+        home=home,
         company=(REPOSITORY / company).resolve(),
         memory_limit=environment.get("KITH_MEMORY_LIMIT") or _default_memory_limit(),
         threads=int(environment.get("KITH_THREADS") or os.cpu_count() or 2),
         releases_kept=int(environment.get("KITH_RELEASES_KEPT") or 5),
         release_grace_minutes=int(environment.get("KITH_RELEASE_GRACE_MINUTES") or 10),
+        airflow_host=environment.get("KITH_HOST") or "127.0.0.1",
+        airflow_port=int(environment.get("KITH_PORT") or 8080),
+        # SQLite needs no server; PostgreSQL for anything that people rely on.
+        airflow_database=environment.get("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN")
+        or f"sqlite:///{home / 'airflow' / 'airflow.db'}",
+    )
+
+
+def load_request() -> Request:
+    """Read COMPANY, FROM, TO and RELEASE, as make passes them on."""
+    environment = os.environ
+    company = environment.get("COMPANY") or load_settings().company
+    return Request(
+        company=(REPOSITORY / company).resolve(),
+        from_day=environment.get("FROM") or None,
+        to_day=environment.get("TO") or None,
+        release=environment.get("RELEASE") or None,
     )
 
 
