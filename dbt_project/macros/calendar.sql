@@ -1,0 +1,42 @@
+{#- Months are dates: the first day of the month. -#}
+{% macro month_of(day) -%}
+    cast(date_trunc('month', {{ day }}) as date)
+{%- endmacro %}
+
+{#- Spelt out, since dbt-spark's datediff is wrong at the ends of months. -#}
+{% macro months_between(first_month, last_month) -%}
+    cast(
+        (extract(year from {{ last_month }}) - extract(year from {{ first_month }}))
+        * 12
+        + extract(month from {{ last_month }})
+        - extract(month from {{ first_month }}) as bigint
+    )
+{%- endmacro %}
+
+{% macro add_months(day, count) -%}
+    cast({{ day }} + interval '1' month * {{ count }} as date)
+{%- endmacro %}
+
+{% macro add_days(day, count) -%}
+    cast({{ day }} + interval '1' day * {{ count }} as date)
+{%- endmacro %}
+
+{% macro days_between(first_day, last_day) -%}
+    {{ dbt.datediff(first_day, last_day, 'day') }}
+{%- endmacro %}
+
+{#- Distinct days of one month on which the condition held, in one pass: a bit per
+    day costs a tenth of count(distinct) over millions of groups. -#}
+{% macro count_days_of_month(day, condition) -%}
+    cast(
+        bit_count(
+            bit_or(
+                case
+                    when {{ condition }}
+                        then cast(power(2, extract(day from {{ day }})) as bigint)
+                    else 0
+                end
+            )
+        ) as bigint
+    )
+{%- endmacro %}

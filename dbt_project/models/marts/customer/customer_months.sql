@@ -1,0 +1,193 @@
+with
+
+run as (
+    select
+        as_of_date,
+        {{ month_of('as_of_date') }} as as_of_month,
+    from {{ source('kith', 'run') }}
+),
+
+interactions as (
+    select
+        customer_id,
+        interaction_kind,
+        occurred_date,
+    from {{ ref('interactions') }}
+),
+
+orders as (
+    select
+        customer_id,
+        order_date,
+        revenue_amount,
+        discount_amount,
+        {{ is_purchase() }} as is_purchase,
+    from {{ ref('int_orders_valued') }}
+),
+
+traces as (
+    select
+        coalesce(customer_id, 'unidentified') as customer_id,
+        occurred_date as day,
+        1 as interaction_count,
+        interaction_kind in ('order', 'event', 'presence') as is_visit,
+        0 as order_count,
+        0 as revenue_amount,
+        0 as discount_amount,
+    from interactions
+    union all
+    select
+        coalesce(customer_id, 'unidentified') as customer_id,
+        order_date as day,
+        0 as interaction_count,
+        false as is_visit,
+        case when is_purchase then 1 else 0 end as order_count,
+        revenue_amount,
+        discount_amount,
+    from orders
+),
+
+traced as (
+    select
+        customer_id,
+        {{ month_of('day') }} as month,
+        cast(sum(interaction_count) as bigint) as interaction_count,
+        {{ count_days_of_month('day', 'is_visit') }} as visit_day_count,
+        cast(sum(order_count) as bigint) as order_count,
+        cast(sum(revenue_amount) as decimal(18, 2)) as revenue_amount,
+        cast(sum(discount_amount) as decimal(18, 2)) as discount_amount,
+    from traces
+    group by customer_id, month
+),
+
+-- Each month with a trace answers for itself and for the empty months that follow it,
+-- so that no join over all customers and months is needed.
+placed as (
+    select
+        customer_id,
+        month,
+        interaction_count,
+        visit_day_count,
+        order_count,
+        revenue_amount,
+        discount_amount,
+        min(case when order_count > 0 then month end) over (
+            partition by customer_id
+        ) as cohort_month,
+        max(case when order_count > 0 then month end) over (
+            partition by customer_id
+            order by month
+            rows between unbounded preceding and 1 preceding
+        ) as previous_active_month,
+        lead(month) over (partition by customer_id order by month) as next_traced_month,
+    from traced
+),
+
+bounded as (
+    select
+        placed.customer_id,
+        placed.month as traced_month,
+        placed.interaction_count,
+        placed.visit_day_count,
+        placed.order_count,
+        placed.revenue_amount,
+        placed.discount_amount,
+        case
+            when placed.customer_id != 'unidentified' then placed.cohort_month
+        end as cohort_month,
+        placed.previous_active_month,
+        coalesce(
+            placed.next_traced_month, {{ add_months('run.as_of_month', 1) }}
+        ) as next_traced_month,
+    from placed
+    cross join run
+),
+
+spans as (
+    select distinct
+        traced_month,
+        next_traced_month,
+    from bounded
+),
+
+steps as (
+    {{ numbers(1200) }}
+),
+
+span_months as (
+    select
+        spans.traced_month,
+        spans.next_traced_month,
+        {{ add_months('spans.traced_month', '(steps.number - 1)') }} as month,
+    from spans
+    inner join steps
+        on
+            {{ months_between('spans.traced_month', 'spans.next_traced_month') }}
+            >= steps.number
+),
+
+filled as (
+    select
+        bounded.customer_id,
+        span_months.month,
+        bounded.cohort_month,
+        {{ add_months('span_months.month', 1) }}
+        <= {{ add_days('run.as_of_date', 1) }} as is_complete,
+        case
+            when span_months.month = bounded.traced_month
+                then bounded.interaction_count
+            else 0
+        end as interaction_count,
+        case
+            when span_months.month = bounded.traced_month then bounded.order_count
+            else 0
+        end as order_count,
+        case
+            when span_months.month = bounded.traced_month then bounded.visit_day_count
+            else 0
+        end as visit_day_count,
+        case
+            when span_months.month = bounded.traced_month then bounded.revenue_amount
+            else 0
+        end as revenue_amount,
+        case
+            when span_months.month = bounded.traced_month then bounded.discount_amount
+            else 0
+        end as discount_amount,
+        bounded.previous_active_month,
+        run.as_of_date,
+    from bounded
+    inner join span_months
+        on
+            bounded.traced_month = span_months.traced_month
+            and bounded.next_traced_month = span_months.next_traced_month
+    cross join run
+),
+
+final as (
+    select
+        customer_id,
+        month,
+        cohort_month,
+        is_complete,
+        interaction_count,
+        order_count,
+        visit_day_count,
+        cast(revenue_amount as decimal(18, 2)) as revenue_amount,
+        cast(discount_amount as decimal(18, 2)) as discount_amount,
+        case
+            when customer_id != 'unidentified' then order_count > 0
+        end as is_active,
+        case
+            when cohort_month is null or month < cohort_month then null
+            when month = cohort_month then 'new'
+            when order_count > 0 and previous_active_month = {{ add_months('month', -1) }}
+                then 'returning'
+            when order_count > 0 then 'resurrecting'
+            when is_complete then 'dormant'
+        end as lifecycle,
+        as_of_date,
+    from filled
+)
+
+select * from final

@@ -1,0 +1,150 @@
+with
+
+months as (
+    select
+        customer_id,
+        cohort_month,
+        month,
+        {{ months_between('cohort_month', 'month') }} as period_number,
+        is_complete,
+        is_active,
+        revenue_amount,
+        as_of_date,
+    from {{ ref('customer_months') }}
+    where month >= cohort_month
+),
+
+first_revenues as (
+    select
+        customer_id,
+        cohort_month,
+        revenue_amount,
+    from months
+    where period_number = 0 and revenue_amount > 0
+),
+
+cohort_totals as (
+    select
+        cohort_month,
+        count(*) as cohort_size,
+    from months
+    where period_number = 0
+    group by cohort_month
+),
+
+first_totals as (
+    select
+        cohort_month,
+        sum(revenue_amount) as revenue_amount,
+    from first_revenues
+    group by cohort_month
+),
+
+periods as (
+    select
+        cohort_month,
+        period_number,
+        month as period_month,
+        is_complete,
+        as_of_date,
+        count(*) filter (where is_active) as active_count,
+        sum(revenue_amount) as revenue_amount,
+    from months
+    group by cohort_month, period_number, period_month, is_complete, as_of_date
+),
+
+-- Per customer, so that one who spends more does not hide one who left.
+kept as (
+    select
+        months.cohort_month,
+        months.period_number,
+        sum(least(months.revenue_amount, first_revenues.revenue_amount))
+            as revenue_amount,
+    from months
+    inner join first_revenues on months.customer_id = first_revenues.customer_id
+    where months.revenue_amount > 0
+    group by months.cohort_month, months.period_number
+),
+
+last_active_periods as (
+    select
+        customer_id,
+        cohort_month,
+        max(period_number) as period_number,
+    from months
+    where is_active
+    group by customer_id, cohort_month
+),
+
+last_active_counts as (
+    select
+        cohort_month,
+        period_number,
+        count(*) as customer_count,
+    from last_active_periods
+    group by cohort_month, period_number
+),
+
+counted as (
+    select
+        periods.cohort_month,
+        periods.period_number,
+        periods.period_month,
+        periods.is_complete,
+        cohort_totals.cohort_size,
+        periods.active_count,
+        cast(
+            sum(coalesce(last_active_counts.customer_count, 0)) over (
+                partition by periods.cohort_month
+                order by periods.period_number desc
+                rows between unbounded preceding and current row
+            ) as bigint
+        ) as active_or_later_count,
+        periods.revenue_amount,
+        coalesce(kept.revenue_amount, 0) as kept_amount,
+        first_totals.revenue_amount as first_amount,
+        periods.as_of_date,
+    from periods
+    inner join cohort_totals on periods.cohort_month = cohort_totals.cohort_month
+    left join first_totals on periods.cohort_month = first_totals.cohort_month
+    left join kept
+        on
+            periods.cohort_month = kept.cohort_month
+            and periods.period_number = kept.period_number
+    left join last_active_counts
+        on
+            periods.cohort_month = last_active_counts.cohort_month
+            and periods.period_number = last_active_counts.period_number
+),
+
+final as (
+    select
+        cohort_month,
+        period_number,
+        period_month,
+        is_complete,
+        cohort_size,
+        case when is_complete then active_count end as active_count,
+        case
+            when is_complete then 100 * cast(active_count as double) / cohort_size
+        end as retention_pct,
+        case when is_complete then active_or_later_count end as active_or_later_count,
+        case
+            when is_complete
+                then 100 * cast(active_or_later_count as double) / cohort_size
+        end as unbounded_retention_pct,
+        case
+            when is_complete then cast(revenue_amount as decimal(18, 2))
+        end as revenue_amount,
+        case
+            when is_complete
+                then
+                    100 * cast(kept_amount as double) / cast(first_amount as double)
+        end as gross_revenue_retention_pct,
+        cohort_size as n,
+        'calendar months, {{ var("time_zone") }}' as method,
+        as_of_date,
+    from counted
+)
+
+select * from final

@@ -1,0 +1,192 @@
+with
+
+run as (
+    select as_of_date
+    from {{ source('kith', 'run') }}
+),
+
+customer_values as (
+    select
+        customer_id,
+        revenue_amount,
+        margin_amount,
+    from {{ ref('customer_values') }}
+    where order_count > 0 and customer_id != 'unidentified'
+),
+
+amounts as (
+    select
+        'revenue' as measure,
+        revenue_amount as amount,
+    from customer_values
+    union all
+    select
+        'margin' as measure,
+        margin_amount as amount,
+    from customer_values
+),
+
+measures as (
+    select 'revenue' as measure
+    union all
+    select 'margin' as measure
+),
+
+-- Equal amounts go together: no order among equals has to be invented.
+amounts_counted as (
+    select
+        measure,
+        amount,
+        count(*) as customer_count,
+    from amounts
+    where amount is not null
+    group by measure, amount
+),
+
+ranked as (
+    select
+        measure,
+        amount,
+        customer_count,
+        cast(
+            sum(customer_count) over (
+                partition by measure
+                order by amount desc
+                rows between unbounded preceding and current row
+            ) as bigint
+        ) as last_rank,
+        sum(customer_count * amount) over (
+            partition by measure
+            order by amount desc
+            rows between unbounded preceding and current row
+        ) as amount_to_here,
+    from amounts_counted
+),
+
+totals as (
+    select
+        measure,
+        count(*) as n,
+        count(amount) as known_count,
+        count(*) filter (where amount < 0) as negative_count,
+        sum(amount) as amount,
+    from amounts
+    group by measure
+),
+
+-- Gini = 2 * sum(i * x) / (n * sum(x)) - (n + 1) / n, i the rank from below. The ranks
+-- of equals from below sum to half of count * (2n + 1 - 2 * last rank from above + count).
+ginis as (
+    select
+        totals.measure,
+        cast(
+            sum(
+                ranked.amount
+                * (
+                    ranked.customer_count
+                    * (2 * totals.n + 1 - 2 * ranked.last_rank + ranked.customer_count)
+                )
+            ) as double
+        )
+        / nullif(totals.n * cast(totals.amount as double), 0)
+        - (totals.n + 1) / cast(totals.n as double) as gini,
+    from totals
+    inner join ranked on totals.measure = ranked.measure
+    where totals.measure = 'revenue' and totals.negative_count = 0
+    group by totals.measure, totals.n, totals.amount
+),
+
+-- Of all amounts only those matter in which some percent of the customers ends.
+edges as (
+    select
+        ranked.measure,
+        ranked.amount,
+        ranked.last_rank,
+        ranked.amount_to_here,
+        floor(100 * cast(ranked.last_rank - ranked.customer_count as double) / totals.n)
+            as pct_before,
+        floor(100 * cast(ranked.last_rank as double) / totals.n) as pct_to_here,
+    from ranked
+    inner join totals on ranked.measure = totals.measure
+    where totals.known_count = totals.n
+),
+
+percents as (
+    {{ numbers(100) }}
+),
+
+tops as (
+    select
+        measures.measure,
+        percents.number as top_pct,
+        coalesce(totals.n, 0) as n,
+        cast(ceil(percents.number * coalesce(totals.n, 0) / cast(100 as double)) as bigint)
+            as customer_count,
+        totals.known_count,
+        totals.negative_count,
+        totals.amount as total_amount,
+    from measures
+    cross join percents
+    left join totals on measures.measure = totals.measure
+),
+
+summed as (
+    select
+        tops.measure,
+        tops.top_pct,
+        tops.customer_count,
+        edges.amount_to_here
+        - edges.amount * (edges.last_rank - tops.customer_count) as amount,
+        tops.total_amount,
+        edges.last_rank - tops.customer_count as ties_at_edge_count,
+        tops.known_count,
+        tops.negative_count,
+        tops.n,
+    from tops
+    left join edges
+        on
+            tops.measure = edges.measure
+            and tops.top_pct > edges.pct_before
+            and tops.top_pct <= edges.pct_to_here
+),
+
+final as (
+    select
+        summed.measure,
+        summed.top_pct,
+        summed.customer_count,
+        cast(summed.amount as decimal(18, 2)) as amount,
+        case
+            when summed.total_amount > 0
+                then
+                    100 * cast(summed.amount as double)
+                    / cast(summed.total_amount as double)
+        end as share_pct,
+        summed.ties_at_edge_count,
+        case when summed.total_amount > 0 then ginis.gini end as gini,
+        case
+            when summed.n = 0 then 'no customer has an order'
+            when summed.known_count < summed.n
+                then
+                    summed.measure || ' unknown for '
+                    || cast(summed.n - summed.known_count as varchar)
+                    || ' of ' || cast(summed.n as varchar) || ' customers'
+            when summed.total_amount <= 0
+                then 'no share and no Gini: the total is not positive'
+            when summed.measure = 'margin'
+                then 'no Gini: margins may be negative'
+            when summed.negative_count > 0
+                then
+                    'no Gini: negative for '
+                    || cast(summed.negative_count as varchar)
+                    || ' of ' || cast(summed.n as varchar) || ' customers'
+        end as missing_reason,
+        summed.n,
+        'top customers by descending amount, all history to as_of_date' as method,
+        run.as_of_date,
+    from summed
+    left join ginis on summed.measure = ginis.measure
+    cross join run
+)
+
+select * from final

@@ -1,0 +1,125 @@
+{% set schemes = ['rfm_segment', 'value_type', 'activity_state'] %}
+with
+
+customer_values as (
+    select
+        customer_id,
+        order_count,
+        revenue_amount,
+        as_of_date,
+    from {{ ref('customer_values') }}
+),
+
+rfm_scores as (
+    select
+        customer_id,
+        segment,
+        value_type,
+    from {{ ref('rfm_scores') }}
+),
+
+activity_states as (
+    select
+        customer_id,
+        state,
+    from {{ ref('activity_states') }}
+),
+
+classified as (
+    select
+        customer_values.customer_id != 'unidentified' as is_identified,
+        case
+            when customer_values.customer_id = 'unidentified' then 'unidentified'
+            else coalesce(rfm_scores.segment, 'no_purchase_in_window')
+        end as rfm_segment,
+        case
+            when customer_values.customer_id = 'unidentified' then 'unidentified'
+            else coalesce(rfm_scores.value_type, 'no_purchase_in_window')
+        end as value_type,
+        coalesce(activity_states.state, 'unidentified') as activity_state,
+        customer_values.order_count,
+        customer_values.revenue_amount,
+        customer_values.as_of_date,
+    from customer_values
+    left join rfm_scores on customer_values.customer_id = rfm_scores.customer_id
+    left join activity_states
+        on customer_values.customer_id = activity_states.customer_id
+),
+
+combined as (
+    select
+        rfm_segment,
+        value_type,
+        activity_state,
+        as_of_date,
+        count(*) filter (where is_identified) as customer_count,
+        sum(order_count) as order_count,
+        sum(revenue_amount) as revenue_amount,
+        sum(case when is_identified then revenue_amount else 0 end)
+            as identified_revenue_amount,
+    from classified
+    group by rfm_segment, value_type, activity_state, as_of_date
+),
+
+total as (
+    select
+        sum(customer_count) as customer_count,
+        cast(sum(revenue_amount) as double) as revenue_amount,
+        cast(sum(identified_revenue_amount) as double)
+        / nullif(sum(customer_count), 0) as mean_revenue_amount,
+    from combined
+),
+
+grouped as (
+    {% for scheme in schemes %}
+    select
+        '{{ scheme }}' as scheme,
+        {{ scheme }} as segment,
+        as_of_date,
+        cast(sum(customer_count) as bigint) as customer_count,
+        cast(sum(order_count) as bigint) as order_count,
+        cast(sum(revenue_amount) as decimal(18, 2)) as revenue_amount,
+    from combined
+    group by {{ scheme }}, as_of_date
+    {% if not loop.last %}
+    union all
+    {% endif %}
+    {% endfor %}
+),
+
+final as (
+    select
+        grouped.scheme,
+        grouped.segment,
+        grouped.customer_count,
+        100 * cast(grouped.customer_count as double)
+        / nullif(total.customer_count, 0) as customer_share_pct,
+        grouped.order_count,
+        grouped.revenue_amount,
+        case
+            when total.revenue_amount > 0
+                then 100 * cast(grouped.revenue_amount as double) / total.revenue_amount
+        end as revenue_share_pct,
+        cast(
+            round(
+                cast(grouped.revenue_amount as double)
+                / nullif(grouped.customer_count, 0),
+                2
+            ) as decimal(18, 2)
+        ) as average_revenue_amount,
+        case
+            when total.mean_revenue_amount > 0
+                then
+                    cast(grouped.revenue_amount as double)
+                    / nullif(grouped.customer_count, 0)
+                    / total.mean_revenue_amount
+        end as revenue_index,
+        cast(null as double) as satisfaction_score,
+        'satisfaction is not measured yet' as satisfaction_missing_reason,
+        grouped.customer_count as n,
+        grouped.as_of_date,
+    from grouped
+    cross join total
+)
+
+select * from final
