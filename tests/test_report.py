@@ -323,8 +323,10 @@ def _unfinished() -> tuple[Frames, str]:
 
 
 def _ten_years() -> tuple[Frames, str]:
-    frames = marts(_orders(150, "2008-01-01", "2017-12-31"), "2017-12-31")
-    return frames, "2017-12-31"
+    """And large amounts, as in a currency of small value."""
+    orders = _orders(150, "2008-01-01", "2017-12-31")
+    orders["amount"] *= 450
+    return marts(orders, "2017-12-31"), "2017-12-31"
 
 
 def _one_customer() -> tuple[Frames, str]:

@@ -19,7 +19,7 @@ MONTHS_SHOWN = 36
 
 _INK, _MUTED, _RULE = "#1b2733", "#5b6876", "#d9e0e7"
 _ACCENT, _SOFT, _GREY = "#1f5f99", "#a9c3dc", "#aeb6bf"
-_LABEL_STRIP = 112  # pixels at the right of bars, kept free for their labels
+_LABEL_STRIP = 124  # pixels at the right of bars, kept free for their labels
 _LINE_HEIGHT = 14
 _CONFIG: dict[str, Any] = {
     "font": "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif",
@@ -101,6 +101,14 @@ def _label_axis() -> alt.Axis:
         title=None,
         labelExpr="split(datum.label, '\\n')",
         labelLineHeight=_LINE_HEIGHT,
+        # Vega puts the first line of several at the middle of the row.
+        labelOffset={
+            "condition": {
+                "test": "true",
+                "expr": f"(1 - length(split(datum.label, '\\n'))) * {_LINE_HEIGHT} / 2",
+            },
+            "value": 0,
+        },
         labelLimit=150,
         ticks=False,
         domain=False,
@@ -118,7 +126,7 @@ def _height(values: list[Row], least: int) -> int:
 def _bar_scale(values: list[Row]) -> alt.Scale:
     lengths = [row["value"] for row in values]
     return alt.Scale(
-        domain=[min(0, *lengths, 0), max(*lengths, 0) or 1],
+        domain=[min(0, *lengths), max(0, *lengths) or 1],
         range=[0, alt.ExprRef(f"max(40, width - {_LABEL_STRIP})")],
         nice=False,
     )
