@@ -127,11 +127,13 @@ def assemble_project(run: Run) -> Path:
     """
     project = run.folder / "dbt" / "project"
     shutil.rmtree(project, ignore_errors=True)
-    (project / "company").mkdir(parents=True)
+    (project / "company" / "staging").mkdir(parents=True)
     for part in ("dbt_project.yml", "models", "macros", "seeds"):
         (project / part).symlink_to(DBT_PROJECT / part)
-    for part in ("sources.yml", "staging"):
-        (project / "company" / part).symlink_to(run.company.folder / part)
+    # File by file: below a model path dbt does not follow links to folders.
+    company = run.company.folder
+    for path in [company / "sources.yml", *(company / "staging").iterdir()]:
+        (project / "company" / path.relative_to(company)).symlink_to(path)
     return project
 
 
