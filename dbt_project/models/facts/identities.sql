@@ -1,0 +1,47 @@
+with
+
+run as (
+    select as_of_at from {{ source('kith', 'run') }}
+),
+
+seen as (
+    {% for feed, seen_at in person_feeds().items() %}
+    select distinct
+        feed.identifier_type,
+        feed.identifier_value,
+    from {{ ref(feed) }} as feed
+    {% if seen_at %}
+    cross join run
+    where feed.{{ seen_at }} is null or feed.{{ seen_at }} < run.as_of_at
+    {% endif %}
+    union all
+    {% endfor %}
+    {% for side in ['left', 'right'] %}
+    select distinct
+        feed.{{ side }}_type as identifier_type,
+        feed.{{ side }}_value as identifier_value,
+    from {{ ref('identifier_links') }} as feed
+    cross join run
+    where feed.seen_at is null or feed.seen_at < run.as_of_at
+    {{ "union all" if not loop.last }}
+    {% endfor %}
+),
+
+identified as (
+    select distinct
+        identifier_type,
+        identifier_value,
+    from seen
+    where identifier_type is not null and identifier_value is not null
+),
+
+final as (
+    select
+        identifier_type,
+        identifier_value,
+        {{ customer_id('identifier_type', 'identifier_value') }} as customer_id,
+        'single_identifier' as method,
+    from identified
+)
+
+select * from final

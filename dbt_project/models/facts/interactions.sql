@@ -1,0 +1,178 @@
+{#- What each feed's columns are called in the spine. Orders come valued and
+    identified already and are added below. -#}
+{%- set trace_feeds = {
+    'events': {
+        'kind': 'event',
+        'record_id': 'event_id',
+        'occurred_at': 'occurred_at',
+        'channel': 'touchpoint',
+        'product_id': 'product_id',
+        'campaign_id': 'campaign_id',
+        'detail': 'event_name',
+    },
+    'posts': {
+        'kind': 'post',
+        'record_id': 'post_id',
+        'occurred_at': 'posted_at',
+        'channel': 'platform',
+        'detail': 'topic',
+    },
+    'presences': {
+        'kind': 'presence',
+        'record_id': 'presence_id',
+        'occurred_at': 'occurred_at',
+        'place_id': 'place_id',
+        'detail': 'state',
+    },
+    'tickets': {
+        'kind': 'ticket',
+        'record_id': 'ticket_id',
+        'occurred_at': 'opened_at',
+        'channel': 'channel',
+        'product_id': 'product_id',
+        'employee_id': 'employee_id',
+        'detail': 'kind',
+    },
+    'survey_answers': {
+        'kind': 'survey_answer',
+        'record_id': 'answer_id',
+        'occurred_at': 'answered_at',
+        'channel': 'method',
+        'detail': 'measure',
+    },
+    'contacts': {
+        'kind': 'contact',
+        'record_id': 'contact_id',
+        'occurred_at': 'sent_at',
+        'channel': 'channel',
+        'campaign_id': 'campaign_id',
+        'employee_id': 'employee_id',
+        'detail': 'outcome',
+    },
+    'leads': {
+        'kind': 'lead',
+        'record_id': 'lead_id',
+        'occurred_at': 'created_at',
+        'channel': 'source_of_lead',
+        'employee_id': 'employee_id',
+        'detail': 'declined_reason',
+    },
+    'quotes': {
+        'kind': 'quote',
+        'record_id': 'quote_id',
+        'occurred_at': 'quoted_at',
+        'product_id': 'product_id',
+        'detail': 'outcome',
+    },
+} -%}
+{%- set shared_columns = [
+    'channel', 'product_id', 'place_id', 'campaign_id', 'employee_id', 'detail'
+] -%}
+with
+
+run as (
+    select
+        as_of_date,
+        as_of_at,
+    from {{ source('kith', 'run') }}
+),
+
+orders as (
+    select
+        'order' as interaction_kind,
+        source,
+        order_id as record_id,
+        customer_id,
+        ordered_at as occurred_at,
+        order_date as occurred_date,
+        channel,
+        cast(null as varchar) as product_id,
+        store_id as place_id,
+        cast(null as varchar) as campaign_id,
+        cast(null as varchar) as employee_id,
+        status as detail,
+        revenue_amount as amount,
+    from {{ ref('int_orders_valued') }}
+),
+
+identities as (
+    select
+        identifier_type,
+        identifier_value,
+        customer_id,
+    from {{ ref('identities') }}
+),
+
+traces as (
+    {% for feed, columns in trace_feeds.items() %}
+    select
+        '{{ columns.kind }}' as interaction_kind,
+        source,
+        {{ columns.record_id }} as record_id,
+        identifier_type,
+        identifier_value,
+        {{ columns.occurred_at }} as occurred_at,
+        {% for column in shared_columns %}
+        {{ columns.get(column, 'cast(null as varchar)') }} as {{ column }},
+        {% endfor %}
+    from {{ ref(feed) }}
+    {{ "union all" if not loop.last }}
+    {% endfor %}
+),
+
+traces_identified as (
+    select
+        traces.interaction_kind,
+        traces.source,
+        traces.record_id,
+        identities.customer_id,
+        traces.occurred_at,
+        {{ business_date('traces.occurred_at') }} as occurred_date,
+        traces.channel,
+        traces.product_id,
+        traces.place_id,
+        traces.campaign_id,
+        traces.employee_id,
+        traces.detail,
+        cast(null as decimal(18, 2)) as amount,
+    from traces
+    cross join run
+    left join identities
+        on
+            traces.identifier_type = identities.identifier_type
+            and traces.identifier_value = identities.identifier_value
+    where traces.occurred_at < run.as_of_at
+),
+
+all_traces as (
+    select * from orders
+    union all
+    select * from traces_identified
+),
+
+final as (
+    select
+        {{ dbt.concat([
+            'all_traces.interaction_kind', "':'",
+            'all_traces.source', "':'",
+            'all_traces.record_id',
+        ]) }} as interaction_id,
+        all_traces.interaction_kind,
+        all_traces.source,
+        all_traces.record_id,
+        all_traces.customer_id,
+        all_traces.occurred_at,
+        all_traces.occurred_date,
+        all_traces.channel,
+        all_traces.product_id,
+        all_traces.place_id,
+        all_traces.campaign_id,
+        all_traces.employee_id,
+        all_traces.detail,
+        all_traces.amount,
+        run.as_of_date,
+    from all_traces
+    cross join run
+)
+
+select * from final
