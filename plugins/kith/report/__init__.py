@@ -46,7 +46,6 @@ def render(run: Run, release: Path) -> str:
     ) as connection:
         figures = read_figures(
             connection,
-            as_of=as_of,
             run_id=manifest["run_id"],
             cohorts_shown=COHORTS_SHOWN,
         )

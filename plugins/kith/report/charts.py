@@ -515,9 +515,8 @@ def concentration(figures: Figures) -> Chart:
     actual, equal = legend
     lines = [{"x": x, "y": y, "kind": actual} for x, y in sorted(curve.items())]
     lines += [{"x": x, "y": x, "kind": equal} for x in (0, 100)]
-    scale = alt.Scale(
-        domain=[0, max(100, max(curve.values()))], nice=False, clamp=False
-    )
+    # Returns can bring the curve above 100%.
+    scale = alt.Scale(domain=[0, max(100, *curve.values())], nice=False)
     x = alt.X(
         "x:Q",
         title="Share of customers, best first",

@@ -1,8 +1,6 @@
 """The figures of one release: aggregates of published marts, never rows of persons."""
 
-import datetime as dt
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 import duckdb
@@ -28,21 +26,14 @@ value_totals as (
 select * from customer_totals cross join value_totals
 """
 
-# Unidentified orders have no row in customer_months, so that revenue is taken from
-# the interactions: its total must agree with the source.
+# From the first month with an order on: the months before hold traces of other kinds.
 _MONTHS = """
-with revenue as (
-    select
-        date_trunc('month', occurred_date)::date as month,
-        count(*) as order_count,
-        sum(amount) as revenue_amount
-    from customer.interactions
-    where interaction_kind = 'order'
-    group by month
-),
-buyers as (
+with months as (
     select
         month,
+        bool_and(is_complete) as is_complete,
+        sum(order_count) as order_count,
+        sum(revenue_amount) as revenue_amount,
         count(*) filter (where is_active) as buyer_count,
         count(*) filter (where is_active and lifecycle = 'new') as new_count,
         count(*) filter (where is_active and lifecycle = 'returning')
@@ -52,17 +43,12 @@ buyers as (
     from customer.customer_months
     group by month
 )
-select
-    revenue.month,
-    revenue.order_count,
-    coalesce(revenue.revenue_amount, 0) as revenue_amount,
-    coalesce(buyers.buyer_count, 0) as buyer_count,
-    coalesce(buyers.new_count, 0) as new_count,
-    coalesce(buyers.returning_count, 0) as returning_count,
-    coalesce(buyers.resurrecting_count, 0) as resurrecting_count
-from revenue
-left join buyers on revenue.month = buyers.month
-order by revenue.month
+select *
+from months
+where month >= (
+    select min(month) from months where order_count > 0 or revenue_amount <> 0
+)
+order by month
 """
 
 _SEGMENTS = """
@@ -119,11 +105,10 @@ where status = 'feed_not_provided'
 order by table_name
 """
 
-# The sample and the observed value of a check on rows can name persons: left out.
+# The sample names persons: left out.
 _CHECKS = """
 select
-    table_name, expectation, column_name, severity, outcome, unexpected_count,
-    row_count, case when unexpected_count is null then observed end as observed
+    table_name, expectation, column_name, outcome, observed
 from operations.gate_results
 where run_id = ?
 order by table_name, expectation, column_name
@@ -134,8 +119,9 @@ order by table_name, expectation, column_name
 class Figures:
     """What the page shows, as read from the marts.
 
-    `months` runs without a gap from the first order to the as-of month; `cohorts`
-    holds the newest ones only, of `cohort_count` in all.
+    `months` runs from the first order to the as-of month, without a gap; `cohorts`
+    holds the newest ones only, of `cohort_count` in all. Revenue includes that of
+    unidentified customers, so that totals agree with the source.
     """
 
     totals: Row
@@ -172,36 +158,16 @@ def _rows(connection: duckdb.DuckDBPyConnection, query: str, *values: Any) -> li
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
-def _next_month(month: dt.date) -> dt.date:
-    return (month.replace(day=1) + dt.timedelta(days=32)).replace(day=1)
-
-
-def _without_gaps(months: list[Row], as_of: dt.date) -> list[Row]:
-    if not months:
-        return []
-    by_month = {row["month"]: row for row in months}
-    nothing = dict.fromkeys(months[0], 0) | {"revenue_amount": Decimal(0)}
-    rows, month = [], months[0]["month"]
-    while month <= as_of:
-        is_complete = _next_month(month) - dt.timedelta(days=1) <= as_of
-        rows.append(
-            {**by_month.get(month, nothing), "month": month, "is_complete": is_complete}
-        )
-        month = _next_month(month)
-    return rows
-
-
 def read_figures(
     connection: duckdb.DuckDBPyConnection,
     *,
-    as_of: dt.date,
     run_id: str,
     cohorts_shown: int,
 ) -> Figures:
     """Read all figures of the page from a published database."""
     return Figures(
         totals=_rows(connection, _TOTALS)[0],
-        months=_without_gaps(_rows(connection, _MONTHS), as_of),
+        months=_rows(connection, _MONTHS),
         states=_rows(connection, _SEGMENTS, "activity_state"),
         rfm_segments=_rows(connection, _SEGMENTS, "rfm_segment"),
         rfm_window=_rows(
