@@ -3,7 +3,7 @@ with
 run as (
     select
         as_of_date,
-        {{ add_days('as_of_date', 1 - var('rfm_window_days')) }} as window_start,
+        {{ add_days('as_of_date', 1 - var('rfm_window_days')) }} as window_start
     from {{ source('kith', 'run') }}
 ),
 
@@ -12,7 +12,7 @@ orders as (
         customer_id,
         order_date,
         revenue_amount,
-        {{ is_purchase() }} as is_purchase,
+        {{ is_purchase() }} as is_purchase
     from {{ ref('int_orders_valued') }}
     where customer_id is not null
 ),
@@ -22,7 +22,7 @@ windowed as (
         orders.customer_id,
         max(case when orders.is_purchase then orders.order_date end) as last_order_date,
         count(*) filter (where orders.is_purchase) as frequency_count,
-        sum(orders.revenue_amount) as monetary_amount,
+        sum(orders.revenue_amount) as monetary_amount
     from orders
     cross join run
     where orders.order_date >= run.window_start
@@ -37,7 +37,7 @@ final as (
         windowed.frequency_count,
         cast(windowed.monetary_amount as decimal(18, 2)) as monetary_amount,
         run.window_start,
-        run.as_of_date as window_end,
+        run.as_of_date as window_end
     from windowed
     cross join run
     where windowed.frequency_count > 0

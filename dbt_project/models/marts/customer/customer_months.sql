@@ -3,7 +3,7 @@ with
 run as (
     select
         as_of_date,
-        {{ month_of('as_of_date') }} as as_of_month,
+        {{ month_of('as_of_date') }} as as_of_month
     from {{ source('kith', 'run') }}
 ),
 
@@ -11,7 +11,7 @@ interactions as (
     select
         customer_id,
         interaction_kind,
-        occurred_date,
+        occurred_date
     from {{ ref('interactions') }}
 ),
 
@@ -21,7 +21,7 @@ orders as (
         order_date,
         revenue_amount,
         discount_amount,
-        {{ is_purchase() }} as is_purchase,
+        {{ is_purchase() }} as is_purchase
     from {{ ref('int_orders_valued') }}
 ),
 
@@ -33,7 +33,7 @@ traces as (
         interaction_kind in ('order', 'event', 'presence') as is_visit,
         0 as order_count,
         0 as revenue_amount,
-        0 as discount_amount,
+        0 as discount_amount
     from interactions
     union all
     select
@@ -43,7 +43,7 @@ traces as (
         false as is_visit,
         case when is_purchase then 1 else 0 end as order_count,
         revenue_amount,
-        discount_amount,
+        discount_amount
     from orders
 ),
 
@@ -55,7 +55,7 @@ traced as (
         {{ count_days_of_month('day', 'is_visit') }} as visit_day_count,
         cast(sum(order_count) as bigint) as order_count,
         cast(sum(revenue_amount) as decimal(18, 2)) as revenue_amount,
-        cast(sum(discount_amount) as decimal(18, 2)) as discount_amount,
+        cast(sum(discount_amount) as decimal(18, 2)) as discount_amount
     from traces
     group by customer_id, month
 ),
@@ -79,7 +79,7 @@ placed as (
             order by month
             rows between unbounded preceding and 1 preceding
         ) as previous_active_month,
-        lead(month) over (partition by customer_id order by month) as next_traced_month,
+        lead(month) over (partition by customer_id order by month) as next_traced_month
     from traced
 ),
 
@@ -98,7 +98,7 @@ bounded as (
         placed.previous_active_month,
         coalesce(
             placed.next_traced_month, {{ add_months('run.as_of_month', 1) }}
-        ) as next_traced_month,
+        ) as next_traced_month
     from placed
     cross join run
 ),
@@ -106,7 +106,7 @@ bounded as (
 spans as (
     select distinct
         traced_month,
-        next_traced_month,
+        next_traced_month
     from bounded
 ),
 
@@ -118,7 +118,7 @@ span_months as (
     select
         spans.traced_month,
         spans.next_traced_month,
-        {{ add_months('spans.traced_month', '(steps.number - 1)') }} as month,
+        {{ add_months('spans.traced_month', '(steps.number - 1)') }} as month
     from spans
     inner join steps
         on
@@ -155,7 +155,7 @@ filled as (
             else 0
         end as discount_amount,
         bounded.previous_active_month,
-        run.as_of_date,
+        run.as_of_date
     from bounded
     inner join span_months
         on
@@ -186,7 +186,7 @@ final as (
             when order_count > 0 then 'resurrecting'
             when is_complete then 'dormant'
         end as lifecycle,
-        as_of_date,
+        as_of_date
     from filled
 )
 

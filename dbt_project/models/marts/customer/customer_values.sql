@@ -3,7 +3,7 @@ with
 run as (
     select
         first_day,
-        as_of_date,
+        as_of_date
     from {{ source('kith', 'run') }}
 ),
 
@@ -20,7 +20,7 @@ orders as (
         revenue_amount,
         discount_amount,
         cost_amount,
-        {{ is_purchase() }} as is_purchase,
+        {{ is_purchase() }} as is_purchase
     from {{ ref('int_orders_valued') }}
 ),
 
@@ -34,7 +34,7 @@ summed as (
         sum(quantity) as quantity,
         sum(revenue_amount) as revenue_amount,
         sum(discount_amount) as discount_amount,
-        sum(cost_amount) as cost_amount,
+        sum(cost_amount) as cost_amount
     from orders
     group by customer_id
 ),
@@ -86,7 +86,7 @@ valued as (
                     100 * cast(coalesce(summed.revenue_amount, 0) as double)
                     / cast(total.revenue_amount as double)
         end as revenue_share_pct,
-        run.as_of_date,
+        run.as_of_date
     from named
     left join summed on named.customer_id = summed.customer_id
     cross join total
@@ -108,7 +108,7 @@ final as (
         margin_missing_reason,
         average_order_amount,
         revenue_share_pct,
-        as_of_date,
+        as_of_date
     from valued
 )
 

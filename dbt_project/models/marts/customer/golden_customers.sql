@@ -4,7 +4,7 @@ with
 run as (
     select
         as_of_date,
-        as_of_at,
+        as_of_at
     from {{ source('kith', 'run') }}
 ),
 
@@ -12,7 +12,7 @@ identities as (
     select
         identifier_type,
         identifier_value,
-        customer_id,
+        customer_id
     from {{ ref('identities') }}
 ),
 
@@ -32,14 +32,14 @@ records as (
         registered_at,
         birth_date,
         deleted_at,
-        updated_at,
+        updated_at
     from {{ ref('customers') }}
 ),
 
 interactions as (
     select
         customer_id,
-        occurred_at,
+        occurred_at
     from {{ ref('interactions') }}
     where customer_id is not null
 ),
@@ -48,7 +48,7 @@ customer_values as (
     select
         customer_id,
         order_count,
-        revenue_amount,
+        revenue_amount
     from {{ ref('customer_values') }}
 ),
 
@@ -57,14 +57,14 @@ activity_states as (
         customer_id,
         state,
         first_order_date,
-        last_order_date,
+        last_order_date
     from {{ ref('activity_states') }}
 ),
 
 rfm_scores as (
     select
         customer_id,
-        segment,
+        segment
     from {{ ref('rfm_scores') }}
 ),
 
@@ -75,7 +75,7 @@ identified as (
         identifier_value,
         row_number() over (
             partition by customer_id order by identifier_type, identifier_value
-        ) as position,
+        ) as position
     from identities
 ),
 
@@ -99,7 +99,7 @@ recorded as (
                 records.updated_at desc nulls last,
                 records.source asc,
                 records.customer_record_id asc
-        ) as position,
+        ) as position
     from records
     inner join identities
         on
@@ -116,7 +116,7 @@ interactions_summed as (
         customer_id,
         min(occurred_at) as first_interaction_at,
         max(occurred_at) as last_interaction_at,
-        count(*) as interaction_count,
+        count(*) as interaction_count
     from interactions
     group by customer_id
 ),
@@ -146,7 +146,7 @@ final as (
         customer_values.revenue_amount,
         activity_states.state as activity_state,
         rfm_scores.segment as rfm_segment,
-        run.as_of_date,
+        run.as_of_date
     from identified
     inner join customer_values
         on identified.customer_id = customer_values.customer_id

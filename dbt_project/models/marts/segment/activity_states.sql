@@ -14,7 +14,7 @@ orders as (
     select
         customer_id,
         order_date,
-        {{ is_purchase() }} as is_purchase,
+        {{ is_purchase() }} as is_purchase
     from {{ ref('int_orders_valued') }}
     where customer_id is not null
 ),
@@ -22,7 +22,7 @@ orders as (
 purchase_days as (
     select distinct
         customer_id,
-        order_date,
+        order_date
     from orders
     where is_purchase
 ),
@@ -34,7 +34,7 @@ gaps as (
         {{ days_between(
             'lag(order_date) over (partition by customer_id order by order_date)',
             'order_date',
-        ) }} as gap_days,
+        ) }} as gap_days
     from purchase_days
 ),
 
@@ -48,7 +48,7 @@ summed as (
         percentile_cont(0.5) within group (
             order by cast(gap_days as double)
         ) as median_gap_days,
-        count(gap_days) as gap_count,
+        count(gap_days) as gap_count
     from gaps
     group by customer_id
 ),
@@ -62,7 +62,7 @@ aged as (
             as days_since_last_order,
         summed.median_gap_days,
         coalesce(summed.gap_count, 0) as gap_count,
-        run.as_of_date,
+        run.as_of_date
     from identities
     left join summed on identities.customer_id = summed.customer_id
     cross join run
@@ -85,7 +85,7 @@ final as (
         median_gap_days,
         gap_count,
         days_since_last_order / median_gap_days as gap_ratio,
-        as_of_date,
+        as_of_date
     from aged
 )
 

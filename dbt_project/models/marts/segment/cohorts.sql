@@ -9,7 +9,7 @@ months as (
         is_complete,
         is_active,
         revenue_amount,
-        as_of_date,
+        as_of_date
     from {{ ref('customer_months') }}
     where month >= cohort_month
 ),
@@ -18,7 +18,7 @@ first_revenues as (
     select
         customer_id,
         cohort_month,
-        revenue_amount,
+        revenue_amount
     from months
     where period_number = 0 and revenue_amount > 0
 ),
@@ -26,7 +26,7 @@ first_revenues as (
 cohort_totals as (
     select
         cohort_month,
-        count(*) as cohort_size,
+        count(*) as cohort_size
     from months
     where period_number = 0
     group by cohort_month
@@ -35,7 +35,7 @@ cohort_totals as (
 first_totals as (
     select
         cohort_month,
-        sum(revenue_amount) as revenue_amount,
+        sum(revenue_amount) as revenue_amount
     from first_revenues
     group by cohort_month
 ),
@@ -48,7 +48,7 @@ periods as (
         is_complete,
         as_of_date,
         count(*) filter (where is_active) as active_count,
-        sum(revenue_amount) as revenue_amount,
+        sum(revenue_amount) as revenue_amount
     from months
     group by cohort_month, period_number, period_month, is_complete, as_of_date
 ),
@@ -59,7 +59,7 @@ kept as (
         months.cohort_month,
         months.period_number,
         sum(least(months.revenue_amount, first_revenues.revenue_amount))
-            as revenue_amount,
+            as revenue_amount
     from months
     inner join first_revenues on months.customer_id = first_revenues.customer_id
     where months.revenue_amount > 0
@@ -70,7 +70,7 @@ last_active_periods as (
     select
         customer_id,
         cohort_month,
-        max(period_number) as period_number,
+        max(period_number) as period_number
     from months
     where is_active
     group by customer_id, cohort_month
@@ -80,7 +80,7 @@ last_active_counts as (
     select
         cohort_month,
         period_number,
-        count(*) as customer_count,
+        count(*) as customer_count
     from last_active_periods
     group by cohort_month, period_number
 ),
@@ -103,7 +103,7 @@ counted as (
         periods.revenue_amount,
         coalesce(kept.revenue_amount, 0) as kept_amount,
         first_totals.revenue_amount as first_amount,
-        periods.as_of_date,
+        periods.as_of_date
     from periods
     inner join cohort_totals on periods.cohort_month = cohort_totals.cohort_month
     left join first_totals on periods.cohort_month = first_totals.cohort_month
@@ -143,7 +143,7 @@ final as (
         end as gross_revenue_retention_pct,
         cohort_size as n,
         'calendar months, {{ var("time_zone") }}' as method,
-        as_of_date,
+        as_of_date
     from counted
 )
 

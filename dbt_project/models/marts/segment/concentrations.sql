@@ -9,7 +9,7 @@ customer_values as (
     select
         customer_id,
         revenue_amount,
-        margin_amount,
+        margin_amount
     from {{ ref('customer_values') }}
     where order_count > 0 and customer_id != 'unidentified'
 ),
@@ -17,12 +17,12 @@ customer_values as (
 amounts as (
     select
         'revenue' as measure,
-        revenue_amount as amount,
+        revenue_amount as amount
     from customer_values
     union all
     select
         'margin' as measure,
-        margin_amount as amount,
+        margin_amount as amount
     from customer_values
 ),
 
@@ -37,7 +37,7 @@ amounts_counted as (
     select
         measure,
         amount,
-        count(*) as customer_count,
+        count(*) as customer_count
     from amounts
     where amount is not null
     group by measure, amount
@@ -59,7 +59,7 @@ ranked as (
             partition by measure
             order by amount desc
             rows between unbounded preceding and current row
-        ) as amount_to_here,
+        ) as amount_to_here
     from amounts_counted
 ),
 
@@ -69,7 +69,7 @@ totals as (
         count(*) as n,
         count(amount) as known_count,
         count(*) filter (where amount < 0) as negative_count,
-        sum(amount) as amount,
+        sum(amount) as amount
     from amounts
     group by measure
 ),
@@ -89,7 +89,7 @@ ginis as (
             ) as double
         )
         / nullif(totals.n * cast(totals.amount as double), 0)
-        - (totals.n + 1) / cast(totals.n as double) as gini,
+        - (totals.n + 1) / cast(totals.n as double) as gini
     from totals
     inner join ranked on totals.measure = ranked.measure
     where totals.measure = 'revenue' and totals.negative_count = 0
@@ -105,7 +105,7 @@ edges as (
         ranked.amount_to_here,
         floor(100 * cast(ranked.last_rank - ranked.customer_count as double) / totals.n)
             as pct_before,
-        floor(100 * cast(ranked.last_rank as double) / totals.n) as pct_to_here,
+        floor(100 * cast(ranked.last_rank as double) / totals.n) as pct_to_here
     from ranked
     inner join totals on ranked.measure = totals.measure
     where totals.known_count = totals.n
@@ -124,7 +124,7 @@ tops as (
             as customer_count,
         totals.known_count,
         totals.negative_count,
-        totals.amount as total_amount,
+        totals.amount as total_amount
     from measures
     cross join percents
     left join totals on measures.measure = totals.measure
@@ -141,7 +141,7 @@ summed as (
         edges.last_rank - tops.customer_count as ties_at_edge_count,
         tops.known_count,
         tops.negative_count,
-        tops.n,
+        tops.n
     from tops
     left join edges
         on
@@ -165,7 +165,7 @@ final as (
         summed.ties_at_edge_count,
         case when summed.total_amount > 0 then ginis.gini end as gini,
         case
-            when summed.n = 0 then 'no customer has an order'
+            when summed.n = 0 then 'no customer has a purchase'
             when summed.known_count < summed.n
                 then
                     summed.measure || ' unknown for '
@@ -183,7 +183,7 @@ final as (
         end as missing_reason,
         summed.n,
         'top customers by descending amount, all history to as_of_date' as method,
-        run.as_of_date,
+        run.as_of_date
     from summed
     left join ginis on summed.measure = ginis.measure
     cross join run

@@ -4,7 +4,7 @@ with
 run as (
     select
         as_of_date,
-        {{ add_days('as_of_date', 1 - var('rfm_window_days')) }} as window_start,
+        {{ add_days('as_of_date', 1 - var('rfm_window_days')) }} as window_start
     from {{ source('kith', 'run') }}
 ),
 
@@ -12,7 +12,7 @@ purchases as (
     select
         recency_days,
         frequency_count,
-        monetary_amount,
+        monetary_amount
     from {{ ref('int_purchases_windowed') }}
 ),
 
@@ -26,7 +26,7 @@ cut as (
         ) as cut_{{ percent }},
         {% endfor %}
         cast(sum({{ dimension }}) as double) / nullif(count(*), 0) as mean_value,
-        count(*) as n,
+        count(*) as n
     from purchases
     {% if not loop.last %}
     union all
@@ -46,7 +46,7 @@ final as (
         'quantiles with linear interpolation, cut by value' as method,
         run.window_start,
         run.as_of_date as window_end,
-        run.as_of_date,
+        run.as_of_date
     from cut
     cross join run
 )

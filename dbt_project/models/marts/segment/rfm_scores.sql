@@ -8,7 +8,7 @@ purchases as (
         frequency_count,
         monetary_amount,
         window_start,
-        window_end,
+        window_end
     from {{ ref('int_purchases_windowed') }}
 ),
 
@@ -19,7 +19,7 @@ cut_points as (
         cut_40,
         cut_60,
         cut_80,
-        mean_value,
+        mean_value
     from {{ ref('rfm_cut_points') }}
 ),
 
@@ -28,7 +28,7 @@ rfm_segment_names as (
         r_score,
         f_score,
         m_score,
-        segment,
+        segment
     from {{ ref('rfm_segment_names') }}
 ),
 
@@ -71,7 +71,7 @@ scored as (
         cast(purchases.monetary_amount as double)
             >= monetary.mean_value as monetary_is_high,
         purchases.window_start,
-        purchases.window_end,
+        purchases.window_end
     from purchases
     inner join cut_points as recency
         on recency.dimension = 'recency_days'
@@ -115,7 +115,7 @@ final as (
         end as value_type,
         scored.window_start,
         scored.window_end,
-        scored.window_end as as_of_date,
+        scored.window_end as as_of_date
     from scored
     left join rfm_segment_names
         on

@@ -6,7 +6,7 @@ customer_values as (
         customer_id,
         order_count,
         revenue_amount,
-        as_of_date,
+        as_of_date
     from {{ ref('customer_values') }}
 ),
 
@@ -14,14 +14,14 @@ rfm_scores as (
     select
         customer_id,
         segment,
-        value_type,
+        value_type
     from {{ ref('rfm_scores') }}
 ),
 
 activity_states as (
     select
         customer_id,
-        state,
+        state
     from {{ ref('activity_states') }}
 ),
 
@@ -39,7 +39,7 @@ classified as (
         coalesce(activity_states.state, 'unidentified') as activity_state,
         customer_values.order_count,
         customer_values.revenue_amount,
-        customer_values.as_of_date,
+        customer_values.as_of_date
     from customer_values
     left join rfm_scores on customer_values.customer_id = rfm_scores.customer_id
     left join activity_states
@@ -56,7 +56,7 @@ combined as (
         sum(order_count) as order_count,
         sum(revenue_amount) as revenue_amount,
         sum(case when is_identified then revenue_amount else 0 end)
-            as identified_revenue_amount,
+            as identified_revenue_amount
     from classified
     group by rfm_segment, value_type, activity_state, as_of_date
 ),
@@ -66,7 +66,7 @@ total as (
         sum(customer_count) as customer_count,
         cast(sum(revenue_amount) as double) as revenue_amount,
         cast(sum(identified_revenue_amount) as double)
-        / nullif(sum(customer_count), 0) as mean_revenue_amount,
+        / nullif(sum(customer_count), 0) as mean_revenue_amount
     from combined
 ),
 
@@ -78,7 +78,7 @@ grouped as (
         as_of_date,
         cast(sum(customer_count) as bigint) as customer_count,
         cast(sum(order_count) as bigint) as order_count,
-        cast(sum(revenue_amount) as decimal(18, 2)) as revenue_amount,
+        cast(sum(revenue_amount) as decimal(18, 2)) as revenue_amount
     from combined
     group by {{ scheme }}, as_of_date
     {% if not loop.last %}
@@ -117,7 +117,7 @@ final as (
         cast(null as double) as satisfaction_score,
         'satisfaction is not measured yet' as satisfaction_missing_reason,
         grouped.customer_count as n,
-        grouped.as_of_date,
+        grouped.as_of_date
     from grouped
     cross join total
 )
