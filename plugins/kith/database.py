@@ -1,6 +1,7 @@
 """How every DuckDB connection of Kith is opened."""
 
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -29,6 +30,12 @@ def connect(
     )
     connection.execute("set TimeZone = 'UTC'")
     return connection
+
+
+def fetch_row(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:
+    """The only row of a query that has exactly one."""
+    (row,) = connection.execute(query).fetchall()
+    return row
 
 
 def quote(identifier: str) -> str:
