@@ -10,7 +10,7 @@ traits as (
         household_id,
         '{{ trait }}' as attribute,
         {{ trait }} as value_text,
-        loaded_at,
+        loaded_at
     from {{ source('grocer', 'demographics') }}
     {{ "union all" if not loop.last }}
     {% endfor %}
@@ -19,12 +19,12 @@ traits as (
 final as (
     select
         'grocer' as source,
-        {{ dbt.concat(['household_id', "'-'", 'attribute']) }} as attribute_id,
+        household_id || '-' || attribute as attribute_id,
         'household_id' as identifier_type,
         household_id as identifier_value,
         attribute,
         value_text,
-        loaded_at,
+        loaded_at
     from traits
     where value_text is not null
 )

@@ -1,10 +1,9 @@
 select
     'grocer' as source,
     campaign_id,
-    {{ dbt.concat(["'Campaign '", 'campaign_id', "' ('", 'campaign_type', "')'"]) }}
-        as name,
+    'Campaign ' || campaign_id || ' (' || campaign_type || ')' as name,
     'letter' as channel,
     {{ business_midnight('start_date') }} as starts_at,
     {{ business_midnight(add_days('end_date', 1)) }} as ends_at,
-    loaded_at,
+    loaded_at
 from {{ source('grocer', 'campaign_descriptions') }}

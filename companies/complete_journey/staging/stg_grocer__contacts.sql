@@ -4,29 +4,28 @@ mailings as (
     select
         campaign_id,
         household_id,
-        loaded_at,
+        loaded_at
     from {{ source('grocer', 'campaigns') }}
 ),
 
 campaigns as (
     select
         campaign_id,
-        start_date,
+        start_date
     from {{ source('grocer', 'campaign_descriptions') }}
 ),
 
 final as (
     select
         'grocer' as source,
-        {{ dbt.concat(['mailings.campaign_id', "'-'", 'mailings.household_id']) }}
-            as contact_id,
+        mailings.campaign_id || '-' || mailings.household_id as contact_id,
         'household_id' as identifier_type,
         mailings.household_id as identifier_value,
         {{ business_midnight('campaigns.start_date') }} as sent_at,
         'letter' as channel,
         mailings.campaign_id,
         'offer' as purpose,
-        mailings.loaded_at,
+        mailings.loaded_at
     from mailings
     left join campaigns on mailings.campaign_id = campaigns.campaign_id
 )

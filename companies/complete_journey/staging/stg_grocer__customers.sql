@@ -4,5 +4,5 @@ select
     'household_id' as identifier_type,
     household_id as identifier_value,
     'person' as customer_kind,
-    loaded_at,
+    loaded_at
 from {{ source('grocer', 'demographics') }}

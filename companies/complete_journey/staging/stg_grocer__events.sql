@@ -1,14 +1,14 @@
 select
     'grocer' as source,
-    {{ dbt.concat([
-        'household_id', "'-'", 'campaign_id', "'-'", 'coupon_upc', "'-'",
-        'redemption_date',
-    ]) }} as event_id,
+    household_id
+    || '-' || campaign_id
+    || '-' || coupon_upc
+    || '-' || redemption_date as event_id,
     'household_id' as identifier_type,
     household_id as identifier_value,
     {{ business_midnight('redemption_date') }} as occurred_at,
     'coupon_redemption' as event_name,
     'till' as touchpoint,
     campaign_id,
-    loaded_at,
+    loaded_at
 from {{ source('grocer', 'coupon_redemptions') }}

@@ -6,7 +6,7 @@ baskets as (
         household_id,
         store_id,
         transaction_timestamp,
-        max(loaded_at) as loaded_at,
+        max(loaded_at) as loaded_at
     from {{ source('grocer', 'transactions') }}
     group by basket_id, household_id, store_id, transaction_timestamp
 ),
@@ -20,7 +20,7 @@ final as (
         transaction_timestamp as ordered_at,
         'store' as channel,
         store_id,
-        loaded_at,
+        loaded_at
     from baskets
 )
 

@@ -4,5 +4,5 @@ select
     product_type as name,
     product_category as category,
     brand,
-    loaded_at,
+    loaded_at
 from {{ source('grocer', 'products') }}

@@ -14,7 +14,7 @@ orders as (
         channel,
         store_id,
         status,
-        coalesce(discount_amount, 0) as discount_amount,
+        coalesce(discount_amount, 0) as discount_amount
     from {{ ref('orders') }}
 ),
 
@@ -26,7 +26,7 @@ order_lines as (
         quantity,
         unit_cost_amount,
         coalesce(discount_amount, 0) as discount_amount,
-        line_amount,
+        line_amount
     from {{ ref('order_lines') }}
 ),
 
@@ -34,7 +34,7 @@ products as (
     select
         source,
         product_id,
-        unit_cost_amount,
+        unit_cost_amount
     from {{ ref('products') }}
     where unit_cost_amount is not null
 ),
@@ -43,7 +43,7 @@ identities as (
     select
         identifier_type,
         identifier_value,
-        customer_id,
+        customer_id
     from {{ ref('identities') }}
 ),
 
@@ -56,7 +56,7 @@ lines_costed as (
         order_lines.line_amount,
         order_lines.quantity
         * coalesce(order_lines.unit_cost_amount, products.unit_cost_amount)
-            as cost_amount,
+            as cost_amount
     from order_lines
     left join products
         on
@@ -73,7 +73,7 @@ lines_summed as (
         sum(discount_amount) as discount_amount,
         sum(line_amount) as line_amount,
         case when count(cost_amount) = count(*) then sum(cost_amount) end
-            as cost_amount,
+            as cost_amount
     from lines_costed
     group by source, order_id
 ),
@@ -98,7 +98,7 @@ orders_valued as (
             coalesce(lines_summed.discount_amount, 0) + orders.discount_amount
             as decimal(18, 2)
         ) as discount_amount,
-        cast(lines_summed.cost_amount as decimal(18, 2)) as cost_amount,
+        cast(lines_summed.cost_amount as decimal(18, 2)) as cost_amount
     from orders
     cross join run
     left join lines_summed
@@ -128,7 +128,7 @@ final as (
         revenue_amount,
         discount_amount,
         cost_amount,
-        cast(revenue_amount - cost_amount as decimal(18, 2)) as margin_amount,
+        cast(revenue_amount - cost_amount as decimal(18, 2)) as margin_amount
     from orders_valued
 )
 

@@ -65,15 +65,13 @@
         'detail': 'outcome',
     },
 } -%}
-{%- set shared_columns = [
-    'channel', 'product_id', 'place_id', 'campaign_id', 'employee_id', 'detail'
-] -%}
+{%- set unknown = 'cast(null as varchar)' -%}
 with
 
 run as (
     select
         as_of_date,
-        as_of_at,
+        as_of_at
     from {{ source('kith', 'run') }}
 ),
 
@@ -91,7 +89,7 @@ orders as (
         cast(null as varchar) as campaign_id,
         cast(null as varchar) as employee_id,
         status as detail,
-        revenue_amount as amount,
+        revenue_amount as amount
     from {{ ref('int_orders_valued') }}
 ),
 
@@ -99,7 +97,7 @@ identities as (
     select
         identifier_type,
         identifier_value,
-        customer_id,
+        customer_id
     from {{ ref('identities') }}
 ),
 
@@ -112,9 +110,12 @@ traces as (
         identifier_type,
         identifier_value,
         {{ columns.occurred_at }} as occurred_at,
-        {% for column in shared_columns %}
-        {{ columns.get(column, 'cast(null as varchar)') }} as {{ column }},
-        {% endfor %}
+        {{ columns.get('channel', unknown) }} as channel,
+        {{ columns.get('product_id', unknown) }} as product_id,
+        {{ columns.get('place_id', unknown) }} as place_id,
+        {{ columns.get('campaign_id', unknown) }} as campaign_id,
+        {{ columns.get('employee_id', unknown) }} as employee_id,
+        {{ columns.get('detail', unknown) }} as detail
     from {{ ref(feed) }}
     {{ "union all" if not loop.last }}
     {% endfor %}
@@ -134,7 +135,7 @@ traces_identified as (
         traces.campaign_id,
         traces.employee_id,
         traces.detail,
-        cast(null as decimal(18, 2)) as amount,
+        cast(null as decimal(18, 2)) as amount
     from traces
     cross join run
     left join identities
@@ -152,11 +153,9 @@ all_traces as (
 
 final as (
     select
-        {{ dbt.concat([
-            'all_traces.interaction_kind', "':'",
-            'all_traces.source', "':'",
-            'all_traces.record_id',
-        ]) }} as interaction_id,
+        all_traces.interaction_kind
+        || ':' || all_traces.source
+        || ':' || all_traces.record_id as interaction_id,
         all_traces.interaction_kind,
         all_traces.source,
         all_traces.record_id,
@@ -170,7 +169,7 @@ final as (
         all_traces.employee_id,
         all_traces.detail,
         all_traces.amount,
-        run.as_of_date,
+        run.as_of_date
     from all_traces
     cross join run
 )

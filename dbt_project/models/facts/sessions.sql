@@ -7,7 +7,7 @@ with
 run as (
     select
         as_of_date,
-        as_of_at,
+        as_of_at
     from {{ source('kith', 'run') }}
 ),
 
@@ -22,7 +22,7 @@ events as (
         product_id,
         query,
         campaign_id,
-        device_id,
+        device_id
     from {{ ref('events') }}
 ),
 
@@ -30,7 +30,7 @@ identities as (
     select
         identifier_type,
         identifier_value,
-        customer_id,
+        customer_id
     from {{ ref('identities') }}
 ),
 
@@ -40,12 +40,10 @@ streamed as (
     select
         case
             when events.device_id is not null
-                then {{ dbt.concat(["'device:'", 'events.device_id']) }}
+                then 'device:' || events.device_id
             when identities.customer_id is not null
-                then {{ dbt.concat([
-                    'events.identifier_type', "':'", 'events.identifier_value'
-                ]) }}
-            else {{ dbt.concat(["'event:'", 'events.source', "':'", 'events.event_id']) }}
+                then events.identifier_type || ':' || events.identifier_value
+            else 'event:' || events.source || ':' || events.event_id
         end as stream_id,
         events.source,
         events.event_id,
@@ -54,7 +52,7 @@ streamed as (
         events.touchpoint,
         events.product_id,
         events.query,
-        events.campaign_id,
+        events.campaign_id
     from events
     cross join run
     left join identities
@@ -80,7 +78,7 @@ started as (
             > lag(occurred_at) over ({{ in_order }})
             + interval '{{ var("session_timeout_minutes") }}' minute,
             true
-        ) as is_start,
+        ) as is_start
     from streamed
 ),
 
@@ -99,7 +97,7 @@ numbered as (
         sum(case when is_start then 1 else 0 end) over (
             {{ in_order }}
             rows between unbounded preceding and current row
-        ) as session_number,
+        ) as session_number
     from started
 ),
 
@@ -117,18 +115,18 @@ sessions as (
         count(*) as event_count,
         count(query) as search_count,
         count(distinct product_id) as product_count,
-        count(distinct campaign_id) as campaign_count,
+        count(distinct campaign_id) as campaign_count
     from numbered
     group by stream_id, session_number
 ),
 
 final as (
     select
-        md5({{ dbt.concat([
-            'sessions.stream_id', "':'",
-            'sessions.first_source', "':'",
-            'sessions.first_event_id',
-        ]) }}) as session_id,
+        md5(
+            sessions.stream_id
+            || ':' || sessions.first_source
+            || ':' || sessions.first_event_id
+        ) as session_id,
         sessions.stream_id,
         sessions.customer_id,
         sessions.started_at,
@@ -142,7 +140,7 @@ final as (
         sessions.product_count,
         sessions.campaign_count,
         sessions.first_touchpoint,
-        run.as_of_date,
+        run.as_of_date
     from sessions
     cross join run
 )
