@@ -20,7 +20,7 @@ from typing import Any
 import duckdb
 
 from kith.company import PUBLISHED_SCHEMAS
-from kith.database import connect, literal, quote
+from kith.database import connect, fetch_row, literal, quote
 from kith.errors import BrokenCheckError, ConfigurationError, GateError
 from kith.gx_duckdb import open_warehouse
 from kith.runs import Run
@@ -138,10 +138,9 @@ def list_tables(run: Run) -> list[Table]:
             Table(
                 schema=schema,
                 name=table,
-                row_count=_scalar(
-                    warehouse,
-                    f"select count(*) from {quote(schema)}.{quote(table)}",
-                ),
+                row_count=fetch_row(
+                    warehouse, f"select count(*) from {quote(schema)}.{quote(table)}"
+                )[0],
                 columns=tuple(names),
                 key=tuple(keys.get(f"{schema}.{table}", [])),
             )
@@ -366,7 +365,7 @@ def _record(run: Run, checks: list[Check]) -> Path:
             [list(asdict(check).values()) for check in checks],
         )
         warehouse.execute(f"copy results to {literal(str(results))} (format parquet)")
-        as_of = _scalar(warehouse, "select as_of_date from kith.run")
+        (as_of,) = fetch_row(warehouse, "select as_of_date from kith.run")
         # A task that is tried again replaces what it wrote.
         warehouse.execute(
             "delete from operations.gate_results where run_id = ?", [run.run_id]
@@ -479,8 +478,3 @@ def _one_line(message: object) -> str:
 
 def _now() -> dt.datetime:
     return dt.datetime.now(dt.UTC).replace(tzinfo=None)
-
-
-def _scalar(connection: duckdb.DuckDBPyConnection, sql: str) -> Any:
-    row = connection.execute(sql).fetchone()
-    return row[0] if row else None
