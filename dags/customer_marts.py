@@ -9,7 +9,7 @@ log. Only what may pass by itself is tried again; anything else needs you:
 | plan | The company folder or the days are wrong: mend what the error names. |
 | pull | The source: is the path there, is the file whole? Clear that one table. |
 | admit | The delivery breaks `sources.yml`: look into quarantine, ask for a new one. |
-| build | A dbt model or test: read `runs/<run>/dbt/output.log`, then the SQL it names. |
+| build | A dbt model or test: read `runs/<run>/dbt/output.log`, then that SQL. |
 | audit | The gate refused: read `runs/<run>/gate_summary.md`. |
 | publish | Disk full or not writable? Readers have either the old or the new release. |
 | report | The marts are published, only the page is missing: clear this task. |
@@ -19,11 +19,7 @@ from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from airflow.sdk import CronDataIntervalTimetable, Param, chain, dag, task
-from airflow.sdk.definitions.retry_policy import (
-    ExceptionRetryPolicy,
-    RetryAction,
-    RetryRule,
-)
+from airflow.sdk.definitions import retry_policy
 
 from kith import stages
 from kith.company import load_company
@@ -32,8 +28,9 @@ from kith.settings import load_settings
 
 company = load_company(load_settings().company)
 midnight = time(tzinfo=ZoneInfo(company.time_zone))
-transient = RetryRule([TransientError, ConnectionError, TimeoutError])
+transient = retry_policy.RetryRule([TransientError, ConnectionError, TimeoutError])
 per_table = {"map_index_template": "{{ task.op_kwargs['planned']['table'] }}"}
+given = Param(None, type=["null", "string"])
 writer = {"pool": "warehouse"}  # one slot: one task at a time opens the warehouse
 
 
@@ -44,21 +41,21 @@ writer = {"pool": "warehouse"}  # one slot: one task at a time opens the warehou
     catchup=False,
     max_active_runs=1,
     is_paused_upon_creation=False,
-    params={
-        name: Param(None, type=["null", "string"])
-        for name in ("company", "from_day", "to_day")
-    },
+    params={"company": given, "from_day": given, "to_day": given},
     tags=["customer", "marts"],
     default_args={
         "owner": "kith",
         "retries": 3,
         "retry_delay": timedelta(seconds=30),
         "retry_exponential_backoff": 2,
-        "retry_policy": ExceptionRetryPolicy([transient], RetryAction.FAIL),
+        "retry_policy": retry_policy.ExceptionRetryPolicy(
+            [transient], default=retry_policy.RetryAction.FAIL
+        ),
         "execution_timeout": timedelta(hours=2),
     },
 )
 def customer_marts():
+    """Deliver the marts of some days; Airflow shows the module's text instead."""
     planned = task(stages.plan)()
     chain(
         task(stages.pull, **per_table).expand(planned=planned),

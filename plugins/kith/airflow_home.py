@@ -63,7 +63,7 @@ class AirflowHome:
         return made[USER]
 
     def environment(self) -> dict[str, str]:
-        """Everything that Airflow's processes must know; airflow.cfg decides nothing."""
+        """All that Airflow's processes must know; airflow.cfg decides nothing."""
         settings = self.settings
         keys = _secret_file(
             self.folder / "keys.json",

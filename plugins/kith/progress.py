@@ -41,7 +41,7 @@ class Journal:
         if not failed:
             return None
         entry = min(failed, key=lambda entry: entry["at"])
-        return f"{_name(entry)}: {entry['reason']}"
+        return f"{_name(entry)}: {_reason(entry)}"
 
     def under_way(self) -> list[str]:
         """Stages that have begun and not ended."""
@@ -67,12 +67,16 @@ def _name(entry: dict[str, Any]) -> str:
     return f"{entry['stage']} {entry['item']}".strip()
 
 
+def _reason(entry: dict[str, Any]) -> str:
+    return " ".join(entry["reason"].split())
+
+
 def describe(entry: dict[str, Any]) -> str | None:
     """One line for the end of a stage; None for its start."""
     if entry["event"] == "start":
         return None
     if entry["event"] == "fail":
-        return f"  {_name(entry):<46} failed: {entry['reason']}"
+        return f"  {_name(entry):<46} failed: {_reason(entry)}"
     figures = ", ".join(
         f"{value:,} {name.replace('_', ' ')}"
         for name, value in entry["figures"].items()
