@@ -30,7 +30,7 @@ company = load_company(load_settings().company)
 midnight = time(tzinfo=ZoneInfo(company.time_zone))
 transient = retry_policy.RetryRule([TransientError, ConnectionError, TimeoutError])
 per_table = {"map_index_template": "{{ task.op_kwargs['planned']['table'] }}"}
-given = Param(None, type=["null", "string"])
+chosen = ("company", "from_day", "to_day")
 writer = {"pool": "warehouse"}  # one slot: one task at a time opens the warehouse
 
 
@@ -41,7 +41,7 @@ writer = {"pool": "warehouse"}  # one slot: one task at a time opens the warehou
     catchup=False,
     max_active_runs=1,
     is_paused_upon_creation=False,
-    params={"company": given, "from_day": given, "to_day": given},
+    params={name: Param(None, type=["null", "string"]) for name in chosen},
     tags=["customer", "marts"],
     default_args={
         "owner": "kith",
