@@ -1,8 +1,7 @@
 """The charts of the page: Vega-Lite specifications made with Altair.
 
 Every text that comes from data travels as a value of the chart's data, never within
-an expression. Charts take the width of their container; labels at the end of a bar
-have a reserved strip, so that nothing is clipped on a telephone.
+an expression. Charts take the width of their container, labels included.
 """
 
 import textwrap
@@ -19,7 +18,6 @@ MONTHS_SHOWN = 36
 
 _INK, _MUTED, _RULE = "#1b2733", "#5b6876", "#d9e0e7"
 _ACCENT, _SOFT, _GREY = "#1f5f99", "#a9c3dc", "#aeb6bf"
-_LABEL_STRIP = 124  # pixels at the right of bars, kept free for their labels
 _LINE_HEIGHT = 14
 _CONFIG: dict[str, Any] = {
     "font": "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif",
@@ -127,7 +125,6 @@ def _bar_scale(values: list[Row]) -> alt.Scale:
     lengths = [row["value"] for row in values]
     return alt.Scale(
         domain=[min(0, *lengths), max(0, *lengths) or 1],
-        range=[0, alt.ExprRef(f"max(40, width - {_LABEL_STRIP})")],
         nice=False,
     )
 

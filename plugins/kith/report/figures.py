@@ -77,7 +77,7 @@ order by cohorts.cohort_month, cohorts.period_number
 """
 
 _CONCENTRATION = """
-select top_pct, customer_count, amount, share_pct, gini, n
+select top_pct, customer_count, amount, share_pct, gini
 from segment.concentrations
 where measure = 'revenue' and share_pct is not null
 order by top_pct
