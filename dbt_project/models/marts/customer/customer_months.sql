@@ -181,7 +181,9 @@ final as (
         case
             when cohort_month is null or month < cohort_month then null
             when month = cohort_month then 'new'
-            when order_count > 0 and previous_active_month = {{ add_months('month', -1) }}
+            when
+                order_count > 0
+                and previous_active_month = {{ add_months('month', -1) }}
                 then 'returning'
             when order_count > 0 then 'resurrecting'
             when is_complete then 'dormant'

@@ -75,7 +75,8 @@ totals as (
 ),
 
 -- Gini = 2 * sum(i * x) / (n * sum(x)) - (n + 1) / n, i the rank from below. The ranks
--- of equals from below sum to half of count * (2n + 1 - 2 * last rank from above + count).
+-- of equals from below sum to half of count * (2n + 1 + count - 2 * last rank from
+-- above).
 ginis as (
     select
         totals.measure,
@@ -120,8 +121,10 @@ tops as (
         measures.measure,
         percents.number as top_pct,
         coalesce(totals.n, 0) as n,
-        cast(ceil(percents.number * coalesce(totals.n, 0) / cast(100 as double)) as bigint)
-            as customer_count,
+        cast(
+            ceil(percents.number * coalesce(totals.n, 0) / cast(100 as double))
+            as bigint
+        ) as customer_count,
         totals.known_count,
         totals.negative_count,
         totals.amount as total_amount

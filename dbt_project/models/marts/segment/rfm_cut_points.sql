@@ -4,7 +4,7 @@ with
 run as (
     select
         as_of_date,
-        {{ add_days('as_of_date', 1 - var('rfm_window_days')) }} as window_start
+        {{ rfm_window_start('as_of_date') }} as window_start
     from {{ source('kith', 'run') }}
 ),
 

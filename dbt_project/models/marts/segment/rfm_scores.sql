@@ -1,4 +1,3 @@
-{% set cuts = ['cut_20', 'cut_40', 'cut_60', 'cut_80'] %}
 with
 
 purchases as (
@@ -7,6 +6,7 @@ purchases as (
         recency_days,
         frequency_count,
         monetary_amount,
+        cast(monetary_amount as double) as money,
         window_start,
         window_end
     from {{ ref('int_purchases_windowed') }}
@@ -38,38 +38,12 @@ scored as (
         purchases.recency_days,
         purchases.frequency_count,
         purchases.monetary_amount,
-        cast(
-            5
-            {% for cut in cuts %}
-            - case when purchases.recency_days > recency.{{ cut }} then 1 else 0 end
-            {% endfor %}
-            as bigint
-        ) as r_score,
-        cast(
-            1
-            {% for cut in cuts %}
-            + case
-                when purchases.frequency_count > frequency.{{ cut }} then 1
-                else 0
-            end
-            {% endfor %}
-            as bigint
-        ) as f_score,
-        cast(
-            1
-            {% for cut in cuts %}
-            + case
-                when cast(purchases.monetary_amount as double) > monetary.{{ cut }}
-                    then 1
-                else 0
-            end
-            {% endfor %}
-            as bigint
-        ) as m_score,
+        5 - {{ cuts_below('purchases.recency_days', 'recency') }} as r_score,
+        1 + {{ cuts_below('purchases.frequency_count', 'frequency') }} as f_score,
+        1 + {{ cuts_below('purchases.money', 'monetary') }} as m_score,
         purchases.recency_days <= recency.mean_value as recency_is_high,
         purchases.frequency_count >= frequency.mean_value as frequency_is_high,
-        cast(purchases.monetary_amount as double)
-            >= monetary.mean_value as monetary_is_high,
+        purchases.money >= monetary.mean_value as monetary_is_high,
         purchases.window_start,
         purchases.window_end
     from purchases
@@ -87,12 +61,11 @@ final as (
         scored.recency_days,
         scored.frequency_count,
         scored.monetary_amount,
-        scored.r_score,
-        scored.f_score,
-        scored.m_score,
-        cast(scored.r_score as varchar)
-            || cast(scored.f_score as varchar)
-            || cast(scored.m_score as varchar) as rfm_cell,
+        cast(scored.r_score as bigint) as r_score,
+        cast(scored.f_score as bigint) as f_score,
+        cast(scored.m_score as bigint) as m_score,
+        cast(100 * scored.r_score + 10 * scored.f_score + scored.m_score as varchar)
+            as rfm_cell,
         rfm_segment_names.segment,
         scored.recency_is_high,
         scored.frequency_is_high,
