@@ -15,7 +15,7 @@ EXPECTATIONS = [
             ),
 
             delivered as (
-                select 'order' as interaction_kind, ordered_at as at from feeds.orders
+                select 'order' as interaction_kind, ordered_at as traced_at from feeds.orders
                 union all select 'event', occurred_at from feeds.events
                 union all select 'post', posted_at from feeds.posts
                 union all select 'presence', occurred_at from feeds.presences
@@ -29,7 +29,7 @@ EXPECTATIONS = [
             counted as (
                 select interaction_kind, count(*) as rows_of_feed
                 from delivered
-                where at < (select as_of_at from kith.run)
+                where traced_at < (select as_of_at from kith.run)
                 group by all
             )
 

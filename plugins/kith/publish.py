@@ -163,7 +163,9 @@ def _write_release(
             f"attach {literal(str(folder / DATABASE))} as release "
             "(storage_version 'v1.0.0')"
         )
-        as_of = fetch_row(connection, "select as_of_date from candidate.kith.run")[0]
+        # One transaction: each of some hundred comments would wait for the disk.
+        connection.execute("begin")
+        (as_of,) = fetch_row(connection, "select as_of_date from candidate.kith.run")
         for table in tables:
             _copy_table(connection, table)
         _add_publication(
@@ -203,6 +205,7 @@ def _write_release(
             "comment on table release._release is "
             "'One row: which release this file is, and how fresh its data are.'"
         )
+        connection.execute("commit")
         connection.execute("checkpoint release")
         marts = {
             table.full_name: _export(connection, table, folder) for table in tables
