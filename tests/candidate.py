@@ -4,6 +4,7 @@ Its tables have the columns and types of the dbt contracts. Two customers buy, o
 looks; one order belongs to nobody.
 """
 
+import functools
 import json
 import shutil
 from pathlib import Path
@@ -144,13 +145,15 @@ with traces as (
     union all select 'ticket', ticket_id, identifier_value, opened_at from feeds.tickets
     union all select 'survey_answer', answer_id, identifier_value, answered_at
         from feeds.survey_answers
-    union all select 'contact', contact_id, identifier_value, sent_at from feeds.contacts
+    union all select 'contact', contact_id, identifier_value, sent_at
+        from feeds.contacts
     union all select 'lead', lead_id, identifier_value, created_at from feeds.leads
     union all select 'quote', quote_id, identifier_value, quoted_at from feeds.quotes
 )
 select interaction_kind || ':shop:' || record_id as interaction_id, interaction_kind,
     'shop' as source, record_id, c as customer_id, traced_at as occurred_at,
-    traced_at::date as occurred_date, revenue_amount as amount, date '2024-12-31' as as_of_date
+    traced_at::date as occurred_date, revenue_amount as amount,
+    date '2024-12-31' as as_of_date
 from traces left join facts.int_orders_valued
     on interaction_kind = 'order' and record_id = order_id;
 insert into customer.sessions by name
@@ -272,6 +275,7 @@ select '20241231T000000Z_abcdef' as release_id, 'run_0' as run_id,
 """
 
 
+@functools.cache
 def contracts() -> dict[str, dict[str, Any]]:
     """dbt's contract of each feed, fact and mart, by `<schema>.<table>`."""
     found = {}
@@ -296,9 +300,7 @@ def make_candidate(path: Path) -> None:
             schema = name.split(".")[0]
             warehouse.execute(f"create schema if not exists {schema}")
             warehouse.execute(f"create table {name} ({columns})")
-            warehouse.execute(
-                f"comment on table {name} is $${model['description']}$$"
-            )
+            warehouse.execute(f"comment on table {name} is $${model['description']}$$")
             for column in model["columns"]:
                 warehouse.execute(
                     f"comment on column {name}.{column['name']} "

@@ -6,6 +6,7 @@ it must keep, and DuckDB has to become one of them.
 """
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,9 +48,12 @@ class Warehouse:
         from great_expectations import ExpectationSuite
 
         name = f"{schema}.{table}"
-        asset = self._datasource.add_table_asset(
-            name, table_name=table, schema_name=schema
-        )
+        with warnings.catch_warnings():
+            # GX wants one data source per schema instead.
+            warnings.filterwarnings("ignore", "`schema_name` is deprecated")
+            asset = self._datasource.add_table_asset(
+                name, table_name=table, schema_name=schema
+            )
         # Not by a batch definition: GX would write out all that it knows once more.
         batch = asset.get_batch(asset.build_batch_request())
         # GX returns broken checks first, and refuses an expectation that already has
