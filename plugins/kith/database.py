@@ -5,6 +5,7 @@ from typing import Any
 
 import duckdb
 
+from kith.errors import TransientError
 from kith.settings import load_settings
 
 
@@ -14,20 +15,29 @@ def connect(
     """Open a DuckDB file, or an in-memory database when `path` is None.
 
     `scratch` is a folder for what does not fit into memory. Extensions are never
-    downloaded, and sessions run in UTC.
+    downloaded, and sessions run in UTC. Raises TransientError when another process has
+    the file open.
     """
     settings = load_settings()
     scratch.mkdir(parents=True, exist_ok=True)
-    connection = duckdb.connect(
-        str(path) if path else ":memory:",
-        read_only=read_only,
-        config={
-            "memory_limit": settings.memory_limit,
-            "threads": settings.threads,
-            "temp_directory": str(scratch),
-            "autoinstall_known_extensions": False,
-        },
-    )
+    try:
+        connection = duckdb.connect(
+            str(path) if path else ":memory:",
+            read_only=read_only,
+            config={
+                "memory_limit": settings.memory_limit,
+                "threads": settings.threads,
+                "temp_directory": str(scratch),
+                "autoinstall_known_extensions": False,
+            },
+        )
+    except duckdb.IOException as error:
+        if "Could not set lock" in str(error):
+            raise TransientError(
+                f"{path}: another process has the file open; end it or wait "
+                f"({' '.join(str(error).split())})"
+            ) from None
+        raise
     connection.execute("set TimeZone = 'UTC'")
     return connection
 
