@@ -16,7 +16,7 @@ import duckdb
 
 from kith.casts import can_fail, declared_types, given_sql, is_number, typed_sql
 from kith.company import Column, SourceTable
-from kith.connectors import ROW_NUMBER
+from kith.connectors import ROW_NUMBER, reading
 from kith.database import connect, fetch_row, literal, quote
 from kith.errors import ConfigurationError, DeliveryError
 from kith.pull import (
@@ -382,14 +382,8 @@ def _write_good_rows(
             *, timestamp '{delivery.manifest.delivered_at}' as loaded_at{row_key}
         from (select {typed} from {delivery.relation} where not ({delivery.is_faulty}))
     """
-    try:
+    with reading(f"{table.full_name}: {_names(delivery.manifest.files)}"):
         return _write(connection, query, data)
-    except (duckdb.IOException, duckdb.InvalidInputException) as error:
-        raise DeliveryError(
-            f"{table.full_name}: {_names(delivery.manifest.files)}: the rows cannot be "
-            f"read ({' '.join(str(error).split())[:300]}); if the file is damaged, "
-            "have it delivered again and pull anew"
-        ) from error
 
 
 def _write(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> int:

@@ -21,7 +21,7 @@ from pydantic import BaseModel
 
 from kith.casts import declared_types, is_time, typed_sql
 from kith.company import SourceTable
-from kith.connectors import ROW_NUMBER, Fetched, files
+from kith.connectors import ROW_NUMBER, Fetched, files, reading
 from kith.database import connect, fetch_row, literal, quote
 from kith.errors import DeliveryError
 from kith.runs import Run
@@ -155,8 +155,9 @@ def _land(
     for number, delivery in enumerate(fetched, 1):
         stem = f"{number:04}_{Path(delivery.origin).name.split('.')[0]}"
         stored = folder / f"{stem}.parquet"
-        share = _share(connection, run, table, delivery, delivered_at)
-        _store(connection, delivery, share.condition, stored)
+        with reading(f"{table.full_name}: {delivery.origin}"):
+            share = _share(connection, run, table, delivery, delivered_at)
+            _store(connection, delivery, share.condition, stored)
         rejects = None
         if delivery.rejects:
             rejects = delivery.rejects.rename(folder / f"{stem}.rejects.parquet").name

@@ -6,8 +6,14 @@ read are handed over beside the rows. `kith.pull` knows the connectors by the na
 that stands in `sources.yml`.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+import duckdb
+
+from kith.errors import DeliveryError
 
 ROW_NUMBER = "_kith_row"
 
@@ -36,3 +42,18 @@ class Fetched:
     has_schema: bool = True
     rejects: Path | None = None
     reject_count: int = 0
+
+
+@contextmanager
+def reading(where: str) -> Iterator[None]:
+    """Turn the failure to read a delivered file into a DeliveryError."""
+    try:
+        yield
+    except (duckdb.OutOfMemoryException, duckdb.BinderException):
+        raise  # The fault is ours.
+    except (duckdb.Error, OSError, EOFError, UnicodeError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise DeliveryError(
+            f"{where}: cannot be read, it seems truncated or damaged ({reason}); have "
+            "it delivered again"
+        ) from error

@@ -19,19 +19,12 @@ import duckdb
 import pyarrow as pa
 
 from kith.company import SourceTable
-from kith.connectors import ROW_NUMBER, Fetched
+from kith.connectors import ROW_NUMBER, Fetched, reading
 from kith.database import fetch_row, literal
 from kith.errors import ConfigurationError, DeliveryError
 
 _OPTIONS = {"delimiter", "quote", "escape", "encoding"}
 _PACKINGS = {".gz": "gzip", ".zst": "zstd"}
-_UNREADABLE = (
-    duckdb.IOException,
-    duckdb.InvalidInputException,
-    OSError,
-    EOFError,
-    UnicodeError,
-)
 
 
 def fetch(
@@ -52,7 +45,7 @@ def fetch(
         packing = _PACKINGS.get(parts[-1]) if parts else None
         kind = parts[-2] if packing and len(parts) > 1 else parts[-1] if parts else ""
         converted = workspace / f"{number:04}_{path.name}.parquet"
-        try:
+        with reading(where):
             if kind == ".parquet" and not packing:
                 fetched.append(_parquet(connection, origin, path))
             elif kind == ".csv":
@@ -67,12 +60,6 @@ def fetch(
                     "(plain, .gz or .zst) or .parquet; rename it or narrow `path` in "
                     "sources.yml"
                 )
-        except _UNREADABLE as error:
-            reason = " ".join(str(error).split())[:300]
-            raise DeliveryError(
-                f"{where}: cannot be read as {kind.lstrip('.')}, it seems truncated or "
-                f"damaged ({reason}); have the file delivered again"
-            ) from error
     return fetched
 
 
@@ -189,10 +176,11 @@ def _header(
     quote_sign, escape = dialect["quote"], dialect["escape"]
     with (
         pa.input_stream(str(path), compression=packing) as packed,
-        io.TextIOWrapper(packed, "utf-8-sig", newline="") as lines,
+        io.BufferedReader(packed) as lines,
     ):
         reader = csv.reader(
-            lines,
+            # Line by line, since the fault of a later line is not the header's.
+            (line.decode("utf-8-sig") for line in lines),
             delimiter=dialect["delimiter"],
             quotechar=quote_sign or None,
             quoting=csv.QUOTE_MINIMAL if quote_sign else csv.QUOTE_NONE,
@@ -398,9 +386,7 @@ def _converted(
         origin,
         path,
         is_original=False,
-        rows=_count(
-            connection, f"select count(*) from read_parquet({literal(str(path))})"
-        ),
+        rows=_count(connection, f"read_parquet({literal(str(path))})"),
         columns=_columns(connection, path),
         has_schema=has_schema,
         rejects=rejects,

@@ -1,0 +1,520 @@
+import random
+import re
+import shutil
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from kith.admit import admit_table
+from kith.errors import ConfigurationError, DeliveryError
+from kith.pull import pull_table
+from tests.conftest import new_run
+from tests.one_table import (
+    COLUMNS,
+    HEADER,
+    TABLE,
+    admitted,
+    company,
+    days,
+    deliver,
+    quarantined,
+    report,
+    run_door,
+    sales,
+)
+
+pytestmark = pytest.mark.usefixtures("kith_home")
+
+
+def with_rules(column: str, data_type: str | None = None, **rules: Any) -> list[Any]:
+    """The standard columns, one of them declared otherwise."""
+    return [
+        {
+            **declared,
+            "data_type": data_type or declared["data_type"],
+            "meta": {**declared.get("meta", {}), **rules},
+        }
+        if declared["name"] == column
+        else declared
+        for declared in COLUMNS
+    ]
+
+
+def refusal(folder: Path) -> str:
+    """Message with which the door refuses a delivery."""
+    with pytest.raises(DeliveryError) as caught:
+        run_door(folder)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+# --- ten spoiled deliveries -----------------------------------------------------------
+
+
+def test_missing_column_stops(tmp_path: Path) -> None:
+    path = company(tmp_path) / "data/sales.csv"
+    path.write_text("sale_id,sold_at,quantity\nA,2024-03-01,1\n")
+    assert refusal(tmp_path) == (
+        "shop.sales: data/sales.csv, header: missing column price; found sale_id, "
+        "sold_at, quantity; expected sale_id, sold_at, quantity, price; have the "
+        "column delivered, correct its name in sources.yml, or declare drift: "
+        "{missing: warn} to go on with NULL"
+    )
+
+
+def test_wrong_type_is_quarantined(tmp_path: Path) -> None:
+    lines = sales(400)
+    lines[6] = lines[6].replace(",1,", ",two,")
+    deliver(company(tmp_path), lines)
+    run = run_door(tmp_path)
+    assert quarantined(
+        run, "file, row_number, column_name, reason, value, expected, day::varchar"
+    ) == [
+        ("data/sales.csv", 7, "quantity", "wrong_type", "two", "bigint", "2024-03-02")
+    ]
+    assert report(run)["admitted"] == 399
+
+
+def test_too_many_wrong_types_stop(tmp_path: Path) -> None:
+    lines = [line.replace(".50", ",50") for line in sales(100)]
+    quoted = [re.sub(r"(\d,50)$", r'"\1"', line) for line in lines]
+    deliver(company(tmp_path), quoted)
+    assert re.fullmatch(
+        r"shop.sales: data/sales.csv, row 1, 2, 3 …: column price: wrong_type, found "
+        r"'1,50', expected decimal\(18,2\); 100 of 100 rows are bad \(100 %\), over "
+        r"quarantine_limit_pct 1; correct the source, or the column's data_type, "
+        r"format or null_values in sources.yml; all bad rows lie in .*/rows.parquet",
+        refusal(tmp_path),
+    )
+
+
+def test_null_key_is_quarantined(tmp_path: Path) -> None:
+    lines = sales(400)
+    lines[9] = lines[9].replace("S00009", "")
+    deliver(company(tmp_path), lines)
+    run = run_door(tmp_path)
+    assert quarantined(run, "row_number, column_name, reason, value, expected") == [
+        (10, "sale_id", "required_missing", None, "a value")
+    ]
+    lines[10:20] = [line[6:] for line in lines[10:20]]
+    deliver(tmp_path, lines)
+    message = refusal(tmp_path)
+    assert "data/sales.csv, row 10, 11, 12 …: column sale_id: required_" in message
+    assert "have the source fill the column" in message
+
+
+def test_of_a_duplicate_key_the_latest_counts(tmp_path: Path) -> None:
+    lines = [
+        *("A,2024-03-01 10:00,1,1", "A,2024-03-02 10:00,2,1", "A,2024-03-01 09:00,3,1"),
+        *("B,2024-03-01 10:00,1,1", "B,2024-03-01 10:00,1,1", "C,2024-03-04,1,1"),
+    ]
+    deliver(company(tmp_path), lines)
+    run = run_door(tmp_path)
+    assert admitted(run, "sale_id, quantity") == [("A", 2), ("B", 1), ("C", 1)]
+    assert report(run)["duplicates"] == 3
+    assert days(run) == {
+        "2024-03-01": (1, 0, 3),
+        "2024-03-02": (1, 0, 0),
+        "2024-03-04": (1, 0, 0),
+    }
+
+
+def test_negative_quantity_is_quarantined(tmp_path: Path) -> None:
+    deliver(company(tmp_path), [*sales(400), "X,2024-03-05 12:00,-2,1"])
+    run = run_door(tmp_path)
+    assert quarantined(run, "row_number, column_name, reason, value, expected") == [
+        (401, "quantity", "below_minimum", "-2", ">= 0")
+    ]
+    assert days(run)["2024-03-05"] == (4, 1, 0)
+
+
+def test_date_in_the_future_is_quarantined(tmp_path: Path) -> None:
+    deliver(company(tmp_path), [*sales(400), "X,2999-01-01 12:00,2,1"])
+    run = run_door(tmp_path)
+    assert quarantined(run, "row_number, column_name, reason, value, expected") == [
+        (
+            *(401, "sold_at", "in_the_future", "2999-01-01 12:00"),
+            "not later than the delivery",
+        )
+    ]
+    assert sum(count for count, _, _ in days(run).values()) == 400
+    assert max(days(run)) < "2025"
+
+
+def test_truncated_parquet_stops(tmp_path: Path) -> None:
+    path = company(tmp_path, "data/sales.parquet") / "data/sales.parquet"
+    duckdb.sql(f"copy (select 1 as sale_id from range(1000)) to '{path}'")
+    path.write_bytes(path.read_bytes()[:-100])
+    assert re.fullmatch(
+        r"shop.sales: data/sales.parquet: cannot be read, it seems truncated "
+        r"or damaged \(.*\); have it delivered again",
+        refusal(tmp_path),
+    )
+
+
+@pytest.mark.parametrize("name", ["sales.csv", "sales.csv.gz", "sales.parquet"])
+def test_empty_file_stops(name: str, tmp_path: Path) -> None:
+    (company(tmp_path, f"data/{name}") / "data" / name).touch()
+    message = refusal(tmp_path)
+    assert message.startswith(f"shop.sales: data/{name}: ")
+    assert "delivered again" in message
+
+
+@pytest.mark.parametrize(("empty", "admits"), [("warn", True), ("stop", False)])
+def test_delivery_without_rows_is_as_declared(
+    empty: str, admits: bool, tmp_path: Path
+) -> None:
+    deliver(company(tmp_path, empty=empty), [])
+    if admits:
+        run = run_door(tmp_path, "2024-03-01", "2024-03-02")
+        assert admitted(run) == []
+        warning = "shop.sales: data/sales.csv: no row for 2024-03-01 to 2024-03-02"
+        assert report(run)["warnings"] == [warning]
+        assert days(run) == {}
+    else:
+        assert "no row for 2024-03-01 to 2024-12-31; expected some" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize(("sign", "name"), [(";", "semicolon"), ("\t", "tab")])
+def test_wrong_delimiter_stops(sign: str, name: str, tmp_path: Path) -> None:
+    lines = [line.replace(",", sign) for line in [HEADER, *sales(8)]]
+    (company(tmp_path) / "data/sales.csv").write_text("\n".join(lines))
+    message = refusal(tmp_path)
+    assert message.startswith("shop.sales: data/sales.csv, header: missing column sale")
+    assert message.endswith(
+        f'the delimiter looks like "{sign}" ({name}): set options.delimiter in '
+        "sources.yml"
+    )
+
+
+def test_wrong_encoding_stops_or_is_quarantined(tmp_path: Path) -> None:
+    lines = sales(400)
+    lines[3] = lines[3].replace("S00003", "caf\xe9")
+    path = company(tmp_path) / "data/sales.csv"
+    path.write_bytes("\n".join([HEADER, *lines]).encode("latin-1"))
+    run = run_door(tmp_path)
+    assert quarantined(run, "file, row_number, reason") == [
+        ("data/sales.csv", 4, "unreadable_line")
+    ]
+    lines = [line.replace("S", "\xc9") for line in lines]
+    path.write_bytes("\n".join([HEADER, *lines]).encode("latin-1"))
+    message = refusal(tmp_path)
+    assert "data/sales.csv, row 1, 2, 3 …: unreadable_line" in message
+    assert "set options.encoding in sources.yml, e.g. latin-1" in message
+    path.write_bytes("\n".join([HEADER + "\xe9", *lines]).encode("latin-1"))
+    assert "data/sales.csv: line 1 is not utf-8" in refusal(tmp_path)
+
+
+# --- the rest -------------------------------------------------------------------------
+
+
+def test_refusal_keeps_what_was_admitted_and_the_bad_rows(tmp_path: Path) -> None:
+    deliver(company(tmp_path), sales(8))
+    before = admitted(run_door(tmp_path))
+    deliver(tmp_path, [line.replace(",2024", ",2O24") for line in sales(8)])
+    run = new_run(tmp_path, "2024-03-01", "2024-12-31")
+    pull_table(run, TABLE)
+    with pytest.raises(DeliveryError, match="column sold_at: wrong_type"):
+        admit_table(run, TABLE)
+    assert admitted(run) == before
+    assert len(quarantined(run, "reason")) == 8
+
+
+def test_bad_rows_of_one_day_are_measured_against_that_day(tmp_path: Path) -> None:
+    lines = sales(400)
+    lines[1] = lines[1].replace(",1,", ",-1,")
+    deliver(company(tmp_path, quarantine_limit_pct=10), lines)
+    with pytest.raises(DeliveryError, match=r"1 of 4 rows are bad \(25 %\)"):
+        run_door(tmp_path, "2024-03-01", "2024-03-01")
+    assert report(run_door(tmp_path, "2024-03-01", "2024-03-03"))["quarantined"] == 1
+
+
+def test_killed_between_two_renames_the_next_admission_recovers(tmp_path: Path) -> None:
+    deliver(company(tmp_path), sales(8))
+    run = run_door(tmp_path, "2024-03-01", "2024-03-01")
+    folder = run.admitted(TABLE) / run.interval.slug
+    before = admitted(run)
+    folder.rename(folder.with_name(f".{folder.name}.old"))
+    run_door(tmp_path, "2024-03-02", "2024-03-02")
+    assert admitted(run) == before
+    shutil.copytree(folder, folder.with_name(f".{folder.name}.old"))
+    run_door(tmp_path, "2024-03-02", "2024-03-02")
+    names = {path.name for path in run.admitted(TABLE).iterdir()}
+    assert names == {".lock", "20240301-20240301", "20240302-20240302"}
+
+
+def test_types_and_load_time_of_admitted_rows(tmp_path: Path) -> None:
+    deliver(company(tmp_path), sales(1))
+    run = run_door(tmp_path)
+    path = run.admitted(TABLE) / run.interval.slug / "data.parquet"
+    described = duckdb.sql(f"describe from '{path}'").fetchall()
+    assert {row[0]: row[1] for row in described} == {
+        "sale_id": "VARCHAR",
+        "sold_at": "TIMESTAMP",
+        "quantity": "BIGINT",
+        "price": "DECIMAL(18,2)",
+        "loaded_at": "TIMESTAMP",
+    }
+    ((loaded_at,),) = admitted(run, "cast(loaded_at as varchar)")
+    assert loaded_at.replace(" ", "T") == report(run)["delivered_at"]
+
+
+@pytest.mark.parametrize(
+    ("data_type", "rules", "delivered", "expected"),
+    [
+        ("bigint", {}, "12.0", "12"),
+        ("bigint", {}, "3.5", "wrong_type"),
+        ("bigint", {}, "9007199254740993", "9007199254740993"),
+        ("bigint", {}, " 7 ", "7"),
+        ("double", {}, "nan", "wrong_type"),
+        ("double", {}, "inf", "wrong_type"),
+        ("double", {}, "1e3", "1000.0"),
+        ("double", {"null_values": ["nan", "-"]}, "nan", None),
+        ("double", {"null_values": ["nan", "-"]}, "-", None),
+        ("decimal(18,2)", {}, "2.005", "2.01"),
+        ("decimal(18,2)", {"required": True}, "", "required_missing"),
+        ("double", {"maximum": 5}, "5.01", "above_maximum"),
+        ("double", {"maximum": 5}, "5", "5.0"),
+        ("varchar", {"accepted_values": ["a", "b"]}, "c", "not_accepted"),
+        ("varchar", {"accepted_values": ["a", "b"]}, "", None),
+        ("date", {"format": "%d.%m.%Y"}, "31.12.2024", "2024-12-31"),
+        ("date", {"format": "%d.%m.%Y"}, "2024-12-31", "wrong_type"),
+        ("date", {}, "31.12.2024", "wrong_type"),
+        ("timestamp", {}, "2024-07-01T12:00:00+02:00", "2024-07-01 10:00:00"),
+        ("timestamp", {}, "2024-07-01", "2024-07-01 00:00:00"),
+        (
+            "timestamp",
+            {"time_zone": "Europe/Paris"},
+            "2024-07-01 12:00:00",
+            "2024-07-01 10:00:00",
+        ),
+        (
+            "timestamp",
+            {"time_zone": "Europe/Paris"},
+            "2024-07-01T12:00:00Z",
+            "2024-07-01 12:00:00",
+        ),
+        (
+            "timestamp",
+            {"format": "%d/%m/%Y %H:%M", "time_zone": "Europe/Paris"},
+            "01/07/2024 12:00",
+            "2024-07-01 10:00:00",
+        ),
+        (
+            "timestamp",
+            {"format": "%d/%m/%Y %H:%M %z"},
+            "01/07/2024 12:00 +0300",
+            "2024-07-01 09:00:00",
+        ),
+        ("boolean", {}, "true", "true"),
+        ("boolean", {}, "maybe", "wrong_type"),
+    ],
+)
+def test_a_value_becomes_its_type_or_a_reason(
+    data_type: str,
+    rules: dict[str, Any],
+    delivered: str,
+    expected: str | None,
+    tmp_path: Path,
+) -> None:
+    columns = with_rules("price", data_type, **rules)
+    company(tmp_path, columns=columns, quarantine_limit_pct=100)
+    deliver(tmp_path, [f"A,2024-03-01,1,{delivered}"])
+    run = run_door(tmp_path)
+    found = admitted(run, "cast(price as varchar)") or quarantined(run, "reason")
+    assert found == [(expected,)]
+
+
+@pytest.mark.parametrize(
+    ("sql", "data_type", "expected"),
+    [
+        ("3.5::double", "bigint", "wrong_type"),
+        ("4::double", "bigint", "4"),
+        ("'nan'::double", "double", "wrong_type"),
+        ("0.1::double + 0.2", "decimal(18,2)", "0.30"),
+        ("timestamp '2024-07-01 23:00'", "date", "2024-07-01"),
+        ("date '2024-07-01'", "timestamp", "2024-07-01 00:00:00"),
+        ("timestamptz '2024-07-01 10:00:00+02'", "timestamp", "2024-07-01 08:00:00"),
+        ("5::bigint", "date", "wrong_type"),
+        ("5::bigint", "varchar", "5"),
+        ("300::bigint", "tinyint", "wrong_type"),
+        ("''", "varchar", None),
+    ],
+)
+def test_a_typed_value_becomes_its_type_or_a_reason(
+    sql: str, data_type: str, expected: str | None, tmp_path: Path
+) -> None:
+    columns = with_rules("price", data_type)
+    company(tmp_path, "data/s.parquet", columns, quarantine_limit_pct=100)
+    duckdb.sql(
+        f"copy (select 'A' as sale_id, timestamp '2024-03-01' as sold_at, "
+        f"1 as quantity, {sql} as price) to '{tmp_path / 'data/s.parquet'}'"
+    )
+    run = run_door(tmp_path)
+    found = admitted(run, "cast(price as varchar)") or quarantined(run, "reason")
+    assert found == [(expected,)]
+
+
+def test_the_first_fault_by_declared_column_is_named(tmp_path: Path) -> None:
+    company(tmp_path, quarantine_limit_pct=100)
+    deliver(tmp_path, ["A,soon,-1,x", ",2024-03-01,-1,x"])
+    assert quarantined(run_door(tmp_path), "column_name, reason") == [
+        ("sold_at", "wrong_type"),
+        ("sale_id", "required_missing"),
+    ]
+
+
+@pytest.mark.parametrize("policy", ["evolve", "warn", "stop"])
+def test_new_column_is_as_declared(policy: str, tmp_path: Path) -> None:
+    path = company(tmp_path, drift={"new": policy}) / "data/sales.csv"
+    path.write_text(f"{HEADER},colour\nA,2024-03-01,1,1,red\n")
+    if policy == "stop":
+        assert "header: new column colour; found sale_id" in refusal(tmp_path)
+        return
+    run = run_door(tmp_path)
+    assert len(report(run)["warnings"]) == (policy == "warn")
+    assert admitted(run, "columns('colour|sale_id')") == [
+        ("A", "red") if policy == "evolve" else ("A",)
+    ]
+
+
+def test_missing_column_goes_on_as_null_where_declared(tmp_path: Path) -> None:
+    company(tmp_path, "data/*.csv", drift={"missing": "warn"})
+    deliver(tmp_path, sales(2), "a.csv")
+    narrow = "sale_id,sold_at,quantity\nB,2024-03-01,1\n"
+    (tmp_path / "data/b.csv").write_text(narrow)
+    run = run_door(tmp_path)
+    assert admitted(run, "sale_id, price::varchar") == [
+        *(("B", None), ("S00000", "1.50"), ("S00001", "2.50"))
+    ]
+    (warning,) = report(run)["warnings"]
+    assert "data/b.csv, header: missing column price" in warning
+    (tmp_path / "data/b.csv").write_text("sale_id,sold_at,price\nB,2024-03-01,1\n")
+    assert "no row may lack quantity" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("drop", [True, False])
+def test_rows_of_a_table_without_a_key_get_one(drop: bool, tmp_path: Path) -> None:
+    company(tmp_path, key=[], drop_exact_duplicates=drop)
+    deliver(tmp_path, [*sales(8), *sales(2), *sales(1)])
+    run = run_door(tmp_path)
+    rows = admitted(run, "sale_id, row_key")
+    assert len({key for _, key in rows}) == len(rows) == (8 if drop else 11)
+    assert report(run)["duplicates"] == (3 if drop else 0)
+    assert report(run)["exact_duplicates_kept"] == (0 if drop else 3)
+    occurrences = sorted(key.split("-")[1] for name, key in rows if name == "S00000")
+    assert occurrences == (["1"] if drop else ["1", "2", "3"])
+
+
+def test_the_key_of_a_row_does_not_change_with_new_columns(tmp_path: Path) -> None:
+    path = company(tmp_path, key=[], drift={"new": "evolve"}) / "data/sales.csv"
+    deliver(tmp_path, sales(1))
+    before = admitted(run_door(tmp_path), "row_key")
+    path.write_text(f"{HEADER},colour\n{sales(1)[0]},red\n")
+    assert admitted(run_door(tmp_path), "row_key") == before
+
+
+def test_a_snapshot_counts_as_one_day(tmp_path: Path) -> None:
+    company(tmp_path, cursor=None, quarantine_limit_pct=50)
+    deliver(tmp_path, [*sales(8), *sales(1), "X,2024-03-01,-1,1"])
+    run = run_door(tmp_path)
+    assert days(run) == {"2024-12-31": (8, 1, 1)}
+
+
+def test_days_are_business_days_and_empty_ones_are_counted(tmp_path: Path) -> None:
+    deliver(company(tmp_path, time_zone="Asia/Tokyo"), sales(4))
+    run = run_door(tmp_path, "2024-03-01", "2024-03-04")
+    assert days(run) == {"2024-03-01": (2, 0, 0), "2024-03-02": (2, 0, 0)}
+    path = run.admitted(TABLE) / run.interval.slug / "days.parquet"
+    assert duckdb.sql(f"select count(*) from '{path}'").fetchall() == [(4,)]
+
+
+def test_row_order_does_not_change_what_is_admitted(tmp_path: Path) -> None:
+    lines = [*sales(200), *(f"D{n % 7},2024-03-0{1 + n % 3},{n},1" for n in range(60))]
+    lines += ["bad", "B,x,1,1"]
+    rules: dict[str, Any] = {"quarantine_limit_pct": 5}
+    for number, key in enumerate((["sale_id"], [])):
+        contents = []
+        for seed in range(2):
+            folder = tmp_path / f"{number}{seed}"
+            random.Random(seed).shuffle(lines)
+            deliver(company(folder, key=key, **rules), lines)
+            run = run_door(folder)
+            bad = sorted(quarantined(run, "reason, payload_hash, value"), key=str)
+            contents.append((admitted(run), bad, days(run)))
+            shutil.rmtree(run.folder)
+        assert contents[0] == contents[1]
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        (
+            with_rules("price", "string64"),
+            r"column price: data_type 'string64' is unkn",
+        ),
+        (with_rules("sale_id", minimum=1), r"column sale_id: minimum and maximum are"),
+        (
+            [*COLUMNS, {"name": "loaded_at", "data_type": "timestamp"}],
+            r"column loaded_at: admission adds a column of that name",
+        ),
+    ],
+)
+def test_wrong_declaration_is_named(
+    columns: list[Any], message: str, tmp_path: Path
+) -> None:
+    company(tmp_path, columns=columns, drift={"missing": "warn"})
+    deliver(tmp_path, sales(4))
+    with pytest.raises(ConfigurationError, match=message):
+        run_door(tmp_path)
+
+
+VALUES: dict[str, st.SearchStrategy[str]] = {
+    "sale_id": st.sampled_from(["A", "B", "C", "D", "", '"q, ""x"""']),
+    "sold_at": st.sampled_from(
+        ["2024-03-01", "2024-03-02 23:30", "2024-05-01", "x", "", "2999-01-01"]
+    ),
+    "quantity": st.sampled_from(["0", "1", "-1", "1.5", ""]),
+    "price": st.sampled_from(["1", "2.50", "x", "", '1,"x"y']),
+}
+
+
+# The fixture sets $KITH_HOME, which no example touches.
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    rows=st.lists(st.tuples(*VALUES.values()), max_size=40),
+    key=st.sampled_from([["sale_id"], ["sale_id", "price"], []]),
+    cursor=st.sampled_from(["sold_at", None]),
+    drop=st.booleans(),
+)
+def test_no_row_is_lost_or_made(
+    rows: list[tuple[str, ...]], key: list[str], cursor: str | None, drop: bool
+) -> None:
+    rules: dict[str, Any] = {"quarantine_limit_pct": 100, "drop_exact_duplicates": drop}
+    with tempfile.TemporaryDirectory() as name:
+        folder = company(Path(name), key=key, cursor=cursor, **rules)
+        deliver(folder, [",".join(row) for row in rows])
+        run = new_run(folder, "2024-03-01", "2024-03-02")
+        run = replace(run, home=folder / "home")
+        pull_table(run, TABLE)
+        admit_table(run, TABLE)
+        told, data, bad = report(run), admitted(run), quarantined(run, "reason")
+    assert told["rows_outside_interval"] + told["rows_delivered"] == len(rows)
+    assert told["rows_delivered"] == (
+        told["admitted"] + told["quarantined"] + told["duplicates"]
+    )
+    assert (len(data), len(bad)) == (told["admitted"], told["quarantined"])
+    names = [column["name"] for column in COLUMNS]
+    keys = [tuple(row[names.index(name)] for name in key) for row in data]
+    assert not key or len(set(keys)) == len(keys)
