@@ -178,14 +178,16 @@ def load_suites(company_folder: Path) -> Suites:
 
 
 def _import(path: Path) -> ModuleType:
+    from great_expectations.expectations.expectation import Expectation
+
     spec = importlib.util.spec_from_file_location(f"suite_{path.stem}", path)
     if spec is None or spec.loader is None:
         raise BrokenCheckError(f"{path}: not a Python module")
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-        if not isinstance(module.EXPECTATIONS, list):
-            raise TypeError("EXPECTATIONS is not a list")
+        if not all(isinstance(item, Expectation) for item in module.EXPECTATIONS):
+            raise TypeError("EXPECTATIONS holds something else than expectations")
     except Exception as error:
         raise BrokenCheckError(
             f"{path}: the suite does not load: {_one_line(error)}"

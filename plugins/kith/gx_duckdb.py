@@ -74,13 +74,26 @@ def open_warehouse(path: Path, *, scratch: Path) -> Iterator[Warehouse]:
     """Open a DuckDB file for GX, read-only. The import of GX takes 4 to 8 seconds."""
     os.environ.update(NO_TELEMETRY)  # read when GX is imported
     import great_expectations as gx
-    from great_expectations.data_context.types.base import ProgressBarsConfig
+    from great_expectations.data_context.types.base import (
+        DataContextConfig,
+        InMemoryStoreBackendDefaults,
+        ProgressBarsConfig,
+    )
 
     keep_connections_open()
     settings = load_settings()
     scratch.mkdir(parents=True, exist_ok=True)
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    context = gx.get_context(
+        mode="ephemeral",
+        project_config=DataContextConfig(
+            # Else each context leaves a folder for documents behind in /tmp.
+            store_backend_defaults=InMemoryStoreBackendDefaults(
+                init_temp_docs_sites=False
+            ),
+            progress_bars=ProgressBarsConfig(globally=False),
+            analytics_enabled=False,
+        ),
+    )
     datasource = context.data_sources.add_sql(  # type: ignore[call-arg]
         "warehouse",
         connection_string=f"duckdb:///{path}",
