@@ -132,7 +132,7 @@ def _run_in_process(
     finally:
         with _uninterrupted():
             # Also what a killed child has left behind, such as dbt.
-            end_session(child.pid, 10)
+            end_session(child.pid, 3)
             child.wait()
     journal = journal or Journal(run.run_folder)
     if exit_code == 0:
