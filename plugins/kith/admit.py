@@ -50,7 +50,7 @@ _CURES = {
 
 @dataclass(frozen=True)
 class _Fault:
-    """One way in which a column of a row can be bad; `condition` is never NULL."""
+    """One way in which a column of a row can be bad."""
 
     column: str
     reason: str
@@ -73,15 +73,16 @@ class _Delivery:
     relation: str
     raw: list[str]
     typed: dict[str, str]
+    good: list[str]
     faults: list[_Fault]
     warnings: list[str]
     origins: dict[str, str]
     day: Callable[[str], str]
 
     @property
-    def is_faulty(self) -> str:
-        """SQL: whether a row has any fault."""
-        return " or ".join(fault.condition for fault in self.faults) or "false"
+    def is_good(self) -> str:
+        """SQL: true for a row without a fault, else false or NULL."""
+        return " and ".join(self.good) or "true"
 
 
 def admit_table(run: Run, table: str) -> None:
@@ -160,6 +161,7 @@ def _read_delivery(
     )
     now = _now(run, table, kinds, manifest)
     typed: dict[str, str] = {}
+    good: list[str] = []
     faults: list[_Fault] = []
     for column in table.columns:
         kind, raw_type = kinds[column.name], raw_types.get(column.name.lower())
@@ -167,7 +169,9 @@ def _read_delivery(
             typed[column.name] = f"cast(null as {kind})"
             continue
         typed[column.name] = typed_sql(column, raw_type, kind)
-        faults += _faults(table, column, raw_type, kind, typed[column.name], now)
+        rule = _Rule(table, column, raw_type, kind, typed[column.name], now)
+        good += rule.good()
+        faults += rule.faults()
     if table.rules.drift.new == "evolve":
         typed |= {name: f"cast({quote(name)} as varchar)" for name in new}
     return _Delivery(
@@ -176,6 +180,7 @@ def _read_delivery(
         relation=relation,
         raw=raw,
         typed=typed,
+        good=good,
         faults=faults,
         warnings=warnings,
         origins=dict(zip(paths, (file.origin for file in manifest.files), strict=True)),
@@ -275,53 +280,86 @@ def _is_required(table: SourceTable, column: Column) -> bool:
     )
 
 
-def _faults(
-    table: SourceTable,
-    column: Column,
-    raw_type: str,
-    kind: str,
-    typed: str,
-    now: str | None,
-) -> Iterator[_Fault]:
-    rules = column.rules
-    shown = f"cast({quote(column.name)} as varchar)"
+@dataclass(frozen=True)
+class _Rule:
+    """What a column of a row must satisfy, once to sift and once to explain.
 
-    def fault(reason: str, condition: str, expected: str) -> _Fault:
-        return _Fault(column.name, reason, condition, shown, expected)
+    `good` reads the typed value as seldom as can be, since it is computed for every
+    row; `faults` name what is wrong with the few that fail it.
+    """
 
-    if can_fail(column, raw_type, kind):
-        given = given_sql(column, raw_type, kind)
-        expected = f"{kind.lower()}{f' as {rules.format}' if rules.format else ''}"
-        yield fault(
-            "wrong_type", f"({given} is not null and {typed} is null)", expected
-        )
-    if _is_required(table, column):
-        yield fault("required_missing", f"({typed} is null)", "a value")
-    for reason, limit, sign, fits in (
-        ("below_minimum", rules.minimum, "<", ">="),
-        ("above_maximum", rules.maximum, ">", "<="),
-    ):
-        if limit is None:
-            continue
-        if not is_number(kind):
+    table: SourceTable
+    column: Column
+    raw_type: str
+    kind: str
+    typed: str
+    now: str | None
+
+    @property
+    def _limits(self) -> tuple[float | None, float | None]:
+        rules = self.column.rules
+        limits = (rules.minimum, rules.maximum)
+        if limits != (None, None) and not is_number(self.kind):
             raise ConfigurationError(
-                f"sources.yml: {table.full_name}: column {column.name}: minimum and "
-                f"maximum are for numbers, but its data_type is {column.data_type}"
+                f"sources.yml: {self.table.full_name}: column {self.column.name}: "
+                "minimum and maximum are for numbers, but its data_type is "
+                f"{self.column.data_type}"
             )
-        bad = f"coalesce({typed} {sign} {limit:.15g}, false)"
-        yield fault(reason, bad, f"{fits} {limit:.15g}")
-    if rules.accepted_values is not None:
-        accepted = ", ".join(map(literal, rules.accepted_values))
-        yield fault(
-            "not_accepted",
-            f"coalesce(cast({typed} as varchar) not in ({accepted}), false)",
-            f"one of {', '.join(rules.accepted_values)}"[:_SHOWN_CHARACTERS],
-        )
-    if column.name == table.rules.cursor:
-        yield fault(
-            "in_the_future",
-            f"coalesce({typed} > {now}, false)",
-            "not later than the delivery",
+        return limits
+
+    @property
+    def _accepted(self) -> str:
+        return ", ".join(map(literal, self.column.rules.accepted_values or []))
+
+    def good(self) -> Iterator[str]:
+        """Conditions that all hold in a good row."""
+        low, high = self._limits
+        checks = []
+        if low is not None and high is not None:
+            checks.append(f"{self.typed} between {low:.15g} and {high:.15g}")
+        elif low is not None:
+            checks.append(f"{self.typed} >= {low:.15g}")
+        elif high is not None:
+            checks.append(f"{self.typed} <= {high:.15g}")
+        if self._accepted:
+            checks.append(f"cast({self.typed} as varchar) in ({self._accepted})")
+        if self.column.name == self.table.rules.cursor:
+            checks.append(f"{self.typed} <= {self.now}")
+        fits = " and ".join(checks) or f"{self.typed} is not null"
+        if _is_required(self.table, self.column):
+            yield f"({fits})"
+        elif checks or can_fail(self.raw_type, self.kind):
+            yield f"({fits} or {given_sql(self.column, self.raw_type)} is null)"
+
+    def faults(self) -> Iterator[_Fault]:
+        """What can be wrong, in the order of asking."""
+        rules, typed = self.column.rules, self.typed
+        given = given_sql(self.column, self.raw_type)
+        low, high = self._limits
+        kind = self.kind.lower() + (f" as {rules.format}" if rules.format else "")
+        if can_fail(self.raw_type, self.kind):
+            unreadable = f"{typed} is null and {given} is not null"
+            yield self._fault("wrong_type", unreadable, kind)
+        if _is_required(self.table, self.column):
+            yield self._fault("required_missing", f"{typed} is null", "a value")
+        if low is not None:
+            below = f"{typed} < {low:.15g}"
+            yield self._fault("below_minimum", below, f">= {low:.15g}")
+        if high is not None:
+            above = f"{typed} > {high:.15g}"
+            yield self._fault("above_maximum", above, f"<= {high:.15g}")
+        if rules.accepted_values:
+            other = f"cast({typed} as varchar) not in ({self._accepted})"
+            listed = ", ".join(rules.accepted_values)
+            yield self._fault("not_accepted", other, f"one of {listed}")
+        if self.column.name == self.table.rules.cursor:
+            later = f"{typed} > {self.now}"
+            yield self._fault("in_the_future", later, "not later than the delivery")
+
+    def _fault(self, reason: str, condition: str, expected: str) -> _Fault:
+        shown = f"cast({quote(self.column.name)} as varchar)"
+        return _Fault(
+            self.column.name, reason, condition, shown, expected[:_SHOWN_CHARACTERS]
         )
 
 
@@ -380,7 +418,7 @@ def _write_good_rows(
     query = f"""
         select
             *, timestamp '{delivery.manifest.delivered_at}' as loaded_at{row_key}
-        from (select {typed} from {delivery.relation} where not ({delivery.is_faulty}))
+        from (select {typed} from {delivery.relation} where {delivery.is_good})
     """
     with reading(f"{table.full_name}: {_names(delivery.manifest.files)}"):
         return _write(connection, query, data)
@@ -435,7 +473,7 @@ def _find_bad_rows(
                     {_fingerprint(map(quote, delivery.raw))} as payload_hash,
                     {day} as day
                 from {delivery.relation}
-                where {delivery.is_faulty}
+                where ({delivery.is_good}) is not true
             )
             """
         )

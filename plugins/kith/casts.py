@@ -49,20 +49,14 @@ def declared_types(
     return kinds
 
 
-def given_sql(column: Column, raw_type: str, kind: str) -> str:
+def given_sql(column: Column, raw_type: str) -> str:
     """The value as delivered; NULL where nothing was given.
 
     Empty text is nothing, whatever the format: a CSV cannot tell it from NULL, and
     an empty identifier would make one customer of all who have none.
     """
-    raw = quote(column.name)
-    given = raw
-    if raw_type == "VARCHAR":
-        given = f"nullif({raw if kind == 'VARCHAR' else f'trim({raw})'}, '')"
-    if column.rules.null_values:
-        tokens = ", ".join(map(literal, column.rules.null_values))
-        given = f"case when cast({raw} as varchar) not in ({tokens}) then {given} end"
-    return given
+    raw = _without_tokens(column)
+    return f"nullif(trim({raw}), '')" if raw_type == "VARCHAR" else raw
 
 
 def typed_sql(column: Column, raw_type: str, kind: str) -> str:
@@ -71,27 +65,35 @@ def typed_sql(column: Column, raw_type: str, kind: str) -> str:
     Timestamps come out as naive UTC. A decimal is rounded to its declared places; an
     integer is never rounded, so 3.5 is not one.
     """
-    given = given_sql(column, raw_type, kind)
+    raw = _without_tokens(column)
     if kind == "VARCHAR":
-        return given if raw_type == "VARCHAR" else f"cast({given} as varchar)"
+        return f"nullif(cast({raw} as varchar), '')"
     if is_time(kind) and is_time(raw_type):
-        return _moment(column, given, raw_type, kind)
+        return _moment(column, raw, raw_type, kind)
     if is_time(kind):
-        return _moment_of_text(column, f"cast({given} as varchar)", kind)
+        return _moment_of_text(column, f"cast({raw} as varchar)", kind)
     if raw_type == kind:
-        return _finite(given) if kind in _FLOATS else given
+        return _finite(raw) if kind in _FLOATS else raw
     if not (is_number(raw_type) and is_number(kind)):
-        given = f"cast({given} as varchar)"
-    typed = f"try_cast({given} as {kind})"
+        raw = f"cast({raw} as varchar)"
+    typed = f"try_cast({raw} as {kind})"
     if kind in _FLOATS:
         return _finite(typed)
     if kind in _INTEGERS and raw_type not in _INTEGERS:
-        number = f"try_cast({given} as double)"
+        number = f"try_cast({raw} as double)"
         return f"case when trunc({number}) = {number} then {typed} end"
     return typed
 
 
-def can_fail(column: Column, raw_type: str, kind: str) -> bool:
+def _without_tokens(column: Column) -> str:
+    raw = quote(column.name)
+    if not column.rules.null_values:
+        return raw
+    tokens = ", ".join(map(literal, column.rules.null_values))
+    return f"case when cast({raw} as varchar) not in ({tokens}) then {raw} end"
+
+
+def can_fail(raw_type: str, kind: str) -> bool:
     """Whether a given value of that raw type may be unreadable at all."""
     if kind == "VARCHAR":
         return False
@@ -129,7 +131,8 @@ def _moment_of_text(column: Column, text: str, kind: str) -> str:
         return f"try_cast({text} as date)"
     # A cast to timestamp would drop an offset such as +02:00 without a word; one to
     # timestamptz minds it, and reads a time without an offset as UTC.
-    with_offset = f"(try_cast({text} as timestamptz) at time zone 'UTC')"
+    # By way of microseconds, since `at time zone` asks a calendar about each value.
+    with_offset = f"make_timestamp(epoch_us(try_cast({text} as timestamptz)))"
     if column.rules.time_zone == "UTC":
         return with_offset
     local = _to_utc(column, f"try_cast({text} as timestamp)", kind)
