@@ -14,6 +14,8 @@ from typing import Any
 
 from kith.settings import NO_TELEMETRY, load_settings
 
+os.environ.update(NO_TELEMETRY)  # GX reads it once, when the first suite imports it
+
 
 class _Dialect(str):
     """Looks to GX like a member of its enum of dialects."""
@@ -72,7 +74,6 @@ class Warehouse:
 @contextmanager
 def open_warehouse(path: Path, *, scratch: Path) -> Iterator[Warehouse]:
     """Open a DuckDB file for GX, read-only. The import of GX takes 4 to 8 seconds."""
-    os.environ.update(NO_TELEMETRY)  # read when GX is imported
     import great_expectations as gx
     from great_expectations.data_context.types.base import (
         DataContextConfig,

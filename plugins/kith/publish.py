@@ -210,7 +210,9 @@ def _write_release(
         marts = {
             table.full_name: _export(connection, table, folder) for table in tables
         }
-    files = _files(folder)
+    files = {str(path.relative_to(folder)): _sha256(path) for path in _files(folder)}
+    for table in tables:
+        marts[table.full_name]["sha256"] = files[str(_parquet(table))]
     manifest = {
         "release_id": release_id,
         "run_id": run.run_id,
@@ -233,7 +235,7 @@ def _write_release(
             "failed_warnings": permit["failed_warnings"],
         },
         "report": "report/index.html",
-        "files": {str(path.relative_to(folder)): _sha256(path) for path in files},
+        "files": files,
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2), encoding="utf-8")
     for path in _files(folder):
@@ -289,7 +291,7 @@ def _export(
 ) -> dict[str, Any]:
     """Write a published table as Parquet; returns its entry of the manifest."""
     name = f"release.{quote(table.schema)}.{quote(table.name)}"
-    path = folder / "parquet" / table.schema / f"{table.name}.parquet"
+    path = folder / _parquet(table)
     path.parent.mkdir(parents=True, exist_ok=True)
     # Level 1 takes two thirds of the time of the default and 8 % more room.
     connection.execute(
@@ -303,9 +305,13 @@ def _export(
     return {
         "rows": rows,
         "content_hash": f"{content:032x}",
-        "sha256": _sha256(path),
         "key": list(table.key),
     }
+
+
+def _parquet(table: Table) -> Path:
+    """Place of a mart's Parquet file within a release."""
+    return Path("parquet") / table.schema / f"{table.name}.parquet"
 
 
 def _order(table: Table) -> str:
@@ -411,11 +417,15 @@ def _prune(published: Path) -> None:
     grace = dt.timedelta(minutes=settings.release_grace_minutes)
     known = releases(published)
     for release_id, successor in itertools.pairwise(known):
-        superseded = dt.datetime.strptime(successor[:16], "%Y%m%dT%H%M%SZ")
-        age = dt.datetime.now(dt.UTC).replace(tzinfo=None) - superseded
-        is_kept = release_id in known[-settings.releases_kept :]
-        if not is_kept and age > grace and release_id != _current(published):
+        is_kept = release_id in (*known[-settings.releases_kept :], _current(published))
+        # A reader may have opened it until the moment its successor came.
+        if not is_kept and _age(successor) > grace:
             _remove(published / release_id)
+
+
+def _age(release_id: str) -> dt.timedelta:
+    published_at = dt.datetime.strptime(release_id[:16], "%Y%m%dT%H%M%SZ")
+    return dt.datetime.now(dt.UTC).replace(tzinfo=None) - published_at
 
 
 def _remove(release: Path) -> None:
