@@ -116,7 +116,7 @@ traces as (
         {{ columns.get('campaign_id', unknown) }} as campaign_id,
         {{ columns.get('employee_id', unknown) }} as employee_id,
         {{ columns.get('detail', unknown) }} as detail
-    from {{ ref(feed) }}
+    from {{ ref('feed_' ~ feed) }}
     {{ "union all" if not loop.last }}
     {% endfor %}
 ),

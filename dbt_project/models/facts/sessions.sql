@@ -1,7 +1,4 @@
-{%- set in_order -%}
-    partition by stream_id
-    order by occurred_at, source, event_id
-{%- endset -%}
+{%- set timeout_minutes = var('session_timeout_minutes') -%}
 with
 
 run as (
@@ -23,7 +20,7 @@ events as (
         query,
         campaign_id,
         device_id
-    from {{ ref('events') }}
+    from {{ ref('feed_events') }}
 ),
 
 identities as (
@@ -49,6 +46,9 @@ streamed as (
         events.event_id,
         identities.customer_id,
         events.occurred_at,
+        floor(
+            {{ epoch_seconds('events.occurred_at') }} / (60 * {{ timeout_minutes }})
+        ) as slot,
         events.touchpoint,
         events.product_id,
         events.query,
@@ -62,78 +62,85 @@ streamed as (
     where events.occurred_at < run.as_of_at
 ),
 
-started as (
+-- Between two events in one slot as long as the timeout no pause can be longer. So the
+-- events of a slot are summed up first, and only slots must be sorted.
+slots as (
     select
         stream_id,
-        source,
-        event_id,
-        customer_id,
-        occurred_at,
-        touchpoint,
-        product_id,
-        query,
-        campaign_id,
-        coalesce(
-            occurred_at
-            > lag(occurred_at) over ({{ in_order }})
-            + interval '{{ var("session_timeout_minutes") }}' minute,
-            true
-        ) as is_start
+        slot,
+        min(occurred_at) as started_at,
+        max(occurred_at) as ended_at,
+        min_by(
+            source || ':' || event_id,
+            {{ ordering(['occurred_at', 'source', 'event_id']) }}
+        ) as first_event,
+        min_by(touchpoint, {{ ordering(['occurred_at', 'source', 'event_id']) }})
+        filter (where touchpoint is not null) as first_touchpoint,
+        min(customer_id) as least_customer_id,
+        max(customer_id) as greatest_customer_id,
+        count(*) as event_count,
+        count(query) as search_count,
+        count(product_id) as product_count,
+        count(campaign_id) as campaign_count
     from streamed
+    group by stream_id, slot
 ),
 
-numbered as (
+slots_paused as (
     select
-        stream_id,
-        source,
-        event_id,
-        customer_id,
-        occurred_at,
-        touchpoint,
-        product_id,
-        query,
-        campaign_id,
-        is_start,
+        *,
+        coalesce(
+            started_at
+            > lag(ended_at) over (partition by stream_id order by slot)
+            + interval '{{ timeout_minutes }}' minute,
+            true
+        ) as is_start
+    from slots
+),
+
+slots_numbered as (
+    select
+        *,
         sum(case when is_start then 1 else 0 end) over (
-            {{ in_order }}
+            partition by stream_id
+            order by slot
             rows between unbounded preceding and current row
         ) as session_number
-    from started
+    from slots_paused
 ),
 
 sessions as (
     select
         stream_id,
-        session_number,
-        max(case when is_start then source end) as first_source,
-        max(case when is_start then event_id end) as first_event_id,
-        max(case when is_start then touchpoint end) as first_touchpoint,
-        case when min(customer_id) = max(customer_id) then min(customer_id) end
-            as customer_id,
-        min(occurred_at) as started_at,
-        max(occurred_at) as ended_at,
-        count(*) as event_count,
-        count(query) as search_count,
-        count(distinct product_id) as product_count,
-        count(distinct campaign_id) as campaign_count
-    from numbered
+        max(case when is_start then first_event end) as first_event,
+        min_by(first_touchpoint, slot)
+        filter (where first_touchpoint is not null) as first_touchpoint,
+        case
+            when min(least_customer_id) = max(greatest_customer_id)
+                then min(least_customer_id)
+        end as customer_id,
+        min(started_at) as started_at,
+        max(ended_at) as ended_at,
+        cast(sum(event_count) as bigint) as event_count,
+        cast(sum(search_count) as bigint) as search_count,
+        cast(sum(product_count) as bigint) as product_count,
+        cast(sum(campaign_count) as bigint) as campaign_count
+    from slots_numbered
     group by stream_id, session_number
 ),
 
 final as (
     select
-        md5(
-            sessions.stream_id
-            || ':' || sessions.first_source
-            || ':' || sessions.first_event_id
-        ) as session_id,
+        md5(sessions.stream_id || ':' || sessions.first_event) as session_id,
         sessions.stream_id,
         sessions.customer_id,
         sessions.started_at,
         sessions.ended_at,
         cast(
-            {{ dbt.datediff('sessions.started_at', 'sessions.ended_at', 'second') }}
-            as bigint
+            floor(
+                {{ epoch_seconds('sessions.ended_at') }}
+                - {{ epoch_seconds('sessions.started_at') }}
+            ) as bigint
         ) as duration_seconds,
         sessions.event_count,
         sessions.search_count,

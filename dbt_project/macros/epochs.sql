@@ -1,0 +1,26 @@
+{#- Seconds since 1970 of a UTC timestamp, with fractions where the engine keeps them. -#}
+{% macro epoch_seconds(timestamp_utc) -%}
+    {{ return(adapter.dispatch('epoch_seconds', 'kith')(timestamp_utc)) }}
+{%- endmacro %}
+
+{% macro default__epoch_seconds(timestamp_utc) -%}
+    unix_micros({{ timestamp_utc }}) / 1000000.0
+{%- endmacro %}
+
+{% macro duckdb__epoch_seconds(timestamp_utc) -%}
+    epoch({{ timestamp_utc }})
+{%- endmacro %}
+
+{#- Several columns as one value that orders by the first, then the second, and so on:
+    what min_by needs to have no ties. -#}
+{% macro ordering(columns) -%}
+    {{ return(adapter.dispatch('ordering', 'kith')(columns)) }}
+{%- endmacro %}
+
+{% macro default__ordering(columns) -%}
+    struct({{ columns | join(', ') }})
+{%- endmacro %}
+
+{% macro duckdb__ordering(columns) -%}
+    row({{ columns | join(', ') }})
+{%- endmacro %}
