@@ -20,8 +20,6 @@ from kith.settings import REPOSITORY
 
 MODELS = REPOSITORY / "dbt_project" / "models"
 COMPANY = REPOSITORY / "tests" / "companies" / "corner_shop"
-# The golden record is called like the feed that it refines.
-_ALIASES = {"golden_customers": "customers"}
 
 _ROWS = """
 create schema kith;
@@ -284,7 +282,7 @@ def contracts() -> dict[str, dict[str, Any]]:
             schema = path.parent.name
             if model["name"] in ("interactions", "sessions"):
                 schema = "customer"
-            name = _ALIASES.get(model["name"], model["name"])
+            name = model["name"].removeprefix("feed_")
             found[f"{schema}.{name}"] = model
     return found
 

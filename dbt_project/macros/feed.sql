@@ -2,7 +2,7 @@
     and types of the feed's contract. A column that a staging model leaves out is NULL;
     without a staging model the feed is an empty table of the right shape. -#}
 {% macro feed() -%}
-    {%- set staging_models = var('feeds').get(model.name, []) -%}
+    {%- set staging_models = var('feeds').get(feed_name(model.name), []) -%}
     {%- for staging_model in staging_models %}{% do ref(staging_model) %}{% endfor -%}
     {#- dbt reads the YAML after it has parsed the SQL: no columns are known before. -#}
     {%- if execute -%}
@@ -26,7 +26,7 @@
     {%- for name in delivered if name not in model.columns -%}
         {{ exceptions.raise_compiler_error(
             relation.identifier ~ ": column '" ~ name ~ "' is not in the feed '"
-            ~ model.name ~ "'; it knows " ~ model.columns | join(', ')
+            ~ feed_name(model.name) ~ "'; it knows " ~ model.columns | join(', ')
             ~ ". Rename or remove it in the staging model."
         ) }}
     {%- endfor -%}
@@ -37,4 +37,9 @@
         {{- "," if not loop.last }}
     {%- endfor %}
     from {{ relation }}
+{%- endmacro %}
+
+{#- `customers` for the model feed_customers. -#}
+{% macro feed_name(model_name) -%}
+    {{ return(model_name[5:]) }}
 {%- endmacro %}

@@ -4,7 +4,7 @@
     model. -#}
 {% test no_order_line_is_lost(model) %}
     with delivered as (
-        select count(*) as line_count from {{ ref('order_lines') }}
+        select count(*) as line_count from {{ ref('feed_order_lines') }}
     ),
 
     valued as (
@@ -15,14 +15,14 @@
         select
             orders.source,
             orders.order_id
-        from {{ ref('orders') }} as orders
+        from {{ ref('feed_orders') }} as orders
         cross join {{ source('kith', 'run') }} as run
         where orders.ordered_at >= run.as_of_at
     ),
 
     later as (
         select count(*) as line_count
-        from {{ ref('order_lines') }} as order_lines
+        from {{ ref('feed_order_lines') }} as order_lines
         inner join later_orders
             on
                 order_lines.source = later_orders.source

@@ -115,8 +115,9 @@ def dbt_vars(company: Company) -> dict[str, Any]:
 
 
 def feed_names() -> list[str]:
-    """Names of all feeds: the models in dbt_project/models/feeds."""
-    return sorted(path.stem for path in (DBT_PROJECT / "models/feeds").glob("*.sql"))
+    """Names of all feeds, after the models feed_<name> in dbt_project/models/feeds."""
+    models = (DBT_PROJECT / "models" / "feeds").glob("feed_*.sql")
+    return sorted(model.stem.removeprefix("feed_") for model in models)
 
 
 def assemble_project(run: Run) -> Path:

@@ -28,7 +28,7 @@ seen as (
     select distinct
         feed.identifier_type,
         feed.identifier_value
-    from {{ ref(feed) }} as feed
+    from {{ ref('feed_' ~ feed) }} as feed
     {% if seen_at %}
     cross join run
     where feed.{{ seen_at }} is null or feed.{{ seen_at }} < run.as_of_at
@@ -39,7 +39,7 @@ seen as (
     select distinct
         feed.{{ side }}_type as identifier_type,
         feed.{{ side }}_value as identifier_value
-    from {{ ref('identifier_links') }} as feed
+    from {{ ref('feed_identifier_links') }} as feed
     cross join run
     where feed.seen_at is null or feed.seen_at < run.as_of_at
     {{ "union all" if not loop.last }}

@@ -15,7 +15,7 @@ orders as (
         store_id,
         status,
         coalesce(discount_amount, 0) as discount_amount
-    from {{ ref('orders') }}
+    from {{ ref('feed_orders') }}
 ),
 
 order_lines as (
@@ -27,7 +27,7 @@ order_lines as (
         unit_cost_amount,
         coalesce(discount_amount, 0) as discount_amount,
         line_amount
-    from {{ ref('order_lines') }}
+    from {{ ref('feed_order_lines') }}
 ),
 
 products as (
@@ -35,7 +35,7 @@ products as (
         source,
         product_id,
         unit_cost_amount
-    from {{ ref('products') }}
+    from {{ ref('feed_products') }}
     where unit_cost_amount is not null
 ),
 

@@ -1,3 +1,5 @@
+{#- In months. A hundred years: what lies before that is no customer's trace. -#}
+{% set longest_span = 1200 %}
 with
 
 run as (
@@ -86,7 +88,7 @@ placed as (
 bounded as (
     select
         placed.customer_id,
-        placed.month as traced_month,
+        placed.month,
         placed.interaction_count,
         placed.visit_day_count,
         placed.order_count,
@@ -96,72 +98,62 @@ bounded as (
             when placed.customer_id != 'unidentified' then placed.cohort_month
         end as cohort_month,
         placed.previous_active_month,
-        coalesce(
-            placed.next_traced_month, {{ add_months('run.as_of_month', 1) }}
-        ) as next_traced_month
+        least(
+            {{ months_between(
+                'placed.month',
+                'coalesce(placed.next_traced_month, '
+                ~ add_months('run.as_of_month', 1) ~ ')',
+            ) }},
+            {{ longest_span }}
+        ) as span_months,
+        run.as_of_date
     from placed
     cross join run
 ),
 
+numbers as (
+    {{ numbers(longest_span) }}
+),
+
 spans as (
-    select distinct
-        traced_month,
-        next_traced_month
-    from bounded
-),
-
-steps as (
-    {{ numbers(1200) }}
-),
-
-span_months as (
     select
-        spans.traced_month,
-        spans.next_traced_month,
-        {{ add_months('spans.traced_month', '(steps.number - 1)') }} as month
-    from spans
-    inner join steps
-        on
-            {{ months_between('spans.traced_month', 'spans.next_traced_month') }}
-            >= steps.number
+        lengths.number as span_months,
+        numbers.number - 1 as months_later
+    from numbers as lengths
+    inner join numbers on lengths.number >= numbers.number
 ),
 
 filled as (
     select
         bounded.customer_id,
-        span_months.month,
+        {{ add_months('bounded.month', 'spans.months_later') }} as month,
         bounded.cohort_month,
-        {{ add_months('span_months.month', 1) }}
-        <= {{ add_days('run.as_of_date', 1) }} as is_complete,
-        case
-            when span_months.month = bounded.traced_month
-                then bounded.interaction_count
-            else 0
-        end as interaction_count,
-        case
-            when span_months.month = bounded.traced_month then bounded.order_count
-            else 0
-        end as order_count,
-        case
-            when span_months.month = bounded.traced_month then bounded.visit_day_count
-            else 0
-        end as visit_day_count,
-        case
-            when span_months.month = bounded.traced_month then bounded.revenue_amount
-            else 0
-        end as revenue_amount,
-        case
-            when span_months.month = bounded.traced_month then bounded.discount_amount
-            else 0
-        end as discount_amount,
+        spans.months_later = 0 as is_traced,
+        bounded.interaction_count,
+        bounded.order_count,
+        bounded.visit_day_count,
+        bounded.revenue_amount,
+        bounded.discount_amount,
         bounded.previous_active_month,
-        run.as_of_date
+        bounded.as_of_date
     from bounded
-    inner join span_months
-        on
-            bounded.traced_month = span_months.traced_month
-            and bounded.next_traced_month = span_months.next_traced_month
-    cross join run
+    inner join spans on bounded.span_months = spans.span_months
+),
+
+emptied as (
+    select
+        customer_id,
+        month,
+        cohort_month,
+        {{ add_months('month', 1) }} <= {{ add_days('as_of_date', 1) }} as is_complete,
+        case when is_traced then interaction_count else 0 end as interaction_count,
+        case when is_traced then order_count else 0 end as order_count,
+        case when is_traced then visit_day_count else 0 end as visit_day_count,
+        case when is_traced then revenue_amount else 0 end as revenue_amount,
+        case when is_traced then discount_amount else 0 end as discount_amount,
+        previous_active_month,
+        as_of_date
+    from filled
 ),
 
 final as (
@@ -189,7 +181,7 @@ final as (
             when is_complete then 'dormant'
         end as lifecycle,
         as_of_date
-    from filled
+    from emptied
 )
 
 select * from final

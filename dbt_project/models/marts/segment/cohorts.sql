@@ -1,6 +1,6 @@
 with
 
-months as (
+customer_months as (
     select
         customer_id,
         cohort_month,
@@ -14,6 +14,28 @@ months as (
     where month >= cohort_month
 ),
 
+cells as (
+    select distinct
+        cohort_month,
+        period_number,
+        month as period_month,
+        is_complete,
+        as_of_date
+    from customer_months
+),
+
+-- The months in which nothing happened, the larger part, only make cells.
+months as (
+    select
+        customer_id,
+        cohort_month,
+        period_number,
+        is_active,
+        revenue_amount
+    from customer_months
+    where is_active or revenue_amount != 0
+),
+
 first_revenues as (
     select
         customer_id,
@@ -21,15 +43,6 @@ first_revenues as (
         revenue_amount
     from months
     where period_number = 0 and revenue_amount > 0
-),
-
-cohort_totals as (
-    select
-        cohort_month,
-        count(*) as cohort_size
-    from months
-    where period_number = 0
-    group by cohort_month
 ),
 
 first_totals as (
@@ -40,17 +53,14 @@ first_totals as (
     group by cohort_month
 ),
 
-periods as (
+sums as (
     select
         cohort_month,
         period_number,
-        month as period_month,
-        is_complete,
-        as_of_date,
         count(*) filter (where is_active) as active_count,
         sum(revenue_amount) as revenue_amount
     from months
-    group by cohort_month, period_number, period_month, is_complete, as_of_date
+    group by cohort_month, period_number
 ),
 
 -- Per customer, so that one who spends more does not hide one who left.
@@ -85,36 +95,44 @@ last_active_counts as (
     group by cohort_month, period_number
 ),
 
+-- Every customer of a cohort was active in its period 0.
 counted as (
     select
-        periods.cohort_month,
-        periods.period_number,
-        periods.period_month,
-        periods.is_complete,
-        cohort_totals.cohort_size,
-        periods.active_count,
+        cells.cohort_month,
+        cells.period_number,
+        cells.period_month,
+        cells.is_complete,
+        cohort_sums.active_count as cohort_size,
+        coalesce(sums.active_count, 0) as active_count,
         cast(
             sum(coalesce(last_active_counts.customer_count, 0)) over (
-                partition by periods.cohort_month
-                order by periods.period_number desc
+                partition by cells.cohort_month
+                order by cells.period_number desc
                 rows between unbounded preceding and current row
             ) as bigint
         ) as active_or_later_count,
-        periods.revenue_amount,
+        coalesce(sums.revenue_amount, 0) as revenue_amount,
         coalesce(kept.revenue_amount, 0) as kept_amount,
         first_totals.revenue_amount as first_amount,
-        periods.as_of_date
-    from periods
-    inner join cohort_totals on periods.cohort_month = cohort_totals.cohort_month
-    left join first_totals on periods.cohort_month = first_totals.cohort_month
+        cells.as_of_date
+    from cells
+    inner join sums as cohort_sums
+        on
+            cells.cohort_month = cohort_sums.cohort_month
+            and cohort_sums.period_number = 0
+    left join first_totals on cells.cohort_month = first_totals.cohort_month
+    left join sums
+        on
+            cells.cohort_month = sums.cohort_month
+            and cells.period_number = sums.period_number
     left join kept
         on
-            periods.cohort_month = kept.cohort_month
-            and periods.period_number = kept.period_number
+            cells.cohort_month = kept.cohort_month
+            and cells.period_number = kept.period_number
     left join last_active_counts
         on
-            periods.cohort_month = last_active_counts.cohort_month
-            and periods.period_number = last_active_counts.period_number
+            cells.cohort_month = last_active_counts.cohort_month
+            and cells.period_number = last_active_counts.period_number
 ),
 
 final as (

@@ -1,4 +1,3 @@
-{{ config(alias='customers') }}
 with
 
 run as (
@@ -33,7 +32,7 @@ records as (
         birth_date,
         deleted_at,
         updated_at
-    from {{ ref('customers') }}
+    from {{ ref('feed_customers') }}
 ),
 
 interactions as (
