@@ -80,7 +80,8 @@ def test_marts_equal_an_independent_computation(
     values = query(
         current(shop),
         """
-        select coalesce(identifier_value, 'unidentified') as card, revenue_amount
+        select coalesce(identifier_value, 'unidentified') as card,
+            customer_values.revenue_amount
         from customer.customer_values left join customer.customers using (customer_id)
         where customer_values.order_count > 0
         """,
