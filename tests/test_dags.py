@@ -59,6 +59,7 @@ for dag_id, dag in bag.dags.items():
         "start": dag.start_date.isoformat(),
         "catchup": dag.catchup,
         "max_active_runs": dag.max_active_runs,
+        "starts_paused": dag.is_paused_upon_creation,
         "params": {name: dag.params[name] for name in dag.params},
         "serialized": DagSerialization.serialize_dag(dag),
     }
@@ -168,6 +169,7 @@ def test_schedule_is_each_business_day_of_the_default_company(
     midnight = dt.time(tzinfo=ZoneInfo(company.time_zone))
     assert start == dt.datetime.combine(company.first_day, midnight)
     assert (dag["catchup"], dag["max_active_runs"]) == (False, 1)
+    assert dag["starts_paused"] is False
     assert dag["tags"] == ["customer", "marts"]
 
 

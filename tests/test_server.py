@@ -4,11 +4,9 @@ import contextlib
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +16,7 @@ import pytest
 
 from kith.airflow_home import USER, session_members
 from kith.airflow_server import DAG, Api, ApiError
+from kith.settings import REPOSITORY
 
 Call = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -205,8 +204,10 @@ def test_page_opens_after_login_and_the_dag_shows_its_notes(
         page.get_by_role("button", name="Sign in").click()
         page.wait_for_url(lambda url: "/login" not in url, timeout=60_000)
         page.goto(f"{server.api.url}/dags/{DAG}", timeout=60_000)
+        docs = page.get_by_role("button", name="Dag Docs")
+        docs.wait_for(timeout=60_000)
         page.screenshot(path=tmp_path / "dag.png")
-        page.get_by_role("button", name="Dag Docs").click(timeout=60_000)
+        docs.click()
         note = page.get_by_text("A dbt model or test", exact=False)
         note.wait_for(timeout=60_000)
         page.screenshot(path=tmp_path / "notes.png")
@@ -251,19 +252,36 @@ def test_down_ends_all_that_up_started_and_nothing_else(server: Server) -> None:
     assert again.stdout == "No Airflow server of this KITH_HOME is running\n"
 
 
-def test_when_one_process_dies_all_end_and_the_log_says_why(server: Server) -> None:
-    up = server.command("up")
-    assert up.returncode == 0, up.stderr
-    leader = int(str(server.note["pid"]))
-    (victim,) = (
-        process
-        for process in living(leader)
-        if process.ppid() == leader and "dag-processor" in " ".join(process.cmdline())
+SUPERVISE = """
+import sys
+from kith import airflow_server as server
+from kith.airflow_home import AirflowHome, Ownership
+from kith.settings import load_settings
+
+server.LAUNCH = [sys.executable, "-c", "import sys, time; "
+                 "time.sleep(1 if sys.argv[1] == 'dag-processor' else 300)"]
+server.Api.answers = lambda api: True
+server.Api.abandoned_runs = lambda api: ["manual__killed"]
+server.Api.fail = lambda api, run_id: print("failed:", run_id, flush=True)
+home = AirflowHome(load_settings())
+ownership = Ownership(home)
+assert ownership.acquire()
+sys.exit(server.supervise(home, ownership))
+"""
+
+
+def test_when_one_process_dies_all_end_and_the_log_says_why(kith_home: Path) -> None:
+    supervisor = subprocess.Popen(
+        [sys.executable, "-c", SUPERVISE],
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY / "plugins")},
     )
-    os.kill(victim.pid, signal.SIGKILL)
-    deadline = time.monotonic() + 60
-    while living(leader) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    assert living(leader) == []
-    log = (server.home / "airflow" / "logs" / "server.log").read_text()
-    assert "stopped, because dag-processor ended with -9" in log.splitlines()[-1]
+    output, _ = supervisor.communicate(timeout=60)
+    assert supervisor.returncode == 1
+    assert living(supervisor.pid) == []
+    last = output.splitlines()[-1]
+    assert "stopped, because dag-processor ended with 0; its log: " in last
+    # A run whose process was killed must not be taken up again by the scheduler.
+    assert "failed: manual__killed" in output.splitlines()
