@@ -373,14 +373,15 @@ def test_killed_at_any_moment_readers_and_the_next_publication_are_well(
         stdout=subprocess.PIPE,
         text=True,
     )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "here\n"
-    process.kill()
-    process.wait()
+    with process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "here\n"
+        process.kill()
 
     killed = current(run)
     assert (killed != before) == is_switched
-    assert verify(run.published / killed) == []
+    for release in run.published.glob("[0-9]*"):
+        assert verify(release) == []
     publish(run)
     assert current(run) not in (before, killed)
     assert verify(run.published / current(run)) == []
