@@ -17,7 +17,7 @@ gate_results as (
         unexpected_count,
         row_count,
         sample,
-        checked_at,
+        checked_at
     from {{ source('kith', 'gate_results') }}
 ),
 
@@ -34,7 +34,7 @@ final as (
         gate_results.row_count,
         gate_results.sample,
         gate_results.checked_at,
-        run.as_of_date,
+        run.as_of_date
     from gate_results
     cross join run
 )

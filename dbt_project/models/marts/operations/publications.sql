@@ -16,7 +16,7 @@ publications as (
         git_commit,
         mart_count,
         row_count,
-        failed_warning_count,
+        failed_warning_count
     from {{ source('kith', 'publications') }}
 ),
 
@@ -32,7 +32,7 @@ final as (
         publications.mart_count,
         publications.row_count,
         publications.failed_warning_count,
-        run.as_of_date,
+        run.as_of_date
     from publications
     cross join run
 )

@@ -16,7 +16,7 @@ quarantined_rows as (
         value,
         expected,
         payload_hash,
-        day,
+        day
     from {{ source('kith', 'quarantined_rows') }}
 ),
 
@@ -32,7 +32,7 @@ final as (
         quarantined_rows.expected,
         quarantined_rows.payload_hash,
         quarantined_rows.day,
-        run.as_of_date,
+        run.as_of_date
     from quarantined_rows
     cross join run
 )

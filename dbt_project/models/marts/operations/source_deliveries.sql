@@ -3,7 +3,7 @@ with
 run as (
     select
         first_day,
-        as_of_date,
+        as_of_date
     from {{ source('kith', 'run') }}
 ),
 
@@ -11,14 +11,14 @@ source_tables as (
     select
         source_name,
         table_name,
-        is_incremental,
+        is_incremental
     from {{ source('kith', 'source_tables') }}
 ),
 
 feeds_provided as (
     select
         feed,
-        is_provided,
+        is_provided
     from {{ source('kith', 'feeds_provided') }}
 ),
 
@@ -29,7 +29,7 @@ admitted_days as (
         day,
         row_count,
         quarantined_count,
-        duplicate_count,
+        duplicate_count
     from {{ source('kith', 'admitted_days') }}
 ),
 
@@ -48,7 +48,7 @@ expected_days as (
     select
         source_tables.source_name,
         source_tables.table_name,
-        calendar.day,
+        calendar.day
     from source_tables
     cross join calendar
     where source_tables.is_incremental
@@ -56,7 +56,7 @@ expected_days as (
     select
         source_tables.source_name,
         source_tables.table_name,
-        run.as_of_date as day,
+        run.as_of_date as day
     from source_tables
     cross join run
     where not source_tables.is_incremental
@@ -67,13 +67,13 @@ days as (
     select
         source_name,
         table_name,
-        day,
+        day
     from expected_days
     union distinct
     select
         source_name,
         table_name,
-        day,
+        day
     from admitted_days
 ),
 
@@ -89,7 +89,7 @@ deliveries as (
         end as status,
         coalesce(admitted_days.row_count, 0) as row_count,
         coalesce(admitted_days.quarantined_count, 0) as quarantined_count,
-        coalesce(admitted_days.duplicate_count, 0) as duplicate_count,
+        coalesce(admitted_days.duplicate_count, 0) as duplicate_count
     from days
     left join admitted_days
         on
@@ -104,7 +104,7 @@ deliveries as (
         'feed_not_provided' as status,
         0 as row_count,
         0 as quarantined_count,
-        0 as duplicate_count,
+        0 as duplicate_count
     from feeds_provided
     cross join run
     where not feeds_provided.is_provided
@@ -119,7 +119,7 @@ final as (
         deliveries.row_count,
         deliveries.quarantined_count,
         deliveries.duplicate_count,
-        run.as_of_date,
+        run.as_of_date
     from deliveries
     cross join run
 )
