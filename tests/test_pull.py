@@ -209,6 +209,14 @@ def test_whole_parquet_is_copied_to_the_byte(tmp_path: Path) -> None:
         assert (stored == original) is is_same
 
 
+def test_row_numbers_are_those_of_the_parquet_file(tmp_path: Path) -> None:
+    lines = [*sales(400), "X,2024-06-08 12:00:00,-1,1"]
+    as_format(company(tmp_path, "data/sales.parquet"), "sales.parquet", lines)
+    for from_day in ("2024-03-01", "2024-03-02"):
+        run = run_door(tmp_path, from_day)
+        assert quarantined(run, "row_number") == [(401,)]
+
+
 def test_row_groups_outside_the_interval_are_not_decoded(tmp_path: Path) -> None:
     # The bytes of the first row group's prices are destroyed: reading them would fail.
     path = company(tmp_path, "data/sales.parquet") / "data/sales.parquet"
@@ -314,6 +322,20 @@ def test_json_keys_of_any_line_become_columns(tmp_path: Path) -> None:
         ("A", "1.00", None),
         ("B", None, '{"x":[1]}'),
     ]
+
+
+def test_json_lines_without_any_line_are_an_empty_delivery(tmp_path: Path) -> None:
+    (company(tmp_path, "data/sales.jsonl") / "data/sales.jsonl").touch()
+    run = run_door(tmp_path)
+    assert admitted(run) == []
+    assert "no row for" in report(run)["warnings"][0]
+
+
+def test_a_line_of_megabytes_is_quarantined(tmp_path: Path) -> None:
+    deliver(company(tmp_path), [*sales(400), "X,2024-03-01,1," + "9" * 3_000_000])
+    run = run_door(tmp_path)
+    assert quarantined(run, "row_number, reason") == [(401, "unreadable_line")]
+    assert report(run)["admitted"] == 400
 
 
 def test_a_file_in_an_installed_package_is_found(tmp_path: Path) -> None:
