@@ -28,29 +28,22 @@ CORNER_SHOP_FORMATS = {
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--fail-on-skip",
-        action="store_true",
-        help="end non-zero when a test was skipped: for machines that have everything",
+        "--fail-on-skip-unless",
+        metavar="REASON",
+        help="end non-zero when a test was skipped for another reason than this one: "
+        "for machines that have everything else",
     )
 
 
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    skipped = terminalreporter.stats.get("skipped", [])
-    if config.getoption("--fail-on-skip") and skipped:
-        terminalreporter.write_line(
-            f"--fail-on-skip: {len(skipped)} tests did not run, see above", red=True
-        )
-
-
 def pytest_sessionfinish(session: pytest.Session) -> None:
+    accepted = session.config.getoption("--fail-on-skip-unless")
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    if (
-        session.config.getoption("--fail-on-skip")
-        and session.exitstatus == pytest.ExitCode.OK
-        and reporter.stats.get("skipped")
-    ):
+    if accepted is None or reporter is None:
+        return
+    skipped = [str(report.longrepr) for report in reporter.stats.get("skipped", [])]
+    unexpected = [reason for reason in skipped if accepted not in reason]
+    if unexpected and session.exitstatus == pytest.ExitCode.OK:
+        reporter.write_line(f"\nskipped unexpectedly: {unexpected}", red=True)
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 

@@ -214,7 +214,7 @@ def _latin_1(data: Path) -> None:
         (_words_for_numbers, ["order_lines.csv", "quantity", "many", "bigint"]),
         (_truncate_parquet, ["order_lines.parquet"]),
         (_empty, ["order_lines.csv", "empty"]),
-        (_semicolons, ["order_lines.csv", "';'", "delimiter"]),
+        (_semicolons, ["order_lines.csv", '";"', "delimiter"]),
         (_latin_1, ["order_lines.csv", "encoding"]),
     ],
 )
@@ -315,6 +315,6 @@ def _kill_within(stage: str, delay: float, company: Path, home: Path) -> None:
     time.sleep(delay)
     assert process.poll() is None, f"{stage} had ended before the kill"
     process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.communicate()
     entries = [json.loads(line) for line in journal.read_text().splitlines()]
     assert (entries[-1]["stage"], entries[-1]["event"]) == (stage, "start")
