@@ -24,7 +24,7 @@ import psutil
 
 from kith.company import PUBLISHED_SCHEMAS, load_company
 from kith.database import connect, literal, quote
-from kith.settings import REPOSITORY
+from kith.settings import REPOSITORY, load_settings
 from tests.companies.generate import generate
 
 
@@ -137,7 +137,7 @@ def bare(folder: Path, state: Path, scratch: Path) -> None:
             connection.execute(f"create schema if not exists {node['schema']}")
             shape = "view" if node["config"]["materialized"] == "view" else "table"
             connection.execute(
-                f"create {shape} {node['schema']}.{node['name']} as {query}"
+                f"create {shape} {node['schema']}.{node['alias']} as {query}"
             )
         connection.execute(f"attach {literal(str(scratch / 'copy.duckdb'))} as copy")
         for schema, name in connection.execute(
@@ -196,4 +196,4 @@ if __name__ == "__main__":
         parser.add_argument("rows", nargs="*", type=int, default=[1_500_000])
         arguments = parser.parse_args()
         for size in arguments.rows:
-            bench(size, REPOSITORY / ".kith" / "bench" / str(size))
+            bench(size, load_settings().home / "bench" / str(size))
