@@ -301,10 +301,6 @@ MUTATIONS: dict[tuple[str, str], str] = {
     ): "update feeds.order_lines set quantity = -1 where order_line_id in ('l1', 'l2')",
     (
         "feeds.order_lines",
-        "At most one line in twenty is for a product that the source does not list",
-    ): "update feeds.order_lines set product_id = 'p99' where order_line_id = 'l1'",
-    (
-        "feeds.order_lines",
         "Of a thousand lines or more, none holds a tenth of the revenue",
     ): "insert into feeds.order_lines by name select 'shop' as source, "
     "'m' || i as order_line_id, 0 as line_amount from range(992) as t (i)",

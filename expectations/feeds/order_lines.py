@@ -14,30 +14,6 @@ EXPECTATIONS = [
         """,
     ),
     gxe.UnexpectedRowsExpectation(
-        description=(
-            "At most one line in twenty is for a product that the source does not list"
-        ),
-        severity=FailureSeverity.WARNING,
-        unexpected_rows_query="""
-            with listed as (
-                select
-                    product_id is not null as has_product,
-                    (source, product_id) in (
-                        select (source, product_id) from feeds.products
-                    ) as is_listed
-                from {batch}
-            )
-
-            select
-                count(*) filter (has_product) as lines,
-                count(*) filter (has_product and not is_listed) as unlisted
-            from listed
-            where exists (from feeds.products)
-            having 20 * count(*) filter (has_product and not is_listed)
-                > count(*) filter (has_product)
-        """,
-    ),
-    gxe.UnexpectedRowsExpectation(
         description="Of a thousand lines or more, none holds a tenth of the revenue",
         severity=FailureSeverity.WARNING,
         unexpected_rows_query="""

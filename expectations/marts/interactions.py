@@ -15,7 +15,8 @@ EXPECTATIONS = [
             ),
 
             delivered as (
-                select 'order' as interaction_kind, ordered_at as traced_at from feeds.orders
+                select 'order' as interaction_kind, ordered_at as traced_at
+                from feeds.orders
                 union all select 'event', occurred_at from feeds.events
                 union all select 'post', posted_at from feeds.posts
                 union all select 'presence', occurred_at from feeds.presences

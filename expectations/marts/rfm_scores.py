@@ -37,14 +37,19 @@ EXPECTATIONS = [
                 from {batch}
             )
             cross join (
-                select count(distinct customer_id) as buyers, count(*) as purchases_made
-                from facts.int_orders_valued
-                cross join (
-                    select min(window_start) as window_start from segment.rfm_cut_points
+                select count(*) as buyers, coalesce(sum(purchases), 0) as purchases_made
+                from (
+                    select customer_id, count(*) as purchases
+                    from facts.int_orders_valued
+                    cross join (
+                        select min(window_start) as window_start
+                        from segment.rfm_cut_points
+                    )
+                    where customer_id is not null
+                        and revenue_amount >= 0
+                        and order_date >= window_start
+                    group by customer_id
                 )
-                where customer_id is not null
-                    and revenue_amount >= 0
-                    and order_date >= window_start
             )
             where customers <> buyers or purchases <> purchases_made
         """,
