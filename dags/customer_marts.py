@@ -29,7 +29,10 @@ from kith.settings import load_settings
 company = load_company(load_settings().company)
 midnight = time(tzinfo=ZoneInfo(company.time_zone))
 transient = retry_policy.RetryRule([TransientError, ConnectionError, TimeoutError])
-per_table = {"map_index_template": "{{ task.op_kwargs['planned']['table'] }}"}
+per_table = {
+    "map_index_template": "{{ task.op_kwargs['planned']['table'] }}",
+    "max_active_tis_per_dagrun": 2,  # each may take DuckDB's whole memory limit
+}
 chosen = ("company", "from_day", "to_day")
 writer = {"pool": "warehouse"}  # one slot: one task at a time opens the warehouse
 
