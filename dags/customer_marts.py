@@ -29,10 +29,7 @@ from kith.settings import load_settings
 company = load_company(load_settings().company)
 midnight = time(tzinfo=ZoneInfo(company.time_zone))
 transient = retry_policy.RetryRule([TransientError, ConnectionError, TimeoutError])
-per_table = {
-    "map_index_template": "{{ task.op_kwargs['planned']['table'] }}",
-    "max_active_tis_per_dagrun": 2,  # each may take DuckDB's whole memory limit
-}
+per_table = {"map_index_template": "{{ task.op_kwargs['planned']['table'] }}"}
 chosen = ("company", "from_day", "to_day")
 writer = {"pool": "warehouse"}  # one slot: one task at a time opens the warehouse
 
@@ -55,6 +52,8 @@ writer = {"pool": "warehouse"}  # one slot: one task at a time opens the warehou
             [transient], default=retry_policy.RetryAction.FAIL
         ),
         "execution_timeout": timedelta(hours=2),
+        # Each table may take DuckDB's whole memory limit.
+        "max_active_tis_per_dagrun": 2,
     },
 )
 def customer_marts():
