@@ -31,7 +31,6 @@ midnight = time(tzinfo=ZoneInfo(company.time_zone))
 transient = retry_policy.RetryRule([TransientError, ConnectionError, TimeoutError])
 per_table = {"map_index_template": "{{ task.op_kwargs['planned']['table'] }}"}
 chosen = ("company", "from_day", "to_day")
-writer = {"pool": "warehouse"}  # one slot: one task at a time opens the warehouse
 
 
 @dag(
@@ -52,8 +51,7 @@ writer = {"pool": "warehouse"}  # one slot: one task at a time opens the warehou
             [transient], default=retry_policy.RetryAction.FAIL
         ),
         "execution_timeout": timedelta(hours=2),
-        # Each table may take DuckDB's whole memory limit.
-        "max_active_tis_per_dagrun": 2,
+        "max_active_tis_per_dagrun": 2,  # each may take DuckDB's whole memory limit
     },
 )
 def customer_marts():
@@ -62,9 +60,9 @@ def customer_marts():
     chain(
         task(stages.pull, **per_table).expand(planned=planned),
         task(stages.admit, **per_table).expand(planned=planned),
-        task(stages.build, **writer)(planned),
-        task(stages.audit, **writer)(planned),
-        task(stages.publish, **writer)(planned),
+        task(stages.build, pool="warehouse")(planned),  # a pool of one slot
+        task(stages.audit, pool="warehouse")(planned),
+        task(stages.publish, pool="warehouse")(planned),
         task(stages.report)(planned),
     )
 
