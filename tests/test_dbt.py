@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from kith.build import dbt, feed_names
-from kith.company import PUBLISHED_SCHEMAS
+from kith.build import dbt
+from kith.company import PUBLISHED_SCHEMAS, feed_names
 from kith.settings import REPOSITORY
 from tests.conftest import new_run
 

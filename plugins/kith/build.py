@@ -15,7 +15,7 @@ from typing import Any
 
 import duckdb
 
-from kith.company import Company, SourceTable
+from kith.company import Company, SourceTable, feed_names
 from kith.database import connect, literal, quote
 from kith.errors import BuildError
 from kith.runs import Interval, Run
@@ -112,12 +112,6 @@ def dbt_vars(company: Company) -> dict[str, Any]:
         "rfm_window_days": company.rfm_window_days,
         "session_timeout_minutes": company.session_timeout_minutes,
     }
-
-
-def feed_names() -> list[str]:
-    """Names of all feeds, after the models feed_<name> in dbt_project/models/feeds."""
-    models = (DBT_PROJECT / "models" / "feeds").glob("feed_*.sql")
-    return sorted(model.stem.removeprefix("feed_") for model in models)
 
 
 def assemble_project(run: Run) -> Path:

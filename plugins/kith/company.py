@@ -12,10 +12,12 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    field_validator,
     model_validator,
 )
 
 from kith.errors import ConfigurationError
+from kith.settings import REPOSITORY
 
 # Schemas that Kith makes itself, so that no source may be called like one of them.
 RESERVED_SCHEMAS = {
@@ -30,6 +32,8 @@ RESERVED_SCHEMAS = {
     "main",
     "information_schema",
 }
+# Folders of $KITH_HOME that belong to no company.
+RESERVED_FOLDERS = {"airflow", "bench", "cache"}
 PUBLISHED_SCHEMAS = ("customer", "segment", "satisfaction", "operations")
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -126,22 +130,69 @@ class SourceTable(_Strict):
         """The declared column of that name."""
         return next(column for column in self.columns if column.name == name)
 
+
+class _DbtNode(BaseModel):
+    """A node of dbt's source format; dbt checks the keys that Kith does not read."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _meta_under_config(cls, node: Any) -> Any:
+        if isinstance(node, dict) and "meta" in node:
+            raise ValueError("`meta` belongs under `config:`, where Kith reads it")
+        return node
+
+
+class _ColumnConfig(BaseModel):
+    meta: ColumnRules = ColumnRules()
+
+
+class _ColumnNode(_DbtNode):
+    name: str
+    data_type: str
+    config: _ColumnConfig = _ColumnConfig()
+
+
+class _TableConfig(BaseModel):
+    meta: TableRules
+
+
+class _TableNode(_DbtNode):
+    name: Name
+    config: _TableConfig
+    columns: list[_ColumnNode]
+
     @model_validator(mode="after")
-    def _names_exist(self) -> "SourceTable":
+    def _is_consistent(self) -> "_TableNode":
         names = [column.name for column in self.columns]
         if len(set(names)) < len(names):
             raise ValueError("a column is declared twice")
-        wanted = [*self.rules.key, *([self.rules.cursor] if self.rules.cursor else [])]
-        for name in wanted:
+        rules = self.config.meta
+        for name in [*rules.key, *([rules.cursor] if rules.cursor else [])]:
             if name not in names:
                 raise ValueError(f"key or cursor '{name}' is not among its columns")
-        if self.rules.cursor and self.column(
-            self.rules.cursor
-        ).data_type.lower() not in ("date", "timestamp"):
-            raise ValueError(
-                f"cursor '{self.rules.cursor}' must be a date or timestamp"
-            )
+        kinds = {column.name: column.data_type.lower() for column in self.columns}
+        if rules.cursor and kinds[rules.cursor] not in ("date", "timestamp"):
+            raise ValueError(f"cursor '{rules.cursor}' must be a date or timestamp")
         return self
+
+
+class _SourceNode(_DbtNode):
+    name: Name
+    tables: list[_TableNode]
+
+    @field_validator("name")
+    @classmethod
+    def _is_free(cls, name: str) -> str:
+        if name in RESERVED_SCHEMAS:
+            raise ValueError(
+                "the name of one of Kith's own schemas; call the source after the "
+                "system that delivers it"
+            )
+        return name
+
+
+class _SourcesFile(BaseModel):
+    sources: list[_SourceNode]
 
 
 class _CompanyFile(_Strict):
@@ -155,6 +206,13 @@ class _CompanyFile(_Strict):
     rfm_window_days: int = Field(default=365, gt=0)
     session_timeout_minutes: int = Field(default=30, gt=0)
     feeds: dict[str, list[str]]
+
+    @field_validator("name")
+    @classmethod
+    def _is_free(cls, name: str) -> str:
+        if name in RESERVED_FOLDERS:
+            raise ValueError("Kith keeps its own files under that name; choose another")
+        return name
 
 
 class Company(_CompanyFile):
@@ -195,50 +253,55 @@ def _read_yaml(path: Path) -> Any:
     return content
 
 
-def _explain(path: Path, where: str, error: ValidationError) -> ConfigurationError:
+def _explain(path: Path, content: Any, error: ValidationError) -> ConfigurationError:
     faults = []
     for fault in error.errors():
-        place = ".".join(str(part) for part in (where, *fault["loc"]) if part != "")
+        place, node = [], content
+        for part in fault["loc"]:
+            try:
+                node = node[part]
+            except (KeyError, IndexError, TypeError):
+                node = None
+            # An entry of a list is called by its name, not by its number.
+            is_named = isinstance(part, int) and isinstance(node, dict)
+            place.append(str(node.get("name", part) if is_named and node else part))
         found = fault.get("input")
         shown = (
             f" (found {found!r})" if isinstance(found, str | int | float | bool) else ""
         )
-        faults.append(f"{place}: {fault['msg']}{shown}")
+        faults.append(f"{'.'.join(place)}: {fault['msg']}{shown}")
     return ConfigurationError(f"{path}: " + "; ".join(faults))
 
 
-def _meta(node: dict[str, Any]) -> dict[str, Any]:
-    return {**node.get("meta", {}), **node.get("config", {}).get("meta", {})}
+def feed_names() -> list[str]:
+    """Names of all feeds, after the models feed_<name> in dbt_project/models/feeds."""
+    models = (REPOSITORY / "dbt_project" / "models" / "feeds").glob("feed_*.sql")
+    return sorted(model.stem.removeprefix("feed_") for model in models)
 
 
 def _source_tables(path: Path) -> list[SourceTable]:
-    tables = []
-    for source in _read_yaml(path).get("sources") or []:
-        if source.get("name") in RESERVED_SCHEMAS:
-            raise ConfigurationError(
-                f"{path}: source '{source['name']}' has the name of one of Kith's own "
-                "schemas; call it after the system that delivers it"
-            )
-        for table in source.get("tables") or []:
-            where = f"sources.{source.get('name')}.{table.get('name')}"
-            try:
-                tables.append(
-                    SourceTable(
-                        source=source.get("name"),
-                        name=table.get("name"),
-                        rules=TableRules(**_meta(table)),
-                        columns=[
-                            Column(
-                                name=column.get("name"),
-                                data_type=column.get("data_type"),
-                                rules=ColumnRules(**_meta(column)),
-                            )
-                            for column in table.get("columns") or []
-                        ],
+    content = _read_yaml(path)
+    try:
+        declared = _SourcesFile(**content)
+        tables = [
+            SourceTable(
+                source=source.name,
+                name=table.name,
+                rules=table.config.meta,
+                columns=[
+                    Column(
+                        name=column.name,
+                        data_type=column.data_type,
+                        rules=column.config.meta,
                     )
-                )
-            except ValidationError as error:
-                raise _explain(path, where, error) from None
+                    for column in table.columns
+                ],
+            )
+            for source in declared.sources
+            for table in source.tables
+        ]
+    except ValidationError as error:
+        raise _explain(path, content, error) from None
     if not tables:
         raise ConfigurationError(f"{path}: declares no source table")
     return tables
@@ -250,11 +313,17 @@ def load_company(folder: Path) -> Company:
     Raises ConfigurationError naming file, key and value of every fault.
     """
     path = folder / "company.yml"
+    content = _read_yaml(path)
     try:
-        declared = _CompanyFile(**_read_yaml(path))
+        declared = _CompanyFile(**content)
     except ValidationError as error:
-        raise _explain(path, "", error) from None
+        raise _explain(path, content, error) from None
     for feed, models in declared.feeds.items():
+        if feed not in feed_names():
+            raise ConfigurationError(
+                f"{path}: feeds.{feed} is no feed; expected one of "
+                f"{', '.join(feed_names())}"
+            )
         for model in models:
             if not (folder / "staging" / f"{model}.sql").is_file():
                 raise ConfigurationError(

@@ -1,0 +1,65 @@
+"""Faults in a company folder are named with file, key, value and cure."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from kith.company import load_company
+from kith.errors import ConfigurationError
+from kith.settings import REPOSITORY
+
+CORNER_SHOP = REPOSITORY / "tests" / "companies" / "corner_shop"
+
+
+@pytest.mark.parametrize(
+    "folder", [CORNER_SHOP, *sorted(REPOSITORY.glob("companies/*/company.yml"))]
+)
+def test_companies_of_the_repository_are_sound(folder: Path) -> None:
+    company = load_company(folder.parent if folder.is_file() else folder)
+    assert company.sources
+    assert company.feeds
+
+
+@pytest.mark.parametrize(
+    ("file", "found", "instead", "words"),
+    [
+        ("company.yml", "time_zone: Europe/Berlin", "time_zone: CEST+1", "time_zone"),
+        ("company.yml", "currency: EUR", "currency: euro", "currency"),
+        ("company.yml", "drowsy: 14", "drowsy: 400", "drowsy < half_asleep"),
+        ("company.yml", "title: Corner", "titel: Corner", "titel"),
+        ("company.yml", "name: corner_shop", "name: airflow", "choose another"),
+        ("company.yml", "  events: [", "  event: [", "feeds.event is no feed"),
+        ("company.yml", "stg_shop__orders]", "stg_shop__order]", "stg_shop__order.sql"),
+        ("company.yml", "name: corner_shop", "name: [", "not valid YAML"),
+        ("sources.yml", "name: shop", "name: customer", "own schemas"),
+        ("sources.yml", "connector: files", "connector: ftp", "shop.tables.customers"),
+        ("sources.yml", "cursor: bought_at", "cursor: sold_at", "'sold_at'"),
+        ("sources.yml", "cursor: bought_at", "cursor: card_number", "'card_number'"),
+        ("sources.yml", "{minimum: 0}", "{minium: 0}", "unit_cost.config.meta.minium"),
+        ("sources.yml", "config: {meta: {min", "meta: {x: {min", "under `config:`"),
+        (
+            "sources.yml",
+            "sources:",
+            "sources: none\nother:",
+            "sources: Input should be",
+        ),
+    ],
+)
+def test_a_fault_is_named(
+    tmp_path: Path, file: str, found: str, instead: str, words: str
+) -> None:
+    folder = Path(shutil.copytree(CORNER_SHOP, tmp_path / "shop"))
+    text = (folder / file).read_text()
+    assert found in text
+    (folder / file).write_text(text.replace(found, instead, 1))
+    with pytest.raises(ConfigurationError) as fault:
+        load_company(folder)
+    assert words in str(fault.value)
+    assert str(folder / file) in str(fault.value)
+    assert "\n" not in str(fault.value)
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"company\.yml: not found"):
+        load_company(tmp_path / "nobody")
