@@ -6,5 +6,5 @@ select
     {{ business_midnight('sent_on') }} as sent_at,
     'letter' as channel,
     'offer' as purpose,
-    loaded_at,
+    loaded_at
 from {{ source('shop', 'mailings') }}

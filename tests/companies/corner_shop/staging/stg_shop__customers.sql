@@ -6,5 +6,5 @@ select
     'person' as customer_kind,
     city,
     registered_at,
-    loaded_at,
+    loaded_at
 from {{ source('shop', 'customers') }}

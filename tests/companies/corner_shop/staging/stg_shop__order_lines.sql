@@ -7,5 +7,5 @@ select
     quantity,
     unit_price as unit_price_amount,
     quantity * unit_price as line_amount,
-    loaded_at,
+    loaded_at
 from {{ source('shop', 'order_lines') }}

@@ -7,5 +7,5 @@ select
     'store' as channel,
     voucher_amount as discount_amount,
     payment_method,
-    loaded_at,
+    loaded_at
 from {{ source('shop', 'orders') }}

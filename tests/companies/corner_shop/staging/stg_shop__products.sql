@@ -4,5 +4,5 @@ select
     product_name as name,
     category,
     unit_cost as unit_cost_amount,
-    loaded_at,
+    loaded_at
 from {{ source('shop', 'products') }}

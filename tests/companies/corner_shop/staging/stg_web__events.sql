@@ -9,5 +9,5 @@ select
     product_code as product_id,
     search_term as query,
     device as device_id,
-    loaded_at,
+    loaded_at
 from {{ source('web', 'clicks') }}
