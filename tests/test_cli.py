@@ -86,6 +86,7 @@ class Kith:
         self.repository, self.home = folder / "repository", folder / "home"
         kith = self.repository / "plugins" / "kith"
         shutil.copytree(REPOSITORY / "plugins", self.repository / "plugins")
+        (self.repository / "dbt_project").symlink_to(REPOSITORY / "dbt_project")
         shutil.rmtree(kith / "report")
         for name, text in STAND_INS.items():
             (kith / name).write_text(text)
