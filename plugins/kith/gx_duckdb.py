@@ -5,16 +5,15 @@ has none left: every expectation ends in an error. GX knows dialects whose conne
 it must keep, and DuckDB has to become one of them.
 """
 
-import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from kith.settings import NO_TELEMETRY, load_settings
+from kith.settings import load_settings, switch_telemetry_off
 
-os.environ.update(NO_TELEMETRY)  # GX reads it once, when the first suite imports it
+switch_telemetry_off()  # GX reads it once, when the first suite imports it
 
 
 class _Dialect(str):

@@ -85,3 +85,8 @@ def load_request() -> Request:
 def child_environment(**extra: str) -> dict[str, str]:
     """Environment of a child process: ours, telemetry off, and `extra`."""
     return {**os.environ, **NO_TELEMETRY, **extra}
+
+
+def switch_telemetry_off() -> None:
+    """For a library that reads the environment of this very process on import."""
+    os.environ.update(NO_TELEMETRY)
