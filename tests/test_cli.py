@@ -273,6 +273,7 @@ def test_a_living_companys_last_day_is_yesterday_in_its_zone() -> None:
         (request("yesterday"), "FROM=yesterday: not a day"),
         (request(None, "2024-02-30"), "TO=2024-02-30: not a day"),
         (request("2024-02-02", "2024-02-01"), "lies after"),
+        (request(None, "2199-01-01"), "TO=2199-01-01 is not over yet"),
     ],
 )
 def test_days_that_are_none_are_refused(days: Request, message: str) -> None:

@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from zoneinfo import ZoneInfo
 
 from kith import airflow_server
 from kith.airflow_home import (
@@ -23,7 +22,7 @@ from kith.airflow_server import DAG, Api
 from kith.company import Company, load_company
 from kith.errors import ConfigurationError, KithError
 from kith.progress import Journal, current_release, describe, summary
-from kith.runs import Interval, Run
+from kith.runs import Interval, Run, last_complete_day, requested_interval
 from kith.settings import Request, load_request, load_settings
 
 POLL_SECONDS = 0.2
@@ -35,8 +34,7 @@ def chosen_days(request: Request, company: Company) -> Interval:
     By default from the company's first day to its last, or to yesterday in its time
     zone.
     """
-    today = dt.datetime.now(ZoneInfo(company.time_zone)).date()
-    default_end = company.last_day or today - dt.timedelta(days=1)
+    default_end = company.last_day or last_complete_day(company)
 
     def day(name: str, text: str | None, default: dt.date) -> dt.date:
         try:
@@ -46,7 +44,8 @@ def chosen_days(request: Request, company: Company) -> Interval:
                 f"{name}={text}: not a day; write it as 2017-01-31"
             ) from None
 
-    return Interval(
+    return requested_interval(
+        company,
         day("FROM", request.from_day, company.first_day),
         day("TO", request.to_day, default_end),
     )

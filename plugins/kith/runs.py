@@ -54,6 +54,26 @@ class Interval:
         return midnight(self.from_day), midnight(self.to_day + dt.timedelta(days=1))
 
 
+def last_complete_day(company: Company) -> dt.date:
+    """Yesterday, in the company's time zone."""
+    return dt.datetime.now(ZoneInfo(company.time_zone)).date() - dt.timedelta(days=1)
+
+
+def requested_interval(
+    company: Company, from_day: dt.date, to_day: dt.date
+) -> Interval:
+    """The days as an interval. Raises ConfigurationError when they are not over.
+
+    The as-of date never goes back: a slip of the pen in TO would stay for ever.
+    """
+    if to_day > last_complete_day(company):
+        raise ConfigurationError(
+            f"TO={to_day} is not over yet; the last complete day in "
+            f"{company.time_zone} is {last_complete_day(company)}"
+        )
+    return Interval(from_day, to_day)
+
+
 @dataclass(frozen=True)
 class Run:
     """One run of the pipeline, and the places of its files.
@@ -203,4 +223,5 @@ def plan_run(
         raise ConfigurationError(
             "a run without a data interval needs the params from_day and to_day"
         )
-    return Run(company, Interval(from_day, to_day), run_id, settings.home)
+    interval = requested_interval(company, from_day, to_day)
+    return Run(company, interval, run_id, settings.home)
