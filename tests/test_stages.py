@@ -4,6 +4,7 @@ import datetime as dt
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import pendulum
 import pytest
 
 from kith.company import load_company
@@ -31,12 +32,21 @@ def test_plan_names_the_run_once_per_table(kith_home: Path) -> None:
     assert (run.run_folder / "journal.jsonl").is_file()
 
 
-def test_plan_takes_the_business_day_of_a_scheduled_interval(kith_home: Path) -> None:
-    # Midnight in Berlin is 23:00 or 22:00 UTC of the day before.
-    start = dt.datetime(2024, 3, 31, tzinfo=BERLIN)
-    end = dt.datetime(2024, 4, 1, tzinfo=BERLIN)
-    planned = plan(params(), "s", start.astimezone(dt.UTC), end.astimezone(dt.UTC))
-    assert (planned[0]["from_day"], planned[0]["to_day"]) == ("2024-03-31",) * 2
+@pytest.mark.parametrize(
+    "company", [SHOP, REPOSITORY / "companies" / "complete_journey"]
+)
+def test_plan_takes_the_business_day_of_a_scheduled_interval(
+    kith_home: Path, company: Path
+) -> None:
+    # Berlin's midnight lies before that of UTC, New York's after it; on both of these
+    # days a clock was changed somewhere. Airflow hands over times of pendulum.
+    zone = load_company(company).time_zone
+    for day in (dt.date(2017, 3, 12), dt.date(2017, 3, 26)):
+        start = pendulum.datetime(day.year, day.month, day.day, tz=zone)
+        end = start.add(days=1)
+        days = params(company=str(company))
+        planned = plan(days, "s", start.in_timezone("UTC"), end.in_timezone("UTC"))
+        assert (planned[0]["from_day"], planned[0]["to_day"]) == (str(day),) * 2
 
 
 def test_chosen_days_win_over_the_interval(kith_home: Path) -> None:

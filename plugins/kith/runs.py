@@ -213,8 +213,14 @@ def plan_run(
     zone = ZoneInfo(company.time_zone)
     from_day = to_day = None
     if interval_start and interval_end:
-        from_day = interval_start.astimezone(zone).date()
-        to_day = (interval_end.astimezone(zone) - dt.timedelta(microseconds=1)).date()
+        # Airflow hands over pendulum's times, whose subtraction in a zone of the
+        # standard library ends in the hours of UTC.
+        start, end = (
+            dt.datetime.fromtimestamp(moment.timestamp(), zone)
+            for moment in (interval_start, interval_end)
+        )
+        from_day = start.date()
+        to_day = (end - dt.timedelta(microseconds=1)).date()
     if params.get("from_day"):
         from_day = dt.date.fromisoformat(params["from_day"])
     if params.get("to_day"):
