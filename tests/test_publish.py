@@ -196,7 +196,7 @@ def test_a_publication_that_fails_leaves_nothing_behind(
     def full_disk(path: Path) -> str:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(publishing, "_sha256", full_disk)
+    monkeypatch.setattr(publishing, "sha256", full_disk)
     with pytest.raises(OSError, match="No space left"):
         publish(run)
     assert current(run) == before
@@ -355,7 +355,7 @@ publishing.publish(new_run("run_1"))
     [
         ("_copy_table", 8, False),
         ("_export", 8, False),
-        ("_sync", 8, False),
+        ("sync", 8, False),
         ("_switch", 1, False),
         ("_log_current", 2, True),
         ("_prune", 1, True),

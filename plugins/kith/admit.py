@@ -23,11 +23,11 @@ from kith.pull import (
     Manifest,
     PulledFile,
     business_day,
-    move_durably,
     newest_attempt,
     workspace,
 )
 from kith.runs import Run
+from kith.storage import move_durably
 
 _SHOWN_CHARACTERS = 200
 _OWN_COLUMNS = {"loaded_at", "row_key"}

@@ -21,8 +21,14 @@ from kith.airflow_home import (
 from kith.airflow_server import DAG, Api
 from kith.company import Company, load_company
 from kith.errors import ConfigurationError, KithError
-from kith.progress import Journal, current_release, describe, summary
-from kith.runs import Interval, Run, last_complete_day, requested_interval
+from kith.progress import Journal, describe, summary
+from kith.runs import (
+    Interval,
+    Run,
+    current_release,
+    last_complete_day,
+    requested_interval,
+)
 from kith.settings import Request, load_request, load_settings
 
 POLL_SECONDS = 0.2
@@ -192,7 +198,7 @@ def run() -> int:
         flush=True,
     )
     runner = _owner_or_server(home)
-    before = current_release(this)
+    before = current_release(this.published)
     try:
         if isinstance(runner, Api):
             journal, fault = _run_on_server(runner, this, params)
@@ -212,7 +218,7 @@ def run() -> int:
 
 
 def _standing(run: Run, before: str | None) -> str:
-    after = current_release(run)
+    after = current_release(run.published)
     if after == before:
         return f"current is unchanged: {after or 'nothing was published yet'}"
     return f"current is the new release already: {after}"

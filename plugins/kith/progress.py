@@ -85,12 +85,6 @@ def describe(entry: dict[str, Any]) -> str | None:
     return f"  {_name(entry):<46} {entry['seconds']:7.1f} s   {figures}".rstrip()
 
 
-def current_release(run: Run) -> str | None:
-    """Name of the release that readers see now."""
-    current = run.published / "current"
-    return current.readlink().name if current.is_symlink() else None
-
-
 def summary(run: Run, journal: Journal, total_seconds: float) -> str:
     """What a run that succeeded has published, and how long it took."""
     release = (run.published / "current").resolve()

@@ -7,10 +7,8 @@ whole, whenever a publication is killed.
 
 import datetime as dt
 import fcntl
-import hashlib
 import itertools
 import json
-import os
 import secrets
 import shutil
 import subprocess
@@ -25,8 +23,9 @@ from kith.build import admitted_intervals
 from kith.database import connect, fetch_row, literal, quote
 from kith.errors import PublicationError
 from kith.gate import FEED_SCHEMA, Table, fingerprint, list_tables, permit_path
-from kith.runs import Run
+from kith.runs import Run, current_release
 from kith.settings import REPOSITORY, load_settings
+from kith.storage import sha256, sync
 
 DATABASE = "kith.duckdb"
 MANIFEST = "manifest.json"
@@ -56,7 +55,7 @@ def publish(run: Run) -> None:
             raise
         with _pointer_lock(run.published):
             building.rename(run.published / release_id)
-            _sync(run.published)
+            sync(run.published)
             _switch(run.published, release_id)
             _log_current(run.folder)
             _prune(run.published)
@@ -75,7 +74,7 @@ def rollback(state: Path, release: str | None) -> str:
     """
     published = state / "published"
     known = releases(published)
-    current = _current(published)
+    current = current_release(published)
     at_hand = "at hand are " + (
         ", ".join(f"{name} (current)" if name == current else name for name in known)
         or "none"
@@ -118,10 +117,10 @@ def verify(release: Path) -> list[str]:
     except (OSError, ValueError, KeyError) as error:
         return [f"{MANIFEST} cannot be read: {error}"]
     faults = []
-    for name, sha256 in promised.items():
+    for name, digest in promised.items():
         if not (release / name).is_file():
             faults.append(f"{name} is missing")
-        elif _sha256(release / name) != sha256:
+        elif sha256(release / name) != digest:
             faults.append(f"{name} was changed")
     return faults
 
@@ -210,7 +209,7 @@ def _write_release(
         marts = {
             table.full_name: _export(connection, table, folder) for table in tables
         }
-    files = {str(path.relative_to(folder)): _sha256(path) for path in _files(folder)}
+    files = {str(path.relative_to(folder)): sha256(path) for path in _files(folder)}
     for table in tables:
         marts[table.full_name]["sha256"] = files[str(_parquet(table))]
     manifest = {
@@ -240,9 +239,9 @@ def _write_release(
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2), encoding="utf-8")
     for path in _files(folder):
         path.chmod(0o444)
-        _sync(path)
+        sync(path)
     for path in (folder, *folder.rglob("*/")):
-        _sync(path)
+        sync(path)
     return manifest
 
 
@@ -364,18 +363,13 @@ def _pointer_lock(published: Path) -> Iterator[None]:
         yield
 
 
-def _current(published: Path) -> str | None:
-    pointer = published / "current"
-    return pointer.readlink().name if pointer.is_symlink() else None
-
-
 def _switch(published: Path, release_id: str) -> None:
     """Point `current` at a release; a reader finds the old one or the new one."""
     pointer = published / f".tmp-current-{release_id}"
     pointer.unlink(missing_ok=True)
     pointer.symlink_to(release_id)
     pointer.replace(published / "current")
-    _sync(published)
+    sync(published)
 
 
 def _clear_up(published: Path) -> None:
@@ -394,7 +388,7 @@ def _log_current(state: Path) -> None:
     killed in between.
     """
     published = state / "published"
-    release_id = _current(published)
+    release_id = current_release(published)
     entry = state / "history" / "publications" / f"{release_id}.parquet"
     if release_id is None or entry.is_file():
         return
@@ -416,10 +410,10 @@ def _prune(published: Path) -> None:
     settings = load_settings()
     grace = dt.timedelta(minutes=settings.release_grace_minutes)
     known = releases(published)
+    kept = {*known[-settings.releases_kept :], current_release(published)}
     for release_id, successor in itertools.pairwise(known):
-        is_kept = release_id in (*known[-settings.releases_kept :], _current(published))
         # A reader may have opened it until the moment its successor came.
-        if not is_kept and _age(successor) > grace:
+        if release_id not in kept and _age(successor) > grace:
             _remove(published / release_id)
 
 
@@ -437,17 +431,3 @@ def _remove(release: Path) -> None:
 
 def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _sync(path: Path) -> None:
-    """Bring a file, or the names in a folder, to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -6,8 +6,6 @@ attempt is complete when its `manifest.json` is there, and is never changed agai
 
 import datetime as dt
 import fcntl
-import hashlib
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +23,7 @@ from kith.connectors import ROW_NUMBER, Fetched, files, reading
 from kith.database import connect, fetch_row, literal, quote
 from kith.errors import DeliveryError
 from kith.runs import Run
+from kith.storage import move_durably, sha256
 
 _CONNECTORS = {"files": files.fetch}
 
@@ -125,23 +124,6 @@ def workspace(folder: Path) -> Iterator[Path]:
         shutil.rmtree(work)
 
 
-def move_durably(source: Path, target: Path) -> None:
-    """Rename a folder once the files in it are on the disk."""
-    for path in [*source.iterdir(), source]:
-        _sync(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    source.rename(target)
-    _sync(target.parent)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _land(
     connection: duckdb.DuckDBPyConnection,
     run: Run,
@@ -161,15 +143,13 @@ def _land(
         rejects = None
         if delivery.rejects:
             rejects = delivery.rejects.rename(folder / f"{stem}.rejects.parquet").name
-        with stored.open("rb") as content:
-            digest = hashlib.file_digest(content, "sha256").hexdigest()
         landed.append(
             PulledFile(
                 origin=delivery.origin,
                 stored=stored.name,
                 rows=share.taken,
                 bytes=stored.stat().st_size,
-                sha256=digest,
+                sha256=sha256(stored),
                 columns=delivery.columns,
                 has_schema=delivery.has_schema,
                 rows_seen=delivery.rows,

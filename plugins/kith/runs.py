@@ -196,6 +196,12 @@ class Run:
             yield lock.fileno()
 
 
+def current_release(published: Path) -> str | None:
+    """Id of the release that readers see now; `published` holds the releases."""
+    pointer = published / "current"
+    return pointer.readlink().name if pointer.is_symlink() else None
+
+
 def plan_run(
     params: dict[str, Any],
     interval_start: dt.datetime | None,
