@@ -30,7 +30,6 @@ company = load_company(load_settings().company)
 midnight = time(tzinfo=ZoneInfo(company.time_zone))
 transient = retry_policy.RetryRule([TransientError, ConnectionError, TimeoutError])
 per_table = {"map_index_template": "{{ task.op_kwargs['planned']['table'] }}"}
-chosen = ("company", "from_day", "to_day")
 
 
 @dag(
@@ -40,7 +39,7 @@ chosen = ("company", "from_day", "to_day")
     catchup=False,
     max_active_runs=1,
     is_paused_upon_creation=False,
-    params={name: Param(None, type=["null", "string"]) for name in chosen},
+    params={name: Param(None, type=["null", "string"]) for name in stages.PARAMS},
     tags=["customer", "marts"],
     default_args={
         "owner": "kith",

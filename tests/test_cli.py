@@ -65,8 +65,8 @@ def rollback(folder, release):
         f"{module}.py": f"""
 from kith.stand_ins import act
 
-def {function}(run, *item):
-    act(run, "{stage}", *item)
+def {function}(run, item="", find_connection=None):
+    act(run, "{stage}", item)
 """
         for module, function, stage in (
             ("pull", "pull_table", "pull"),

@@ -336,7 +336,9 @@ class _Rule:
         rules, typed = self.column.rules, self.typed
         given = given_sql(self.column, self.raw_type)
         low, high = self._limits
-        kind = self.kind.lower() + (f" as {rules.format}" if rules.format else "")
+        kind = self.kind.lower() + (
+            f" as {' or '.join(rules.format)}" if rules.format else ""
+        )
         if can_fail(self.raw_type, self.kind):
             unreadable = f"{typed} is null and {given} is not null"
             yield self._fault("wrong_type", unreadable, kind)

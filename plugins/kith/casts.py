@@ -122,11 +122,15 @@ def _to_utc(column: Column, value: str, kind: str) -> str:
 
 
 def _moment_of_text(column: Column, text: str, kind: str) -> str:
-    pattern = column.rules.format
-    if pattern:
-        parsed = f"try_strptime({text}, {literal(pattern)})"
-        zoned = "%z" in pattern or "%Z" in pattern
-        return _moment(column, parsed, _ZONED if zoned else "TIMESTAMP", kind)
+    patterns = column.rules.format
+    if patterns:
+        read = []
+        for pattern in patterns:
+            parsed = f"try_strptime({text}, {literal(pattern)})"
+            zoned = "%z" in pattern or "%Z" in pattern
+            raw_type = _ZONED if zoned else "TIMESTAMP"
+            read.append(_moment(column, parsed, raw_type, kind))
+        return f"coalesce({', '.join(read)})" if len(read) > 1 else read[0]
     if kind == "DATE":
         return f"try_cast({text} as date)"
     # A cast to timestamp would drop an offset such as +02:00 without a word; one to

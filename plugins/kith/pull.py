@@ -7,7 +7,7 @@ attempt is complete when its `manifest.json` is there, and is never changed agai
 import datetime as dt
 import fcntl
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,8 @@ from pydantic import BaseModel
 
 from kith.casts import declared_types, is_time, typed_sql
 from kith.company import SourceTable
-from kith.connectors import ROW_NUMBER, Fetched, files, reading
+from kith.connections import Connection, environment_connection
+from kith.connectors import ROW_NUMBER, Fetched, Request, files, reading
 from kith.database import connect, fetch_row, literal, quote
 from kith.errors import DeliveryError
 from kith.runs import Run
@@ -67,7 +68,11 @@ class Manifest(BaseModel):
     watermark: dt.datetime | dt.date | None
 
 
-def pull_table(run: Run, table: str) -> None:
+def pull_table(
+    run: Run,
+    table: str,
+    find_connection: Callable[[str], Connection] = environment_connection,
+) -> None:
     """Land the rows of one source table for the run's interval.
 
     A table with a cursor gives the rows of the interval, and also those whose cursor
@@ -82,9 +87,17 @@ def pull_table(run: Run, table: str) -> None:
         folder = work / "attempt"
         folder.mkdir()
         with connect(scratch=work / "scratch") as connection:
-            fetched = _CONNECTORS[declared.rules.connector](
-                connection, run.company.folder, declared, work
+            request = Request(
+                table=declared,
+                company_folder=run.company.folder,
+                time_zone=run.company.time_zone,
+                window=run.interval,
+                past=None,
+                workspace=work,
+                duckdb=connection,
+                find_connection=find_connection,
             )
+            fetched = _CONNECTORS[declared.rules.connector](request)
             manifest = _land(connection, run, declared, fetched, delivered_at, folder)
         (folder / "manifest.json").write_text(manifest.model_dump_json(indent=2))
         move_durably(folder, run.raw(table) / run.interval.slug / manifest.attempt)

@@ -12,6 +12,7 @@ NO_TELEMETRY = {
     "DO_NOT_TRACK": "1",
     "GX_ANALYTICS_ENABLED": "false",
     "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "false",
+    "RUNTIME__DLTHUB_TELEMETRY": "false",
 }
 
 
@@ -80,6 +81,16 @@ def load_request() -> Request:
         to_day=environment.get("TO") or None,
         release=environment.get("RELEASE") or None,
     )
+
+
+def environment_variable(name: str) -> str | None:
+    """A variable that a company's own files name; None where it is not set."""
+    return os.environ.get(name) or None
+
+
+def identifier_key() -> str | None:
+    """Key of the hashes that stand for e-mail addresses, phone numbers and the like."""
+    return os.environ.get("KITH_IDENTIFIER_KEY") or None
 
 
 def child_environment(**extra: str) -> dict[str, str]:

@@ -10,6 +10,7 @@ from typing import Any
 from kith.runs import Run, plan_run
 
 Planned = dict[str, str]
+PARAMS = ("company", "from_day", "to_day")
 
 
 def plan(
@@ -33,11 +34,13 @@ def plan(
     return [{**run.to_dict(), "table": table} for table in tables]
 
 
-def pull(planned: Planned) -> None:
-    """Pull one table."""
+def pull(planned: Planned, conn: Any = None) -> None:
+    """Pull one table; `conn` is Airflow's way to connections, from its context."""
+    from kith.connections import environment_connection, of_airflow
     from kith.pull import pull_table
 
-    pull_table(Run.from_dict(planned), planned["table"])
+    find_connection = of_airflow(conn) if conn else environment_connection
+    pull_table(Run.from_dict(planned), planned["table"], find_connection)
 
 
 def admit(planned: Planned) -> None:

@@ -1,21 +1,52 @@
 """Connectors: how the rows of a source table are fetched.
 
-A connector is a function `(connection, company_folder, table, workspace)` that
-returns a list of `Fetched`. It neither drops nor judges rows: lines that it cannot
-read are handed over beside the rows. `kith.pull` knows the connectors by the name
-that stands in `sources.yml`.
+A connector is a function that takes a `Request` and returns a list of `Fetched`. It
+neither drops nor judges rows: lines that it cannot read are handed over beside the
+rows. `kith.pull` knows the connectors by the name that stands in `sources.yml`.
 """
 
-from collections.abc import Iterator
+import datetime as dt
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 
+from kith.company import SourceTable
+from kith.connections import Connection
 from kith.errors import DeliveryError
+from kith.runs import Interval
 
 ROW_NUMBER = "_kith_row"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be fetched, and where a connector may work.
+
+    Attributes:
+        table: The table as declared.
+        company_folder: What a relative path starts from.
+        time_zone: The company's, in which `window` counts.
+        window: Business days whose rows are wanted: the interval and its look-back. A
+            connector may hand over more, never less; rows whose cursor is NULL are
+            handed over always.
+        past: Earlier business days that were pulled before, all in a row up to the
+            window; None when there are none.
+        workspace: Empty folder for files that may be lost.
+        duckdb: Connection to work with.
+        find_connection: Gives the Airflow connection of an id.
+    """
+
+    table: SourceTable
+    company_folder: Path
+    time_zone: str
+    window: Interval
+    past: Interval | None
+    workspace: Path
+    duckdb: duckdb.DuckDBPyConnection
+    find_connection: Callable[[str], Connection]
 
 
 @dataclass(frozen=True)
@@ -32,6 +63,9 @@ class Fetched:
         has_schema: False where columns are known only by the rows that fill them.
         rejects: Parquet file (row_number, error, text) of unreadable lines, if any.
         reject_count: Number of rows in `rejects`.
+        arrival_day: Day of delivery that the origin's name tells.
+        rows_in_past: Number of rows that the source holds for `Request.past`, where
+            `path` does not hold them and the source can be asked.
     """
 
     origin: str
@@ -42,6 +76,8 @@ class Fetched:
     has_schema: bool = True
     rejects: Path | None = None
     reject_count: int = 0
+    arrival_day: dt.date | None = None
+    rows_in_past: int | None = None
 
 
 @contextmanager

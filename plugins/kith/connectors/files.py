@@ -19,7 +19,7 @@ import duckdb
 import pyarrow as pa
 
 from kith.company import SourceTable
-from kith.connectors import ROW_NUMBER, Fetched, reading
+from kith.connectors import ROW_NUMBER, Fetched, Request, reading
 from kith.database import fetch_row, literal
 from kith.errors import ConfigurationError, DeliveryError
 
@@ -27,19 +27,16 @@ _OPTIONS = {"delimiter", "quote", "escape", "encoding"}
 _PACKINGS = {".gz": "gzip", ".zst": "zstd"}
 
 
-def fetch(
-    connection: duckdb.DuckDBPyConnection,
-    company_folder: Path,
-    table: SourceTable,
-    workspace: Path,
-) -> list[Fetched]:
+def fetch(request: Request) -> list[Fetched]:
     """Fetch the rows of every file that the table's path matches, in sorted order.
 
     Raises DeliveryError when no file matches, or one cannot be read.
     """
+    table, workspace = request.table, request.workspace
+    connection = request.duckdb
     _check_options(table)
     fetched = []
-    for number, (origin, path) in enumerate(_find(company_folder, table), 1):
+    for number, (origin, path) in enumerate(_find(request.company_folder, table), 1):
         where = f"{table.full_name}: {origin}"
         parts = [part.lower() for part in path.suffixes]
         packing = _PACKINGS.get(parts[-1]) if parts else None
@@ -91,7 +88,7 @@ def _check_options(table: SourceTable) -> None:
 
 def _find(company_folder: Path, table: SourceTable) -> list[tuple[str, Path]]:
     """Origin name and place of each file."""
-    declared = table.rules.path
+    declared = table.rules.path or ""
     if declared.startswith("package://"):
         package, _, inside = declared.removeprefix("package://").partition("/")
         spec = importlib.util.find_spec(package)
