@@ -17,11 +17,24 @@ _INTEGERS = {
 }
 _FLOATS = {"FLOAT", "DOUBLE"}
 _ZONED = "TIMESTAMP WITH TIME ZONE"
+# Among them the no-break, the ideographic and the zero-width ones, which spreadsheets
+# and web forms leave behind.
+_WHITE_SPACE = " \t\n\v\f\r\u00a0\u3000\ufeff\u200b"
 
 
 def is_number(kind: str) -> bool:
     """Whether a DuckDB type holds numbers."""
     return kind in _INTEGERS | _FLOATS or kind.startswith("DECIMAL")
+
+
+def is_fraction(kind: str) -> bool:
+    """Whether a DuckDB type holds numbers that need not be whole."""
+    return is_number(kind) and kind not in _INTEGERS
+
+
+def trimmed(text: str) -> str:
+    """SQL text without its outer white space."""
+    return f"trim({text}, {literal(_WHITE_SPACE)})"
 
 
 def is_time(kind: str) -> bool:
