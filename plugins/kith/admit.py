@@ -383,16 +383,19 @@ def _split(
     _write_quarantine(connection, run, table)
     _check_share(connection, run, delivery)
     dropped, kept = _settle_repeats(connection, delivery, data)
-    _write_days(connection, run, delivery, built)
+    _write_days(connection, delivery, built)
     return {
         "table": table.full_name,
         "interval": run.interval.slug,
+        "window": manifest.window.slug,
         "attempt": manifest.attempt,
         "delivered_at": manifest.delivered_at.isoformat(timespec="microseconds"),
         "files": [file.origin for file in manifest.files],
         "rows_delivered": manifest.rows_taken + manifest.rejects,
         "rows_outside_interval": manifest.rows_before_interval
         + manifest.rows_after_interval,
+        "out_of_window": manifest.rows_out_of_window,
+        "late": [late.model_dump(mode="json") for late in manifest.late],
         "admitted": good - dropped,
         "quarantined": manifest.rows_taken - good + manifest.rejects,
         "duplicates": dropped,
@@ -527,8 +530,8 @@ def _check_share(
     is_dated = "true"
     if table.rules.cursor:
         is_dated = (
-            f"coalesce(day between '{run.interval.from_day}' "
-            f"and '{run.interval.to_day}', false)"
+            f"coalesce(day between '{manifest.window.from_day}' "
+            f"and '{manifest.window.to_day}', false)"
         )
     (undated,) = fetch_row(
         connection, f"select count(*) from bad_rows where not {is_dated}"
@@ -642,11 +645,12 @@ def _settle_repeats(
 
 
 def _write_days(
-    connection: duckdb.DuckDBPyConnection, run: Run, delivery: _Delivery, built: Path
+    connection: duckdb.DuckDBPyConnection, delivery: _Delivery, built: Path
 ) -> None:
-    """Count rows by business day: each day of the interval, or one for a snapshot."""
+    """Count rows by business day: each day of the window, or one for a snapshot."""
     rows = f"read_parquet({literal(str(built / 'data.parquet'))})"
-    first, last = run.interval.from_day, run.interval.to_day
+    window = delivery.manifest.window
+    first, last = window.from_day, window.to_day
     cursor = delivery.table.rules.cursor
     if cursor:
         # By the minute first: converting each row's instant would take longer than

@@ -23,7 +23,7 @@ from kith.connections import Connection, environment_connection
 from kith.connectors import ROW_NUMBER, Fetched, Request, files, reading
 from kith.database import connect, fetch_row, literal, quote
 from kith.errors import DeliveryError
-from kith.runs import Run
+from kith.runs import Interval, Run
 from kith.storage import move_durably, sha256
 
 _CONNECTORS = {"files": files.fetch}
@@ -47,16 +47,27 @@ class PulledFile(BaseModel):
     rejects_stored: str | None
 
 
+class LateRows(BaseModel):
+    """Rows of a business day that came to the source on a later one."""
+
+    day: dt.date
+    arrival_day: dt.date
+    rows: int
+    is_out_of_window: bool
+
+
 class Manifest(BaseModel):
     """What an attempt holds, and where it comes from.
 
-    Rows before and after the interval were seen but not taken. `watermark` is the
-    newest cursor of the interval that was seen.
+    Every row seen was taken, or lies before or after the window, or came too late for
+    any (out of it). `late` tells of those taken that came late, and of those out of the
+    window. `watermark` is the newest cursor of the window that was seen.
     """
 
     table: str
     from_day: dt.date
     to_day: dt.date
+    window_from_day: dt.date
     attempt: str
     delivered_at: dt.datetime
     files: list[PulledFile]
@@ -64,8 +75,15 @@ class Manifest(BaseModel):
     rows_taken: int
     rows_before_interval: int
     rows_after_interval: int
+    rows_out_of_window: int
+    late: list[LateRows]
     rejects: int
     watermark: dt.datetime | dt.date | None
+
+    @property
+    def window(self) -> Interval:
+        """The business days that this attempt delivers."""
+        return Interval(self.window_from_day, self.to_day)
 
 
 def pull_table(
@@ -178,6 +196,7 @@ def _land(
         table=table.full_name,
         from_day=run.interval.from_day,
         to_day=run.interval.to_day,
+        window_from_day=run.interval.from_day,
         attempt=f"{delivered_at:%Y%m%dT%H%M%S%f}",
         delivered_at=delivered_at,
         files=landed,
@@ -185,6 +204,8 @@ def _land(
         rows_taken=sum(file.rows for file in landed),
         rows_before_interval=before,
         rows_after_interval=after,
+        rows_out_of_window=0,
+        late=[],
         rejects=sum(file.rejects for file in landed),
         watermark=max(watermarks, default=None),
     )
