@@ -89,7 +89,8 @@ insert into feeds.posts by name select *, 'x1' as post_id,
 insert into feeds.presences by name select *, 'r1' as presence_id, 's1' as place_id,
     'enter' as state, timestamp '2024-12-01' as occurred_at from person();
 insert into feeds.tickets by name select *, 'i1' as ticket_id,
-    timestamp '2024-12-01' as opened_at, timestamp '2024-12-02' as first_response_at,
+    'complaint' as kind, timestamp '2024-12-01' as opened_at,
+    timestamp '2024-12-02' as first_response_at,
     timestamp '2024-12-03' as resolved_at from person();
 insert into feeds.survey_answers by name select *, 'n1' as answer_id, 'nps' as measure,
     timestamp '2024-12-01' as answered_at, 9 as score, 0 as scale_min, 10 as scale_max
@@ -252,6 +253,21 @@ select 'revenue' as measure, top_pct, if(top_pct <= 50, 1, 2) as customer_count,
     if(top_pct <= 50, 370, 690) as amount,
     if(top_pct <= 50, 37000.0 / 690, 100) as share_pct, 0 as ties_at_edge_count,
     0.0362 as gini, 2 as n, 'top customers' as method, date '2024-12-31' as as_of_date;
+insert into satisfaction.satisfaction_scores by name
+select period_grain, breakdown, 'nps' as measure, 'overall' as dimension,
+    date '2024-12-01' as period_start, 0 as scale_min, 10 as scale_max, 1 as n,
+    0 as invalid_count, 1 as promoter_count, 0 as passive_count, 0 as detractor_count,
+    9 as score_sum, 81 as score_square_sum, 100 as score, 90 as interval_low,
+    100 as interval_high, date '2024-12-31' as as_of_date
+from unnest(['month', 'year', 'all']) as g (period_grain)
+cross join unnest(['total', 'touchpoint']) as b (breakdown);
+insert into satisfaction.complaints by name
+select source, ticket_id, identifier_value as customer_id, kind,
+    kind = 'complaint' as is_complaint, 'resolved' as state, opened_at,
+    opened_at::date as opened_date, first_response_at, resolved_at,
+    24 as response_hours, 48 as resolution_hours, true as is_answered_in_time,
+    date '2024-12-31' as as_of_date
+from feeds.tickets;
 insert into operations.source_deliveries by name
 from range(366) as t (i)
 select 'shop' as source_name, 'orders' as table_name, date '2024-01-01' + i::int as day,

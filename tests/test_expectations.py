@@ -205,6 +205,37 @@ MUTATIONS: dict[tuple[str, str], str] = {
         "All buyers together hold the revenue of customer_values",
     ): "update segment.concentrations set amount = 689 where top_pct = 100",
     (
+        "satisfaction.satisfaction_scores",
+        "Each breakdown holds every answer of the feed up to the as-of date, in each "
+        "kind of period",
+    ): "delete from satisfaction.satisfaction_scores",
+    (
+        "satisfaction.satisfaction_scores",
+        "Promoters, passives and detractors are all who answered",
+    ): "update satisfaction.satisfaction_scores set passive_count = 1",
+    (
+        "satisfaction.satisfaction_scores",
+        "NPS from -100 to 100, shares from 0 to 100, means on their scale, each within "
+        "its interval",
+    ): "update satisfaction.satisfaction_scores set score = 89",
+    (
+        "satisfaction.satisfaction_scores",
+        "At most one answer in five of a question is no score",
+    ): "update satisfaction.satisfaction_scores set n = 79, invalid_count = 20",
+    (
+        "satisfaction.complaints",
+        "Every case of the feed up to the as-of date is here",
+    ): "delete from satisfaction.complaints",
+    (
+        "satisfaction.complaints",
+        "No case was opened, answered or resolved after the as-of date",
+    ): "update satisfaction.complaints set resolved_at = '2025-01-01'",
+    (
+        "satisfaction.complaints",
+        "Of thirty cases or more, at most one in five waits for an answer",
+    ): "insert into satisfaction.complaints by name select 'i' || i as ticket_id, "
+    "if(i <= 6, 'overdue', 'resolved') as state from range(29) as t (i)",
+    (
         "operations.source_deliveries",
         "Something arrived",
     ): "update operations.source_deliveries set row_count = 0",

@@ -24,3 +24,7 @@
 {% macro duckdb__ordering(columns) -%}
     row({{ columns | join(', ') }})
 {%- endmacro %}
+
+{% macro hours_between(first, last) -%}
+    (({{ epoch_seconds(last) }} - {{ epoch_seconds(first) }}) / 3600.0e0)
+{%- endmacro %}

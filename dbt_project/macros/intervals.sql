@@ -1,0 +1,29 @@
+{#- Standard normal quantile of 97.5 %, for intervals of 95 %. -#}
+{% macro normal_quantile() -%}
+    1.959963984540054e0
+{%- endmacro %}
+
+{#- A bound of Wilson's interval of 95 % around a share from 0 to 1; `sign` is - for the
+    lower one, + for the upper one. `n` is a double above 0. -#}
+{% macro wilson_bound(share, n, sign) -%}
+    (
+        {{ share }} + power({{ normal_quantile() }}, 2) / (2 * {{ n }})
+        {{ sign }} {{ normal_quantile() }} * sqrt(
+            {{ share }} * (1 - {{ share }}) / {{ n }}
+            + power({{ normal_quantile() }} / (2 * {{ n }}), 2)
+        )
+    ) / (1 + power({{ normal_quantile() }}, 2) / {{ n }})
+{%- endmacro %}
+
+{#- Student's t quantile of 97.5 % by Abramowitz & Stegun 26.7.5: within 0.1 % from 8
+    degrees of freedom on, 3 % too small with 2. -#}
+{% macro student_quantile(degrees) -%}
+    {%- set z = 1.959963984540054 -%}
+    (
+        {{ z }}e0
+        + {{ (z**3 + z) / 4 }}e0 / ({{ degrees }})
+        + {{ (5 * z**5 + 16 * z**3 + 3 * z) / 96 }}e0 / power({{ degrees }}, 2)
+        + {{ (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384 }}e0
+        / power({{ degrees }}, 3)
+    )
+{%- endmacro %}
