@@ -1,8 +1,3 @@
-{#- The schemes by which customers are divided. -#}
-{% macro segment_schemes() -%}
-    {{ return(['rfm_segment', 'value_type', 'activity_state']) }}
-{%- endmacro %}
-
 {#- Segment of whoever left a trace, so that each scheme divides all of them. -#}
 {% macro segment_name(is_identified, segment) -%}
     case

@@ -1,13 +1,19 @@
-{#- What an answer is broken down by, at most two of them at a time. -#}
+{#- By what the answers are divided. -#}
 {%- set breakdowns = {
-    'total': [],
-    'touchpoint': ['touchpoint'],
-    'survey_method': ['survey_method'],
-    'rfm_segment': ['rfm_segment'],
-    'value_type': ['value_type'],
-    'activity_state': ['activity_state'],
-    'touchpoint_and_survey_method': ['touchpoint', 'survey_method'],
-    'touchpoint_and_activity_state': ['touchpoint', 'activity_state'],
+    'total': {},
+    'touchpoint': {'touchpoint': 'touchpoint'},
+    'survey_method': {'survey_method': 'survey_method'},
+    'rfm_segment': {'segment': 'rfm_segment'},
+    'value_type': {'segment': 'value_type'},
+    'activity_state': {'segment': 'activity_state'},
+    'touchpoint_and_survey_method': {
+        'touchpoint': 'touchpoint',
+        'survey_method': 'survey_method',
+    },
+    'touchpoint_and_activity_state': {
+        'touchpoint': 'touchpoint',
+        'segment': 'activity_state',
+    },
 } -%}
 {#- Length in months. -#}
 {%- set period_grains = {'month': 1, 'quarter': 3, 'year': 12} -%}
@@ -36,6 +42,7 @@
     'n', 'invalid_count', 'promoter_count', 'passive_count', 'detractor_count',
     'top_box_count', 'score_sum', 'score_square_sum'
 ] -%}
+{%- set parts = ['touchpoint', 'survey_method', 'segment'] -%}
 {%- set question = ['question_kind', 'standard', 'scale_min', 'scale_max', 'dimension']
 -%}
 with
@@ -174,13 +181,11 @@ cells as (
 
 broken_down as (
     {% for breakdown, columns in breakdowns.items() %}
-    {%- set segments = segment_schemes() | select('in', columns) | list %}
     select
         '{{ breakdown }}' as breakdown,
-        {{ "touchpoint" if "touchpoint" in columns else "'all'" }} as touchpoint,
-        {{ "survey_method" if "survey_method" in columns else "'all'" }}
-            as survey_method,
-        {{ segments[0] if segments else "'all'" }} as segment,
+        {% for part in parts %}
+        {{ columns.get(part, "'all'") }} as {{ part }},
+        {% endfor %}
         answered_month,
         {% for column in question %}
         {{ column }},
@@ -192,7 +197,7 @@ broken_down as (
         max(highest_score) as highest_score
     from cells
     group by
-        {% for column in columns %}
+        {% for column in columns.values() %}
         {{ column }},
         {% endfor %}
         {% for column in question %}

@@ -25,17 +25,49 @@ activity_states as (
     from {{ ref('activity_states') }}
 ),
 
+satisfaction_scores as (
+    select
+        breakdown,
+        segment,
+        measure,
+        score,
+        n,
+        missing_reason
+    from {{ ref('satisfaction_scores') }}
+    where
+        period_grain = 'all'
+        and dimension = 'overall'
+        and measure in ('csat_top_two_pct', 'nps')
+),
+
+-- Satisfaction itself before willingness to recommend: csat_top_two_pct is the lesser
+-- of the two names.
+chosen as (
+    select min(measure) as measure
+    from satisfaction_scores
+    where n > 0
+),
+
+satisfaction_chosen as (
+    select
+        satisfaction_scores.breakdown,
+        satisfaction_scores.segment,
+        satisfaction_scores.score,
+        satisfaction_scores.n,
+        satisfaction_scores.missing_reason
+    from satisfaction_scores
+    inner join chosen on satisfaction_scores.measure = chosen.measure
+),
+
 classified as (
     select
         customer_values.customer_id != 'unidentified' as is_identified,
-        case
-            when customer_values.customer_id = 'unidentified' then 'unidentified'
-            else coalesce(rfm_scores.segment, 'no_purchase_in_window')
-        end as rfm_segment,
-        case
-            when customer_values.customer_id = 'unidentified' then 'unidentified'
-            else coalesce(rfm_scores.value_type, 'no_purchase_in_window')
-        end as value_type,
+        {{ segment_name(
+            "customer_values.customer_id != 'unidentified'", 'rfm_scores.segment'
+        ) }} as rfm_segment,
+        {{ segment_name(
+            "customer_values.customer_id != 'unidentified'", 'rfm_scores.value_type'
+        ) }} as value_type,
         coalesce(activity_states.state, 'unidentified') as activity_state,
         customer_values.order_count,
         customer_values.revenue_amount,
@@ -114,12 +146,23 @@ final as (
                     / nullif(grouped.customer_count, 0)
                     / total.mean_revenue_amount
         end as revenue_index,
-        cast(null as double) as satisfaction_score,
-        'satisfaction is not measured yet' as satisfaction_missing_reason,
+        chosen.measure as satisfaction_measure,
+        satisfaction_chosen.score as satisfaction_score,
+        coalesce(satisfaction_chosen.n, 0) as satisfaction_answer_count,
+        case
+            when satisfaction_chosen.score is not null then null
+            when chosen.measure is null then 'nobody was asked for CSAT or NPS'
+            else coalesce(satisfaction_chosen.missing_reason, 'no valid answer')
+        end as satisfaction_missing_reason,
         grouped.customer_count as n,
         grouped.as_of_date
     from grouped
     cross join total
+    cross join chosen
+    left join satisfaction_chosen
+        on
+            grouped.scheme = satisfaction_chosen.breakdown
+            and grouped.segment = satisfaction_chosen.segment
 )
 
 select * from final
