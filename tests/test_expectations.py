@@ -276,6 +276,11 @@ MUTATIONS: dict[tuple[str, str], str] = {
     ): "update feeds.customers set identifier_value = null "
     "where customer_record_id = 'a'",
     (
+        "feeds.customers",
+        "Customers are persons or organisations",
+    ): "update feeds.customers set customer_kind = 'Person' "
+    "where customer_record_id = 'a'",
+    (
         "feeds.identifier_links",
         "No identifier is linked with more than a hundred others",
     ): "insert into feeds.identifier_links by name select 'shop' as source, "
@@ -305,6 +310,10 @@ MUTATIONS: dict[tuple[str, str], str] = {
         "feeds.places",
         "Longitude from -180 to 180",
     ): "update feeds.places set longitude = -180.1",
+    (
+        "feeds.places",
+        "Places are stores, malls, branches or regions",
+    ): "update feeds.places set kind = 'shop'",
     (
         "feeds.products",
         "No price below 0",
@@ -344,6 +353,10 @@ MUTATIONS: dict[tuple[str, str], str] = {
         "No price below 0",
     ): "update feeds.quotes set price_amount = -0.01",
     (
+        "feeds.quotes",
+        "Quotations are accepted, declined or expired",
+    ): "update feeds.quotes set outcome = 'won'",
+    (
         "feeds.events",
         "No event lies after the as-of date",
     ): "update feeds.events set occurred_at = '2025-01-01'",
@@ -356,21 +369,41 @@ MUTATIONS: dict[tuple[str, str], str] = {
         "No post lies after the as-of date",
     ): "update feeds.posts set posted_at = '2025-01-01'",
     (
+        "feeds.posts",
+        "Sentiment from -1 to 1",
+    ): "update feeds.posts set sentiment = 1.1",
+    (
         "feeds.presences",
         "No reading lies after the as-of date",
     ): "update feeds.presences set occurred_at = '2025-01-01'",
+    (
+        "feeds.presences",
+        "Each reading has a state that the feed knows",
+    ): "update feeds.presences set state = 'left'",
     (
         "feeds.tickets",
         "No case is answered or resolved before it was opened",
     ): "update feeds.tickets set resolved_at = '2024-01-01'",
     (
+        "feeds.tickets",
+        "Cases are questions, complaints, claims or repairs",
+    ): "update feeds.tickets set kind = 'Complaint'",
+    (
         "feeds.survey_answers",
-        "Every score lies on its scale",
+        "Every score lies on its scale, a whole number on those of NPS, CSAT, CES",
     ): "update feeds.survey_answers set score = 11",
     (
         "feeds.survey_answers",
         "No answer lies after the as-of date",
     ): "update feeds.survey_answers set answered_at = '2025-01-01'",
+    (
+        "feeds.survey_answers",
+        "Each answer is to a measure that the feed knows",
+    ): "update feeds.survey_answers set measure = 'NPS'",
+    (
+        "feeds.survey_answers",
+        "Factors are product, price, channel or competitor",
+    ): "update feeds.survey_answers set factor = 'brand'",
     (
         "feeds.campaigns",
         "No campaign ends before it begins",

@@ -22,4 +22,13 @@ EXPECTATIONS = [
             having 10 * count(identifier_value) < 9 * count(*)
         """,
     ),
+    gxe.UnexpectedRowsExpectation(
+        description="Customers are persons or organisations",
+        severity=FailureSeverity.WARNING,
+        unexpected_rows_query="""
+            select source, customer_record_id, customer_kind
+            from {batch}
+            where customer_kind not in ('person', 'organisation')
+        """,
+    ),
 ]

@@ -18,4 +18,13 @@ EXPECTATIONS = [
         min_value=-180,
         max_value=180,
     ),
+    gxe.UnexpectedRowsExpectation(
+        description="Places are stores, malls, branches or regions",
+        severity=FailureSeverity.WARNING,
+        unexpected_rows_query="""
+            select source, place_id, kind
+            from {batch}
+            where kind not in ('store', 'mall', 'branch', 'region')
+        """,
+    ),
 ]

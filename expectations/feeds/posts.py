@@ -13,4 +13,11 @@ EXPECTATIONS = [
             where posted_at >= (select as_of_at from kith.run)
         """,
     ),
+    gxe.ExpectColumnValuesToBeBetween(
+        description="Sentiment from -1 to 1",
+        severity=FailureSeverity.WARNING,
+        column="sentiment",
+        min_value=-1,
+        max_value=1,
+    ),
 ]

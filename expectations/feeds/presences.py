@@ -13,4 +13,13 @@ EXPECTATIONS = [
             where occurred_at >= (select as_of_at from kith.run)
         """,
     ),
+    gxe.UnexpectedRowsExpectation(
+        description="Each reading has a state that the feed knows",
+        severity=FailureSeverity.WARNING,
+        unexpected_rows_query="""
+            select source, presence_id, state
+            from {batch}
+            where state not in ('near', 'enter', 'floor', 'dwell', 'bag', 'leave')
+        """,
+    ),
 ]

@@ -19,4 +19,13 @@ EXPECTATIONS = [
         column="price_amount",
         min_value=0,
     ),
+    gxe.UnexpectedRowsExpectation(
+        description="Quotations are accepted, declined or expired",
+        severity=FailureSeverity.WARNING,
+        unexpected_rows_query="""
+            select source, quote_id, outcome
+            from {batch}
+            where outcome not in ('accepted', 'declined', 'expired')
+        """,
+    ),
 ]

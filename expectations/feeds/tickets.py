@@ -14,4 +14,13 @@ EXPECTATIONS = [
                 or resolved_at < opened_at
         """,
     ),
+    gxe.UnexpectedRowsExpectation(
+        description="Cases are questions, complaints, claims or repairs",
+        severity=FailureSeverity.CRITICAL,
+        unexpected_rows_query="""
+            select source, ticket_id, kind
+            from {batch}
+            where kind not in ('question', 'complaint', 'claim', 'repair')
+        """,
+    ),
 ]
