@@ -1,0 +1,11 @@
+select
+    'retail' as source,
+    product_number as product_id,
+    name,
+    category,
+    brand,
+    list_price as list_price_amount,
+    unit_cost as unit_cost_amount,
+    {{ business_midnight('launched_on') }} as launched_at,
+    loaded_at
+from {{ source('retail', 'products') }}
