@@ -24,8 +24,10 @@ from kith.airflow_home import (
     end_session,
     last_line,
 )
+from kith.company import load_company
 from kith.errors import ConfigurationError, KithError, TransientError
-from kith.settings import load_settings
+from kith.settings import child_environment, load_settings
+from kith.source_systems import source_systems
 
 DAG = "customer_marts"
 START_SECONDS = 180
@@ -161,7 +163,8 @@ def start(home: AirflowHome, ownership: Ownership) -> None:
             start_new_session=True,
             pass_fds=ownership.inheritance,
         )
-    ownership.write_note("server", supervisor.pid, url=home.url)
+    company = str(home.settings.company)
+    ownership.write_note("server", supervisor.pid, url=home.url, company=company)
     ownership.release()
     deadline = time.monotonic() + START_SECONDS
     while not api.is_ready():
@@ -204,7 +207,9 @@ def _say(text: str) -> None:
     print(time.strftime("%Y-%m-%d %H:%M:%S"), text, flush=True)
 
 
-def supervise(home: AirflowHome, ownership: Ownership) -> int:
+def supervise(
+    home: AirflowHome, ownership: Ownership, environment: dict[str, str]
+) -> int:
     """Run the server's processes until one of them dies or SIGTERM comes."""
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -215,6 +220,7 @@ def supervise(home: AirflowHome, ownership: Ownership) -> int:
         with (home.logs / f"{command[0]}.log").open("a") as log:
             processes[command[0]] = subprocess.Popen(
                 [*LAUNCH, *command],
+                env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -252,4 +258,7 @@ def supervise(home: AirflowHome, ownership: Ownership) -> int:
 
 if __name__ == "__main__":
     the_home = AirflowHome(load_settings())
-    sys.exit(supervise(the_home, Ownership(the_home, int(sys.argv[1]))))
+    owner = Ownership(the_home, int(sys.argv[1]))
+    settings = the_home.settings
+    with source_systems(load_company(settings.company), settings.home) as variables:
+        sys.exit(supervise(the_home, owner, child_environment(**variables)))

@@ -30,6 +30,7 @@ from kith.runs import (
     requested_interval,
 )
 from kith.settings import Request, load_request, load_settings
+from kith.source_systems import source_systems, source_systems_script
 
 POLL_SECONDS = 0.2
 
@@ -110,35 +111,36 @@ def _run_in_process(
     runs = run.run_folder.parent
     before = set(runs.iterdir()) if runs.is_dir() else set()
     command = ["dags", "test", DAG, started.isoformat(), "--conf", json.dumps(params)]
-    with log.open("w") as output:
-        child = subprocess.Popen(
-            [*LAUNCH, *command],
-            env=home.environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            # The child owns the home too, should this process be killed.
-            pass_fds=ownership.inheritance,
-        )
-    ownership.write_note("run", child.pid, log=str(log))
-    journal = None
-    try:
-        while True:
-            exit_code = child.poll()
-            if journal is None and runs.is_dir():
-                for folder in set(runs.iterdir()) - before:
-                    journal = Journal(folder)
-            if journal:
-                _follow(journal)
-            if exit_code is not None:
-                break
-            time.sleep(POLL_SECONDS)
-    finally:
-        with _uninterrupted():
-            # Also what a killed child has left behind, such as dbt.
-            end_session(child.pid, 3)
-            child.wait()
+    with source_systems(run.company, run.home) as variables:
+        with log.open("w") as output:
+            child = subprocess.Popen(
+                [*LAUNCH, *command],
+                env=home.environment() | variables,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                # The child owns the home too, should this process be killed.
+                pass_fds=ownership.inheritance,
+            )
+        ownership.write_note("run", child.pid, log=str(log))
+        journal = None
+        try:
+            while True:
+                exit_code = child.poll()
+                if journal is None and runs.is_dir():
+                    for folder in set(runs.iterdir()) - before:
+                        journal = Journal(folder)
+                if journal:
+                    _follow(journal)
+                if exit_code is not None:
+                    break
+                time.sleep(POLL_SECONDS)
+        finally:
+            with _uninterrupted():
+                # Also what a killed child has left behind, such as dbt.
+                end_session(child.pid, 3)
+                child.wait()
     journal = journal or Journal(run.run_folder)
     if exit_code == 0:
         return journal, None
@@ -148,6 +150,17 @@ def _run_in_process(
         else f"ended with {exit_code}: {last_line(log)}"
     )
     return journal, f"Airflow {cause}; log: {log}"
+
+
+def _check_source_systems(home: AirflowHome, api: Api, company: Company) -> None:
+    """Refuse a company whose source systems do not run beside the server."""
+    served = Ownership(home).owner().get("company")
+    if source_systems_script(company) and served != str(company.folder):
+        raise ConfigurationError(
+            f"the Airflow server at {api.url} runs without the source systems of "
+            f"{company.folder}, since it was started for {served}; stop it with `make "
+            "down` and run again, or start it with KITH_COMPANY set to that folder"
+        )
 
 
 def _run_on_server(
@@ -201,6 +214,7 @@ def run() -> int:
     before = current_release(this.published)
     try:
         if isinstance(runner, Api):
+            _check_source_systems(home, runner, company)
             journal, fault = _run_on_server(runner, this, params)
         else:
             journal, fault = _run_in_process(home, runner, this, params)

@@ -1,8 +1,7 @@
 select
     'community' as source,
     post as post_id,
-    case when author is not null then 'handle' end as identifier_type,
-    author as identifier_value,
+    {{ identified_by({'handle': 'author'}) }},
     posted_at,
     platform,
     author,

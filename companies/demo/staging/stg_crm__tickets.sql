@@ -1,12 +1,7 @@
 select
     'crm' as source,
     case_number as ticket_id,
-    case
-        when card_number is not null then 'card'
-        when email is not null then 'email'
-        when phone is not null then 'phone'
-    end as identifier_type,
-    coalesce(card_number, email, phone) as identifier_value,
+    {{ identified_by({'card': 'card_number', 'email': 'email', 'phone': 'phone'}) }},
     opened_at,
     first_response_at,
     resolved_at,

@@ -1,11 +1,7 @@
 select
     'mailing' as source,
     contact as contact_id,
-    case
-        when email is not null then 'email'
-        when phone is not null then 'phone'
-    end as identifier_type,
-    coalesce(email, phone) as identifier_value,
+    {{ identified_by({'email': 'email', 'phone': 'phone'}) }},
     sent_at,
     channel,
     campaign as campaign_id,

@@ -1,12 +1,7 @@
 select
     'retail' as source,
     order_number as order_id,
-    case
-        when card_number is not null then 'card'
-        when email is not null then 'email'
-        when phone is not null then 'phone'
-    end as identifier_type,
-    coalesce(card_number, email, phone) as identifier_value,
+    {{ identified_by({'card': 'card_number', 'email': 'email', 'phone': 'phone'}) }},
     ordered_at,
     channel,
     store_number as store_id,

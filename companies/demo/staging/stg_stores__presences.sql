@@ -1,8 +1,7 @@
 select
     'stores' as source,
     reading as presence_id,
-    case when device is not null then 'device' end as identifier_type,
-    device as identifier_value,
+    {{ identified_by({'device': 'device'}) }},
     read_at as occurred_at,
     store_number as place_id,
     floor,

@@ -1,11 +1,7 @@
 select
     'survey' as source,
     answer as answer_id,
-    case
-        when card_number is not null then 'card'
-        when email is not null then 'email'
-    end as identifier_type,
-    coalesce(card_number, email) as identifier_value,
+    {{ identified_by({'card': 'card_number', 'email': 'email'}) }},
     answered_at,
     survey,
     question,

@@ -1,8 +1,7 @@
 select
     'web' as source,
     event_id,
-    case when email is not null then 'email' else 'device' end as identifier_type,
-    coalesce(email, device) as identifier_value,
+    {{ identified_by({'email': 'email', 'device': 'device'}) }},
     occurred_at,
     event as event_name,
     touchpoint,
