@@ -71,7 +71,9 @@ def _from_json(connection_id: str, text: str) -> Connection:
 
 
 def _from_uri(connection_id: str, text: str) -> Connection:
-    kind, _, rest = text.partition("://")
+    kind, separator, rest = text.partition("://")
+    if not kind or not separator:
+        raise ValueError("no scheme")
     # A host may bring a protocol of its own: `http://https://host`.
     protocol = re.match(r"[a-z][a-z0-9+.-]*://", rest)
     if protocol:
@@ -81,8 +83,6 @@ def _from_uri(connection_id: str, text: str) -> Connection:
     if "/" in host:  # A socket's folder, whose letters keep their case.
         host = unquote(parts.netloc.rpartition("@")[2].partition(":")[0])
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
-    if not kind:
-        raise ValueError("no scheme")
     return Connection(
         id=connection_id,
         kind=_kind(kind),

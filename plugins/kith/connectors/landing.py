@@ -22,7 +22,8 @@ from dlt.common.runtime.run_context import RunContext
 from dlt.destinations import filesystem
 from dlt.pipeline.exceptions import PipelineStepFailed
 
-from kith.connectors import Request
+from kith.connectors import ROW_NUMBER, Fetched, Request
+from kith.database import fetch_row, literal
 from kith.errors import DeliveryError
 
 _SETTINGS = {
@@ -121,3 +122,34 @@ def check_distinct(where: str, names: Iterable[str]) -> None:
                 "apart, since names of columns do not mind case; have one renamed"
             )
         seen[name.lower()] = name
+
+
+def of_parquet(
+    request: Request,
+    origin: str,
+    path: Path,
+    *,
+    has_schema: bool,
+    rejects: Path,
+    reject_count: int,
+    rows_in_past: int | None = None,
+) -> Fetched:
+    """What was fetched into that file."""
+    parquet = literal(str(path))
+    described = request.duckdb.execute(
+        f"describe select * from read_parquet({parquet})"
+    ).fetchall()
+    (rows,) = fetch_row(
+        request.duckdb, f"select num_rows from parquet_file_metadata({parquet})"
+    )
+    return Fetched(
+        origin,
+        path,
+        is_original=False,
+        rows=rows,
+        columns={row[0]: row[1] for row in described if row[0] != ROW_NUMBER},
+        has_schema=has_schema,
+        rejects=rejects if reject_count else None,
+        reject_count=reject_count,
+        rows_in_past=rows_in_past,
+    )

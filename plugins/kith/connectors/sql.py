@@ -26,8 +26,7 @@ import sqlalchemy as sa
 from kith.casts import declared_types
 from kith.connections import Connection
 from kith.connectors import ROW_NUMBER, Fetched, Request
-from kith.connectors.landing import check_distinct, land
-from kith.database import fetch_row, literal
+from kith.connectors.landing import check_distinct, land, of_parquet
 from kith.errors import ConfigurationError, DeliveryError, TransientError
 from kith.runs import Interval
 
@@ -80,22 +79,13 @@ def fetch(request: Request) -> list[Fetched]:
             read = _Read(request, connection, _reflect(connection, relation))
             path = land(request, read.schema, read.batches)
             rows_in_past = read.rows_in_past()
-    origin = f"{known.id}/{relation}"
-    described = request.duckdb.execute(
-        f"describe select * from read_parquet({literal(str(path))})"
-    ).fetchall()
-    (rows,) = fetch_row(
-        request.duckdb,
-        f"select num_rows from parquet_file_metadata({literal(str(path))})",
-    )
     return [
-        Fetched(
-            origin,
+        of_parquet(
+            request,
+            f"{known.id}/{relation}",
             path,
-            is_original=False,
-            rows=rows,
-            columns={row[0]: row[1] for row in described if row[0] != ROW_NUMBER},
-            rejects=read.rejects if read.reject_count else None,
+            has_schema=True,
+            rejects=read.rejects,
             reject_count=read.reject_count,
             rows_in_past=rows_in_past,
         )

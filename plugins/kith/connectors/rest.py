@@ -1,0 +1,573 @@
+"""Connector `rest`: web services that answer in JSON, page by page.
+
+Every value comes as text, numbers digit by digit as the service wrote them, nested ones
+as JSON. A request that fails for the moment is made again; pages that do not agree with
+each other (the total changed, rows are missing) make the whole pull begin anew. Rows
+without a cursor come only where the service gives them for the days asked for.
+"""
+
+import datetime as dt
+import hashlib
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import pyarrow as pa
+import requests
+import simplejson
+from dlt.common import jsonpath
+from dlt.sources.helpers.requests.retry import DEFAULT_RETRY_EXCEPTIONS, Client
+from dlt.sources.helpers.rest_client import RESTClient
+from dlt.sources.helpers.rest_client.auth import (
+    APIKeyAuth,
+    AuthConfigBase,
+    BearerTokenAuth,
+    HttpBasicAuth,
+    OAuth2ClientCredentials,
+)
+from dlt.sources.helpers.rest_client.exceptions import IgnoreResponseException
+from dlt.sources.helpers.rest_client.paginators import (
+    BasePaginator,
+    HeaderLinkPaginator,
+    JSONLinkPaginator,
+    JSONResponseCursorPaginator,
+    PageNumberPaginator,
+    RangePaginator,
+    SinglePagePaginator,
+)
+from jsonpath_ng.exceptions import JSONPathError
+from requests.adapters import HTTPAdapter
+
+from kith.casts import declared_types
+from kith.company import Endpoint, Paging
+from kith.connections import Connection
+from kith.connectors import ROW_NUMBER, Fetched, Request
+from kith.connectors.landing import check_distinct, land, of_parquet
+from kith.database import fetch_row, literal, quote
+from kith.errors import ConfigurationError, DeliveryError, TransientError
+
+# How often a request is made before the service counts as out of reach.
+_ATTEMPTS = 5
+# Wait before the second attempt, doubled for each further one, where the service does
+# not say itself how long to wait (Retry-After).
+_BACKOFF_SECONDS = 1.0
+_LONGEST_WAIT_SECONDS = 300.0
+# Without a sign of life.
+_TIMEOUT_SECONDS = 60.0
+# How often a pull is begun whose pages do not agree with each other.
+_PULLS = 3
+# Pages equal to earlier ones, above which a service turns in a circle.
+_REPEATED_PAGES = 3
+
+_TRANSIENT_STATUS = (408, 425, 429, *range(500, 600))
+_ROWS = pa.schema({"row": pa.string(), ROW_NUMBER: pa.int64()})
+
+
+class _Unreadable(requests.ConnectionError):
+    """An answer that is no JSON: most often one that broke off."""
+
+
+class _Disagreement(Exception):
+    """Pages that do not belong together."""
+
+
+def fetch(request: Request) -> list[Fetched]:
+    """Fetch the rows that the table's endpoint gives for the window.
+
+    Raises TransientError when the service stays out of reach or its pages do not fit
+    together, ConfigurationError when it refuses the request, and DeliveryError when
+    its answers are not what is declared.
+    """
+    rules = request.table.rules
+    endpoint = rules.endpoint
+    if endpoint is None:  # company.py sees to it
+        raise AssertionError
+    known = request.find_connection(rules.connection or "")
+    where = f"{request.table.full_name}: connection '{known.id}': {endpoint.path}"
+    service = _Service(request, endpoint, known, where)
+    for attempt in range(_PULLS):
+        if attempt:
+            time.sleep(_BACKOFF_SECONDS)
+        try:
+            with _explained(where, known):
+                path = land(request, _ROWS, service.batches)
+            fetched = _unfolded(request, where, f"{known.id}/{endpoint.path}", path)
+            service.check_complete(fetched)
+        except _Disagreement as disagreement:
+            reason = disagreement
+        else:
+            return [fetched]
+    raise TransientError(
+        f"{where}: {reason}, in {_PULLS} pulls one after the other; try again when the "
+        "service is at rest"
+    )
+
+
+class _Service:
+    """One endpoint of a service, asked for the window's rows as often as need be."""
+
+    def __init__(
+        self, request: Request, endpoint: Endpoint, known: Connection, where: str
+    ) -> None:
+        self._request = request
+        self._endpoint = endpoint
+        self._known = known
+        self._where = where
+        self._address = _address(known)
+        self._parameters = _parameters(request, endpoint)
+        try:
+            self._rows = jsonpath.compile_path(endpoint.rows.removesuffix("[*]"))
+            self._total = endpoint.paging.total and jsonpath.compile_path(
+                endpoint.paging.total
+            )
+            _paginator(endpoint.paging)
+        except JSONPathError as error:
+            raise ConfigurationError(
+                f"sources.yml: {request.table.full_name}: endpoint: not a JSONPath "
+                f"such as $.data.items ({error})"
+            ) from None
+        if endpoint.paging.kind == "cursor" and not endpoint.paging.next:
+            raise ConfigurationError(
+                f"sources.yml: {request.table.full_name}: endpoint.paging: kind cursor "
+                "needs `next`, the JSONPath of the next cursor"
+            )
+        self._reported: int | None = None
+        self._distinct = 0
+
+    def batches(self) -> Iterator[pa.Table]:
+        """The pages of one pull, each row as JSON whose values are text."""
+        self._reported, self._distinct = None, 0
+        auth = _authentication(self._known)
+        client = RESTClient(
+            self._address,
+            auth=auth,
+            session=_session(
+                self._where, self._address, self._endpoint.requests_per_second
+            ),
+        )
+        pages = client.paginate(
+            self._endpoint.path,
+            params=dict(self._parameters),
+            paginator=_paginator(self._endpoint.paging),
+            data_selector=self._rows,
+            hooks={"response": [_reader(auth, self._has_all)]},
+        )
+        asked: set[str | None] = set()
+        earlier: set[bytes] = set()
+        seen = repeated = 0
+        for page in pages:
+            first = (page.response.history or [page.response])[0]
+            if first.request.url in asked:
+                raise DeliveryError(
+                    f"{self._where}: the way to the next page turns in a circle after "
+                    f"{len(asked)} pages; have the service mended"
+                )
+            asked.add(first.request.url)
+            answer = page.response.json()
+            self._check_shape(answer)
+            rows = [_as_text(row) for row in page]
+            digest = hashlib.sha256("\n".join(rows).encode()).digest()
+            if rows and digest in earlier:
+                if self._has_all():
+                    return  # Some give their last page again for each further one.
+                repeated += 1
+                if repeated > _REPEATED_PAGES:
+                    raise DeliveryError(
+                        f"{self._where}: page {len(asked)} is equal to an earlier one, "
+                        f"the {repeated}th such; the service repeats itself: check "
+                        "endpoint.paging in sources.yml"
+                    )
+            else:
+                self._distinct += len(rows)
+            earlier.add(digest)
+            self._note_total(answer)
+            numbers = range(seen + 1, seen + len(rows) + 1)
+            seen += len(rows)
+            yield pa.table([rows, list(numbers)], schema=_ROWS)
+
+    def _has_all(self) -> bool:
+        """Whether what was announced came: a page more is asked for all the same.
+
+        A total that tells too little would cut off rows unseen.
+        """
+        counts = self._endpoint.paging.kind in ("page", "offset")
+        return counts and self._distinct >= (self._reported or float("inf"))
+
+    def _check_shape(self, answer: Any) -> None:
+        if not self._rows.find(answer):
+            found = ", ".join(sorted(answer)) if isinstance(answer, dict) else "a list"
+            raise DeliveryError(
+                f"{self._where}: nothing at {self._endpoint.rows} of the answer, which "
+                f"holds {found[:200]}; check endpoint.rows in sources.yml"
+            )
+
+    def _note_total(self, answer: Any) -> None:
+        if not self._total:
+            return
+        found = [match.value for match in self._total.find(answer)]
+        try:
+            total = int(found[0])
+        except (IndexError, TypeError, ValueError):
+            raise DeliveryError(
+                f"{self._where}: no number at {self._endpoint.paging.total} of the "
+                "answer; check endpoint.paging.total in sources.yml"
+            ) from None
+        if self._reported not in (None, total):
+            raise _Disagreement(
+                f"the number of rows changed from {self._reported} to {total} between "
+                "two pages"
+            )
+        self._reported = total
+
+    def check_complete(self, fetched: Fetched) -> None:
+        """Raise _Disagreement when fewer rows came than the service said it has."""
+        if self._reported is None:
+            return
+        table = self._request.table
+        keys = [
+            table.column(name).names_in(fetched.columns) for name in table.rules.key
+        ]
+        distinct = "*"
+        if keys and all(keys):
+            distinct = ", ".join(f"coalesce({', '.join(map(quote, k))})" for k in keys)
+        (rows,) = fetch_row(
+            self._request.duckdb,
+            f"""
+            select count(*) from (
+                select distinct {distinct} from (
+                    select * exclude {ROW_NUMBER}, 1 as one
+                    from read_parquet({literal(str(fetched.path))})
+                )
+            )
+            """,
+        )
+        if rows + fetched.reject_count < self._reported:
+            raise _Disagreement(
+                f"{rows} distinct rows came where {self._reported} were announced"
+            )
+
+
+def _address(known: Connection) -> str:
+    if known.kind not in ("http", "https"):
+        raise ConfigurationError(
+            f"connection '{known.id}': found kind '{known.kind}'; expected http or "
+            "https"
+        )
+    if known.extra.get("base_url"):
+        return str(known.extra["base_url"])
+    schema, host = known.schema or "", known.host or ""
+    # Airflow's `schema` of such a connection is the protocol.
+    protocol = schema if schema in ("http", "https") else known.kind
+    path = "" if schema in ("http", "https") else schema
+    if "://" not in host:
+        host = f"{protocol}://{host}"
+    port = f":{known.port}" if known.port else ""
+    if not urlsplit(host).hostname:
+        raise ConfigurationError(
+            f"connection '{known.id}': it has no host, nor base_url among its extra"
+        )
+    return f"{host.rstrip('/')}{port}/{path}".rstrip("/")
+
+
+def _authentication(known: Connection) -> AuthConfigBase | None:
+    extra = known.extra
+    if extra.get("token_url"):
+        scope = {"scope": extra["scope"]} if extra.get("scope") else {}
+        return OAuth2ClientCredentials(
+            access_token_url=str(extra["token_url"]),
+            client_id=known.login or "",
+            client_secret=known.password or "",
+            access_token_request_data=scope,
+            session=_client().session,
+        )
+    if extra.get("api_key"):
+        return APIKeyAuth(
+            name=str(extra.get("api_key_header") or "X-API-Key"),
+            api_key=str(extra["api_key"]),
+        )
+    if known.login:
+        return HttpBasicAuth(known.login, known.password or "")
+    token = extra.get("token") or known.password
+    return BearerTokenAuth(token=str(token)) if token else None
+
+
+def _parameters(request: Request, endpoint: Endpoint) -> dict[str, str]:
+    parameters = dict(endpoint.parameters)
+    if endpoint.paging.size_parameter:
+        parameters[endpoint.paging.size_parameter] = str(endpoint.paging.size)
+    cursor = request.table.rules.cursor
+    if cursor is None:
+        return parameters
+    days = request.window
+    if declared_types(request.duckdb, request.table)[cursor] == "DATE":
+        since, until = (
+            dt.datetime.combine(day, dt.time())
+            for day in (days.from_day, days.to_day + dt.timedelta(days=1))
+        )
+    else:
+        since, until = days.bounds_utc(request.time_zone)
+    if endpoint.since_parameter:
+        parameters[endpoint.since_parameter] = _written(request, endpoint, since)
+    if endpoint.until_parameter:
+        text = _written(request, endpoint, until)
+        if (
+            dt.datetime.strptime(text, endpoint.time_format).replace(tzinfo=None)
+            < until
+        ):
+            # What the format leaves out must not cut the last hours off.
+            text = _written(request, endpoint, until + dt.timedelta(days=1))
+        parameters[endpoint.until_parameter] = text
+    return parameters
+
+
+def _written(request: Request, endpoint: Endpoint, moment: dt.datetime) -> str:
+    text = moment.replace(tzinfo=dt.UTC).strftime(endpoint.time_format)
+    try:
+        dt.datetime.strptime(text, endpoint.time_format)
+    except ValueError:
+        raise ConfigurationError(
+            f"sources.yml: {request.table.full_name}: endpoint.time_format: found "
+            f"{endpoint.time_format!r}; expected codes of strftime that name a day, "
+            "such as %Y-%m-%d"
+        ) from None
+    return text
+
+
+class _ByOffset(RangePaginator):
+    """Counts the rows that came: a service may give fewer than it is asked for."""
+
+    def update_state(
+        self, response: requests.Response, data: list[Any] | None = None
+    ) -> None:
+        self.value_step = len(data or [])
+        super().update_state(response, data)
+
+
+class _ByLink(JSONLinkPaginator):
+    """Takes an empty link for none."""
+
+    def update_state(
+        self, response: requests.Response, data: list[Any] | None = None
+    ) -> None:
+        super().update_state(response, data)
+        self._next_reference = self._next_reference or None
+
+
+def _paginator(paging: Paging) -> BasePaginator:
+    parameter = paging.parameter or paging.kind
+    if paging.kind == "page":
+        return PageNumberPaginator(
+            base_page=paging.first_page, page_param=parameter, total_path=None
+        )
+    if paging.kind == "offset":
+        return _ByOffset(parameter, initial_value=0, value_step=0)
+    if paging.kind == "cursor":
+        return JSONResponseCursorPaginator(paging.next or "", cursor_param=parameter)
+    if paging.kind == "next_link":
+        return _ByLink(paging.next) if paging.next else HeaderLinkPaginator()
+    return SinglePagePaginator()
+
+
+class _Adapter(HTTPAdapter):
+    """Keeps the pace, and secrets and requests on the connection's own host."""
+
+    def __init__(
+        self, where: str, address: str, requests_per_second: float | None
+    ) -> None:
+        super().__init__()
+        self._where = where
+        self._address = urlsplit(address)
+        self._pause = 1 / requests_per_second if requests_per_second else 0.0
+        self._next_at = 0.0
+
+    def send(
+        self, request: requests.PreparedRequest, *args: Any, **kwargs: Any
+    ) -> requests.Response:
+        """As the parent does, but not too early and nowhere else."""
+        target = urlsplit(str(request.url))
+        same_host = target.hostname == self._address.hostname
+        is_upgrade = (self._address.scheme, target.scheme) == ("http", "https")
+        if not same_host or not (
+            is_upgrade
+            or (target.scheme, target.port)
+            == (self._address.scheme, self._address.port)
+        ):
+            raise DeliveryError(
+                f"{self._where}: the service leads to {target.scheme}://"
+                f"{target.netloc}, away from its address {self._address.scheme}://"
+                f"{self._address.netloc}; if that is meant, give it a connection of "
+                "its own"
+            )
+        time.sleep(max(0.0, self._next_at - time.monotonic()))
+        self._next_at = time.monotonic() + self._pause
+        return super().send(request, *args, **kwargs)
+
+
+def _client() -> Client:
+    return Client(
+        request_timeout=_TIMEOUT_SECONDS,
+        raise_for_status=False,
+        status_codes=_TRANSIENT_STATUS,
+        exceptions=(
+            *DEFAULT_RETRY_EXCEPTIONS,
+            requests.exceptions.ContentDecodingError,
+        ),
+        request_max_attempts=_ATTEMPTS,
+        request_backoff_factor=_BACKOFF_SECONDS,
+        request_max_retry_delay=_LONGEST_WAIT_SECONDS,
+    )
+
+
+def _session(
+    where: str, address: str, requests_per_second: float | None
+) -> requests.Session:
+    session = _client().session
+    adapter = _Adapter(where, address, requests_per_second)
+    session.mount("http://", adapter)
+    session.mount("https://", adapter)
+    return session
+
+
+def _reader(auth: AuthConfigBase | None, has_all: Callable[[], bool]) -> Any:
+    """A hook that reads an answer while its request can still be made again."""
+
+    def read(response: requests.Response, *_: Any, **__: Any) -> None:
+        if response.is_redirect:
+            return
+        if response.status_code == 401 and isinstance(auth, OAuth2ClientCredentials):
+            # The token ended before its time.
+            auth.obtain_token()
+            auth(response.request)
+            raise _Unreadable(response=response)
+        if response.status_code in (400, 404) and has_all():
+            raise IgnoreResponseException  # There is no page after the last.
+        response.raise_for_status()
+        declared = response.headers.get("Content-Type", "")
+        encoding = response.encoding if "charset" in declared else "utf-8-sig"
+        try:
+            answer = simplejson.loads(
+                response.content.decode(encoding or "utf-8-sig"), use_decimal=True
+            )
+        except (ValueError, LookupError):
+            raise _Unreadable(response=response) from None
+        # The paginators ask for it as well: read once, numbers exact.
+        response.json = lambda **_: answer  # type: ignore[method-assign]
+
+    return read
+
+
+def _as_text(row: Any) -> str:
+    if isinstance(row, dict):
+        row = {name: _value_as_text(value) for name, value in row.items()}
+    return str(simplejson.dumps(row, use_decimal=True))
+
+
+def _value_as_text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return str(simplejson.dumps(value, use_decimal=True, ensure_ascii=False))
+
+
+def _unfolded(request: Request, where: str, origin: str, path: Any) -> Fetched:
+    """A column for each name in the rows; what is no JSON object is rejected."""
+    connection = request.duckdb
+    rows = f"read_parquet({literal(str(path))})"
+    # A case, since `and` does not keep json_type from what is no JSON.
+    is_object = (
+        "case when json_valid(row) then json_type(row) = 'OBJECT' else false end"
+    )
+    shapes = connection.execute(
+        f"""
+        select case when {is_object} then json_keys(row) end as keys, count(*)
+        from {rows} group by keys
+        """
+    ).fetchall()
+    names = sorted({name for keys, _ in shapes for name in keys or []})
+    check_distinct(where, names)
+    shape = literal(simplejson.dumps(dict.fromkeys(names, "VARCHAR")))
+    values = f"unnest(json_transform(row, {shape}))," if names else ""
+    unfolded = request.workspace / "unfolded.parquet"
+    connection.execute(
+        f"""
+        copy (select {values} {ROW_NUMBER} from {rows} where {is_object})
+        to {literal(str(unfolded))} (format parquet, compression zstd)
+        """
+    )
+    rejects = request.workspace / "rejects.parquet"
+    reject_count = sum(count for keys, count in shapes if keys is None)
+    connection.execute(
+        f"""
+        copy (
+            select {ROW_NUMBER} as row_number, 'not a JSON object' as error, row as text
+            from {rows} where not {is_object}
+        ) to {literal(str(rejects))} (format parquet)
+        """
+    )
+    return of_parquet(
+        request,
+        origin.split("?")[0],
+        unfolded,
+        has_schema=False,
+        rejects=rejects,
+        reject_count=reject_count,
+    )
+
+
+@contextmanager
+def _explained(where: str, known: Connection) -> Iterator[None]:
+    """Turn the failures of a service into ours; its answers are never quoted."""
+    try:
+        yield
+    except requests.HTTPError as error:
+        status = error.response.status_code if error.response is not None else 0
+        if status in _TRANSIENT_STATUS:
+            raise TransientError(
+                f"{where}: the service answered {status}, in {_ATTEMPTS} attempts; "
+                "try again later"
+            ) from None
+        cure = {
+            401: "check login, password or token of the connection",
+            403: "check what the login of the connection may read",
+            404: "check endpoint.path in sources.yml and the connection's address",
+        }.get(status, "check `endpoint` in sources.yml")
+        raise ConfigurationError(
+            f"{where}: the service refuses the request with {status}; {cure}"
+        ) from None
+    except _Unreadable as error:
+        answer = error.response
+        if answer is not None and answer.status_code == 401:
+            raise ConfigurationError(
+                f"{where}: the service refuses each new token with 401; check login "
+                "and password of the connection"
+            ) from None
+        kind = answer.headers.get("Content-Type", "") if answer is not None else ""
+        if "json" in kind:
+            raise TransientError(
+                f"{where}: the answer broke off, in {_ATTEMPTS} attempts; try again "
+                "later"
+            ) from None
+        raise DeliveryError(
+            f"{where}: the answer is {kind or 'of no declared type'}; expected JSON: "
+            "check endpoint.path in sources.yml and the connection's address"
+        ) from None
+    except requests.exceptions.SSLError:
+        raise ConfigurationError(
+            f"{where}: the service's certificate is not trusted; check host and "
+            "certificates (REQUESTS_CA_BUNDLE)"
+        ) from None
+    except (
+        *DEFAULT_RETRY_EXCEPTIONS,
+        requests.exceptions.ContentDecodingError,
+    ) as error:
+        raise TransientError(
+            f"{where}: no whole answer from {known.host or 'the service'} in "
+            f"{_ATTEMPTS} attempts ({type(error).__name__}); try again later, or look "
+            "after the service"
+        ) from None
+    except requests.RequestException as error:
+        raise ConfigurationError(
+            f"{where}: no such request can be made ({type(error).__name__}); check the "
+            "connection's address and `endpoint` in sources.yml"
+        ) from None
