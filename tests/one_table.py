@@ -120,5 +120,8 @@ def report(run: Run) -> dict[str, Any]:
 def days(run: Run) -> dict[str, tuple[int, int, int]]:
     """Admitted, quarantined and duplicate rows of each day that has any."""
     path = run.admitted(TABLE) / run.interval.slug / "days.parquet"
-    rows = duckdb.sql(f"select cast(day as varchar), * exclude day from '{path}'")
+    rows = duckdb.sql(
+        "select cast(day as varchar), row_count, quarantined_count, duplicate_count "
+        f"from '{path}'"
+    )
     return {row[0]: row[1:] for row in rows.fetchall() if any(row[1:])}

@@ -91,7 +91,8 @@ def test_too_many_wrong_types_stop(tmp_path: Path) -> None:
         r"shop.sales: data/sales.csv, row 1, 2, 3 …: column price: wrong_type, found "
         r"'1,50', expected decimal\(18,2\); 100 of 100 rows are bad \(100 %\), over "
         r"quarantine_limit_pct 1; correct the source, or the column's data_type, "
-        r"format or null_values in sources.yml; all bad rows lie in .*/rows.parquet",
+        r"format, decimal or null_values in sources.yml; all bad rows lie in "
+        r".*/rows.parquet",
         refusal(tmp_path),
     )
 

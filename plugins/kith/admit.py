@@ -5,20 +5,23 @@ and the place it came from) or counted as a duplicate. A delivery that is mostly
 refused as a whole, and what was admitted before for the interval stays in force.
 """
 
+import datetime as dt
 import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from kith.casts import can_fail, declared_types, given_sql, is_number, typed_sql
+from kith.casts import declared_types, read_column
 from kith.company import Column, SourceTable
 from kith.connectors import ROW_NUMBER, reading
 from kith.database import connect, fetch_row, literal, quote
+from kith.drift import compare_columns, compare_types
 from kith.errors import ConfigurationError, DeliveryError
+from kith.faults import CURES, SHOWN_CHARACTERS, Fault, Rule, repeated_header
 from kith.pull import (
     Manifest,
     PulledFile,
@@ -28,61 +31,31 @@ from kith.pull import (
 )
 from kith.runs import Run
 from kith.storage import move_durably
+from kith.volume import check_days, check_snapshot
 
-_SHOWN_CHARACTERS = 200
 _OWN_COLUMNS = {"loaded_at", "row_key"}
-_DELIMITERS = {";": "semicolon", "\t": "tab", "|": "bar", ",": "comma", ":": "colon"}
-
-_CURES = {
-    "wrong_type": "correct the source, or the column's data_type, format or "
-    "null_values in sources.yml",
-    "required_missing": "have the source fill the column; drop `required` in "
-    "sources.yml only if the column is no key and may be empty",
-    "below_minimum": "correct the source, or `minimum` in sources.yml",
-    "above_maximum": "correct the source, or `maximum` in sources.yml",
-    "not_accepted": "correct the source, or `accepted_values` in sources.yml",
-    "in_the_future": "correct the source's clock, or the column's time_zone or format "
-    "in sources.yml",
-    "unreadable_line": "have the file delivered again, or set options.delimiter, quote "
-    "or encoding in sources.yml to what the file uses",
-}
-
-
-@dataclass(frozen=True)
-class _Fault:
-    """One way in which a column of a row can be bad."""
-
-    column: str
-    reason: str
-    condition: str
-    shown: str
-    expected: str
+# Enough to know what is usual, and few enough to be read each time.
+_EARLIER_DELIVERIES = 60
 
 
 @dataclass(frozen=True)
 class _Delivery:
     """An attempt as SQL: where its rows are and how each column is read.
 
-    `typed` maps each column to be admitted to its SQL. `raw` lists the columns as they
-    lie in the files. `day` makes SQL of the cursor into SQL of its
-    business day.
+    `relation` has the columns as they lie in the files (`raw` gives their types), the
+    typed ones, and whether the row is good. `typed` maps each column to be admitted to
+    its SQL. `day` makes SQL of the cursor into SQL of its business day.
     """
 
     table: SourceTable
     manifest: Manifest
     relation: str
-    raw: list[str]
+    raw: dict[str, str]
     typed: dict[str, str]
-    good: list[str]
-    faults: list[_Fault]
+    faults: list[Fault]
     warnings: list[str]
     origins: dict[str, str]
     day: Callable[[str], str]
-
-    @property
-    def is_good(self) -> str:
-        """SQL: true for a row without a fault, else false or NULL."""
-        return " and ".join(self.good) or "true"
 
 
 def admit_table(run: Run, table: str) -> None:
@@ -124,7 +97,18 @@ def _read_delivery(
     manifest: Manifest,
 ) -> _Delivery:
     kinds = declared_types(connection, table)
-    new, warnings = _compare_columns(table, manifest)
+    new, warnings = compare_columns(
+        table,
+        manifest,
+        lambda file, delivered, name: _fits(
+            connection,
+            table,
+            folder / file.stored,
+            table.column(name).model_copy(update={"name": delivered}),
+            file.columns,
+            kinds[name],
+        ),
+    )
     for name in {*kinds, *(new if table.rules.drift.new == "evolve" else [])}:
         if name.lower() in _OWN_COLUMNS:
             raise ConfigurationError(
@@ -149,8 +133,7 @@ def _read_delivery(
     )
     own = {ROW_NUMBER, "_kith_file", "file_row_number"}
     described = connection.execute(f"describe select * from {relation}").fetchall()
-    raw = [row[0] for row in described if row[0] not in own]
-    raw_types = {row[0].lower(): row[1] for row in described}
+    raw = {row[0]: row[1] for row in described if row[0] not in own}
     has_numbers = any(row[0] == ROW_NUMBER for row in described)
     number = f"coalesce({ROW_NUMBER}, file_row_number + 1)"
     relation = (
@@ -161,26 +144,34 @@ def _read_delivery(
     )
     now = _now(run, table, kinds, manifest)
     typed: dict[str, str] = {}
+    read: list[str] = []
     good: list[str] = []
-    faults: list[_Fault] = []
+    faults: list[Fault] = []
+    if header := repeated_header(raw):
+        good.append(f"({header.condition}) is not true")
+        faults.append(header)
     for column in table.columns:
-        kind, raw_type = kinds[column.name], raw_types.get(column.name.lower())
-        if raw_type is None:
-            typed[column.name] = f"cast(null as {kind})"
+        reading = read_column(column, raw, kinds[column.name])
+        if reading is None:
+            typed[column.name] = f"cast(null as {kinds[column.name]})"
             continue
-        typed[column.name] = typed_sql(column, raw_type, kind)
-        rule = _Rule(table, column, raw_type, kind, typed[column.name], now)
+        typed[column.name] = f"_kith_typed_{len(read)}"
+        read.append(f"{reading.typed} as {typed[column.name]}")
+        rule = Rule(table, column, reading, kinds[column.name], typed[column.name], now)
         good += rule.good()
         faults += rule.faults()
     if table.rules.drift.new == "evolve":
         typed |= {name: f"cast({quote(name)} as varchar)" for name in new}
+    # Something that changes from row to row, without effect: DuckDB would otherwise
+    # compute each typed value twice, before the filter and after it.
+    is_good = " and ".join([*good, "random() >= 0"])
     return _Delivery(
         table=table,
         manifest=manifest,
-        relation=relation,
+        relation=f"(select *, {is_good} as _kith_good "
+        f"from (select {', '.join(['*', *read])} from {relation}))",
         raw=raw,
         typed=typed,
-        good=good,
         faults=faults,
         warnings=warnings,
         origins=dict(zip(paths, (file.origin for file in manifest.files), strict=True)),
@@ -191,6 +182,28 @@ def _read_delivery(
             f"{literal(run.company.time_zone)} as date)"
         ),
     )
+
+
+def _fits(
+    connection: duckdb.DuckDBPyConnection,
+    table: SourceTable,
+    path: Path,
+    column: Column,
+    raw_types: dict[str, str],
+    kind: str,
+) -> bool:
+    """Whether nearly all of the first values would do for a column."""
+    reading = read_column(column, raw_types, kind)
+    if reading is None or column.rules.pii:
+        return False
+    good = Rule(table, column, reading, kind, "typed", None).good()
+    (fitting, count) = fetch_row(
+        connection,
+        f"select count(*) filter (where {' and '.join(good) or 'true'}), count(*) "
+        f"from (select *, {reading.typed} as typed "
+        f"from read_parquet({literal(str(path))}) limit 1000)",
+    )
+    return bool(count) and fitting >= 0.95 * count
 
 
 def _now(
@@ -209,162 +222,6 @@ def _names(files: list[PulledFile]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if names[3:] else "")
 
 
-def _compare_columns(
-    table: SourceTable, manifest: Manifest
-) -> tuple[list[str], list[str]]:
-    """New columns, and what to warn of.
-
-    Raises DeliveryError where the declared policy says stop, and always when a column
-    that no row may lack (key, cursor, required) is missing.
-    """
-    declared = [column.name for column in table.columns]
-    policy = table.rules.drift
-    all_new: dict[str, None] = {}
-    warnings = []
-    for file in manifest.files:
-        if not file.has_schema and file.rows_seen == 0:
-            continue
-        found = list(file.columns)
-        known = {name.lower() for name in declared}
-        delivered = {name.lower() for name in found}
-        missing = [name for name in declared if name.lower() not in delivered]
-        new = [name for name in found if name.lower() not in known]
-        needed = [name for name in missing if _is_required(table, table.column(name))]
-        parts = []
-        if missing:
-            parts.append(f"missing column {', '.join(missing)}")
-        if new:
-            parts.append(f"new column {', '.join(new)}")
-        message = (
-            f"{table.full_name}: {file.origin}, header: {' and '.join(parts)}; found "
-            f"{', '.join(found)}; expected {', '.join(declared)}"
-        )
-        if needed or (missing and policy.missing == "stop"):
-            raise DeliveryError(f"{message}; {_missing_cure(table, found, needed)}")
-        if new and policy.new == "stop":
-            raise DeliveryError(
-                f"{message}; have the column removed, declare it in sources.yml, or "
-                "declare drift: {new: warn}"
-            )
-        if missing or (new and policy.new == "warn"):
-            warnings.append(message)
-        all_new |= dict.fromkeys(new)
-    return list(all_new), warnings
-
-
-def _missing_cure(table: SourceTable, found: list[str], needed: list[str]) -> str:
-    if len(found) == 1:
-        for delimiter, name in _DELIMITERS.items():
-            if delimiter in found[0]:
-                return (
-                    f'the delimiter looks like "{delimiter}" ({name}): set '
-                    "options.delimiter in sources.yml"
-                )
-    if needed:
-        return (
-            f"no row may lack {', '.join(needed)} (key, cursor or required); have the "
-            "column delivered, or correct its name in sources.yml"
-        )
-    return (
-        "have the column delivered, correct its name in sources.yml, or declare "
-        "drift: {missing: warn} to go on with NULL"
-    )
-
-
-def _is_required(table: SourceTable, column: Column) -> bool:
-    # A row without its key cannot be told from another, nor one without its cursor be
-    # given a day.
-    return column.rules.required or column.name in (
-        *table.rules.key,
-        table.rules.cursor,
-    )
-
-
-@dataclass(frozen=True)
-class _Rule:
-    """What a column of a row must satisfy, once to sift and once to explain.
-
-    `good` reads the typed value as seldom as can be, since it is computed for every
-    row; `faults` name what is wrong with the few that fail it.
-    """
-
-    table: SourceTable
-    column: Column
-    raw_type: str
-    kind: str
-    typed: str
-    now: str | None
-
-    @property
-    def _limits(self) -> tuple[float | None, float | None]:
-        rules = self.column.rules
-        limits = (rules.minimum, rules.maximum)
-        if limits != (None, None) and not is_number(self.kind):
-            raise ConfigurationError(
-                f"sources.yml: {self.table.full_name}: column {self.column.name}: "
-                "minimum and maximum are for numbers, but its data_type is "
-                f"{self.column.data_type}"
-            )
-        return limits
-
-    @property
-    def _accepted(self) -> str:
-        return ", ".join(map(literal, self.column.rules.accepted_values or []))
-
-    def good(self) -> Iterator[str]:
-        """Conditions that all hold in a good row."""
-        low, high = self._limits
-        checks = []
-        if low is not None and high is not None:
-            checks.append(f"{self.typed} between {low:.15g} and {high:.15g}")
-        elif low is not None:
-            checks.append(f"{self.typed} >= {low:.15g}")
-        elif high is not None:
-            checks.append(f"{self.typed} <= {high:.15g}")
-        if self._accepted:
-            checks.append(f"cast({self.typed} as varchar) in ({self._accepted})")
-        if self.column.name == self.table.rules.cursor:
-            checks.append(f"{self.typed} <= {self.now}")
-        fits = " and ".join(checks) or f"{self.typed} is not null"
-        if _is_required(self.table, self.column):
-            yield f"({fits})"
-        elif checks or can_fail(self.raw_type, self.kind):
-            yield f"({fits} or {given_sql(self.column, self.raw_type)} is null)"
-
-    def faults(self) -> Iterator[_Fault]:
-        """What can be wrong, in the order of asking."""
-        rules, typed = self.column.rules, self.typed
-        given = given_sql(self.column, self.raw_type)
-        low, high = self._limits
-        kind = self.kind.lower() + (
-            f" as {' or '.join(rules.format)}" if rules.format else ""
-        )
-        if can_fail(self.raw_type, self.kind):
-            unreadable = f"{typed} is null and {given} is not null"
-            yield self._fault("wrong_type", unreadable, kind)
-        if _is_required(self.table, self.column):
-            yield self._fault("required_missing", f"{typed} is null", "a value")
-        if low is not None:
-            below = f"{typed} < {low:.15g}"
-            yield self._fault("below_minimum", below, f">= {low:.15g}")
-        if high is not None:
-            above = f"{typed} > {high:.15g}"
-            yield self._fault("above_maximum", above, f"<= {high:.15g}")
-        if rules.accepted_values:
-            other = f"cast({typed} as varchar) not in ({self._accepted})"
-            listed = ", ".join(rules.accepted_values)
-            yield self._fault("not_accepted", other, f"one of {listed}")
-        if self.column.name == self.table.rules.cursor:
-            later = f"{typed} > {self.now}"
-            yield self._fault("in_the_future", later, "not later than the delivery")
-
-    def _fault(self, reason: str, condition: str, expected: str) -> _Fault:
-        shown = f"cast({quote(self.column.name)} as varchar)"
-        return _Fault(
-            self.column.name, reason, condition, shown, expected[:_SHOWN_CHARACTERS]
-        )
-
-
 # --- rows -----------------------------------------------------------------------------
 
 
@@ -377,6 +234,10 @@ def _split(
     hashes of its keys; only bad rows and repeated keys cost more.
     """
     manifest, table = delivery.manifest, delivery.table
+    earlier = _earlier_deliveries(run, table, manifest)
+    if earlier:
+        raw_types = earlier[0].report.get("raw_types", {})
+        delivery.warnings.extend(compare_types(table, delivery.raw, raw_types))
     data = built / "data.parquet"
     good = _write_good_rows(connection, delivery, data)
     _find_bad_rows(connection, delivery, manifest.rows_taken - good)
@@ -384,6 +245,12 @@ def _split(
     _check_share(connection, run, delivery)
     dropped, kept = _settle_repeats(connection, delivery, data)
     _write_days(connection, delivery, built)
+    delivery.warnings.extend(_check_volume(connection, delivery, built, earlier))
+    if kept:
+        delivery.warnings.append(
+            f"{table.full_name}: {kept} rows equal to others were kept; declare a key, "
+            "or drop_exact_duplicates, if they are no rows of their own"
+        )
     return {
         "table": table.full_name,
         "interval": run.interval.slug,
@@ -400,8 +267,61 @@ def _split(
         "quarantined": manifest.rows_taken - good + manifest.rejects,
         "duplicates": dropped,
         "exact_duplicates_kept": kept,
+        "raw_types": delivery.raw,
         "warnings": delivery.warnings,
     }
+
+
+@dataclass(frozen=True)
+class _Earlier:
+    """What was admitted before: the folder of an interval and its report."""
+
+    folder: Path
+    report: dict[str, Any]
+
+
+def _earlier_deliveries(
+    run: Run, table: SourceTable, manifest: Manifest
+) -> list[_Earlier]:
+    """Admitted deliveries that were pulled before this one, the newest first.
+
+    Not the one that this one replaces when the same attempt is judged anew.
+    """
+    reports = run.admitted(table.full_name).glob("[0-9]*-[0-9]*/report.json")
+    admitted = [_Earlier(path.parent, json.loads(path.read_text())) for path in reports]
+    now = manifest.delivered_at.isoformat(timespec="microseconds")
+    return sorted(
+        (each for each in admitted if each.report["delivered_at"] < now),
+        key=lambda each: str(each.report["delivered_at"]),
+        reverse=True,
+    )[:_EARLIER_DELIVERIES]
+
+
+def _check_volume(
+    connection: duckdb.DuckDBPyConnection,
+    delivery: _Delivery,
+    built: Path,
+    earlier: list[_Earlier],
+) -> list[str]:
+    """What to warn of; raises DeliveryError where the size stops the run."""
+    table, manifest = delivery.table, delivery.manifest
+    if not table.rules.cursor:
+        rows = manifest.rows_taken + manifest.rejects
+        before = [int(each.report["rows_delivered"]) for each in earlier]
+        return check_snapshot(table, rows, before)
+
+    def days(folders: list[Path]) -> list[tuple[dt.date, int]]:
+        files = [literal(str(folder / "days.parquet")) for folder in folders]
+        return connection.execute(
+            "select day, row_count + quarantined_count + duplicate_count "
+            f"from read_parquet([{', '.join(files)}])"
+        ).fetchall()
+
+    if not earlier:
+        return []
+    return check_days(
+        table, dict(days([built])), days([each.folder for each in earlier])
+    )
 
 
 def _fingerprint(expressions: Iterable[str]) -> str:
@@ -423,7 +343,7 @@ def _write_good_rows(
     query = f"""
         select
             *, timestamp '{delivery.manifest.delivered_at}' as loaded_at{row_key}
-        from (select {typed} from {delivery.relation} where {delivery.is_good})
+        from (select {typed} from {delivery.relation} where _kith_good)
     """
     with reading(f"{table.full_name}: {_names(delivery.manifest.files)}"):
         return _write(connection, query, data)
@@ -432,14 +352,10 @@ def _write_good_rows(
 def _write(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> int:
     (count,) = fetch_row(
         connection,
-        f"copy ({query}) to {literal(str(path))} (format parquet, compression zstd)",
+        f"copy ({query}) to {literal(str(path))} "
+        "(format parquet, compression zstd, compression_level 1)",
     )
     return int(count)
-
-
-def _shown(text: str) -> str:
-    """SQL of a delivered value as people may see it, in quarantine and in messages."""
-    return f"left({text}, {_SHOWN_CHARACTERS})"
 
 
 def _find_bad_rows(
@@ -461,7 +377,7 @@ def _find_bad_rows(
     if bad_count:
         fault = " ".join(
             f"when {fault.condition} then {{'column_name': {literal(fault.column)}, "
-            f"'reason': {literal(fault.reason)}, 'value': {_shown(fault.shown)}, "
+            f"'reason': {literal(fault.reason)}, 'value': {fault.shown}, "
             f"'expected': {literal(fault.expected)}}}"
             for fault in delivery.faults
         )
@@ -478,7 +394,7 @@ def _find_bad_rows(
                     {_fingerprint(map(quote, delivery.raw))} as payload_hash,
                     {day} as day
                 from {delivery.relation}
-                where ({delivery.is_good}) is not true
+                where _kith_good is not true
             )
             """
         )
@@ -494,7 +410,7 @@ def _find_bad_rows(
                 f"""
                 insert into bad_rows
                 select {literal(file.origin)}, row_number, null, 'unreadable_line',
-                    {_shown("text")}, error, md5(text), null
+                    left(text, {SHOWN_CHARACTERS}), error, md5(text), null
                 from read_parquet({literal(str(folder / file.rejects_stored))})
                 """
             )
@@ -558,7 +474,7 @@ def _check_share(
             """,
         )
         place = f"column {column}: {reason}" if column else reason
-        cure = _CURES[reason]
+        cure = CURES[reason]
         if reason == "unreadable_line" and "ENCODING" in expected:
             cure = (
                 "the file is not in the declared encoding: set options.encoding in "
@@ -658,10 +574,11 @@ def _write_days(
         counted = f"""
             select
                 cast({delivery.day("minute")} as date) as day,
-                sum(row_count) as row_count
+                sum(row_count) as row_count,
+                cast(max(newest_at) as timestamp) as newest_at
             from (
                 select date_trunc('minute', {quote(cursor)}) as minute,
-                    count(*) as row_count
+                    count(*) as row_count, max({quote(cursor)}) as newest_at
                 from {rows} group by minute
             )
             group by day
@@ -669,7 +586,10 @@ def _write_days(
         bad, dropped = "day", "day"
     else:
         first = last
-        counted = f"select date '{last}' as day, count(*) as row_count from {rows}"
+        counted = (
+            f"select date '{last}' as day, count(*) as row_count, "
+            f"cast(null as timestamp) as newest_at from {rows}"
+        )
         bad, dropped = f"date '{last}'", f"date '{last}'"
     _write(
         connection,
@@ -678,7 +598,8 @@ def _write_days(
             days.day,
             cast(coalesce(row_count, 0) as bigint) as row_count,
             coalesce(quarantined_count, 0) as quarantined_count,
-            coalesce(duplicate_count, 0) as duplicate_count
+            coalesce(duplicate_count, 0) as duplicate_count,
+            newest_at
         from (
             select cast(unnest(generate_series(
                 date '{first}', date '{last}', interval 1 day

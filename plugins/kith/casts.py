@@ -3,7 +3,16 @@
 Pull needs it for the cursor (which rows belong to an interval), admission for all
 columns. Nothing is guessed: a value that cannot be read is NULL here, and admission
 tells it from a value that was not given.
+
+The expressions run once per value of each delivery. What looks roundabout in them is
+the quick way for the usual value before the careful way for the rest.
 """
+
+import datetime as dt
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 import duckdb
 
@@ -20,6 +29,11 @@ _ZONED = "TIMESTAMP WITH TIME ZONE"
 # Among them the no-break, the ideographic and the zero-width ones, which spreadsheets
 # and web forms leave behind.
 _WHITE_SPACE = " \t\n\v\f\r\u00a0\u3000\ufeff\u200b"
+_CONTROL = r"[\x00-\x08\x0e-\x1f\x7f]"
+# What a program writes for bytes that it could not read.
+_REPLACEMENT = "\ufffd"
+_SEPARATORS = {".": ",", ",": "."}
+_FIRST_YEAR, _LAST_YEAR = 1000, 9999
 
 
 def is_number(kind: str) -> bool:
@@ -62,33 +76,92 @@ def declared_types(
     return kinds
 
 
-def given_sql(column: Column, raw_type: str) -> str:
-    """The value as delivered; NULL where nothing was given.
+@dataclass(frozen=True)
+class Reading:
+    """How a declared column is read from the delivered ones, as SQL.
 
-    Empty text is nothing, whatever the format: a CSV cannot tell it from NULL, and
-    an empty identifier would make one customer of all who have none.
+    Attributes:
+        typed: The value in its declared type; NULL where it cannot be read as such.
+        given: The value as delivered; NULL where nothing was given.
+        shown: What people may see of the value.
+        can_fail: Whether a given value may be unreadable at all.
     """
-    raw = _without_tokens(column)
-    return f"nullif(trim({raw}), '')" if raw_type == "VARCHAR" else raw
+
+    typed: str
+    given: str
+    shown: str
+    can_fail: bool
 
 
-def typed_sql(column: Column, raw_type: str, kind: str) -> str:
+def read_column(
+    column: Column, raw_types: Mapping[str, str], kind: str
+) -> Reading | None:
+    """How to read a column of declared type `kind`; None where it does not come.
+
+    `raw_types` gives the type of each delivered column. Where several of them mean this
+    one, each row counts the first that it fills, the declared name before its aliases.
+    """
+    names = column.names_in(raw_types)
+    readings = [
+        Reading(
+            typed=typed_sql(column, raw_types[name], kind, name),
+            given=given_sql(column, raw_types[name], name),
+            shown=_shown(column, name),
+            can_fail=_can_fail(column, raw_types[name], kind),
+        )
+        for name in names
+    ]
+    if len(readings) < 2:
+        return readings[0] if readings else None
+    cases = [
+        (f"when {reading.given} is not null then", reading) for reading in readings
+    ]
+    return Reading(
+        typed="case "
+        + " ".join(f"{when} {each.typed}" for when, each in cases)
+        + " end",
+        given="case "
+        + " ".join(f"{when} cast({each.given} as varchar)" for when, each in cases)
+        + " end",
+        shown="case "
+        + " ".join(f"{when} {each.shown}" for when, each in cases)
+        + " end",
+        can_fail=any(reading.can_fail for reading in readings),
+    )
+
+
+def typed_sql(column: Column, raw_type: str, kind: str, name: str | None = None) -> str:
     """The value in its declared type `kind`; NULL where it cannot be read as such.
 
-    Timestamps come out as naive UTC. A decimal is rounded to its declared places; an
-    integer is never rounded, so 3.5 is not one.
+    It is read from the delivered column `name`, by default the declared name.
+
+    Text loses its outer white space. Timestamps come out as naive UTC. A decimal is
+    rounded to its declared places; an integer is never rounded, so 3.5 is not one.
     """
-    raw = _without_tokens(column)
+    raw = quote(name or column.name)
+    tokens = column.rules.null_values
+    if column.rules.pii:
+        return f"case when strlen({raw}) = 64 then {raw} end"
+    if raw_type == "VARCHAR":
+        if kind == "VARCHAR":
+            return _text(raw, tokens)
+        if tokens or column.rules.format or (column.rules.decimal and is_number(kind)):
+            raw = _text(raw, tokens)
+    elif tokens:
+        listed = ", ".join(map(literal, tokens))
+        raw = f"case when cast({raw} as varchar) not in ({listed}) then {raw} end"
     if kind == "VARCHAR":
         return f"nullif(cast({raw} as varchar), '')"
-    if is_time(kind) and is_time(raw_type):
-        return _moment(column, raw, raw_type, kind)
     if is_time(kind):
+        if is_time(raw_type):
+            return _moment(column, raw, raw_type, kind)
         return _moment_of_text(column, f"cast({raw} as varchar)", kind)
     if raw_type == kind:
         return _finite(raw) if kind in _FLOATS else raw
     if not (is_number(raw_type) and is_number(kind)):
         raw = f"cast({raw} as varchar)"
+        if is_number(kind) and column.rules.decimal:
+            raw = _with_point(raw, column.rules.decimal)
     typed = f"try_cast({raw} as {kind})"
     if kind in _FLOATS:
         return _finite(typed)
@@ -98,19 +171,91 @@ def typed_sql(column: Column, raw_type: str, kind: str) -> str:
     return typed
 
 
-def _without_tokens(column: Column) -> str:
-    raw = quote(column.name)
-    if not column.rules.null_values:
-        return raw
+def given_sql(column: Column, raw_type: str, name: str | None = None) -> str:
+    """The value as delivered; NULL where nothing was given.
+
+    Empty text is nothing, whatever the format: a CSV cannot tell it from NULL, and
+    an empty identifier would make one customer of all who have none.
+    """
+    raw = quote(name or column.name)
+    if raw_type == "VARCHAR":
+        raw = f"nullif({trimmed(raw)}, '')"
     tokens = ", ".join(map(literal, column.rules.null_values))
+    if not tokens:
+        return raw
     return f"case when cast({raw} as varchar) not in ({tokens}) then {raw} end"
 
 
-def can_fail(raw_type: str, kind: str) -> bool:
-    """Whether a given value of that raw type may be unreadable at all."""
+def _shown(column: Column, name: str) -> str:
+    text = f"cast({quote(name)} as varchar)"
+    if column.rules.pii:
+        # Should something plain have come this far, not even that is shown.
+        hashed = f"regexp_extract({text}, '^!?([0-9a-f]{{8}})[0-9a-f]{{56}}$', 1)"
+        return f"nullif({hashed}, '')"
+    return text
+
+
+def _can_fail(column: Column, raw_type: str, kind: str) -> bool:
     if kind == "VARCHAR":
-        return False
-    return raw_type != kind or kind in _FLOATS
+        return raw_type == "VARCHAR"
+    return raw_type != kind or kind in _FLOATS or is_time(kind)
+
+
+def _text(raw: str, tokens: list[str]) -> str:
+    """Text without outer white space; NULL for nothing, and for what is no text.
+
+    That is text with control characters, or with the sign that a program writes for
+    bytes that it could not read.
+    """
+    nothing = ", ".join(map(literal, ["", *tokens]))
+    odd = " or ".join(
+        [f"contains({raw}, {literal(_REPLACEMENT)})"]
+        + [
+            f"{at}({raw}, {literal(sign)})"
+            for sign in _WHITE_SPACE
+            if sign not in "\t\n\v\f\r"
+            for at in ("prefix", "suffix")
+        ]
+    )
+    # Nothing to escape in it: no control character, at a third of a regex's time.
+    is_usual = f"strlen(json_quote({raw})) = strlen({raw}) + 2 and not ({odd})"
+    unreadable = (
+        f"regexp_matches({raw}, {literal(_CONTROL)}) "
+        f"or contains({raw}, {literal(_REPLACEMENT)})"
+    )
+    bare = trimmed(raw)
+    return (
+        f"case when {is_usual} then case when {raw} not in ({nothing}) then {raw} end "
+        f"when {unreadable} then null "
+        f"when {bare} not in ({nothing}) then {bare} end"
+    )
+
+
+def _with_point(text: str, decimal: str) -> str:
+    """SQL of a written number with a point and without thousands; NULL if it is none.
+
+    1.234,5 and 1 234,5 are numbers of a decimal comma, 1.23,5 and 1,2,3 are not.
+    """
+    sign = f"[{decimal}]"
+    plain = rf"[+-]?\d*({sign}\d*)?([eE][+-]?\d+)?"
+    groups = "|".join(
+        rf"({separator}\d{{3}})+"
+        for separator in (
+            f"[{_SEPARATORS[decimal]}]",
+            " ",
+            "\u00a0",
+            "\u202f",
+            "'",
+            "’",
+        )
+    )
+    grouped = rf"[+-]?\d{{1,3}}({groups})({sign}\d*)?"
+    digits = f"regexp_replace({text}, {literal(f'[^0-9{decimal}+-]')}, '', 'g')"
+    return (
+        f"replace(case when regexp_full_match({text}, {literal(plain)}) then {text} "
+        f"when regexp_full_match({text}, {literal(grouped)}) then {digits} end, "
+        f"{literal(decimal)}, '.')"
+    )
 
 
 def _finite(number: str) -> str:
@@ -118,20 +263,75 @@ def _finite(number: str) -> str:
     return f"case when isfinite({number}) then {number} end"
 
 
+def _within_calendar(moment: str) -> str:
+    # DuckDB reads 24-07-01 as a day of the year 24, and `infinity` as a day.
+    first, end = f"{_FIRST_YEAR}-01-01", f"{_LAST_YEAR}-12-31 23:59:59.999999"
+    return f"case when {moment} between '{first}' and '{end}' then {moment} end"
+
+
 def _moment(column: Column, value: str, raw_type: str, kind: str) -> str:
     if raw_type == _ZONED:
         zone = "UTC" if kind.startswith("TIMESTAMP") else column.rules.time_zone
-        return f"cast(({value} at time zone {literal(zone)}) as {kind})"
+        return _within_calendar(
+            f"cast(({value} at time zone {literal(zone)}) as {kind})"
+        )
     if raw_type != kind:
         value = f"try_cast({value} as {kind})"
-    return _to_utc(column, value, kind)
+    return _to_utc(column, _within_calendar(value), kind)
 
 
-def _to_utc(column: Column, value: str, kind: str) -> str:
+def _to_utc(column: Column, local: str, kind: str) -> str:
+    """A local time as UTC; NULL where clocks were put forward and it never was.
+
+    Of a time that was twice, when clocks were put back, the first is taken.
+    """
     zone = column.rules.time_zone
     if kind == "DATE" or zone == "UTC":
-        return value
-    return f"({value} at time zone {literal(zone)} at time zone 'UTC')"
+        return local
+
+    def utc(moment: str) -> str:
+        # By way of microseconds: a second `at time zone` costs as much as the first.
+        return f"make_timestamp(epoch_us({moment} at time zone {literal(zone)}))"
+
+    def is_then(moment: str) -> str:
+        return f"{moment} at time zone 'UTC' at time zone {literal(zone)} = {local}"
+
+    days = ", ".join(f"date '{day}'" for day in _clock_changes(zone))
+    if not days:
+        return utc(local)
+    # As the clock went the day before, and as it went the day after.
+    before = f"({utc(f'({local} - interval 1 day)')} + interval 1 day)"
+    after = f"({utc(f'({local} + interval 1 day)')} - interval 1 day)"
+    return (
+        f"case when cast({local} as date) not in ({days}) then {utc(local)} "
+        f"when {is_then(before)} then {before} when {is_then(after)} then {after} end"
+    )
+
+
+@functools.cache
+def _clock_changes(time_zone: str) -> list[dt.date]:
+    """Days from 1970 to 2049 with times that a zone's clocks skip or show twice."""
+    zone = ZoneInfo(time_zone)
+
+    def is_odd(moment: dt.datetime) -> bool:
+        first, second = (moment.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
+        return first.utcoffset() != second.utcoffset()
+
+    days, changed = (
+        [dt.datetime(1970, 1, 1) + dt.timedelta(n) for n in range(29_220)],
+        [],
+    )
+    for day in days:
+        noons = (
+            (day + dt.timedelta(hours=hours)).replace(tzinfo=zone).utcoffset()
+            for hours in (-12, 36)
+        )
+        if len(set(noons)) > 1 and any(
+            is_odd(day + dt.timedelta(minutes=minutes))
+            for minutes in range(0, 1440, 15)
+        ):
+            changed.append(day.date())
+    return changed
 
 
 def _moment_of_text(column: Column, text: str, kind: str) -> str:
@@ -145,14 +345,27 @@ def _moment_of_text(column: Column, text: str, kind: str) -> str:
             read.append(_moment(column, parsed, raw_type, kind))
         return f"coalesce({', '.join(read)})" if len(read) > 1 else read[0]
     if kind == "DATE":
-        return f"try_cast({text} as date)"
+        # By way of a timestamp, since a cast to a day ignores what follows the day.
+        day = f"cast(try_cast({text} as timestamp) as date)"
+        return (
+            f"case when {text} like '____-__-__' and {text} >= '1' "
+            f"then try_cast({text} as date) else {_within_calendar(day)} end"
+        )
     # A cast to timestamp would drop an offset such as +02:00 without a word; one to
     # timestamptz minds it, and reads a time without an offset as UTC.
-    # By way of microseconds, since `at time zone` asks a calendar about each value.
-    with_offset = f"make_timestamp(epoch_us(try_cast({text} as timestamptz)))"
+    with_offset = _within_calendar(
+        f"make_timestamp(epoch_us(try_cast({text} as timestamptz)))"
+    )
+    # Only a whole time fits there, with no room for an offset.
+    is_usual = f"{text} like '____-__-_____:__:__' and {text} >= '1'"
+    plain = f"try_cast({text} as timestamp)"
     if column.rules.time_zone == "UTC":
-        return with_offset
-    local = _to_utc(column, f"try_cast({text} as timestamp)", kind)
+        return f"case when {is_usual} then {plain} else {with_offset} end"
+    local = _to_utc(column, plain, kind)
     offset = literal(r":\d\d(:\d\d(\.\d+)?)?\s*(Z|UTC|[+-]\d\d(:?\d\d)?)$")
     has_offset = f"regexp_matches({text}, {offset})"
-    return f"case when {has_offset} then {with_offset} else {local} end"
+    careful = _to_utc(column, _within_calendar(plain), kind)
+    return (
+        f"case when {is_usual} then {local} when {has_offset} then {with_offset} "
+        f"else {careful} end"
+    )

@@ -110,10 +110,11 @@ class ColumnRules(_Strict):
     time_zone: Annotated[str, AfterValidator(_known_time_zone)] = Field(
         default="UTC", description="Zone of timestamps without an offset."
     )
-    decimal: Literal[".", ","] = Field(
-        default=".",
-        description="Decimal sign of numbers written as text; the other of the two, a "
-        "space or an apostrophe may separate thousands.",
+    decimal: Literal[".", ","] | None = Field(
+        default=None,
+        description="Decimal sign of numbers written as text; where it is declared, "
+        "the other of the two, a space or an apostrophe may separate thousands. "
+        "Default: a point, and no thousands.",
     )
     pii: Literal["email", "phone", "card", "device", "handle"] | None = Field(
         default=None,

@@ -1,0 +1,169 @@
+"""What can be wrong with a delivered row, as SQL: once to sift, once to explain."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from kith.casts import Reading, is_number
+from kith.company import Column, SourceTable
+from kith.database import literal, quote
+from kith.errors import ConfigurationError
+
+SHOWN_CHARACTERS = 200
+
+CURES = {
+    "wrong_type": "correct the source, or the column's data_type, format, decimal or "
+    "null_values in sources.yml",
+    "required_missing": "have the source fill the column; drop `required` in "
+    "sources.yml only if the column is no key and may be empty",
+    "below_minimum": "correct the source, or `minimum` in sources.yml",
+    "above_maximum": "correct the source, or `maximum` in sources.yml",
+    "not_accepted": "correct the source, or `accepted_values` in sources.yml",
+    "in_the_future": "correct the source's clock, or the column's time_zone or format "
+    "in sources.yml",
+    "repeated_header": "have the file delivered again as one table with one header",
+    "unreadable_line": "have the file delivered again, or set options.delimiter, quote "
+    "or encoding in sources.yml to what the file uses",
+}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One way in which a row can be bad.
+
+    `condition` and `shown` (the value at fault) are SQL.
+    """
+
+    column: str
+    reason: str
+    condition: str
+    shown: str
+    expected: str
+
+
+def is_required(table: SourceTable, column: Column) -> bool:
+    """Whether a row may not lack the column.
+
+    Without its key it cannot be told from another, without its cursor it has no day.
+    """
+    return column.rules.required or column.name in (
+        *table.rules.key,
+        table.rules.cursor,
+    )
+
+
+def repeated_header(columns: dict[str, str]) -> Fault | None:
+    """A row that holds the names of its columns: the header of a second file.
+
+    `columns` gives the types of the delivered columns. None where they are typed: the
+    names would not have passed.
+    """
+    if not columns or set(columns.values()) != {"VARCHAR"}:
+        return None
+    # The first of them may begin with a byte order mark.
+    is_header = " and ".join(
+        f"{quote(name)} = {literal(name)}"
+        if number
+        else f"suffix({quote(name)}, {literal(name)})"
+        for number, name in enumerate(columns)
+    )
+    first = next(iter(columns))
+    return Fault(first, "repeated_header", is_header, quote(first), "a row of values")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a column of a row must satisfy.
+
+    `good` reads the value as seldom as can be, since it is computed for every row;
+    `faults` name what is wrong with the few that fail it. `typed` is SQL of the value
+    in its type `kind`; `now` that of the last legal cursor.
+    """
+
+    table: SourceTable
+    column: Column
+    reading: Reading
+    kind: str
+    typed: str
+    now: str | None
+
+    @property
+    def _limits(self) -> tuple[float | None, float | None]:
+        rules = self.column.rules
+        limits = (rules.minimum, rules.maximum)
+        if limits != (None, None) and not is_number(self.kind):
+            raise ConfigurationError(
+                f"sources.yml: {self.table.full_name}: column {self.column.name}: "
+                "minimum and maximum are for numbers, but its data_type is "
+                f"{self.column.data_type}"
+            )
+        return limits
+
+    @property
+    def _accepted(self) -> str:
+        return ", ".join(map(literal, self.column.rules.accepted_values or []))
+
+    def good(self) -> Iterator[str]:
+        """Conditions that all hold in a good row."""
+        low, high = self._limits
+        checks = []
+        if low is not None and high is not None:
+            checks.append(f"{self.typed} between {low:.15g} and {high:.15g}")
+        elif low is not None:
+            checks.append(f"{self.typed} >= {low:.15g}")
+        elif high is not None:
+            checks.append(f"{self.typed} <= {high:.15g}")
+        if self._accepted:
+            checks.append(f"cast({self.typed} as varchar) in ({self._accepted})")
+        if self.column.name == self.table.rules.cursor:
+            checks.append(f"{self.typed} <= {self.now}")
+        fits = " and ".join(checks) or f"{self.typed} is not null"
+        if is_required(self.table, self.column):
+            yield f"({fits})"
+        elif checks or self.reading.can_fail:
+            yield f"({fits} or {self.reading.given} is null)"
+
+    def faults(self) -> Iterator[Fault]:
+        """What can be wrong, in the order of asking."""
+        rules, typed = self.column.rules, self.typed
+        low, high = self._limits
+        if self.reading.can_fail:
+            unreadable = f"{typed} is null and {self.reading.given} is not null"
+            yield self._fault(*self._type_expected(), condition=unreadable)
+        if is_required(self.table, self.column):
+            yield self._fault("required_missing", "a value", f"{typed} is null")
+        if low is not None:
+            yield self._fault(
+                "below_minimum", f">= {low:.15g}", f"{typed} < {low:.15g}"
+            )
+        if high is not None:
+            yield self._fault(
+                "above_maximum", f"<= {high:.15g}", f"{typed} > {high:.15g}"
+            )
+        if rules.accepted_values:
+            other = f"cast({typed} as varchar) not in ({self._accepted})"
+            listed = ", ".join(rules.accepted_values)
+            yield self._fault("not_accepted", f"one of {listed}", other)
+        if self.column.name == self.table.rules.cursor:
+            later = f"{typed} > {self.now}"
+            yield self._fault("in_the_future", "not later than the delivery", later)
+
+    def _type_expected(self) -> tuple[str, str]:
+        rules, kind = self.column.rules, self.kind.lower()
+        if rules.pii:
+            return "wrong_type", f"a {rules.pii} that can be normalised"
+        if kind == "varchar":
+            return "wrong_type", "text without control or replacement characters"
+        if rules.format:
+            return "wrong_type", f"{kind} as {' or '.join(rules.format)}"
+        if rules.time_zone != "UTC" and kind == "timestamp":
+            return "wrong_type", f"timestamp that clocks in {rules.time_zone} showed"
+        return "wrong_type", kind
+
+    def _fault(self, reason: str, expected: str, condition: str) -> Fault:
+        return Fault(
+            self.column.name,
+            reason,
+            condition,
+            f"left({self.reading.shown}, {SHOWN_CHARACTERS})",
+            expected[:SHOWN_CHARACTERS],
+        )
