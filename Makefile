@@ -9,9 +9,11 @@ export $(shell sed -n 's/^\([A-Z0-9_]*\)=.*/\1/p' .env 2>/dev/null)
 export COMPANY ?=
 export FROM ?=
 export TO ?=
+export NAME ?=
+export FILES ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run rollback up down test check fmt bench lock clean
+.PHONY: help run company rollback up down test check fmt bench lock clean
 
 help: ## List the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -26,6 +28,9 @@ $(VENV)/installed: requirements.lock
 
 run: $(VENV)/installed ## Run the pipeline (COMPANY=companies/x FROM=2017-01-01 TO=2017-12-31)
 	@$(BIN)/python -m kith run
+
+company: $(VENV)/installed ## Write companies/<NAME>/ after your files (NAME=x FILES=/data/x)
+	@$(BIN)/python -m kith company
 
 rollback: $(VENV)/installed ## Point `current` at the release before (RELEASE=id for another)
 	@$(BIN)/python -m kith rollback

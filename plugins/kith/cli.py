@@ -1,4 +1,4 @@
-"""The commands behind `make run`, `make up`, `make down` and `make rollback`."""
+"""The commands behind `make run`, `make company`, `make up` and their like."""
 
 import datetime as dt
 import json
@@ -29,9 +29,10 @@ from kith.runs import (
     last_complete_day,
     requested_interval,
 )
-from kith.settings import Request, load_request, load_settings
+from kith.settings import REPOSITORY, Request, load_request, load_settings
 from kith.source_systems import source_systems, source_systems_script
 
+COMPANIES = REPOSITORY / "companies"
 POLL_SECONDS = 0.2
 
 
@@ -276,11 +277,28 @@ def rollback() -> int:
     return 0
 
 
+def company() -> int:
+    """Write a company folder after somebody's files."""
+    from kith.scaffold import scaffold, summary
+
+    request = load_request()
+    if not request.name or not request.files:
+        raise ConfigurationError(
+            "make company needs a name and a folder of files, such as "
+            "make company NAME=corner_shop FILES=/data/corner_shop"
+        )
+    done = scaffold(request.name, request.files, COMPANIES / request.name)
+    print(summary(done))
+    print(f"Run it: make run COMPANY={done.folder.relative_to(REPOSITORY)}")
+    return 0
+
+
 COMMANDS: dict[str, Callable[[], int]] = {
     "run": run,
     "up": up,
     "down": down,
     "rollback": rollback,
+    "company": company,
 }
 
 

@@ -36,12 +36,14 @@ class Settings:
 
 @dataclass(frozen=True)
 class Request:
-    """What `make run` and `make rollback` were asked for; None where nothing was."""
+    """What a command of make was asked for; None where nothing was."""
 
     company: Path
     from_day: str | None
     to_day: str | None
     release: str | None
+    name: str | None = None
+    files: Path | None = None
 
 
 def _default_memory_limit() -> str:
@@ -72,7 +74,7 @@ def load_settings() -> Settings:
 
 
 def load_request() -> Request:
-    """Read COMPANY, FROM, TO and RELEASE, as make passes them on."""
+    """Read COMPANY, FROM, TO, RELEASE, NAME and FILES, as make passes them on."""
     environment = os.environ
     company = environment.get("COMPANY") or load_settings().company
     return Request(
@@ -80,6 +82,10 @@ def load_request() -> Request:
         from_day=environment.get("FROM") or None,
         to_day=environment.get("TO") or None,
         release=environment.get("RELEASE") or None,
+        name=environment.get("NAME") or None,
+        files=(REPOSITORY / environment["FILES"]).resolve()
+        if environment.get("FILES")
+        else None,
     )
 
 
