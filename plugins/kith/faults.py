@@ -20,6 +20,8 @@ CURES = {
     "not_accepted": "correct the source, or `accepted_values` in sources.yml",
     "in_the_future": "correct the source's clock, or the column's time_zone or format "
     "in sources.yml",
+    "unknown_reference": "have the other table delivered whole, or declare orphans: "
+    "warn for the column's references in sources.yml",
     "repeated_header": "have the file delivered again as one table with one header",
     "unreadable_line": "have the file delivered again, or set options.delimiter, quote "
     "or encoding in sources.yml to what the file uses",
