@@ -180,7 +180,9 @@ class VolumeLimits(_Strict):
 class Paging(_Strict):
     """How a web service divides its rows."""
 
-    kind: Literal["none", "page", "offset", "cursor", "next_link"] = "none"
+    kind: Literal["none", "page", "offset", "cursor", "next_link"] = Field(
+        default="none", description="How one page leads to the next."
+    )
     size: int = Field(default=100, gt=0, description="Rows asked for at a time.")
     size_parameter: str | None = Field(
         default=None, description="Query parameter that takes the size."

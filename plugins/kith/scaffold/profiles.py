@@ -522,7 +522,7 @@ def _fractions(
             if commas and not any("." in value for value in values)
             else ()
         )
-        yield _Candidate(decimal("."), {}, doubts)
+        yield _Candidate(decimal("."), {"decimal": "."} if commas else {}, doubts)
     if comma >= 0.99 and commas:
         yield _Candidate(decimal(","), {"decimal": ","})
 
