@@ -210,6 +210,54 @@ def marts(orders: pd.DataFrame, as_of: str, names: list[str] = NAMES) -> Frames:
     }
 
 
+def _scores(
+    measure: str,
+    months: pd.DatetimeIndex,
+    answers: list[int],
+    touchpoints: list[str],
+    dimension: str = "overall",
+) -> pd.DataFrame:
+    """Scores by month, by touchpoint and in all: as dear as the answers are many."""
+    random = np.random.default_rng(len(touchpoints))
+    weights = random.dirichlet(np.ones(len(touchpoints)) / 2) * sum(answers)
+    cells = [
+        ("total", "month", "all", month, n)
+        for month, n in zip(months, answers, strict=True)
+        if n
+    ]
+    cells.append(("total", "all", "all", months[0], sum(answers)))
+    cells += [
+        ("touchpoint", "all", touchpoint, months[0], int(n) + 1)
+        for touchpoint, n in zip(touchpoints, weights, strict=True)
+    ]
+    names = ["breakdown", "period_grain", "touchpoint", "period_start", "n"]
+    rows = pd.DataFrame(cells, columns=names).assign(
+        measure=measure, dimension=dimension, is_complete=True
+    )
+    rows["score"] = np.where(rows.n < 30, None, random.normal(40, 20, len(rows)))
+    margin = 80 / np.sqrt(rows.n)
+    # Where all answers are alike the error is not known.
+    margin[rows.touchpoint == "alike"] = None
+    rows["interval_low"] = rows.score - margin
+    rows["interval_high"] = rows.score + margin
+    return rows
+
+
+def _cases(first: str, as_of: str, count: int) -> pd.DataFrame:
+    random = np.random.default_rng(count)
+    days = pd.date_range(first, as_of)
+    in_time = random.choice([True, False, None], count, p=[0.7, 0.25, 0.05])
+    return pd.DataFrame(
+        {
+            "is_complaint": random.random(count) < 0.8,
+            "state": np.where(in_time == False, "overdue", "resolved"),  # noqa: E712
+            "opened_date": days[random.integers(0, len(days), count)],
+            "is_answered_in_time": in_time,
+            "as_of_date": pd.Timestamp(as_of),
+        }
+    )
+
+
 def _deliveries(as_of: str) -> pd.DataFrame:
     rows = [
         ("shop", "transactions", dt.date.fromisoformat(as_of), "arrived", 4000, 3, 1),
@@ -249,6 +297,14 @@ def _checks(warnings: int) -> pd.DataFrame:
 
 _TYPES = """
 create schema customer; create schema segment; create schema operations;
+create schema satisfaction;
+create table satisfaction.satisfaction_scores (
+    measure varchar, dimension varchar, breakdown varchar, period_grain varchar,
+    touchpoint varchar, period_start date, is_complete boolean, n bigint,
+    score double, interval_low double, interval_high double);
+create table satisfaction.complaints (
+    is_complaint boolean, state varchar, opened_date date, is_answered_in_time boolean,
+    as_of_date date);
 create table customer.customers (customer_id varchar);
 create table customer.customer_values (
     customer_id varchar, order_count bigint, revenue_amount decimal(18, 2));
@@ -320,25 +376,52 @@ def page_of(run: Run) -> Path:
 
 def _grocer() -> tuple[Frames, str]:
     frames = marts(_orders(2469, "2017-01-01", "2017-12-31"), "2017-12-31")
-    return frames | {"operations.gate_results": _checks(4)}, "2017-12-31"
+    months = pd.date_range("2017-01-01", "2017-12-01", freq="MS")
+    places = ["till", "web_shop", "delivery", "hotline", "alike", "not_stated"]
+    scores = [
+        _scores("nps", months, [80, 90, 12, 0, *[70] * 8], places),
+        _scores("csat_top_two_pct", months, [300] * 12, places[:2]),
+    ]
+    return frames | {
+        "operations.gate_results": _checks(4),
+        "satisfaction.satisfaction_scores": pd.concat(scores),
+        "satisfaction.complaints": _cases("2017-01-01", "2017-12-31", 900),
+    }, "2017-12-31"
 
 
 def _unfinished() -> tuple[Frames, str]:
-    return marts(_orders(60, "2016-01-10", "2017-12-12"), "2017-12-12"), "2017-12-12"
+    """And a survey that just began."""
+    months = pd.DatetimeIndex(["2017-11-01", "2017-12-01"])
+    scores = _scores("nps", months, [20, 11], ["till", "web_shop"])
+    scores["is_complete"] = scores.period_start < "2017-12-01"
+    frames = marts(_orders(60, "2016-01-10", "2017-12-12"), "2017-12-12")
+    return frames | {"satisfaction.satisfaction_scores": scores}, "2017-12-12"
 
 
 def _ten_years() -> tuple[Frames, str]:
     """And large amounts, as in a currency of small value."""
     orders = _orders(150, "2008-01-01", "2017-12-31")
     orders["amount"] *= 450
-    return marts(orders, "2017-12-31"), "2017-12-31"
+    months = pd.date_range("2008-01-01", "2017-12-01", freq="MS")
+    places = [f"Counter {number} on the ground floor" for number in range(22)]
+    answers = list(np.random.default_rng(3).integers(0, 90, len(months)))
+    return marts(orders, "2017-12-31") | {
+        "satisfaction.satisfaction_scores": _scores("nps", months, answers, places),
+        "satisfaction.complaints": _cases("2008-01-01", "2017-12-31", 4000),
+    }, "2017-12-31"
 
 
 def _one_customer() -> tuple[Frames, str]:
     orders = pd.DataFrame(
         {"customer_id": ["person-1"], "day": pd.to_datetime(["2017-12-03"])}
     ).assign(amount=12.5)
-    return marts(orders, "2017-12-31"), "2017-12-31"
+    cases = _cases("2017-12-31", "2017-12-31", 1).assign(is_complaint=True)
+    return marts(orders, "2017-12-31") | {
+        "satisfaction.satisfaction_scores": _scores(
+            "nps", pd.DatetimeIndex(["2017-12-01"]), [1], ["till"]
+        ),
+        "satisfaction.complaints": cases,
+    }, "2017-12-31"
 
 
 def _long_names() -> tuple[Frames, str]:
@@ -349,7 +432,12 @@ def _long_names() -> tuple[Frames, str]:
         HOSTILE,
     ]
     orders = _orders(200, "2017-01-01", "2017-12-31")
-    return marts(orders, "2017-12-31", names), "2017-12-31"
+    months = pd.DatetimeIndex(["2017-11-01", "2017-12-01"])
+    return marts(orders, "2017-12-31", names) | {
+        "satisfaction.satisfaction_scores": _scores(
+            "csat_top_two_pct", months, [400, 400], names, dimension=HOSTILE
+        ),
+    }, "2017-12-31"
 
 
 def _events_only() -> tuple[Frames, str]:
@@ -386,6 +474,17 @@ RELEASES = {
     "long_names": _long_names,
     "events_only": _events_only,
     "nothing": _nothing,
+}
+
+# Charts on the page: six of customers and revenue, two per score, two of complaints.
+DRAWN = {
+    "grocer": 12,
+    "unfinished": 8,
+    "ten_years": 10,
+    "one_customer": 10,
+    "long_names": 8,
+    "events_only": 1,
+    "nothing": 0,
 }
 
 
@@ -558,6 +657,55 @@ def test_retention_grid_is_blank_where_a_month_is_not_over(releases: Any) -> Non
     assert grid[-1][5] == f"{overall:.0f}%"
 
 
+def test_scores_are_shown_with_answers_and_interval(releases: Any) -> None:
+    run, frames = releases["grocer"]
+    page = _Page(page_of(run))
+    scores = frames["satisfaction.satisfaction_scores"]
+
+    def cells(row: Any) -> list[str]:
+        if row.score is None:
+            return [f"{row.n}", "too few answers", "–"]
+        interval = f"{row.interval_low:.1f} to {row.interval_high:.1f}"
+        if np.isnan(row.interval_low):
+            interval = "–"
+        shown = [f"{row.n:,}", f"{row.score:.1f}", interval]
+        return [text.replace("-", "−") for text in shown]
+
+    nps = scores[scores.measure == "nps"]
+    by_month = nps.query("breakdown == 'total' and period_grain == 'month'")
+    expected = [
+        [f"{row.period_start:%b %Y}", *cells(row)] for row in by_month.itertuples()
+    ]
+    expected.insert(3, ["Apr 2017", "0", "no answers", "–"])
+    assert expected[2] == ["Mar 2017", "12", "too few answers", "–"]
+    assert page.tables["NPS by month"][1:] == expected
+    by_place = nps[nps.breakdown == "touchpoint"].sort_values("n", ascending=False)
+    shown = page.tables["NPS by touchpoint"][1:]
+    assert shown[-1][0] == "Not stated"
+    assert sorted(row[1:] for row in shown) == sorted(map(cells, by_place.itertuples()))
+    assert "CSAT by month" in page.tables
+    assert "Grey crosses: fewer than 30 answers." in page.source
+
+
+def test_complaints_are_counted_by_month_of_opening(releases: Any) -> None:
+    run, frames = releases["grocer"]
+    page = _Page(page_of(run))
+    cases = frames["satisfaction.complaints"].query("is_complaint")
+    shown = page.tables["Complaints answered within 24 hours"][1:]
+    for line, (month, group) in zip(
+        shown, cases.groupby(cases.opened_date.dt.to_period("M")), strict=True
+    ):
+        came = int((group.is_answered_in_time == True).sum())  # noqa: E712
+        late = int((group.is_answered_in_time == False).sum())  # noqa: E712
+        assert line == [
+            *(f"{month:%b %Y}", f"{len(group)}", f"{came}", f"{late}"),
+            *(f"{len(group) - came - late}", f"{100 * came / (came + late):.1f}%"),
+        ]
+    states = {row[0]: row[1] for row in page.tables["Complaints by state"][1:]}
+    assert states["Overdue"] == str((cases.state == "overdue").sum())
+    assert states["Reopened"] == "0"
+
+
 def test_last_complete_month_is_compared_with_the_year_before(releases: Any) -> None:
     run, frames = releases["unfinished"]
     months = _by_month(frames)
@@ -616,7 +764,7 @@ def test_deliveries_are_summed_and_missing_feeds_named(releases: Any) -> None:
     assert "Feeds that no source provides: tickets." in page.source
 
 
-@pytest.mark.parametrize(("name", "empty"), [("nothing", 8), ("events_only", 7)])
+@pytest.mark.parametrize(("name", "empty"), [("nothing", 10), ("events_only", 9)])
 def test_without_orders_each_chart_says_so(
     releases: Any, name: str, empty: int
 ) -> None:
@@ -629,7 +777,7 @@ def test_text_from_data_cannot_become_markup(releases: Any) -> None:
     page = _Page(page_of(releases["long_names"][0]))
     assert page.title == f"{HOSTILE}: customer report, 31 Dec 2017"
     assert "img" not in page.tags
-    assert page.source.count("</script>") == 6 + 2, "one per chart, and two at the end"
+    assert page.source.count("</script>") == 8 + 2, "one per chart, and two at the end"
 
 
 def test_page_is_small_read_only_and_made_with_one_bundle(
@@ -725,7 +873,7 @@ def test_page_in_a_browser(
         page.wait_for_function(
             f"document.querySelectorAll('.chart svg').length == {drawn}"
         )
-        assert drawn == {"nothing": 0, "events_only": 1}.get(name, 6)
+        assert drawn == DRAWN[name]
         picture = tmp_path / f"{name}_{width}.png"
         page.screenshot(path=picture, full_page=True)
         assert picture.stat().st_size > 10_000

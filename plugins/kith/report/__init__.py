@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from kith.database import connect
 from kith.errors import PublicationError
-from kith.report import charts, formats
+from kith.report import charts, formats, satisfaction
 from kith.report.figures import Figures, Row, read_figures
 from kith.runs import Run
 
@@ -69,7 +69,7 @@ def render(run: Run, release: Path) -> str:
         manifest=manifest,
         as_of=as_of,
         published_at=dt.datetime.fromisoformat(manifest["published_at"]),
-        activity_states=run.company.activity_states,
+        company=run.company,
         figures=figures,
         tiles=_tiles(figures, currency),
         rows_of_charts=[
@@ -79,6 +79,7 @@ def render(run: Run, release: Path) -> str:
                 charts.segment_shares(figures),
                 charts.segment_averages(figures, currency),
             ],
+            *satisfaction.rows_of_charts(figures, run.company),
         ],
         retention=_retention(figures),
         # A script of an installed package, no data; it must not end its element.

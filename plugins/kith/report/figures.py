@@ -83,6 +83,48 @@ where measure = 'revenue' and share_pct is not null
 order by top_pct
 """
 
+# NPS and CSAT about the whole; of a company that asks about dimensions only, about the
+# one with most answers.
+_SCORES = """
+with asked as (
+    select measure, dimension
+    from satisfaction.satisfaction_scores
+    where measure in ('nps', 'csat_top_two_pct')
+        and breakdown = 'total' and period_grain = 'all' and n > 0
+    qualify row_number() over (
+        partition by measure order by dimension = 'overall' desc, n desc, dimension
+    ) = 1
+)
+select
+    measure, dimension, breakdown, period_grain, touchpoint, period_start as month,
+    is_complete, n, score, interval_low, interval_high
+from satisfaction.satisfaction_scores inner join asked using (measure, dimension)
+where (breakdown = 'total' and period_grain in ('month', 'all'))
+    or (breakdown = 'touchpoint' and period_grain = 'all')
+order by month, n desc, touchpoint
+"""
+
+_COMPLAINTS = """
+select
+    date_trunc('month', opened_date)::date as month,
+    last_day(any_value(opened_date)) <= any_value(as_of_date) as is_complete,
+    count(*) as case_count,
+    count(*) filter (where is_answered_in_time) as in_time_count,
+    count(*) filter (where not is_answered_in_time) as late_count,
+    count(*) filter (where is_answered_in_time is null) as unknown_count
+from satisfaction.complaints
+where is_complaint
+group by month
+order by month
+"""
+
+_COMPLAINT_STATES = """
+select state, count(*) as case_count
+from satisfaction.complaints
+where is_complaint
+group by state
+"""
+
 _DELIVERIES = """
 select
     source_name || '.' || table_name as table_name,
@@ -120,8 +162,9 @@ class Figures:
     """What the page shows, as read from the marts.
 
     `months` runs from the first order to the as-of month, without a gap; `cohorts`
-    holds the newest ones only, of `cohort_count` in all. Revenue includes that of
-    unidentified customers, so that totals agree with the source.
+    holds the newest ones only, of `cohort_count` in all; `complaints` counts them by
+    month of opening, months without any left out. Revenue includes that of unidentified
+    customers, so that totals agree with the source.
     """
 
     totals: Row
@@ -132,6 +175,9 @@ class Figures:
     cohorts: list[Row]
     cohort_count: int
     concentration: list[Row]
+    scores: list[Row]
+    complaints: list[Row]
+    complaint_states: dict[str, int]
     deliveries: list[Row]
     feeds_not_provided: list[str]
     checks: list[Row]
@@ -181,6 +227,12 @@ def read_figures(
             "select count(distinct cohort_month) as cohort_count from segment.cohorts",
         )[0]["cohort_count"],
         concentration=_rows(connection, _CONCENTRATION),
+        scores=_rows(connection, _SCORES),
+        complaints=_rows(connection, _COMPLAINTS),
+        complaint_states={
+            row["state"]: row["case_count"]
+            for row in _rows(connection, _COMPLAINT_STATES)
+        },
         deliveries=_rows(connection, _DELIVERIES),
         feeds_not_provided=[
             row["table_name"] for row in _rows(connection, _FEEDS_NOT_PROVIDED)

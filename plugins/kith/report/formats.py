@@ -16,6 +16,11 @@ def percent(value: float | None) -> str:
     return MISSING if value is None else f"{value:,.1f}%"
 
 
+def score(value: float) -> str:
+    """`39.8` or `−5.0`, of a score with its own limits."""
+    return f"{value:,.1f}".replace("-", "−")
+
+
 def cents(value: Any) -> str:
     """`4,596,039.58`, for tables."""
     return MISSING if value is None else f"{value:,.2f}"
