@@ -271,7 +271,9 @@ from feeds.tickets;
 insert into operations.source_deliveries by name
 from range(366) as t (i)
 select 'shop' as source_name, 'orders' as table_name, date '2024-01-01' + i::int as day,
-    'arrived' as status, 10 as row_count, 0 as quarantined_count, 0 as duplicate_count,
+    true as is_expected, 'arrived' as status, 10 as row_count, 0 as quarantined_count,
+    0 as duplicate_count, 2 as late_count, 0 as out_of_window_count,
+    'none' as late_alert, 0.5 as newest_row_age_hours, 'fresh' as freshness,
     date '2024-12-31' as as_of_date;
 insert into operations.quarantined_rows by name
 select 'shop' as source_name, 'orders' as table_name, 'orders.csv' as file,

@@ -246,6 +246,16 @@ MUTATIONS: dict[tuple[str, str], str] = {
     "where day = '2024-03-01'",
     (
         "operations.source_deliveries",
+        "On no day more rows came too late than the table's limit allows",
+    ): "update operations.source_deliveries set late_alert = 'warning', "
+    "out_of_window_count = 3 where day = '2024-03-01'",
+    (
+        "operations.source_deliveries",
+        "At the as-of date no table is older than its freshness allows",
+    ): "update operations.source_deliveries set freshness = 'warn', "
+    "newest_row_age_hours = 30 where day = '2024-12-31'",
+    (
+        "operations.source_deliveries",
         "The last seven days brought half to double the rows of a usual week",
     ): "update operations.source_deliveries set row_count = 4 where day > '2024-12-24'",
     (

@@ -21,6 +21,24 @@ EXPECTATIONS = [
         """,
     ),
     gxe.UnexpectedRowsExpectation(
+        description="On no day more rows came too late than the table's limit allows",
+        severity=FailureSeverity.WARNING,
+        unexpected_rows_query="""
+            select source_name, table_name, day, out_of_window_count, row_count
+            from {batch}
+            where late_alert <> 'none'
+        """,
+    ),
+    gxe.UnexpectedRowsExpectation(
+        description="At the as-of date no table is older than its freshness allows",
+        severity=FailureSeverity.WARNING,
+        unexpected_rows_query="""
+            select source_name, table_name, newest_row_age_hours, freshness
+            from {batch}
+            where day = as_of_date and freshness <> 'fresh'
+        """,
+    ),
+    gxe.UnexpectedRowsExpectation(
         description=(
             "The last seven days brought half to double the rows of a usual week"
         ),

@@ -25,13 +25,13 @@ from kith.faults import CURES, SHOWN_CHARACTERS, Fault, Rule, repeated_header
 from kith.pull import (
     Manifest,
     PulledFile,
-    business_day,
     newest_attempt,
     workspace,
 )
 from kith.runs import Run
 from kith.storage import move_durably
 from kith.volume import check_days, check_snapshot
+from kith.windows import business_day
 
 _OWN_COLUMNS = {"loaded_at", "row_key"}
 # Enough to know what is usual, and few enough to be read each time.
@@ -263,6 +263,7 @@ def _split(
         + manifest.rows_after_interval,
         "out_of_window": manifest.rows_out_of_window,
         "late": [late.model_dump(mode="json") for late in manifest.late],
+        "missed": manifest.missed and manifest.missed.model_dump(mode="json"),
         "admitted": good - dropped,
         "quarantined": manifest.rows_taken - good + manifest.rejects,
         "duplicates": dropped,
@@ -345,7 +346,7 @@ def _write_good_rows(
             *, timestamp '{delivery.manifest.delivered_at}' as loaded_at{row_key}
         from (select {typed} from {delivery.relation} where _kith_good)
     """
-    with reading(f"{table.full_name}: {_names(delivery.manifest.files)}"):
+    with reading(f"{table.full_name}: {_names(delivery.manifest.files)}", table):
         return _write(connection, query, data)
 
 

@@ -15,9 +15,22 @@ from typing import Any
 
 import duckdb
 
-from kith.company import Company, SourceTable, feed_names
-from kith.database import connect, literal, quote
+from kith.company import Company, Freshness, Period, SourceTable, feed_names
+from kith.database import connect, fetch_row, literal, quote
+from kith.deliveries import (
+    Delivery,
+    admitted_deliveries,
+    admitted_intervals,
+    day_bounds,
+    day_counts_sql,
+    instant_bounds,
+    late_counts,
+    newest_readers,
+    owned_sql,
+    spans,
+)
 from kith.errors import BuildError
+from kith.references import hold_orphans_back
 from kith.runs import Interval, Run
 from kith.settings import REPOSITORY, child_environment, load_settings
 
@@ -64,28 +77,25 @@ _QUARANTINED_ROWS = {
     "payload_hash": "varchar",
     "day": "date",
 }
+_SOURCE_TABLES = {
+    "source_name": "varchar",
+    "table_name": "varchar",
+    "is_incremental": "boolean",
+    "late_limit_pct": "double",
+    "warn_after_hours": "double",
+    "error_after_hours": "double",
+}
 _ADMITTED_DAYS = {
+    "source_name": "varchar",
+    "table_name": "varchar",
     "day": "date",
     "row_count": "bigint",
     "quarantined_count": "bigint",
     "duplicate_count": "bigint",
+    "late_count": "bigint",
+    "out_of_window_count": "bigint",
+    "newest_at": "timestamp",
 }
-
-
-def admitted_intervals(run: Run, table: SourceTable) -> list[Interval]:
-    """Intervals of a table whose rows count, in the order of their days.
-
-    All intervals of an incremental table; of a snapshot only the newest.
-    """
-    folder = run.admitted(table.full_name)
-    intervals = sorted(
-        (
-            Interval.from_slug(report.parent.name)
-            for report in folder.glob("[0-9]*-[0-9]*/report.json")
-        ),
-        key=lambda interval: (interval.to_day, interval.from_day),
-    )
-    return intervals if table.rules.cursor else intervals[-1:]
 
 
 def as_of_date(run: Run) -> dt.date:
@@ -209,47 +219,130 @@ def prepare_warehouse(run: Run) -> None:
     for stale in run.warehouse.parent.glob("kith_build.duckdb*"):
         stale.unlink()
     with connect(run.warehouse, scratch=run.folder / "scratch") as warehouse:
+        warehouse.execute("create schema kith")
+        warehouse.execute(
+            "create temp table superseded "
+            "(table_name varchar, day date, row_count bigint)"
+        )
         for table in run.company.sources:
             warehouse.execute(f"create schema if not exists {quote(table.source)}")
             warehouse.execute(
                 f"create view {quote(table.source)}.{quote(table.name)} as "
                 + _source_sql(warehouse, run, table)
             )
-        warehouse.execute("create schema kith")
         _write_control_tables(warehouse, run)
+        hold_orphans_back(warehouse, run)
 
 
 def _source_sql(
     warehouse: duckdb.DuckDBPyConnection, run: Run, table: SourceTable
 ) -> str:
-    folder = run.admitted(table.full_name)
-    files = [
-        str(folder / interval.slug / "data.parquet")
-        for interval in admitted_intervals(run, table)
-    ]
-    if not files:
+    deliveries = admitted_deliveries(run, table)
+    if not deliveries:
         columns = [
             f"cast(null as {column.data_type}) as {quote(column.name)}"
             for column in table.columns
         ]
         return f"select {', '.join(columns)} where false"
-    rows = f"read_parquet([{', '.join(map(literal, files))}], union_by_name = true)"
-    key = ", ".join(map(quote, table.rules.key or ["row_key"]))
-    repeated = f"select {key} from {rows} group by {key} having count(*) > 1"
-    # Admission leaves each key once per interval, so one interval needs no second
-    # look. Of a key in several intervals the row with the latest cursor counts, then
-    # the latest load: as admission does within one delivery, so that the outcome is
-    # the same whether the days came at once, one by one, or in disorder.
-    if len(files) == 1 or not warehouse.execute(f"{repeated} limit 1").fetchone():
+    rows = _counted_rows(run, table, deliveries)
+    # Admission leaves each key once per delivery, and a row that holds its cursor in
+    # its key lies on one day, which one delivery owns.
+    key = table.rules.key
+    if len(deliveries) == 1 or not key or table.rules.cursor in key:
         return f"select * from {rows}"
-    order = f"{quote(table.rules.cursor or '')} desc, loaded_at desc"
-    return f"""
-        with repeated_keys as ({repeated})
-        select * from {rows} anti join repeated_keys using ({key})
-        union all by name
-        select * from {rows} semi join repeated_keys using ({key})
-        qualify row_number() over (partition by {key} order by {order}) = 1
+    # Sorting the hashes takes half the time and memory of grouping by the keys.
+    hashed = f"hash({', '.join(map(quote, key))})"
+    repeated = f"kith.{quote(f'repeated_{table.source}__{table.name}')}"
+    (count,) = fetch_row(
+        warehouse,
+        f"""
+        create table {repeated} as
+        select distinct hashed
+        from (
+            select hashed, lag(hashed) over (order by hashed) as previous
+            from (select {hashed} as hashed from {rows})
+        )
+        where hashed = previous
+        """,
+    )
+    if not count:
+        warehouse.execute(f"drop table {repeated}")
+        return f"select * from {rows}"
+    # Of a key in several deliveries the row with the latest cursor counts, then the
+    # latest load: as admission does within one delivery, so that the outcome is the
+    # same whether the days came at once, one by one, or in disorder.
+    ranked = f"""
+        select *, row_number() over (
+            partition by {", ".join(map(quote, key))}
+            order by {quote(table.rules.cursor or "")} desc, loaded_at desc
+        ) as _kith_rank
+        from {rows}
+        where {hashed} in (select hashed from {repeated})
     """
+    _count_superseded(warehouse, run, table, ranked)
+    return f"""
+        select * from {rows} where {hashed} not in (select hashed from {repeated})
+        union all by name
+        select * exclude (_kith_rank) from ({ranked}) where _kith_rank = 1
+    """
+
+
+def _counted_rows(run: Run, table: SourceTable, deliveries: list[Delivery]) -> str:
+    """SQL of the admitted rows of each delivery on the days that belong to it."""
+    owned: dict[int, list[Interval]] = {}
+    for span in spans(deliveries):
+        owned.setdefault(span.number, []).append(span.days)
+    files = {number: deliveries[number].folder / "data.parquet" for number in owned}
+    # A snapshot is one delivery, and counts whole.
+    whole = [number for number in owned if owned[number] == [deliveries[number].window]]
+    partly = [number for number in owned if number not in whole]
+    parts = []
+    if whole:
+        paths = ", ".join(literal(str(files[number])) for number in whole)
+        parts.append(f"select * from read_parquet([{paths}], union_by_name = true)")
+    if partly:
+        parts.append(
+            "select * from "
+            + owned_sql(
+                [files[number] for number in partly],
+                [
+                    (index, *_bounds(run, table, days))
+                    for index, number in enumerate(partly)
+                    for days in owned[number]
+                ],
+                quote(table.rules.cursor or ""),
+            )
+        )
+    return f"({' union all by name '.join(parts)})"
+
+
+def _bounds(run: Run, table: SourceTable, days: Interval) -> tuple[str, str]:
+    if _has_date_cursor(table):
+        return day_bounds(days)
+    return instant_bounds(days, run.company.time_zone)
+
+
+def _has_date_cursor(table: SourceTable) -> bool:
+    cursor = table.rules.cursor
+    return cursor is not None and table.column(cursor).data_type.lower() == "date"
+
+
+def _count_superseded(
+    warehouse: duckdb.DuckDBPyConnection, run: Run, table: SourceTable, ranked: str
+) -> None:
+    """Note by day the rows of which a newer delivery has the key."""
+    day = quote(table.rules.cursor or "")
+    if not _has_date_cursor(table):
+        zone = literal(run.company.time_zone)
+        day = f"cast({day} at time zone 'UTC' at time zone {zone} as date)"
+    warehouse.execute(
+        f"""
+        insert into superseded
+        select {literal(table.full_name)}, {day}, count(*)
+        from ({ranked}) where _kith_rank > 1
+        group by all
+        """
+    )
 
 
 def _write_control_tables(warehouse: duckdb.DuckDBPyConnection, run: Run) -> None:
@@ -272,17 +365,20 @@ def _write_control_tables(warehouse: duckdb.DuckDBPyConnection, run: Run) -> Non
             "first_day": run.company.first_day,
         },
     )
-    warehouse.execute(
-        "create table kith.source_tables "
-        "(source_name varchar, table_name varchar, is_incremental boolean)"
-    )
-    warehouse.executemany(
-        "insert into kith.source_tables values (?, ?, ?)",
-        [
-            (table.source, table.name, table.rules.cursor is not None)
-            for table in run.company.sources
-        ],
-    )
+    _create_table(warehouse, "kith.source_tables", _SOURCE_TABLES)
+    for table in run.company.sources:
+        limits = table.freshness or Freshness()
+        warehouse.execute(
+            "insert into kith.source_tables values (?, ?, ?, ?, ?, ?)",
+            [
+                table.source,
+                table.name,
+                table.rules.cursor is not None,
+                table.rules.late_limit_pct,
+                _hours(limits.warn_after),
+                _hours(limits.error_after),
+            ],
+        )
     warehouse.execute(
         "create table kith.feeds_provided (feed varchar, is_provided boolean)"
     )
@@ -296,51 +392,140 @@ def _write_control_tables(warehouse: duckdb.DuckDBPyConnection, run: Run) -> Non
         _create_from_files(warehouse, f"kith.{name}", columns, files)
 
 
+def _hours(period: Period | None) -> float | None:
+    if period is None:
+        return None
+    return period.count * {"minute": 1 / 60, "hour": 1, "day": 24}[period.period]
+
+
 def _write_door_tables(
     warehouse: duckdb.DuckDBPyConnection, run: Run, as_of: dt.date
 ) -> None:
-    """What admission counted, and what it refused, over the intervals that count."""
-    quarantine_files: list[Path] = []
-    warehouse.execute(
-        "create table kith.admitted_days (source_name varchar, table_name varchar, "
-        + ", ".join(f"{name} {kind}" for name, kind in _ADMITTED_DAYS.items())
-        + ")"
-    )
+    """What admission counted, and what it refused, over the deliveries that count."""
+    _create_table(warehouse, "kith.admitted_days", _ADMITTED_DAYS)
+    _create_table(warehouse, "kith.quarantined_rows", _QUARANTINED_ROWS)
     for table in run.company.sources:
-        files = []
-        for interval in admitted_intervals(run, table):
-            folder = run.admitted(table.full_name) / interval.slug
-            files.append((folder / "days.parquet", _delivered_at(folder)))
-            refused = run.quarantine(table.full_name) / interval.slug / "rows.parquet"
-            if refused.is_file():
-                quarantine_files.append(refused)
-        if not files:
+        deliveries = admitted_deliveries(run, table)
+        if not deliveries:
             continue
-        # A day that two intervals cover counts as the newer delivery had it.
-        deliveries = " union all ".join(
-            f"select *, {literal(delivered_at)} as delivered_at "
-            f"from read_parquet({literal(str(path))})"
-            for path, delivered_at in files
-        )
-        day = "day" if table.rules.cursor else f"cast({literal(str(as_of))} as date)"
-        warehouse.execute(
+        if table.rules.cursor:
+            _write_days(warehouse, run, table, deliveries)
+        else:
+            days = literal(str(deliveries[0].folder / "days.parquet"))
+            warehouse.execute(
+                f"""
+                insert into kith.admitted_days by name
+                select
+                    {literal(table.source)} as source_name,
+                    {literal(table.name)} as table_name,
+                    date '{as_of}' as day,
+                    row_count,
+                    quarantined_count,
+                    duplicate_count,
+                    0 as late_count,
+                    0 as out_of_window_count
+                from read_parquet({days})
+                """
+            )
+        _write_quarantined(warehouse, run, table, deliveries)
+
+
+def _write_days(
+    warehouse: duckdb.DuckDBPyConnection,
+    run: Run,
+    table: SourceTable,
+    deliveries: list[Delivery],
+) -> None:
+    """A row for each day that was delivered, or of which a row came too late for it."""
+    late = [
+        f"(date '{day}', {late}, {out_of_window})"
+        for day, (late, out_of_window) in late_counts(warehouse, deliveries).items()
+    ]
+    newest_at = "newest_at"
+    if _has_date_cursor(table):
+        # A day without a time is as new as can be: it ends when the day ends.
+        zone = literal(run.company.time_zone)
+        midnight = "cast(day as timestamp) + interval 1 day"
+        newest_at = f"timezone('UTC', timezone({zone}, {midnight}))"
+    warehouse.execute(
+        f"""
+        insert into kith.admitted_days by name
+        select
+            {literal(table.source)} as source_name,
+            {literal(table.name)} as table_name,
+            day,
+            days.row_count - coalesce(later.row_count, 0) as row_count,
+            coalesce(quarantined_count, 0) as quarantined_count,
+            coalesce(duplicate_count, 0) + coalesce(later.row_count, 0)
+                as duplicate_count,
+            coalesce(late_count, 0) as late_count,
+            coalesce(out_of_window_count, 0) as out_of_window_count,
+            case when days.row_count > 0 then {newest_at} end as newest_at
+        from {day_counts_sql(deliveries)} as days
+        full join (
+            values {", ".join(late) or "(cast(null as date), 0, 0)"}
+        ) as late (day, late_count, out_of_window_count) using (day)
+        left join (
+            from superseded where table_name = {literal(table.full_name)}
+        ) as later using (day)
+        where day is not null
+        """
+    )
+
+
+def _write_quarantined(
+    warehouse: duckdb.DuckDBPyConnection,
+    run: Run,
+    table: SourceTable,
+    deliveries: list[Delivery],
+) -> None:
+    """Refused rows of each delivery on the days that belong to it.
+
+    A row of no day of the window (illegible, or in the future) comes with each delivery
+    of its file, so that it counts as the newest of them has it.
+    """
+    folder = run.quarantine(table.full_name)
+    files = [folder / each.folder.name / "rows.parquet" for each in deliveries]
+    kept = [number for number, file in enumerate(files) if file.is_file()]
+    if not kept:
+        return
+    index = {number: index for index, number in enumerate(kept)}
+    paths = [files[number] for number in kept]
+    dated = [
+        (index[span.number], *day_bounds(span.days))
+        for span in spans(deliveries)
+        if span.number in index
+    ]
+    undated = ", ".join(
+        f"({index[number]}, {literal(origin)}, {', '.join(day_bounds(window))})"
+        for origin, number in newest_readers(deliveries).items()
+        for window in [deliveries[number].window]
+        if number in index
+    )
+    columns = ", ".join(_QUARANTINED_ROWS)
+    parts = []
+    if dated:
+        parts.append(f"select {columns} from {owned_sql(paths, dated, 'day')}")
+    if undated:
+        listed = ", ".join(literal(str(path)) for path in paths)
+        parts.append(
             f"""
-            insert into kith.admitted_days
-            select {literal(table.source)}, {literal(table.name)}, {day},
-                row_count, quarantined_count, duplicate_count
-            from ({deliveries})
-            qualify row_number() over (partition by day order by delivered_at desc) = 1
+            select {columns}
+            from read_parquet([{listed}], union_by_name = true) as found
+            inner join (values {undated}) as newest (number, origin, low, high)
+                on found.file_index = newest.number
+                and found.file = newest.origin
+                and coalesce(found.day < newest.low or found.day >= newest.high, true)
             """
         )
-    _create_from_files(
-        warehouse, "kith.quarantined_rows", _QUARANTINED_ROWS, quarantine_files
-    )
+    warehouse.execute(f"insert into kith.quarantined_rows {' union all '.join(parts)}")
 
 
-def _delivered_at(admitted_folder: Path) -> str:
-    return str(
-        json.loads((admitted_folder / "report.json").read_text())["delivered_at"]
-    )
+def _create_table(
+    warehouse: duckdb.DuckDBPyConnection, name: str, columns: dict[str, str]
+) -> None:
+    listed = ", ".join(f"{column} {kind}" for column, kind in columns.items())
+    warehouse.execute(f"create table {name} ({listed})")
 
 
 def _create_from_files(
@@ -349,16 +534,11 @@ def _create_from_files(
     columns: dict[str, str],
     files: list[Path],
 ) -> None:
-    """Create a table from Parquet files of that shape, empty when there are none.
-
-    Equal rows count once: a faulty row whose day cannot be read comes with each
-    interval of its file.
-    """
-    listed = ", ".join(f"{column} {kind}" for column, kind in columns.items())
-    warehouse.execute(f"create table {name} ({listed})")
+    """Create a table from Parquet files of that shape, empty when there are none."""
+    _create_table(warehouse, name, columns)
     if files:
         paths = ", ".join(literal(str(path)) for path in files)
         warehouse.execute(
-            f"insert into {name} select distinct {', '.join(columns)} "
+            f"insert into {name} select {', '.join(columns)} "
             f"from read_parquet([{paths}], union_by_name = true)"
         )

@@ -72,6 +72,14 @@ def hashed_columns(
     return hashed
 
 
+def hashed_text(
+    connection: duckdb.DuckDBPyConnection, table: SourceTable, text: str
+) -> str:
+    """SQL of the keyed hash of a text that is not to be kept, such as a broken line."""
+    _set_pads(connection, table)
+    return _hmac(text)
+
+
 def key_id() -> str:
     """Which key made the hashes: tells keys apart without telling the key."""
     connection = duckdb.connect()

@@ -9,24 +9,33 @@ import fcntl
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import Any
-from zoneinfo import ZoneInfo
 
 import duckdb
 from pydantic import BaseModel
 
-from kith.casts import declared_types, is_time, typed_sql
 from kith.company import SourceTable
 from kith.connections import Connection, environment_connection
-from kith.connectors import ROW_NUMBER, Fetched, Request, files, reading
+from kith.connectors import ROW_NUMBER, Fetched, Request, is_personal, reading
 from kith.database import connect, fetch_row, literal, quote
+from kith.deliveries import admitted_deliveries, find_missed, past_of
 from kith.errors import DeliveryError
 from kith.runs import Interval, Run
 from kith.storage import move_durably, sha256
+from kith.windows import (
+    LateRows,
+    MissedRows,
+    Share,
+    share,
+    window_of,
+)
 
-_CONNECTORS = {"files": files.fetch}
+_CONNECTORS = {
+    "files": "kith.connectors.files",
+    "sql": "kith.connectors.sql",
+    "rest": "kith.connectors.rest",
+}
 
 
 class PulledFile(BaseModel):
@@ -47,27 +56,20 @@ class PulledFile(BaseModel):
     rejects_stored: str | None
 
 
-class LateRows(BaseModel):
-    """Rows of a business day that came to the source on a later one."""
-
-    day: dt.date
-    arrival_day: dt.date
-    rows: int
-    is_out_of_window: bool
-
-
 class Manifest(BaseModel):
     """What an attempt holds, and where it comes from.
 
-    Every row seen was taken, or lies before or after the window, or came too late for
-    any (out of it). `late` tells of those taken that came late, and of those out of the
-    window. `watermark` is the newest cursor of the window that was seen.
+    Each row seen was taken, or belongs before or after the window, or came too late for
+    any. `late` tells of those taken that came late, and of those out of the window that
+    came in its days; `missed` of those that came unseen to earlier days.
+    `watermark` is the newest cursor of the window, `key_id` tells which key made the
+    hashes of identifiers.
     """
 
     table: str
     from_day: dt.date
     to_day: dt.date
-    window_from_day: dt.date
+    window_from_day: dt.date | None = None
     attempt: str
     delivered_at: dt.datetime
     files: list[PulledFile]
@@ -75,15 +77,17 @@ class Manifest(BaseModel):
     rows_taken: int
     rows_before_interval: int
     rows_after_interval: int
-    rows_out_of_window: int
-    late: list[LateRows]
+    rows_out_of_window: int = 0
+    late: list[LateRows] = []
+    missed: MissedRows | None = None
     rejects: int
     watermark: dt.datetime | dt.date | None
+    key_id: str | None = None
 
     @property
     def window(self) -> Interval:
         """The business days that this attempt delivers."""
-        return Interval(self.window_from_day, self.to_day)
+        return Interval(self.window_from_day or self.from_day, self.to_day)
 
 
 def pull_table(
@@ -100,29 +104,56 @@ def pull_table(
     Raises DeliveryError when files are missing or cannot be read.
     """
     declared = run.company.table(table)
+    window = window_of(declared, run.interval)
     with run.stage("pull", table) as figures, workspace(run.raw(table)) as work:
         delivered_at = dt.datetime.now(dt.UTC).replace(tzinfo=None)
         folder = work / "attempt"
         folder.mkdir()
+        earlier = admitted_deliveries(run, declared) if declared.rules.cursor else []
         with connect(scratch=work / "scratch") as connection:
             request = Request(
                 table=declared,
                 company_folder=run.company.folder,
                 time_zone=run.company.time_zone,
-                window=run.interval,
-                past=None,
+                window=window,
+                past=past_of(window, earlier),
                 workspace=work,
                 duckdb=connection,
                 find_connection=find_connection,
             )
-            fetched = _CONNECTORS[declared.rules.connector](request)
-            manifest = _land(connection, run, declared, fetched, delivered_at, folder)
+            fetched = _connector(declared.rules.connector)(request)
+            manifest = _land(run, request, fetched, delivered_at, folder)
+            in_past = [f.rows_in_past for f in fetched if f.rows_in_past is not None]
+            if request.past and in_past:
+                manifest = _with_missed(
+                    manifest,
+                    find_missed(
+                        connection, earlier, request.past, run.interval, sum(in_past)
+                    ),
+                )
         (folder / "manifest.json").write_text(manifest.model_dump_json(indent=2))
         move_durably(folder, run.raw(table) / run.interval.slug / manifest.attempt)
         figures["files"] = len(manifest.files)
         figures["rows"] = manifest.rows_taken
         figures["rejects"] = manifest.rejects
+        figures["out_of_window"] = manifest.rows_out_of_window
         figures["bytes"] = sum(file.bytes for file in manifest.files)
+
+
+def _connector(name: str) -> Callable[[Request], list[Fetched]]:
+    # Imported when needed, since some of them cost seconds.
+    fetch: Callable[[Request], list[Fetched]] = import_module(_CONNECTORS[name]).fetch
+    return fetch
+
+
+def _with_missed(manifest: Manifest, missed: MissedRows) -> Manifest:
+    return manifest.model_copy(
+        update={
+            "missed": missed,
+            "rows_seen": manifest.rows_seen + missed.rows,
+            "rows_out_of_window": manifest.rows_out_of_window + missed.rows,
+        }
+    )
 
 
 def newest_attempt(run: Run, table: str) -> tuple[Path, Manifest]:
@@ -150,155 +181,146 @@ def workspace(folder: Path) -> Iterator[Path]:
     with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         shutil.rmtree(work, ignore_errors=True)
-        work.mkdir()
-        yield work
-        shutil.rmtree(work)
+        # What a connector works on may hold plain identifiers.
+        work.mkdir(mode=0o700)
+        try:
+            yield work
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
 
 
 def _land(
-    connection: duckdb.DuckDBPyConnection,
     run: Run,
-    table: SourceTable,
+    request: Request,
     fetched: list[Fetched],
     delivered_at: dt.datetime,
     folder: Path,
 ) -> Manifest:
-    landed, before, after = [], 0, 0
-    watermarks: list[Any] = []
+    table, connection = request.table, request.duckdb
+    landed: list[PulledFile] = []
+    shares: list[Share] = []
     for number, delivery in enumerate(fetched, 1):
         stem = f"{number:04}_{Path(delivery.origin).name.split('.')[0]}"
         stored = folder / f"{stem}.parquet"
-        with reading(f"{table.full_name}: {delivery.origin}"):
-            share = _share(connection, run, table, delivery, delivered_at)
-            _store(connection, delivery, share.condition, stored)
+        with reading(f"{table.full_name}: {delivery.origin}", table):
+            part = share(
+                connection,
+                table,
+                request.window,
+                request.time_zone,
+                delivery,
+                delivered_at,
+            )
+            _store(connection, table, delivery, part.condition, stored)
         rejects = None
         if delivery.rejects:
-            rejects = delivery.rejects.rename(folder / f"{stem}.rejects.parquet").name
+            rejects = folder / f"{stem}.rejects.parquet"
+            _store_rejects(connection, table, delivery.rejects, rejects)
+        shares.append(part)
         landed.append(
             PulledFile(
                 origin=delivery.origin,
                 stored=stored.name,
-                rows=share.taken,
+                rows=part.taken,
                 bytes=stored.stat().st_size,
                 sha256=sha256(stored),
                 columns=delivery.columns,
                 has_schema=delivery.has_schema,
                 rows_seen=delivery.rows,
                 rejects=delivery.reject_count,
-                rejects_stored=rejects,
+                rejects_stored=rejects.name if rejects else None,
             )
         )
-        before += share.before
-        after += share.after
-        if share.watermark is not None:
-            watermarks.append(share.watermark)
+    watermarks = [part.watermark for part in shares if part.watermark is not None]
     return Manifest(
         table=table.full_name,
         from_day=run.interval.from_day,
         to_day=run.interval.to_day,
-        window_from_day=run.interval.from_day,
+        window_from_day=request.window.from_day,
         attempt=f"{delivered_at:%Y%m%dT%H%M%S%f}",
         delivered_at=delivered_at,
         files=landed,
         rows_seen=sum(file.rows_seen for file in landed),
         rows_taken=sum(file.rows for file in landed),
-        rows_before_interval=before,
-        rows_after_interval=after,
-        rows_out_of_window=0,
-        late=[],
+        rows_before_interval=sum(part.before for part in shares),
+        rows_after_interval=sum(part.after for part in shares),
+        rows_out_of_window=sum(part.out_of_window for part in shares),
+        late=[late for part in shares for late in part.late],
         rejects=sum(file.rejects for file in landed),
         watermark=max(watermarks, default=None),
+        key_id=_key_id() if is_personal(table) else None,
     )
-
-
-@dataclass(frozen=True)
-class _Share:
-    """The rows of one file that belong to an interval; all when `condition` is None."""
-
-    taken: int
-    before: int = 0
-    after: int = 0
-    watermark: dt.datetime | dt.date | None = None
-    condition: str | None = None
-
-
-def _share(
-    connection: duckdb.DuckDBPyConnection,
-    run: Run,
-    table: SourceTable,
-    delivery: Fetched,
-    delivered_at: dt.datetime,
-) -> _Share:
-    """Reads nothing but the cursor."""
-    raw_types = {name.lower(): kind for name, kind in delivery.columns.items()}
-    name = table.rules.cursor
-    if name is None or name.lower() not in raw_types:
-        # Without its cursor a delivery is for admission to refuse.
-        return _Share(delivery.rows)
-    raw_type = raw_types[name.lower()]
-    kind = declared_types(connection, table)[name]
-    cursor = typed_sql(table.column(name), raw_type, kind)
-    start: dt.date
-    if kind == "DATE":
-        start, end = run.interval.from_day, run.interval.to_day + dt.timedelta(1)
-        now = business_day(delivered_at, run.company.time_zone)
-    else:
-        start, end = run.interval.bounds_utc(run.company.time_zone)
-        now = delivered_at
-    within = f"({cursor} >= '{start}' and {cursor} < '{end}')"
-    within_count, before, after, watermark = fetch_row(
-        connection,
-        f"""
-        select
-            count(*) filter (where {within}),
-            count(*) filter (where {cursor} < '{start}'),
-            count(*) filter (where {cursor} >= '{end}' and {cursor} <= '{now}'),
-            max({cursor}) filter (where {within})
-        from read_parquet({literal(str(delivery.path))})
-        """,
-    )
-    taken = delivery.rows - before - after
-    if taken == delivery.rows:
-        return _Share(taken, watermark=watermark)
-    if is_time(raw_type) and cursor != quote(name):
-        # In the file's own type, so that row groups can be skipped unread.
-        margin = dt.timedelta(days=2)
-        within += (
-            f" and {quote(name)} >= '{start - margin}'"
-            f" and {quote(name)} < '{end + margin}'"
-        )
-    if within_count < taken:
-        within += f" or {cursor} is null or {cursor} > '{now}'"
-    return _Share(taken, before, after, watermark, within)
 
 
 def _store(
     connection: duckdb.DuckDBPyConnection,
+    table: SourceTable,
     delivery: Fetched,
     condition: str | None,
     target: Path,
 ) -> None:
-    if condition is None and delivery.is_original:
-        # Copied, not decoded: raw is what was delivered, to the byte.
-        shutil.copyfile(delivery.path, target)
-    elif condition is None:
-        delivery.path.rename(target)
-    else:
-        number = f"file_row_number + 1 as {ROW_NUMBER}"
-        columns = f"* exclude (file_row_number), {number}"
-        if not delivery.is_original:
-            columns = "* exclude (file_row_number)"
-        connection.execute(
-            f"""
-            copy (
-                select {columns}
-                from read_parquet({literal(str(delivery.path))}, file_row_number = true)
-                where {condition}
-            ) to {literal(str(target))} (format parquet, compression zstd)
-            """
-        )
+    rows = f"read_parquet({literal(str(delivery.path))}"
+    hashed = {}
+    if is_personal(table):
+        from kith.pseudonyms import hashed_columns
+
+        hashed = hashed_columns(connection, table, f"{rows})", delivery.columns)
+    if condition is None and not hashed:
+        if delivery.is_original:
+            # Copied, not decoded: raw is what was delivered, to the byte.
+            shutil.copyfile(delivery.path, target)
+        else:
+            delivery.path.rename(target)
+        return
+    replaced = ", ".join(f"{sql} as {quote(name)}" for name, sql in hashed.items())
+    columns = "* exclude (file_row_number)"
+    columns += f" replace ({replaced})" if hashed else ""
+    if not _is_numbered(connection, delivery.path):
+        columns += f", file_row_number + 1 as {ROW_NUMBER}"
+    connection.execute(
+        f"""
+        copy (
+            select {columns}
+            from {rows}, file_row_number = true)
+            where {condition or "true"}
+        ) to {literal(str(target))} (format parquet, compression zstd)
+        """
+    )
 
 
-def business_day(instant: dt.datetime, time_zone: str) -> dt.date:
-    """Day of a naive UTC instant in a company's time zone."""
-    return instant.replace(tzinfo=dt.UTC).astimezone(ZoneInfo(time_zone)).date()
+def _is_numbered(connection: duckdb.DuckDBPyConnection, path: Path) -> bool:
+    return fetch_row(
+        connection,
+        f"select count(*) > 0 from parquet_schema({literal(str(path))}) "
+        f"where name = '{ROW_NUMBER}'",
+    ) == (True,)
+
+
+def _store_rejects(
+    connection: duckdb.DuckDBPyConnection,
+    table: SourceTable,
+    rejects: Path,
+    target: Path,
+) -> None:
+    """Keep unreadable lines; of a table with identifiers only length and keyed hash."""
+    if not is_personal(table):
+        rejects.rename(target)
+        return
+    from kith.pseudonyms import hashed_text
+
+    hashed = hashed_text(connection, table, "text")
+    connection.execute(
+        f"""
+        copy (
+            select row_number, split_part(error, ':', 1) as error,
+                length(text) || ' characters, hash ' || {hashed} as text
+            from read_parquet({literal(str(rejects))})
+        ) to {literal(str(target))} (format parquet, compression zstd)
+        """
+    )
+
+
+def _key_id() -> str:
+    from kith.pseudonyms import key_id
+
+    return key_id()

@@ -6,7 +6,7 @@ rows. `kith.pull` knows the connectors by the name that stands in `sources.yml`.
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,16 +80,37 @@ class Fetched:
     rows_in_past: int | None = None
 
 
+def is_personal(table: SourceTable) -> bool:
+    """Whether a table delivers direct identifiers, which nobody may read anywhere."""
+    return any(column.rules.pii for column in table.columns)
+
+
 @contextmanager
-def reading(where: str) -> Iterator[None]:
-    """Turn the failure to read a delivered file into a DeliveryError."""
+def reading(where: str, table: SourceTable) -> Iterator[None]:
+    """Turn the failure to read a delivered file into a DeliveryError.
+
+    Of a table with identifiers it tells no more than the kind of failure, since
+    DuckDB's messages quote lines of data.
+    """
     try:
         yield
     except (duckdb.OutOfMemoryException, duckdb.BinderException):
         raise  # The fault is ours.
     except (duckdb.Error, OSError, EOFError, UnicodeError) as error:
-        reason = " ".join(str(error).split())[:300]
+        shown = type(error).__name__ if is_personal(table) else str(error)
         raise DeliveryError(
-            f"{where}: cannot be read, it seems truncated or damaged ({reason}); have "
-            "it delivered again"
-        ) from error
+            f"{where}: cannot be read, it seems truncated or damaged "
+            f"({' '.join(shown.split())[:300]}); have it delivered again"
+        ) from (None if is_personal(table) else error)
+
+
+def check_distinct(where: str, names: Iterable[str]) -> None:
+    """Raise DeliveryError where two names differ by their case only."""
+    seen: dict[str, str] = {}
+    for name in names:
+        if name.lower() in seen:
+            raise DeliveryError(
+                f"{where}: columns '{seen[name.lower()]}' and '{name}' cannot be told "
+                "apart, since names of columns do not mind case; have one renamed"
+            )
+        seen[name.lower()] = name

@@ -42,7 +42,7 @@ def fetch(request: Request) -> list[Fetched]:
         packing = _PACKINGS.get(parts[-1]) if parts else None
         kind = parts[-2] if packing and len(parts) > 1 else parts[-1] if parts else ""
         converted = workspace / f"{number:04}_{path.name}.parquet"
-        with reading(where):
+        with reading(where, table):
             if kind == ".parquet" and not packing:
                 fetched.append(_parquet(connection, origin, path))
             elif kind == ".csv":

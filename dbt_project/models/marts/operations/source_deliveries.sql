@@ -11,7 +11,10 @@ source_tables as (
     select
         source_name,
         table_name,
-        is_incremental
+        is_incremental,
+        late_limit_pct,
+        warn_after_hours,
+        error_after_hours
     from {{ source('kith', 'source_tables') }}
 ),
 
@@ -29,7 +32,10 @@ admitted_days as (
         day,
         row_count,
         quarantined_count,
-        duplicate_count
+        duplicate_count,
+        late_count,
+        out_of_window_count,
+        newest_at
     from {{ source('kith', 'admitted_days') }}
 ),
 
@@ -77,34 +83,122 @@ days as (
     from admitted_days
 ),
 
-deliveries as (
+counted as (
     select
         days.source_name,
         days.table_name,
         days.day,
-        case
-            when admitted_days.row_count > 0 then 'arrived'
-            when admitted_days.row_count = 0 then 'empty'
-            else 'missing'
-        end as status,
+        admitted_days.row_count is not null as is_delivered,
+        expected_days.day is not null as is_expected,
         coalesce(admitted_days.row_count, 0) as row_count,
         coalesce(admitted_days.quarantined_count, 0) as quarantined_count,
-        coalesce(admitted_days.duplicate_count, 0) as duplicate_count
+        coalesce(admitted_days.duplicate_count, 0) as duplicate_count,
+        coalesce(admitted_days.late_count, 0) as late_count,
+        coalesce(admitted_days.out_of_window_count, 0) as out_of_window_count,
+        max(admitted_days.newest_at) over (
+            partition by days.source_name, days.table_name
+            order by days.day
+            rows between unbounded preceding and current row
+        ) as newest_at
     from days
+    left join expected_days
+        on
+            days.source_name = expected_days.source_name
+            and days.table_name = expected_days.table_name
+            and days.day = expected_days.day
     left join admitted_days
         on
             days.source_name = admitted_days.source_name
             and days.table_name = admitted_days.table_name
             and days.day = admitted_days.day
+),
+
+aged as (
+    select
+        counted.source_name,
+        counted.table_name,
+        counted.day,
+        counted.is_expected,
+        case
+            when counted.row_count + counted.duplicate_count > 0 then 'arrived'
+            when counted.is_delivered then 'empty'
+            when counted.is_expected then 'missing'
+            else 'not_expected'
+        end as status,
+        counted.row_count,
+        counted.quarantined_count,
+        counted.duplicate_count,
+        counted.late_count,
+        counted.out_of_window_count,
+        case
+            when
+                100.0 * counted.out_of_window_count
+                > source_tables.late_limit_pct * (
+                    counted.row_count
+                    + counted.quarantined_count
+                    + counted.duplicate_count
+                    + counted.out_of_window_count
+                )
+                then 'warning'
+            else 'none'
+        end as late_alert,
+        source_tables.is_incremental,
+        source_tables.warn_after_hours,
+        source_tables.error_after_hours,
+        (
+            {{ epoch_seconds(business_midnight(add_days('counted.day', 1))) }}
+            - {{ epoch_seconds('counted.newest_at') }}
+        ) / 3600.0 as newest_row_age_hours
+    from counted
+    inner join source_tables
+        on
+            counted.source_name = source_tables.source_name
+            and counted.table_name = source_tables.table_name
+),
+
+deliveries as (
+    select
+        source_name,
+        table_name,
+        day,
+        is_expected,
+        status,
+        row_count,
+        quarantined_count,
+        duplicate_count,
+        late_count,
+        out_of_window_count,
+        late_alert,
+        newest_row_age_hours,
+        -- A table without any row is as old as can be.
+        case
+            when not is_incremental then null
+            when
+                error_after_hours < newest_row_age_hours
+                or (error_after_hours is not null and newest_row_age_hours is null)
+                then 'error'
+            when
+                warn_after_hours < newest_row_age_hours
+                or (warn_after_hours is not null and newest_row_age_hours is null)
+                then 'warn'
+            when coalesce(warn_after_hours, error_after_hours) is not null then 'fresh'
+        end as freshness
+    from aged
     union all
     select
         'kith' as source_name,
         feeds_provided.feed as table_name,
         run.as_of_date as day,
+        false as is_expected,
         'feed_not_provided' as status,
         0 as row_count,
         0 as quarantined_count,
-        0 as duplicate_count
+        0 as duplicate_count,
+        0 as late_count,
+        0 as out_of_window_count,
+        'none' as late_alert,
+        null as newest_row_age_hours,
+        null as freshness
     from feeds_provided
     cross join run
     where not feeds_provided.is_provided
@@ -115,10 +209,16 @@ final as (
         deliveries.source_name,
         deliveries.table_name,
         deliveries.day,
+        deliveries.is_expected,
         deliveries.status,
         deliveries.row_count,
         deliveries.quarantined_count,
         deliveries.duplicate_count,
+        deliveries.late_count,
+        deliveries.out_of_window_count,
+        deliveries.late_alert,
+        deliveries.newest_row_age_hours,
+        deliveries.freshness,
         run.as_of_date
     from deliveries
     cross join run

@@ -1,0 +1,268 @@
+"""Which of the admitted deliveries counts for which business day of a table.
+
+A day belongs to the newest delivery whose window covers it: what it no longer brings
+is gone, and the order in which days were run does not matter.
+"""
+
+import datetime as dt
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from kith.company import SourceTable
+from kith.database import literal
+from kith.runs import Interval, Run
+from kith.windows import LateRows, MissedRows
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What was admitted for an interval: `report.json` and the files beside it."""
+
+    folder: Path
+    report: dict[str, Any]
+
+    @property
+    def interval(self) -> Interval:
+        """The days that the run asked for."""
+        return Interval.from_slug(self.folder.name)
+
+    @property
+    def window(self) -> Interval:
+        """The days whose rows it holds."""
+        return Interval.from_slug(self.report.get("window", self.folder.name))
+
+    @property
+    def delivered_at(self) -> dt.datetime:
+        """When it was pulled, UTC."""
+        return dt.datetime.fromisoformat(self.report["delivered_at"])
+
+    @property
+    def late(self) -> list[LateRows]:
+        """Rows that came late, and those out of the window that came in its days."""
+        return [LateRows(**entry) for entry in self.report.get("late", [])]
+
+    @property
+    def missed(self) -> MissedRows | None:
+        """What was found of days before the window that had been pulled before."""
+        found = self.report.get("missed")
+        return MissedRows(**found) if found else None
+
+
+@dataclass(frozen=True)
+class Span:
+    """Days in a row that belong to the delivery of that number."""
+
+    number: int
+    days: Interval
+
+
+def admitted_intervals(run: Run, table: SourceTable) -> list[Interval]:
+    """Intervals that were admitted, in the order of their days."""
+    folder = run.admitted(table.full_name)
+    return sorted(
+        (
+            Interval.from_slug(report.parent.name)
+            for report in folder.glob("[0-9]*-[0-9]*/report.json")
+        ),
+        key=lambda interval: (interval.to_day, interval.from_day),
+    )
+
+
+def admitted_deliveries(run: Run, table: SourceTable) -> list[Delivery]:
+    """Deliveries whose rows may count, the oldest first.
+
+    All of an incremental table; of a snapshot only that of the latest day.
+    """
+    folder = run.admitted(table.full_name)
+    deliveries = [
+        Delivery(folder / interval.slug, json.loads(text))
+        for interval in admitted_intervals(run, table)
+        for text in [(folder / interval.slug / "report.json").read_text()]
+    ]
+    if not table.rules.cursor:
+        newest = max(
+            deliveries,
+            key=lambda delivery: (delivery.interval.to_day, delivery.delivered_at),
+            default=None,
+        )
+        return [newest] if newest else []
+    return sorted(deliveries, key=lambda delivery: delivery.delivered_at)
+
+
+def spans(deliveries: list[Delivery]) -> list[Span]:
+    """The days that belong to each delivery; `deliveries` has the oldest first."""
+    owners: dict[dt.date, int] = {}
+    for number, delivery in enumerate(deliveries):
+        for day in _days(delivery.window):
+            owners[day] = number
+    found: list[Span] = []
+    for day in sorted(owners):
+        last = found[-1] if found else None
+        if last and last.number == owners[day] and last.days.to_day == _before(day):
+            found[-1] = Span(last.number, Interval(last.days.from_day, day))
+        else:
+            found.append(Span(owners[day], Interval(day, day)))
+    return found
+
+
+def past_of(window: Interval, deliveries: list[Delivery]) -> Interval | None:
+    """The days before a window that were delivered, all in a row up to it."""
+    before = _before(window.from_day)
+    covering = [s.days for s in spans(deliveries) if s.days.from_day <= before]
+    first = window.from_day
+    for days in reversed(covering):
+        if days.to_day < _before(first):
+            break
+        first = days.from_day
+    return Interval(first, before) if first <= before else None
+
+
+def day_counts_sql(deliveries: list[Delivery]) -> str:
+    """SQL of `days.parquet` of all deliveries, each day as its owner counted it."""
+    files = [delivery.folder / "days.parquet" for delivery in deliveries]
+    owned = [(span.number, *day_bounds(span.days)) for span in spans(deliveries)]
+    return owned_sql(files, owned, "day")
+
+
+def day_bounds(days: Interval) -> tuple[str, str]:
+    """SQL of the first day and of the first one after, for a column of dates."""
+    return f"date '{days.from_day}'", f"date '{days.to_day + dt.timedelta(days=1)}'"
+
+
+def instant_bounds(days: Interval, time_zone: str) -> tuple[str, str]:
+    """SQL of the first instant and of the first one after, for a column of these."""
+    start, end = days.bounds_utc(time_zone)
+    return f"timestamp '{start}'", f"timestamp '{end}'"
+
+
+def owned_sql(files: list[Path], owned: list[tuple[int, str, str]], column: str) -> str:
+    """SQL of the rows of Parquet files that lie within the bounds of their file.
+
+    `owned` holds the number of a file in the list, least value of the column and first
+    one beyond; a file may have several such stretches. A join, since one branch of a
+    union for each of hundreds of files takes longer to plan than to read.
+    """
+    paths = ", ".join(literal(str(file)) for file in files)
+    values = ", ".join(f"({number}, {low}, {high})" for number, low, high in owned)
+    return f"""
+        (
+            select found.* exclude (_kith_file)
+            from (
+                select *, file_index as _kith_file
+                from read_parquet([{paths}], union_by_name = true)
+            ) as found
+            inner join (values {values}) as owned (number, low, high)
+                on found._kith_file = owned.number
+                and found.{column} >= owned.low
+                and found.{column} < owned.high
+        )
+    """
+
+
+def late_counts(
+    connection: duckdb.DuckDBPyConnection, deliveries: list[Delivery]
+) -> dict[dt.date, tuple[int, int]]:
+    """Of each day how many rows came late, and how many out of every window.
+
+    A late row is counted by the owner of its day, as it was delivered by that; one out
+    of the window by the owner of the day on which it came, since no delivery took it;
+    one that was missed on the last day of the delivery that found it so.
+    """
+    owner = {day: span.number for span in spans(deliveries) for day in _days(span.days)}
+    late: Counter[dt.date] = Counter()
+    out_of_window: Counter[dt.date] = Counter()
+    for number, delivery in enumerate(deliveries):
+        for rows in delivery.late:
+            if rows.is_out_of_window and owner[rows.arrival_day] == number:
+                out_of_window[rows.day] += rows.rows
+            elif not rows.is_out_of_window and owner[rows.day] == number:
+                late[rows.day] += rows.rows
+    for delivery, missed in missed_rows(connection, deliveries):
+        out_of_window[delivery.interval.to_day] += missed
+    return {day: (late[day], out_of_window[day]) for day in {*late, *out_of_window}}
+
+
+def newest_readers(deliveries: list[Delivery]) -> dict[str, int]:
+    """Of each origin the number of the newest delivery that read it."""
+    return {
+        origin: number
+        for number, delivery in enumerate(deliveries)
+        for origin in delivery.report["files"]
+    }
+
+
+def missed_rows(
+    connection: duckdb.DuckDBPyConnection, deliveries: list[Delivery]
+) -> list[tuple[Delivery, int]]:
+    """Rows that each delivery found missed in its past and that still are.
+
+    A later delivery of these days may have brought some of them.
+    """
+    if not any(delivery.missed for delivery in deliveries):
+        return []
+    known = _rows_known(connection, deliveries)
+    found: list[tuple[Delivery, int]] = []
+    for delivery in deliveries:
+        if not delivery.missed:
+            continue
+        past = Interval(delivery.missed.from_day, _before(delivery.window.from_day))
+        others = sum(rows for _, rows in found)
+        surplus = delivery.missed.rows_in_past - _sum(known, past) - others
+        found.append((delivery, max(0, min(delivery.missed.rows, surplus))))
+    return found
+
+
+def find_missed(
+    connection: duckdb.DuckDBPyConnection,
+    deliveries: list[Delivery],
+    past: Interval,
+    interval: Interval,
+    rows_in_past: int,
+) -> MissedRows:
+    """Rows of earlier days beyond those that were delivered when these were pulled.
+
+    `rows_in_past` counts what the source holds of these days now. What deliveries of
+    other intervals than this one found missed is not missed twice.
+    """
+    known = _sum(_rows_known(connection, deliveries), past)
+    known += sum(
+        rows
+        for delivery, rows in missed_rows(connection, deliveries)
+        if delivery.interval != interval
+    )
+    return MissedRows(
+        from_day=past.from_day,
+        rows_in_past=rows_in_past,
+        rows=max(0, rows_in_past - known),
+    )
+
+
+def _rows_known(
+    connection: duckdb.DuckDBPyConnection, deliveries: list[Delivery]
+) -> dict[dt.date, int]:
+    """Rows of each day that were admitted, quarantined or dropped as duplicates."""
+    return dict(
+        connection.execute(
+            "select day, row_count + quarantined_count + duplicate_count "
+            f"from {day_counts_sql(deliveries)}"
+        ).fetchall()
+    )
+
+
+def _sum(known: dict[dt.date, int], days: Interval) -> int:
+    return sum(known.get(day, 0) for day in _days(days))
+
+
+def _days(days: Interval) -> Iterator[dt.date]:
+    for number in range((days.to_day - days.from_day).days + 1):
+        yield days.from_day + dt.timedelta(days=number)
+
+
+def _before(day: dt.date) -> dt.date:
+    return day - dt.timedelta(days=1)

@@ -1,0 +1,240 @@
+"""Which rows of a delivery belong to the window of an attempt, and which came late.
+
+A row belongs to the business day of its cursor. It came late when it reached the source
+on a later business day, and is out of the window when it came more than
+`look_back_days` later: no window takes it then, whatever its days, so that days pulled
+one by one and all at once give the same rows.
+"""
+
+import datetime as dt
+from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo
+
+import duckdb
+from pydantic import BaseModel
+
+from kith.casts import declared_types, is_time, read_column
+from kith.company import SourceTable
+from kith.connectors import Fetched
+from kith.database import fetch_row, literal, quote
+from kith.runs import Interval
+
+
+class LateRows(BaseModel):
+    """Rows of a business day that came to the source on a later one."""
+
+    day: dt.date
+    arrival_day: dt.date
+    rows: int
+    is_out_of_window: bool
+
+
+class MissedRows(BaseModel):
+    """Rows of days before the window that came after these days had been pulled.
+
+    `rows_in_past` is what the source holds of the days from `from_day` to the window;
+    `rows` of them were delivered by nobody.
+    """
+
+    from_day: dt.date
+    rows_in_past: int
+    rows: int
+
+
+@dataclass(frozen=True)
+class Share:
+    """The rows of one file that belong to a window; all when `condition` is None.
+
+    Rows before and after it belong to other windows. `late` tells of those taken that
+    came late, and of those out of every window that came within the days of this one:
+    `out_of_window` in all.
+    """
+
+    taken: int
+    before: int = 0
+    after: int = 0
+    out_of_window: int = 0
+    late: list[LateRows] = field(default_factory=list)
+    watermark: dt.datetime | dt.date | None = None
+    condition: str | None = None
+
+
+def window_of(table: SourceTable, interval: Interval) -> Interval:
+    """The business days that a run of some days delivers."""
+    if table.rules.cursor is None:
+        return interval
+    look_back = dt.timedelta(days=table.rules.look_back_days)
+    return Interval(interval.from_day - look_back, interval.to_day)
+
+
+def business_day(instant: dt.datetime, time_zone: str) -> dt.date:
+    """Day of a naive UTC instant in a company's time zone."""
+    return instant.replace(tzinfo=dt.UTC).astimezone(ZoneInfo(time_zone)).date()
+
+
+def share(
+    connection: duckdb.DuckDBPyConnection,
+    table: SourceTable,
+    window: Interval,
+    time_zone: str,
+    delivery: Fetched,
+    delivered_at: dt.datetime,
+) -> Share:
+    """Find the rows of the window; reads nothing but cursor and day of arrival.
+
+    Rows without a legible cursor, or one later than the clock, belong to it too: no
+    window would ever take them, so that each shows them to admission.
+    """
+    kinds = declared_types(connection, table)
+    name = table.rules.cursor
+    read = name and read_column(table.column(name), delivery.columns, kinds[name])
+    if not name or not read:
+        # Without its cursor a delivery is for admission to refuse.
+        return Share(delivery.rows)
+    cursor = read.typed
+    today = business_day(delivered_at, time_zone)
+    start: dt.date
+    if kinds[name] == "DATE":
+        start, end, now = window.from_day, window.to_day + dt.timedelta(1), today
+    else:
+        (start, end), now = window.bounds_utc(time_zone), delivered_at
+    within = f"({cursor} >= '{start}' and {cursor} < '{end}')"
+    rows = f"read_parquet({literal(str(delivery.path))})"
+    within_count, before, after, watermark = fetch_row(
+        connection,
+        f"""
+        select
+            count(*) filter (where {within}),
+            count(*) filter (where {cursor} < '{start}'),
+            count(*) filter (where {cursor} >= '{end}' and {cursor} <= '{now}'),
+            max({cursor}) filter (where {within})
+        from {rows}
+        """,
+    )
+    dateless = delivery.rows - within_count - before - after
+    day = _day_sql(cursor, kinds[name], time_zone, window)
+    arrival = _arrival_sql(table, kinds, delivery, time_zone, window, today)
+    came_later = f"{arrival} > {day}"
+    if delivery.arrival_day and not table.rules.arrived and kinds[name] != "DATE":
+        # Without asking for the day of each row.
+        arrived_at, _ = Interval(delivery.arrival_day, delivery.arrival_day).bounds_utc(
+            time_zone
+        )
+        came_later = f"{cursor} < '{arrived_at}'"
+    late: list[LateRows] = []
+    hidden = out_of_window = 0
+    if arrival:
+        for row_day, row_arrival, count in connection.execute(
+            f"""
+            select {day} as day, {arrival} as arrival_day, count(*)
+            from {rows}
+            where {cursor} <= '{now}' and {came_later}
+            group by all
+            order by all
+            """
+        ).fetchall():
+            is_within = window.from_day <= row_day <= window.to_day
+            is_out = (row_arrival - row_day).days > table.rules.look_back_days
+            is_ours = window.from_day <= row_arrival <= window.to_day
+            if is_out:
+                # From the side on which its cursor lies to that of its arrival.
+                hidden += count * is_within
+                before += count * (
+                    (row_arrival < window.from_day) - (row_day < window.from_day)
+                )
+                after += count * (
+                    (row_arrival > window.to_day) - (row_day > window.to_day)
+                )
+                out_of_window += count * is_ours
+            if is_ours if is_out else is_within:
+                late.append(
+                    LateRows(
+                        day=row_day,
+                        arrival_day=row_arrival,
+                        rows=count,
+                        is_out_of_window=is_out,
+                    )
+                )
+    found = Share(
+        taken=within_count - hidden + dateless,
+        before=before,
+        after=after,
+        out_of_window=out_of_window,
+        late=late,
+        watermark=watermark,
+    )
+    if found.taken == delivery.rows:
+        return found
+    (raw, *others) = table.column(name).names_in(delivery.columns)
+    if is_time(delivery.columns[raw]) and not others and cursor != quote(raw):
+        # In the file's own type, so that row groups can be skipped unread.
+        margin = dt.timedelta(days=2)
+        within += (
+            f" and {quote(raw)} >= '{start - margin}'"
+            f" and {quote(raw)} < '{end + margin}'"
+        )
+    if hidden:
+        days_late = f"{arrival} - {day}"
+        within += f" and coalesce({days_late} <= {table.rules.look_back_days}, true)"
+    if dateless:
+        within += f" or {cursor} is null or {cursor} > '{now}'"
+    return Share(**{**vars(found), "condition": within})
+
+
+def _arrival_sql(
+    table: SourceTable,
+    kinds: dict[str, str],
+    delivery: Fetched,
+    time_zone: str,
+    window: Interval,
+    today: dt.date,
+) -> str | None:
+    """SQL of the business day of arrival; NULL where it is unknown or yet to come."""
+    name = table.rules.arrived
+    read = name and read_column(table.column(name), delivery.columns, kinds[name])
+    if not name or not read:
+        day = delivery.arrival_day
+        return f"date '{day}'" if day and day <= today else None
+    arrival = _day_sql(read.typed, kinds[name], time_zone, window)
+    if delivery.arrival_day:
+        arrival = f"coalesce({arrival}, date '{delivery.arrival_day}')"
+    return f"(case when {arrival} <= date '{today}' then {arrival} end)"
+
+
+def _day_sql(moment: str, kind: str, time_zone: str, around: Interval) -> str:
+    """SQL of the business day of a date or a naive UTC timestamp.
+
+    `at time zone` asks a calendar about each value, which takes longer than all the
+    rest. So the offsets of the years around the window are spelt out.
+    """
+    if kind == "DATE":
+        return moment
+    zone = ZoneInfo(time_zone)
+    year = dt.timedelta(days=366)
+    low = dt.datetime.combine(around.from_day - year, dt.time())
+    high = dt.datetime.combine(around.to_day + year, dt.time())
+
+    def offset(instant: dt.datetime) -> int:
+        local = instant.replace(tzinfo=dt.UTC).astimezone(zone)
+        return int((local.utcoffset() or dt.timedelta()).total_seconds())
+
+    def shifted(seconds: int) -> str:
+        return f"cast({moment} + to_seconds({seconds}) as date)"
+
+    cases = []
+    for number in range((high - low).days):
+        midnight = low + dt.timedelta(days=number)
+        if offset(midnight) == offset(midnight + dt.timedelta(days=1)):
+            continue
+        change = next(
+            instant
+            for minute in range(1, 1441)
+            if offset(instant := midnight + dt.timedelta(minutes=minute))
+            != offset(midnight)
+        )
+        cases.append(f"when {moment} < '{change}' then {shifted(offset(midnight))}")
+    return (
+        f"(case when {moment} < '{low}' or {moment} >= '{high}' then "
+        f"cast({moment} at time zone 'UTC' at time zone {literal(time_zone)} as date) "
+        f"{' '.join(cases)} else {shifted(offset(high))} end)"
+    )
