@@ -1,0 +1,239 @@
+"""Text: delimited lines (CSV, TSV …) and lines of JSON, every value as text.
+
+No dialect is guessed: a guess that changes with the data is a fault that shows up
+months later. Lines that cannot be read are collected in a table `rejects` of the
+request's DuckDB connection.
+"""
+
+import codecs
+import csv
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+import duckdb
+
+from kith.company import SourceTable
+from kith.connectors import ROW_NUMBER, Request, check_distinct
+from kith.connectors.packed import Part
+from kith.database import PARQUET, fetch_row, literal
+from kith.errors import ConfigurationError, DeliveryError
+
+# Delimiter of each kind of delimited file, unless `options` declares another.
+DELIMITED = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": ""}
+JSON_LINES = (".jsonl", ".ndjson")
+
+
+def _as_utf8(table: SourceTable, part: Part, workspace: Path) -> Part:
+    """The file itself, or a copy in UTF-8 where another encoding is declared.
+
+    Bytes that the encoding does not know pass as they are, so that only their lines
+    are rejected.
+    """
+    encoding = table.rules.options.get("encoding", "utf-8")
+    if codecs.lookup(encoding).name == "utf-8":
+        return part
+    with (
+        part.path.open(
+            encoding=encoding, errors="surrogateescape", newline=""
+        ) as source,
+        tempfile.NamedTemporaryFile(
+            "w",
+            encoding="utf-8",
+            errors="surrogateescape",
+            newline="",
+            dir=workspace,
+            delete=False,
+        ) as target,
+    ):
+        shutil.copyfileobj(source, target, 1 << 20)
+    part.discard()
+    return Part(part.origin, part.suffix, Path(target.name), is_ours=True)
+
+
+def _header(
+    table: SourceTable, where: str, part: Part, dialect: dict[str, str]
+) -> list[str]:
+    quote_sign, escape = dialect["quote"], dialect["escape"]
+    with part.path.open("rb") as lines:
+        reader = csv.reader(
+            # Line by line, since the fault of a later line is not the header's.
+            (line.decode("utf-8-sig") for line in lines),
+            delimiter=dialect["delimiter"],
+            quotechar=quote_sign or None,
+            quoting=csv.QUOTE_MINIMAL if quote_sign else csv.QUOTE_NONE,
+            doublequote=escape == quote_sign,
+            escapechar=None if escape == quote_sign else escape,
+        )
+        try:
+            header = next(reader, None)
+        except UnicodeDecodeError as error:
+            raise DeliveryError(
+                f"{where}: line 1 is not "
+                f"{table.rules.options.get('encoding', 'utf-8')} ({error}); set "
+                "options.encoding in sources.yml to the file's encoding, e.g. latin-1"
+            ) from error
+    if not header:
+        raise DeliveryError(
+            f"{where}: the file is empty, not even a header was found; expected the "
+            f"columns {', '.join(column.name for column in table.columns)}; have it "
+            "delivered again"
+        )
+    names = [
+        name.strip() or f"column_{number}" for number, name in enumerate(header, 1)
+    ]
+    check_distinct(where, names)
+    return names
+
+
+def _read_csv(part: Part, columns: list[str], **options: str) -> str:
+    kinds = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in columns)
+    given = ", ".join(f"{name} = {value}" for name, value in options.items())
+    return (
+        f"read_csv({literal(str(part.path))}, columns = {{{kinds}}}, "
+        f"compression = 'none', auto_detect = false, nullstr = '', {given})"
+    )
+
+
+_KEEP_REJECTS = {
+    "store_rejects": "true",
+    "rejects_limit": "0",
+    "rejects_table": "'bad_lines'",
+    "rejects_scan": "'bad_scans'",
+}
+
+
+def convert_delimited(request: Request, where: str, part: Part, target: Path) -> None:
+    """Write delimited lines below a header to a Parquet file, in their order."""
+    table, connection = request.table, request.duckdb
+    dialect = {
+        "delimiter": DELIMITED[part.suffix],
+        "quote": '"',
+        **table.rules.options,
+    }
+    if not dialect["delimiter"]:
+        raise ConfigurationError(
+            f"{where}: the delimiter of a {part.suffix} file is not known; set "
+            "options.delimiter in sources.yml"
+        )
+    dialect.setdefault("escape", dialect["quote"])
+    part = _as_utf8(table, part, request.workspace)
+    names = _header(table, where, part, dialect)
+    rows = _read_csv(
+        part,
+        names,
+        header="true",
+        delim=literal(dialect["delimiter"]),
+        quote=literal(dialect["quote"]),
+        escape=literal(dialect["escape"]),
+        # Without a quote sign DuckDB's strict mode refuses every line.
+        strict_mode="true" if dialect["quote"] else "false",
+        **_KEEP_REJECTS,
+    )
+    # Without numbers of their own, since counting would bring all rows to one thread;
+    # the order of the file tells them as long as no line is missing.
+    write(connection, f"from {rows}", target)
+    if _collect_rejects(connection, header_lines=1):
+        uncounted = target.rename(target.with_suffix(".uncounted"))
+        numbered = (
+            f"(select * exclude (file_row_number), file_row_number + 1 as {ROW_NUMBER} "
+            f"from read_parquet({literal(str(uncounted))}, file_row_number = true))"
+        )
+        write(connection, _counting_rejects(numbered), target)
+        uncounted.unlink()
+    part.discard()
+
+
+def convert_json_lines(request: Request, where: str, part: Part, target: Path) -> None:
+    """Write lines of JSON objects to a Parquet file; every key becomes a column."""
+    connection = request.duckdb
+    part = _as_utf8(request.table, part, request.workspace)
+    # Lines are read as text first, so that a malformed one is kept as it came. No
+    # line of JSON holds the control character that serves as delimiter.
+    dialect = {
+        "header": "false",
+        "delim": "e'\\x01'",
+        "quote": "''",
+        "escape": "''",
+        "strict_mode": "false",
+    }
+    # A case, since `and` does not keep json_type from a line that is no JSON.
+    is_object = (
+        "case when json_valid(line) then json_type(line) = 'OBJECT' else false end"
+    )
+    shapes = connection.execute(
+        f"""
+        select case when {is_object} then json_keys(line) end as keys, count(*)
+        from {_read_csv(part, ["line"], **dialect, **_KEEP_REJECTS)}
+        where line is not null
+        group by keys
+        """
+    ).fetchall()
+    names = sorted({key for keys, _ in shapes for key in keys or []})
+    check_distinct(where, names)
+    lines = (
+        f"(select line, row_number() over () as {ROW_NUMBER} from "
+        f"{_read_csv(part, ['line'], **dialect, ignore_errors='true')})"
+    )
+    if _collect_rejects(connection, header_lines=0):
+        lines = f"({_counting_rejects(lines)})"
+    shape = literal(json.dumps(dict.fromkeys(names, "VARCHAR")))
+    values = f"unnest(json_transform(line, {shape}))," if names else ""
+    write(
+        connection,
+        f"select {values} {ROW_NUMBER} from {lines} where {is_object}",
+        target,
+    )
+    if any(keys is None for keys, _ in shapes):
+        connection.execute(
+            f"""
+            insert into rejects select {ROW_NUMBER}, 'not a JSON object', line
+            from {lines} where line is not null and not {is_object}
+            """
+        )
+    part.discard()
+
+
+def write(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
+    """Write the rows of a query to a Parquet file."""
+    connection.execute(f"copy ({query}) to {literal(str(path))} ({PARQUET})")
+
+
+def _collect_rejects(connection: duckdb.DuckDBPyConnection, header_lines: int) -> bool:
+    """Move DuckDB's notes of unreadable lines to a table `rejects`, one row a line."""
+    connection.execute(
+        f"""
+        create or replace temp table rejects as
+        select
+            cast(line as bigint) - {header_lines} as row_number,
+            min(error_type || ': ' || error_message) as error,
+            min(trim(csv_line, e'\\r\\n')) as text
+        from bad_lines
+        group by line;
+        drop table bad_lines;
+        drop table bad_scans;
+        """
+    )
+    return fetch_row(connection, "select count(*) > 0 from rejects") == (True,)
+
+
+def _counting_rejects(rows: str) -> str:
+    """Row numbers as in the origin: rejected lines, which DuckDB skips, count too."""
+    return f"""
+        select numbered.* replace (
+            numbered.{ROW_NUMBER} + coalesce(thresholds.rejected, 0) as {ROW_NUMBER}
+        )
+        from {rows} as numbered
+        asof left join (
+            select rows_before, max(rejected) as rejected
+            from (
+                select
+                    row_number() over (order by rejects.row_number) as rejected,
+                    rejects.row_number - rejected as rows_before
+                from rejects
+            )
+            group by rows_before
+        ) as thresholds
+            on numbered.{ROW_NUMBER} > thresholds.rows_before
+    """

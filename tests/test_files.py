@@ -1,0 +1,550 @@
+import bz2
+import datetime as dt
+import gzip
+import io
+import lzma
+import shutil
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from kith.connectors import Fetched, Request, files
+from kith.database import connect
+from kith.errors import ConfigurationError, DeliveryError
+from tests.conftest import new_run
+from tests.one_table import (
+    COLUMNS,
+    HEADER,
+    TABLE,
+    admitted,
+    company,
+    deliver,
+    quarantined,
+    report,
+    run_door,
+    sales,
+)
+from tests.workbooks import write_ods, write_xlsx
+
+pytestmark = pytest.mark.usefixtures("kith_home")
+
+CONTENT = "\n".join([HEADER, *sales(40)]) + "\n"
+DAY = dt.date(2024, 3, 1)
+
+
+def fetched(
+    folder: Path, from_day: str = "2024-03-01", to_day: str = "2024-03-31"
+) -> list[Fetched]:
+    """What the connector alone makes of the table's files."""
+    run = new_run(folder, from_day, to_day)
+    workspace = folder / "workspace"
+    shutil.rmtree(workspace, ignore_errors=True)
+    workspace.mkdir()
+    with connect(scratch=folder / "scratch") as connection:
+        return files.fetch(
+            Request(
+                table=run.company.table(TABLE),
+                company_folder=folder,
+                time_zone="UTC",
+                window=run.interval,
+                past=None,
+                workspace=workspace,
+                duckdb=connection,
+                find_connection=lambda _: pytest.fail("nobody asked for a connection"),
+            )
+        )
+
+
+def rows(delivery: Fetched, columns: str = "*") -> list[tuple[Any, ...]]:
+    return duckdb.sql(
+        f"select {columns} from read_parquet('{delivery.path}')"
+    ).fetchall()
+
+
+def origins(folder: Path, from_day: str, to_day: str) -> list[str]:
+    return [delivery.origin for delivery in fetched(folder, from_day, to_day)]
+
+
+# --- kinds and packings ---------------------------------------------------------------
+
+
+def zipped(**members: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+PACKINGS = {
+    "": bytes,
+    ".gz": gzip.compress,
+    ".zst": lambda content: pa.compress(content, codec="zstd", asbytes=True),
+    ".bz2": bz2.compress,
+    ".xz": lzma.compress,
+}
+
+
+@pytest.mark.parametrize("packing", PACKINGS)
+@pytest.mark.parametrize("kind", [".csv", ".tsv", ".TAB", ".parquet", ".jsonl"])
+def test_every_kind_in_every_packing_gives_the_same_rows(
+    kind: str, packing: str, tmp_path: Path
+) -> None:
+    company(tmp_path, "data/sales.*")
+    plain = tmp_path / "plain"
+    if kind in (".csv", ".tsv", ".TAB"):
+        plain.write_text(CONTENT if kind == ".csv" else CONTENT.replace(",", "\t"))
+    else:
+        plain.with_suffix(".csv").write_text(CONTENT)
+        format_ = "parquet" if kind == ".parquet" else "json"
+        duckdb.sql(
+            f"copy (from read_csv('{plain}.csv', all_varchar = true)) to '{plain}' "
+            f"(format {format_})"
+        )
+    path = tmp_path / f"data/sales{kind}{packing.upper()}"
+    path.write_bytes(PACKINGS[packing](plain.read_bytes()))
+    (delivery,) = fetched(tmp_path)
+    expected = [tuple(line.split(",")) for line in sales(40)]
+    assert rows(delivery, HEADER) == expected
+    assert (delivery.rows, set(delivery.columns.values())) == (40, {"VARCHAR"})
+    assert delivery.origin == f"data/sales{kind}{packing.upper()}"
+
+
+def test_a_zip_of_one_file_is_that_file(tmp_path: Path) -> None:
+    company(tmp_path, "data/*.zip")
+    content = zipped(**{"x/": b"", "x/sales.csv": CONTENT.encode(), "__MACOSX/y": b""})
+    (tmp_path / "data/sales.zip").write_bytes(content)
+    run = run_door(tmp_path)
+    assert len(admitted(run)) == 40
+    assert report(run)["files"] == ["data/sales.zip"]
+
+
+def test_each_file_of_a_zip_has_its_name_and_its_own_row_numbers(
+    tmp_path: Path,
+) -> None:
+    company(tmp_path, "data/sales.zip", quarantine_limit_pct=50)
+    one = f"{HEADER}\nA,2024-03-01,1,1\nB,2024-03-01,-1,1\n".encode()
+    two = f"{HEADER}\nC,2024-03-01,-1,1\nD,2024-03-01,1,1\n".encode()
+    content = zipped(**{"a.csv": one, "b/two.csv.gz": gzip.compress(two)})
+    (tmp_path / "data/sales.zip").write_bytes(content)
+    run = run_door(tmp_path)
+    assert admitted(run, "sale_id") == [("A",), ("D",)]
+    assert quarantined(run, "file, row_number") == [
+        ("data/sales.zip/a.csv", 2),
+        ("data/sales.zip/b/two.csv.gz", 1),
+    ]
+
+
+def test_a_name_in_a_zip_cannot_leave_the_workspace(tmp_path: Path) -> None:
+    company(tmp_path, "data/sales.zip")
+    content = CONTENT.encode()
+    names = ["../../escaped.csv", "/../escaped.csv", "escaped.csv"]
+    (tmp_path / "data/sales.zip").write_bytes(zipped(**dict.fromkeys(names, content)))
+    deliveries = fetched(tmp_path)
+    assert [each.origin for each in deliveries] == [
+        f"data/sales.zip/{name}" for name in names
+    ]
+    assert {each.path.parent for each in deliveries} == {tmp_path / "workspace"}
+    assert not list(tmp_path.rglob("escaped.csv"))
+    assert not Path("/escaped.csv").exists()
+
+
+def test_what_was_unpacked_is_not_kept_beside_the_rows(tmp_path: Path) -> None:
+    company(tmp_path, "data/sales.*")
+    (tmp_path / "data/sales.csv.xz").write_bytes(lzma.compress(CONTENT.encode()))
+    (tmp_path / "data/sales.zip").write_bytes(zipped(**{"a.csv": CONTENT.encode()}))
+    paths = {delivery.path for delivery in fetched(tmp_path)}
+    assert set((tmp_path / "workspace").iterdir()) == paths
+
+
+@pytest.mark.parametrize("packing", [".gz", ".zst", ".bz2", ".xz", ".zip"])
+@pytest.mark.parametrize("kind", [".csv", ".xlsx"])
+def test_a_truncated_file_is_refused(kind: str, packing: str, tmp_path: Path) -> None:
+    company(tmp_path, "data/sales.*")
+    noise = "".join(f"{hash((n, 'x'))},2024-03-01,1,1\n" for n in range(20_000))
+    content = f"{HEADER}\n{noise}".encode()
+    packed = (
+        zipped(**{f"sales{kind}": content})
+        if packing == ".zip"
+        else PACKINGS[packing](content)
+    )
+    path = tmp_path / f"data/sales{kind if packing != '.zip' else ''}{packing}"
+    path.write_bytes(packed[: len(packed) // 2])
+    with pytest.raises(DeliveryError, match=rf"{path.name}: cannot be read, .*again"):
+        fetched(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("sales.zip", zipped(), "sales.zip: the archive holds no file"),
+        ("sales.zip", zipped(**{"a.xml": b"x"}), "unknown kind of file; expected .csv"),
+        ("sales.xml.gz", gzip.compress(b"x"), "unknown kind of file; expected .csv"),
+        ("sales", b"x", "unknown kind of file"),
+        ("sales.txt", b"x", "options.delimiter"),
+        ("sales.xlsx", b"no workbook", "sales.xlsx: cannot be read"),
+    ],
+    ids=["empty zip", "xml in zip", "xml", "no suffix", "txt", "no workbook"],
+)
+def test_what_is_no_delivery_is_named(
+    name: str, content: bytes, message: str, tmp_path: Path
+) -> None:
+    company(tmp_path, f"data/{name}")
+    (tmp_path / "data" / name).write_bytes(content)
+    with pytest.raises((DeliveryError, ConfigurationError), match=message):
+        fetched(tmp_path)
+
+
+def test_a_protected_zip_is_named(tmp_path: Path) -> None:
+    company(tmp_path, "data/sales.zip")
+    content = bytearray(zipped(**{"a.csv": b"x"}))
+    for offset in (content.index(b"PK\x03\x04") + 6, content.index(b"PK\x01\x02") + 8):
+        content[offset] |= 1
+    (tmp_path / "data/sales.zip").write_bytes(content)
+    with pytest.raises(DeliveryError, match=r"sales.zip/a.csv: is protected"):
+        fetched(tmp_path)
+
+
+def test_any_declared_delimiter_separates(tmp_path: Path) -> None:
+    company(tmp_path, "data/sales.txt", options={"delimiter": "|"})
+    (tmp_path / "data/sales.txt").write_text(CONTENT.replace(",", "|"))
+    assert len(admitted(run_door(tmp_path))) == 40
+
+
+def test_rows_of_a_large_file_keep_order_and_numbers(tmp_path: Path) -> None:
+    # More than one of the buffers that DuckDB reads side by side, with lines that it
+    # cannot read and with line ends inside of quotes.
+    company(tmp_path)
+    remark = "x" * 400
+    bad = {70_000, 70_001, 149_999}
+    lines = [
+        f'S{n},2024-03-01,{n},"{remark}\n"' if n not in bad else f"S{n},too few"
+        for n in range(150_000)
+    ]
+    deliver(tmp_path, lines)
+    (delivery,) = fetched(tmp_path)
+    assert delivery.reject_count == 3
+    rejects = f"select row_number - 1, text from '{delivery.rejects}' order by 1"
+    assert duckdb.sql(rejects).fetchall() == [(n, lines[n]) for n in sorted(bad)]
+    (wrong,) = duckdb.sql(
+        f"""
+        select count(*) from '{delivery.path}'
+        where sale_id <> 'S' || (_kith_row - 1) or quantity <> (_kith_row - 1)::varchar
+        """
+    ).fetchall()
+    assert wrong == (0,)
+    assert delivery.rows == 150_000 - 3
+
+
+# --- days -----------------------------------------------------------------------------
+
+
+def deliver_days(folder: Path, *names: str) -> None:
+    for name in names:
+        path = folder / "data" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(CONTENT)
+
+
+def test_dated_files_of_the_window_and_its_look_back_are_read(tmp_path: Path) -> None:
+    company(tmp_path, "data/sales_{date:%Y-%m-%d}.csv", look_back_days=2)
+    deliver_days(tmp_path, *(f"sales_2024-03-{day:02}.csv" for day in range(1, 10)))
+    deliveries = fetched(tmp_path, "2024-03-03", "2024-03-04")
+    assert [(each.origin, each.arrival_day) for each in deliveries] == [
+        (f"data/sales_2024-03-{day:02}.csv", dt.date(2024, 3, day))
+        for day in (3, 4, 5, 6)
+    ]
+
+
+def test_a_snapshot_is_its_newest_file_up_to_the_last_day(tmp_path: Path) -> None:
+    path = "data/sales_{date:%Y%m%d}*.csv"
+    company(tmp_path, path, cursor=None)
+    names = ["20240229", "20240302_a", "20240302_b", "20240305"]
+    deliver_days(tmp_path, *(f"sales_{name}.csv" for name in names))
+    assert origins(tmp_path, "2024-02-01", "2024-03-04") == [
+        *("data/sales_20240302_a.csv", "data/sales_20240302_b.csv")
+    ]
+    assert origins(tmp_path, "2024-03-05", "2024-03-31") == ["data/sales_20240305.csv"]
+    with pytest.raises(
+        DeliveryError, match=r"no file of 2024-02-28 or earlier; the ol"
+    ):
+        fetched(tmp_path, "2024-02-28", "2024-02-28")
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("data/{date:%Y}/{date:%m}/sales_{date:%d}.csv", "2024/03/sales_01.csv"),
+        ("data/{date:%Y/%m/%d}/*.csv", "2024/03/01/any.csv"),
+        ("data/*{date:%Y%m%d}*.csv", "shop7_20240301T0815.csv"),
+        ("data/**/{date:%d.%m.%y}.csv", "a/b/01.03.24.csv"),
+        ("data/{date:%Y-%j}_?[0-9].csv", "2024-061_x7.csv"),
+        ("data/{date:%G-W%V-%u}.csv", "2024-W09-5.csv"),
+        ("./data//{date:%d %B %Y, %H%M}.csv", "1 March 2024, 0815.csv"),
+        ("../{folder}/data/s[[]1]_{date:%Y-%m-%dT%H:%M:%S%z}.csv", ""),
+    ],
+)
+def test_a_date_may_be_written_in_any_way(path: str, name: str, tmp_path: Path) -> None:
+    folder = tmp_path / "shop"
+    name = name or "s[1]_2024-03-01T08:15:00+0100.csv"
+    company(folder, path.replace("{folder}", "shop"))
+    deliver_days(folder, name)
+    (delivery,) = fetched(folder, "2024-03-01", "2024-03-01")
+    assert delivery.arrival_day == DAY
+    assert delivery.origin.endswith(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["sales_latest.csv", "sales_2024-13-01.csv", "sales_20240301.csv"]
+)
+def test_a_name_without_a_legible_date_is_refused(name: str, tmp_path: Path) -> None:
+    company(tmp_path, "data/sales_{date:%Y-%m-%d}.csv")
+    deliver_days(tmp_path, "sales_2024-03-01.csv", name)
+    with pytest.raises(DeliveryError, match=rf"data/{name}: no date can be read from"):
+        fetched(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("from_day", "to_day"),
+    [
+        ("2024-02-01", "2024-02-02"),
+        ("2024-03-02", "2024-03-04"),
+        ("2024-04-01", "2024-04-01"),
+    ],
+)
+def test_days_without_a_file_are_an_empty_delivery(
+    from_day: str, to_day: str, tmp_path: Path
+) -> None:
+    company(tmp_path, "data/sales_{date:%Y-%m-%d}.csv")
+    deliver_days(tmp_path, "sales_2024-03-01.csv", "sales_2024-03-05.csv")
+    run = run_door(tmp_path, from_day, to_day)
+    assert admitted(run) == []
+    assert report(run)["warnings"] == [
+        f"shop.sales: data/sales_{{date:%Y-%m-%d}}.csv: no row for {from_day} to "
+        f"{to_day}"
+    ]
+    company(tmp_path, "data/sales_{date:%Y-%m-%d}.csv", empty="stop")
+    with pytest.raises(DeliveryError, match=r"no row for .*; expected some"):
+        run_door(tmp_path, from_day, to_day)
+
+
+def test_no_file_at_all_is_an_error(tmp_path: Path) -> None:
+    company(tmp_path, "data/sales_{date:%Y-%m-%d}.csv")
+    with pytest.raises(
+        DeliveryError, match=r"no file at .*data/sales_\*.csv; the deli"
+    ):
+        fetched(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["{date}", "{date:%Y-%m}", "{date:%d}", "{date:%Q}", "{date:%Y}{date:%F}"],
+)
+def test_a_date_that_names_no_day_is_refused(written: str, tmp_path: Path) -> None:
+    company(tmp_path, f"data/sales_{written}.csv")
+    with pytest.raises(ConfigurationError, match="expected strptime formats that name"):
+        fetched(tmp_path)
+
+
+def test_a_variable_of_the_environment_is_part_of_the_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    company(tmp_path, "${SHOP_FILES}/sales_{date:%Y-%m-%d}.csv")
+    folder = tmp_path / "elsewhere [1]"
+    folder.mkdir()
+    (folder / "sales_2024-03-01.csv").write_text(CONTENT)
+    monkeypatch.setenv("SHOP_FILES", str(folder))
+    (delivery,) = fetched(tmp_path)
+    assert (delivery.arrival_day, delivery.rows) == (DAY, 40)
+    monkeypatch.delenv("SHOP_FILES")
+    with pytest.raises(ConfigurationError, match=r"variable SHOP_FILES is not set"):
+        fetched(tmp_path)
+
+
+# --- workbooks ------------------------------------------------------------------------
+
+
+def sheet_rows(count: int) -> dict[int, list[Any]]:
+    """The sales as cells, below a header in row 1."""
+    values = [line.split(",") for line in sales(count)]
+    table = {
+        number: [
+            sale_id,
+            dt.datetime.fromisoformat(sold_at),
+            int(quantity),
+            float(price),
+        ]
+        for number, (sale_id, sold_at, quantity, price) in enumerate(values, 2)
+    }
+    return {1: HEADER.split(","), **table}
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Path:
+    """Where the workbook of the company is expected."""
+    return company(tmp_path, "data/sales.xlsx") / "data/sales.xlsx"
+
+
+def test_a_workbook_admits_what_a_csv_does(book: Path, tmp_path: Path) -> None:
+    deliver(company(tmp_path / "plain"), sales(40))
+    expected = admitted(run_door(tmp_path / "plain"))
+    shutil.rmtree(tmp_path / "home")
+    write_xlsx(book, {"Sales": sheet_rows(40)})
+    run = run_door(tmp_path)
+    assert len(expected) == 40
+    assert admitted(run) == expected
+
+
+def test_uniform_columns_keep_their_type_and_others_are_text(
+    book: Path, tmp_path: Path
+) -> None:
+    cells = sheet_rows(3)
+    cells[1] += ["closed", "day", "undeclared"]
+    cells[2] += [True, dt.date(2024, 3, 1), 1]
+    cells[3] = [1001, *cells[3][1:3], "free", False, dt.date(2024, 3, 2), "x"]
+    cells[4] += [None, None, dt.date(2024, 3, 3)]
+    columns = [
+        *COLUMNS,
+        {"name": "closed", "data_type": "boolean"},
+        {"name": "day", "data_type": "date"},
+    ]
+    company(tmp_path, "data/sales.xlsx", columns)
+    write_xlsx(book, {"Sales": cells})
+    (delivery,) = fetched(tmp_path)
+    assert delivery.columns == {
+        **{"sale_id": "VARCHAR", "sold_at": "TIMESTAMP", "quantity": "BIGINT"},
+        **{"price": "VARCHAR", "closed": "BOOLEAN", "day": "DATE"},
+        "undeclared": "VARCHAR",
+    }
+    assert rows(delivery, "sale_id, price, undeclared") == [
+        ("S00000", "1.5", "1"),
+        ("1001", "free", "x"),
+        ("S00002", "3.5", "2024-03-03"),
+    ]
+
+
+def test_text_of_cells_is_written_as_declared(book: Path, tmp_path: Path) -> None:
+    columns = [dict(column) for column in COLUMNS]
+    columns[1]["meta"] = {"format": "%d.%m.%Y %H:%M"}
+    columns[3]["meta"] = {"decimal": ","}
+    company(tmp_path, "data/sales.xlsx", columns)
+    cells = sheet_rows(3)
+    cells[3][1], cells[3][3] = "02.03.2024 12:00", "1.234,50"
+    write_xlsx(book, {"Sales": cells})
+    assert admitted(run_door(tmp_path), "sold_at::varchar, price::varchar") == [
+        ("2024-03-01 08:00:00", "1.50"),
+        ("2024-03-01 16:00:00", "3.50"),
+        ("2024-03-02 12:00:00", "1234.50"),
+    ]
+
+
+def test_row_numbers_count_from_the_header_of_the_sheet(
+    book: Path, tmp_path: Path
+) -> None:
+    cells = sheet_rows(400)
+    moved = {number + 2: row for number, row in cells.items()}
+    moved[100] = [None] * 4  # a ghost: formatted, but empty
+    moved[200][2] = -1
+    moved[900] = [None] * 26
+    write_xlsx(book, {"Sales": moved})
+    run = run_door(tmp_path)
+    assert quarantined(run, "row_number, reason") == [(200 - 3, "below_minimum")]
+    assert report(run)["admitted"] == 398
+
+
+@pytest.mark.parametrize("kind", [".xlsx", ".ods"])
+def test_cells_with_errors_are_never_taken_for_empty_ones(
+    kind: str, tmp_path: Path
+) -> None:
+    columns = [dict(column) for column in COLUMNS]
+    columns[3]["meta"] = {"null_values": ["#N/A"]}
+    company(tmp_path, f"data/sales{kind}", columns, quarantine_limit_pct=60)
+    cells = [
+        HEADER.split(","),
+        *(["A", "2024-03-01", 1, 1.5], ["B", "2024-03-01", "#DIV/0!", "#REF!"]),
+        *(["#NAME?", "2024-03-01", 1, 2.5], ["C", "2024-03-01", 1, "#N/A"]),
+    ]
+    if kind == ".ods":
+        write_ods(tmp_path / "data/sales.ods", "Sales", cells)
+    else:
+        write_xlsx(tmp_path / "data/sales.xlsx", {"Sales": dict(enumerate(cells, 1))})
+    run = run_door(tmp_path)
+    assert admitted(run, "sale_id, price::varchar") == [("A", "1.50"), ("C", None)]
+    assert quarantined(run, "row_number, reason, expected") == [
+        (2, "unreadable_line", "formula error: #DIV/0! in C3, #REF! in D3"),
+        (3, "unreadable_line", "formula error: #NAME? in A4"),
+    ]
+
+
+def test_the_sheet_is_the_declared_or_the_only_visible_one(
+    book: Path, tmp_path: Path
+) -> None:
+    other = {1: ["x"], 2: ["y"]}
+    write_xlsx(book, {"Notes": other, "Sales": sheet_rows(4)}, hidden=["Notes"])
+    assert fetched(tmp_path)[0].rows == 4
+    write_xlsx(book, {"Notes": other, "Sales": sheet_rows(4)})
+    with pytest.raises(
+        DeliveryError, match=r"more than one sheet among Notes, Sales; n"
+    ):
+        fetched(tmp_path)
+    company(tmp_path, "data/sales.xlsx", options={"sheet": "Sales"})
+    assert fetched(tmp_path)[0].rows == 4
+    company(tmp_path, "data/sales.xlsx", options={"sheet": "Orders"})
+    with pytest.raises(DeliveryError, match=r"no sheet 'Orders' among Notes, Sales;"):
+        fetched(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("title", "merged", "message"),
+    [
+        (
+            ["Sales of March"],
+            "A1:D1",
+            "found 'Sales of March' merged over A1:D1, but v",
+        ),
+        (
+            ["Sales of March"],
+            "",
+            "row 1: found 'Sales of March' as its only names, but",
+        ),
+        (
+            [None, None, "March"],
+            "",
+            "values without a name in column A, B, D; expected",
+        ),
+        ([None], "", None),
+    ],
+)
+def test_a_title_above_the_header_is_named(
+    title: list[str | None],
+    merged: str,
+    message: str | None,
+    book: Path,
+    tmp_path: Path,
+) -> None:
+    moved = {number + 2: row for number, row in sheet_rows(4).items()}
+    write_xlsx(book, {"Sales": {1: title, **moved}}, merged)
+    if message is None:
+        assert fetched(tmp_path)[0].rows == 4
+        return
+    with pytest.raises(DeliveryError, match=message) as raised:
+        fetched(tmp_path)
+    assert "expected the header sale_id, sold_at, quantity, price" in str(raised.value)
+
+
+def test_a_column_with_values_needs_a_name(book: Path, tmp_path: Path) -> None:
+    cells = sheet_rows(4)
+    cells[3].append("a note in the margin")
+    write_xlsx(book, {"Sales": cells})
+    with pytest.raises(DeliveryError, match="values without a name in column E"):
+        fetched(tmp_path)
+
+
+def test_an_empty_sheet_is_refused(book: Path, tmp_path: Path) -> None:
+    write_xlsx(book, {"Sales": {}})
+    with pytest.raises(DeliveryError, match="sheet 'Sales' is empty, not even a head"):
+        fetched(tmp_path)
