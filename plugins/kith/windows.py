@@ -98,37 +98,54 @@ def share(
         start, end, now = window.from_day, window.to_day + dt.timedelta(1), today
     else:
         (start, end), now = window.bounds_utc(time_zone), delivered_at
-    within = f"({cursor} >= '{start}' and {cursor} < '{end}')"
-    rows = f"read_parquet({literal(str(delivery.path))})"
+    (raw, *others) = table.column(name).names_in(delivery.columns)
+    arrived = _arrived_sql(table, kinds, delivery)
+    # Read once and then called by name: reading a text takes a long expression, and
+    # a day asks for its moment many times.
+    moments = f"""
+        moments as {"" if cursor == quote(raw) else "materialized"} (
+            select {cursor} as moment, {arrived or "null"} as arrived, file_row_number
+            from read_parquet({literal(str(delivery.path))}, file_row_number = true)
+        )
+    """
+    within = f"(moment >= '{start}' and moment < '{end}')"
     within_count, before, after, watermark = fetch_row(
         connection,
         f"""
+        with {moments}
         select
             count(*) filter (where {within}),
-            count(*) filter (where {cursor} < '{start}'),
-            count(*) filter (where {cursor} >= '{end}' and {cursor} <= '{now}'),
-            max({cursor}) filter (where {within})
-        from {rows}
+            count(*) filter (where moment < '{start}'),
+            count(*) filter (where moment >= '{end}' and moment <= '{now}'),
+            max(moment) filter (where {within})
+        from moments
         """,
     )
     dateless = delivery.rows - within_count - before - after
-    day = _day_sql(cursor, kinds[name], time_zone, window)
-    arrival = _arrival_sql(table, kinds, delivery, time_zone, window, today)
+    day = _day_sql("moment", kinds[name], time_zone, window)
+    arrival = _arrival_sql(
+        kinds.get(table.rules.arrived or "") if arrived else None,
+        delivery,
+        time_zone,
+        window,
+        today,
+    )
     came_later = f"{arrival} > {day}"
     if delivery.arrival_day and not table.rules.arrived and kinds[name] != "DATE":
         # Without asking for the day of each row.
         arrived_at, _ = Interval(delivery.arrival_day, delivery.arrival_day).bounds_utc(
             time_zone
         )
-        came_later = f"{cursor} < '{arrived_at}'"
+        came_later = f"moment < '{arrived_at}'"
     late: list[LateRows] = []
     hidden = out_of_window = 0
     if arrival:
         for row_day, row_arrival, count in connection.execute(
             f"""
+            with {moments}
             select {day} as day, {arrival} as arrival_day, count(*)
-            from {rows}
-            where {cursor} <= '{now}' and {came_later}
+            from moments
+            where moment <= '{now}' and {came_later}
             group by all
             order by all
             """
@@ -165,7 +182,7 @@ def share(
     )
     if found.taken == delivery.rows:
         return found
-    (raw, *others) = table.column(name).names_in(delivery.columns)
+    within = f"({cursor} >= '{start}' and {cursor} < '{end}')"
     if is_time(delivery.columns[raw]) and not others and cursor != quote(raw):
         # In the file's own type, so that row groups can be skipped unread.
         margin = dt.timedelta(days=2)
@@ -174,28 +191,45 @@ def share(
             f" and {quote(raw)} < '{end + margin}'"
         )
     if hidden:
-        days_late = f"{arrival} - {day}"
-        within += f" and coalesce({days_late} <= {table.rules.look_back_days}, true)"
+        connection.execute(
+            f"""
+            create or replace temp table out_of_window as
+            with {moments}
+            select file_row_number
+            from moments
+            where {arrival} - {day} > {table.rules.look_back_days}
+            """
+        )
+        within += " and file_row_number not in (from out_of_window)"
     if dateless:
         within += f" or {cursor} is null or {cursor} > '{now}'"
     return Share(**{**vars(found), "condition": within})
 
 
+def _arrived_sql(
+    table: SourceTable, kinds: dict[str, str], delivery: Fetched
+) -> str | None:
+    """SQL of the column that says when the source got a row, if it came."""
+    name = table.rules.arrived
+    read = name and read_column(table.column(name), delivery.columns, kinds[name])
+    return read.typed if read else None
+
+
 def _arrival_sql(
-    table: SourceTable,
-    kinds: dict[str, str],
+    kind: str | None,
     delivery: Fetched,
     time_zone: str,
     window: Interval,
     today: dt.date,
 ) -> str | None:
-    """SQL of the business day of arrival; NULL where it is unknown or yet to come."""
-    name = table.rules.arrived
-    read = name and read_column(table.column(name), delivery.columns, kinds[name])
-    if not name or not read:
+    """SQL of the business day of arrival; NULL where it is unknown or yet to come.
+
+    `kind` is the type of the column `arrived`, None where there is no such column.
+    """
+    if kind is None:
         day = delivery.arrival_day
         return f"date '{day}'" if day and day <= today else None
-    arrival = _day_sql(read.typed, kinds[name], time_zone, window)
+    arrival = _day_sql("arrived", kind, time_zone, window)
     if delivery.arrival_day:
         arrival = f"coalesce({arrival}, date '{delivery.arrival_day}')"
     return f"(case when {arrival} <= date '{today}' then {arrival} end)"

@@ -42,8 +42,8 @@ class Deliveries:
         batch = _Batch(table, self._plan, self._draws, rows)
         self.counts[name].update(batch.counts)
         columns = _formatted(table, batch.columns)
-        for column, value, mask in batch.faults:
-            columns[column] = _replaced(columns[column], mask, value)
+        for fault, mask in batch.faults:
+            columns[fault.column] = _spoiled(columns[fault.column], mask, fault)
         order = np.lexsort((batch.rows.ids, batch.rows.seconds))
         if table.dated is None or file_day:
             self._write(table, columns, order, batch, file_day)
@@ -178,7 +178,7 @@ class _Batch:
         beyond = free & self._chance("beyond", ids, table.beyond)
         beyond &= day + start + more < plan.days
         parts = [rows, rows.take(exact), self._older(rows, older)]
-        parts += [self._renamed(rows, bad, "-B"), self._renamed(rows, beyond, "-Y")]
+        parts += [self._renamed(rows, bad, 500), self._renamed(rows, beyond, 600)]
         arrivals = [arrival, arrival[exact], arrival[older], arrival[bad]]
         wait = start + draws.below(more, "beyond by", ids[beyond])
         arrivals.append(self._arriving(day[beyond] + wait))
@@ -221,13 +221,15 @@ class _Batch:
         since = firsts - np.datetime64(self._plan.first_day, "D")
         return since.astype(np.int64)
 
-    def _renamed(self, rows: Rows, mask: Any, ending: str) -> Rows:
+    def _renamed(self, rows: Rows, mask: Any, number: int) -> Rows:
         """Copies of some rows that are rows of their own."""
-        chosen = rows.take(mask)
-        if not self._table.key:
+        chosen, key = rows.take(mask), self._table.key
+        if not key:
             return chosen
-        names = joined(chosen.columns[self._table.key], ending)
-        return chosen.with_columns(**{self._table.key: names})
+        names = chosen.columns[key]
+        is_text = pa.types.is_string(names.type)
+        other = joined(names, f"-{number}") if is_text else pc.add(names, number)
+        return chosen.with_columns(**{key: other})
 
     def _older(self, rows: Rows, mask: Any) -> Rows:
         """Copies of some rows as they stood a minute before."""
@@ -255,7 +257,7 @@ class _Batch:
             if fault.reason == "unreadable_line":
                 self.lines[fault.value] = mask
             else:
-                self.faults.append((fault.column, fault.value, mask))
+                self.faults.append((fault, mask))
 
 
 def _formatted(table: Table, columns: Columns) -> Columns:
@@ -293,8 +295,11 @@ def _format(table: Table, column: pa.Array) -> pa.Array:
     return column
 
 
-def _replaced(column: pa.Array, mask: Any, value: Any) -> pa.Array:
-    return pc.if_else(pa.array(mask), pa.scalar(value, column.type), column)
+def _spoiled(column: pa.Array, mask: Any, fault: Fault) -> pa.Array:
+    wrong: Any = pa.scalar(fault.value, column.type)
+    if fault.is_appended:
+        wrong = joined(column, fault.value)
+    return pc.if_else(pa.array(mask), wrong, column)
 
 
 def _json_lines(columns: Columns) -> pa.Array:

@@ -10,11 +10,15 @@ BROKEN, MISCODED = "broken line", "miscoded line"
 
 @dataclass(frozen=True)
 class Fault:
-    """One way in which rows are bad: admission shall refuse them for that reason."""
+    """One way in which rows are bad: admission shall refuse them for that reason.
+
+    `value` stands in the place of the column's own, or behind it.
+    """
 
     reason: str
     column: str
     value: Any = None
+    is_appended: bool = False
 
 
 @dataclass(frozen=True)
@@ -111,7 +115,7 @@ TABLES = [
         "parquet",
         "orders/lines_{}.parquet",
         dated="month",
-        key="order_number",
+        key="line_number",
         cursor="ordered_at",
         arrived="booked_on",
         late=0.02,
@@ -123,7 +127,7 @@ TABLES = [
             Fault("below_minimum", "unit_price", Decimal("-1.00")),
             Fault("required_missing", "product_number"),
             Fault("unknown_reference", "product_number", "P9999"),
-            Fault("unknown_reference", "order_number", "A-never"),
+            Fault("unknown_reference", "order_number", "-never", is_appended=True),
         ),
     ),
     Table(
@@ -327,7 +331,6 @@ TABLES = [
         arrived="received_at",
         late=0.02,
         beyond=0.001,
-        exact=0.001,
         bad=0.003,
         faults=(
             Fault("wrong_type", "score", '"sieben"'),
