@@ -83,8 +83,8 @@ where measure = 'revenue' and share_pct is not null
 order by top_pct
 """
 
-# NPS and CSAT about the whole; of a company that asks about dimensions only, about the
-# one with most answers.
+# By month NPS and CSAT about the whole or, of a company that asks about dimensions
+# only, about the one with most answers; by touchpoint all dimensions.
 _SCORES = """
 with asked as (
     select measure, dimension
@@ -96,33 +96,36 @@ with asked as (
     ) = 1
 )
 select
-    measure, dimension, breakdown, period_grain, touchpoint, period_start as month,
-    is_complete, n, score, interval_low, interval_high
-from satisfaction.satisfaction_scores inner join asked using (measure, dimension)
-where (breakdown = 'total' and period_grain in ('month', 'all'))
+    measure, scores.dimension, breakdown, period_grain, touchpoint,
+    period_start as month, is_complete, n, score, interval_low, interval_high
+from satisfaction.satisfaction_scores as scores inner join asked using (measure)
+where (
+        breakdown = 'total' and period_grain in ('month', 'all')
+        and scores.dimension = asked.dimension
+    )
     or (breakdown = 'touchpoint' and period_grain = 'all')
-order by month, n desc, touchpoint
+order by month, n desc, touchpoint, scores.dimension
 """
 
+# Of a company whose cases are no complaints, all cases.
 _COMPLAINTS = """
+with cases as (
+    from satisfaction.complaints
+    where is_complaint
+        or not exists (select 1 from satisfaction.complaints where is_complaint)
+)
 select
     date_trunc('month', opened_date)::date as month,
     last_day(any_value(opened_date)) <= any_value(as_of_date) as is_complete,
+    any_value(is_complaint) as is_complaint,
     count(*) as case_count,
     count(*) filter (where is_answered_in_time) as in_time_count,
     count(*) filter (where not is_answered_in_time) as late_count,
-    count(*) filter (where is_answered_in_time is null) as unknown_count
-from satisfaction.complaints
-where is_complaint
+    count(*) filter (where is_answered_in_time is null) as unknown_count,
+    histogram(state) as states
+from cases
 group by month
 order by month
-"""
-
-_COMPLAINT_STATES = """
-select state, count(*) as case_count
-from satisfaction.complaints
-where is_complaint
-group by state
 """
 
 _DELIVERIES = """
@@ -177,7 +180,6 @@ class Figures:
     concentration: list[Row]
     scores: list[Row]
     complaints: list[Row]
-    complaint_states: dict[str, int]
     deliveries: list[Row]
     feeds_not_provided: list[str]
     checks: list[Row]
@@ -229,10 +231,6 @@ def read_figures(
         concentration=_rows(connection, _CONCENTRATION),
         scores=_rows(connection, _SCORES),
         complaints=_rows(connection, _COMPLAINTS),
-        complaint_states={
-            row["state"]: row["case_count"]
-            for row in _rows(connection, _COMPLAINT_STATES)
-        },
         deliveries=_rows(connection, _DELIVERIES),
         feeds_not_provided=[
             row["table_name"] for row in _rows(connection, _FEEDS_NOT_PROVIDED)

@@ -58,7 +58,7 @@ def rows_of_charts(figures: Figures, company: Company) -> list[list[Chart]]:
     scores = [
         [
             _score_by_month(figures, measure, few),
-            _score_by_touchpoint(figures, measure, few),
+            *_score_by_touchpoint(figures, measure, few),
         ]
         for measure in _MEASURES
         if any(row["measure"] == measure for row in figures.scores)
@@ -156,14 +156,14 @@ def _points(base: Any, channel: Any, scale: alt.Scale, axis: alt.Axis | None) ->
 def _chart_of_scores(
     rows: list[Row], by: str, note: str, spec: dict[str, Any], names: list[str]
 ) -> Chart:
-    measure, dimension = rows[0]["measure"], rows[0]["dimension"]
-    about = "" if dimension == "overall" else f": {formats.name(dimension)}"
+    measure = rows[0]["measure"]
+    label = _MEASURES[measure][0]
     return Chart(
         f"{measure}-by-{by}",
-        f"{_MEASURES[measure][0]} by {by}{about}",
+        f"{label} by {by}",
         note,
         spec,
-        [by.capitalize(), "Answers", _MEASURES[measure][0], "Interval of 95%"],
+        [by.capitalize(), "Answers", label, "Interval of 95%"],
         [[name, *_score_cells(row)] for name, row in zip(names, rows, strict=True)],
         {"Score": ACCENT, "Interval of 95%": SOFT},
     )
@@ -179,7 +179,11 @@ def _score_by_month(figures: Figures, measure: str, few: str) -> Chart:
         for row, name in zip(months, names, strict=True)
     ]
     told = [point for point in points if point["value"] is not None]
-    missing = [point for point in points if point["value"] is None]
+    missing = [
+        point
+        for point, row in zip(points, months, strict=True)
+        if row["n"] and row["score"] is None
+    ]
     x = month_x(months, "place:O")
     layers = _points(
         alt.Chart(inline(told)).encode(x=x),
@@ -193,8 +197,10 @@ def _score_by_month(figures: Figures, measure: str, few: str) -> Chart:
             .mark_point(shape="cross", size=45, color=GREY, filled=True, opacity=1)
             .encode(x=x, y=alt.value(MONTHS_HEIGHT - 8), tooltip=_tooltip())
         )
-    answers = formats.count(sum(row["n"] for row in months))
-    notes = [_MEASURES[measure][1], f"{answers} answers.", note]
+    answers = f"{formats.count(sum(row['n'] for row in months))} answers"
+    if rows[0]["dimension"] != "overall":
+        answers += f" about {formats.name(rows[0]['dimension'])}"
+    notes = [_MEASURES[measure][1], f"{answers}.", note]
     if missing:
         notes.append(f"Grey crosses: {few}.")
     return _chart_of_scores(
@@ -206,14 +212,23 @@ def _score_by_month(figures: Figures, measure: str, few: str) -> Chart:
     )
 
 
-def _score_by_touchpoint(figures: Figures, measure: str, few: str) -> Chart:
+def _place_name(row: Row) -> str:
+    parts = (row["touchpoint"], row["dimension"])
+    stated = [part for part in parts if part not in ("not_stated", "overall")]
+    return ": ".join(map(formats.name, stated)) or "Not stated"
+
+
+def _score_by_touchpoint(figures: Figures, measure: str, few: str) -> list[Chart]:
+    """One chart, none where no answer names what it is about."""
     (total,) = _score_rows(figures, measure, "total", "all")
-    # By answers, as read; those that name no touchpoint come last.
+    # By answers, as read; those about nothing in particular come last.
     rows = sorted(
         _score_rows(figures, measure, "touchpoint", "all"),
-        key=lambda row: row["touchpoint"] == "not_stated",
+        key=lambda row: _place_name(row) == "Not stated",
     )
-    names = [formats.name(row["touchpoint"]) for row in rows]
+    names = [_place_name(row) for row in rows]
+    if set(names) == {"Not stated"}:
+        return []
     shown = [
         _point(row, wrapped(name), name)
         for row, name in zip(rows[:TOUCHPOINTS_SHOWN], names, strict=False)
@@ -243,46 +258,53 @@ def _score_by_touchpoint(figures: Figures, measure: str, few: str) -> Chart:
     )
     notes = ["Score and answers since the first one."]
     if overall is not None:
-        notes.append(f"Dashed: all, {formats.score(overall)}.")
+        notes.append(f"Dashed: {formats.score(overall)} in all.")
     if len(told) < len(shown):
         notes.append(f"Too few: {few}.")
     if len(shown) < len(rows):
         notes.append(f"The {len(shown)} with most answers of {len(rows)}.")
-    return _chart_of_scores(
+    chart = _chart_of_scores(
         rows,
         "touchpoint",
         " ".join(notes),
         drawn(alt.layer(*layers), height_of(shown, 32)),
         names,
     )
+    return [chart]
 
 
 # Complaints --------------------------------------------------------------------------
 
 
+def _noun(figures: Figures) -> str:
+    return "Complaints" if figures.complaints[0]["is_complaint"] else "Service cases"
+
+
+def _in_time(rows: list[Row]) -> tuple[str, int]:
+    """Share of the answers due that came in time, and how many were due."""
+    came = sum(row["in_time_count"] for row in rows)
+    due = came + sum(row["late_count"] for row in rows)
+    return formats.percent(100 * came / due if due else None), due
+
+
 def _complaints(figures: Figures, hours: int) -> Chart:
+    noun = _noun(figures)
     empty = {"case_count": 0} | dict.fromkeys(_ANSWERS, 0)
     months, note = last_months(_every_month(figures.complaints, empty))
     legend = dict(_ANSWERS.values())
-
-    def in_time(rows: list[Row]) -> tuple[str, int]:
-        came = sum(row["in_time_count"] for row in rows)
-        due = came + sum(row["late_count"] for row in rows)
-        return formats.percent(100 * came / due if due else None), due
-
-    share, due = in_time(months)
+    share, due = _in_time(months)
     return Chart(
         "complaints",
-        f"Complaints answered within {hours} hours",
+        f"{noun} answered within {hours} hours",
         f"{share} of the {formats.count(due)} due, by month of opening. {note}".strip(),
         month_bars(months, _ANSWERS, counted, 1),
-        ["Month", "Complaints", *legend, "In time, of those due"],
+        ["Month", noun, *legend, "In time, of those due"],
         [
             [
                 month_name(row),
                 formats.count(row["case_count"]),
                 *(formats.count(row[kind]) for kind in _ANSWERS),
-                in_time([row])[0],
+                _in_time([row])[0],
             ]
             for row in months
         ],
@@ -291,14 +313,18 @@ def _complaints(figures: Figures, hours: int) -> Chart:
 
 
 def _complaint_states(figures: Figures, hours: int) -> Chart:
-    sizes = dict.fromkeys(_CASE_STATES, 0) | figures.complaint_states
+    noun = _noun(figures)
+    sizes = dict.fromkeys(_CASE_STATES, 0)
+    for row in figures.complaints:
+        for state, size in row["states"].items():
+            sizes[state] += size
     total = sum(sizes.values())
     return Chart(
         "complaint-states",
-        "Complaints by state",
+        f"{noun} by state",
         f"Overdue: no answer within {hours} hours.",
         state_bars(sizes, _CASE_STATES),
-        ["State", "Complaints", "Share"],
+        ["State", noun, "Share"],
         [
             [
                 formats.name(state),
