@@ -6,31 +6,31 @@ seen here is what will be delivered.
 
 import csv
 import datetime as dt
-import io
+import glob
 import re
-import zipfile
+import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
 import duckdb
-import pyarrow as pa
-from python_calamine import CalamineError, load_workbook
+from python_calamine import (
+    CalamineError,
+    CalamineWorkbook,
+    SheetTypeEnum,
+    SheetVisibleEnum,
+)
 
 from kith.company import SourceTable, TableRules
 from kith.connections import environment_connection
 from kith.connectors import Fetched, Request, files
+from kith.connectors.packed import Part, unpack
+from kith.connectors.text_files import DELIMITED, JSON_LINES
 from kith.database import fetch_row, literal, quote
 from kith.errors import DeliveryError
 from kith.runs import Interval
 
-_PACKINGS = {".gz": "gzip", ".zst": "zstd"}
-_DELIMITED = {".csv": ",", ".tsv": "\t"}
-_LINES = {".jsonl", ".ndjson"}
-_WORKBOOKS = {".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"}
 _DELIMITERS = [",", ";", "\t", "|", ":", "^", "~", "\x01", "\x1f"]
 _SAMPLE_BYTES = 2 << 20
 _LONG_AGO, _FAR_AWAY = dt.date(1900, 1, 1), dt.date(2200, 1, 1)
@@ -51,6 +51,15 @@ class _Dialect:
 
     options: tuple[tuple[str, str], ...] = ()
     doubts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _File:
+    """A file, or a sheet of one; `names` are those of its header, if it is text."""
+
+    path: Path
+    dialect: _Dialect = _Dialect()
+    names: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -90,26 +99,30 @@ def read_folder(
     connection: duckdb.DuckDBPyConnection, folder: Path, workspace: Path
 ) -> Folder:
     """Group the files below a folder into tables and fetch all of their rows."""
-    groups: dict[tuple[str, _Dialect], list[Path]] = defaultdict(list)
+    groups: dict[tuple[str, _Dialect], list[_File]] = defaultdict(list)
     left_out = []
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
         if not path.is_file() or any(part.startswith(".") for part in inside.parts):
             continue
         try:
-            for dialect in _dialects(connection, path, workspace):
-                groups[re.sub(r"\d+", "#", str(inside)), dialect].append(path)
-        except _Unreadable as reason:
+            for file in _examined(connection, path, workspace):
+                groups[re.sub(r"\d+", "#", str(inside)), file.dialect].append(file)
+        except (_Unreadable, DeliveryError) as reason:
             left_out.append(f"{inside}: {reason}")
+        except (OSError, EOFError):
+            left_out.append(f"{inside}: cannot be opened, it seems damaged")
     deliveries: list[Delivery] = []
-    for (_, dialect), paths in sorted(groups.items()):
-        for together in _of_one_shape(paths, dialect):
+    for (_, dialect), alike in groups.items():
+        for together in _of_one_shape(alike):
             try:
                 delivery = _fetch(
                     connection, together, dialect, workspace, len(deliveries)
                 )
             except DeliveryError as error:
-                names = ", ".join(str(path.relative_to(folder)) for path in together)
+                names = ", ".join(
+                    str(file.path.relative_to(folder)) for file in together
+                )
                 left_out.append(f"{names}: {error}")
                 continue
             deliveries.append(delivery)
@@ -120,77 +133,54 @@ def read_folder(
 # --- dialects -------------------------------------------------------------------------
 
 
-def _kind(path: Path) -> str:
-    parts = [part.lower() for part in path.suffixes]
-    if parts and parts[-1] in _PACKINGS:
-        parts.pop()
-    return parts[-1] if parts else ""
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[IO[bytes]]:
-    """The bytes of a file, unpacked; of a zip those of its first member."""
-    if path.suffix.lower() == ".zip":
-        with (
-            zipfile.ZipFile(path) as archive,
-            archive.open(_members(archive)[0]) as member,
-        ):
-            yield member
-    else:
-        packing = _PACKINGS.get(path.suffix.lower())
-        with (
-            pa.input_stream(str(path), compression=packing) as stream,
-            io.BufferedReader(stream) as lines,
-        ):
-            yield lines
-
-
-def _members(archive: zipfile.ZipFile) -> list[str]:
-    return sorted(
-        info.filename
-        for info in archive.infolist()
-        if not info.is_dir() and not Path(info.filename).name.startswith((".", "__"))
-    )
-
-
-def _dialects(
+def _examined(
     connection: duckdb.DuckDBPyConnection, path: Path, workspace: Path
-) -> list[_Dialect]:
-    """One dialect, or one per sheet of a workbook."""
-    kind = _kind(path)
+) -> list[_File]:
+    """The file with its dialect; a workbook of several sheets as one file per sheet."""
+    with tempfile.TemporaryDirectory(dir=workspace) as unpacked:
+        part = Part(path.name, path.name, path, is_ours=False)
+        members = list(unpack(part, Path(unpacked)))
+        kinds = {member.suffix for member in members}
+        if len(kinds) > 1:
+            raise _Unreadable("its members are of several kinds; unpack it")
+        (kind,) = kinds
+        if kind in DELIMITED:
+            usual, sample = DELIMITED[kind], Path(unpacked) / "sample"
+            return [_delimited(connection, path, members[0].path, usual, sample)]
+        if kind == ".parquet" or kind in JSON_LINES:
+            return [_File(path)]
+        return [_File(path, dialect) for dialect in _sheets(members[0].path)]
+
+
+def _sheets(path: Path) -> list[_Dialect]:
     try:
-        if path.suffix.lower() == ".zip":
-            with zipfile.ZipFile(path) as archive:
-                members = _members(archive)
-            kinds = {_kind(Path(member)) for member in members}
-            if len(kinds) != 1:
-                raise _Unreadable("expected files of one kind in the archive")
-            kind = kinds.pop()
-        if kind == ".parquet" or kind in _LINES:
-            return [_Dialect()]
-        if kind in _WORKBOOKS:
-            sheets = [
-                sheet.name
-                for sheet in load_workbook(path).sheets_metadata
-                if load_workbook(path).get_sheet_by_name(sheet.name).height > 1
-            ]
-            if not sheets:
-                raise _Unreadable("no sheet has rows below a header")
-            if len(sheets) == 1:
-                return [_Dialect()]
-            return [_Dialect((("sheet", sheet),)) for sheet in sheets]
-        if kind in _DELIMITED:
-            return [_delimited(connection, path, _DELIMITED[kind], workspace)]
-    except (OSError, EOFError, zipfile.BadZipFile, CalamineError, pa.ArrowException):
-        raise _Unreadable("cannot be opened, it seems damaged") from None
-    raise _Unreadable("no kind of file that Kith reads")
+        with path.open("rb") as stream:
+            workbook = CalamineWorkbook.from_filelike(stream)
+        filled = [
+            sheet.name
+            for sheet in workbook.sheets_metadata
+            if sheet.typ == SheetTypeEnum.WorkSheet
+            and sheet.visible == SheetVisibleEnum.Visible
+            and workbook.get_sheet_by_name(sheet.name).height > 1
+        ]
+    except CalamineError:
+        raise _Unreadable("no kind of file that Kith reads") from None
+    if not filled:
+        raise _Unreadable("no sheet has rows below a header")
+    if len(workbook.sheets_metadata) == 1:
+        return [_Dialect()]
+    return [_Dialect((("sheet", sheet),)) for sheet in filled]
 
 
 def _delimited(
-    connection: duckdb.DuckDBPyConnection, path: Path, usual: str, workspace: Path
-) -> _Dialect:
-    encoding, doubt = _encoding(path)
-    with _opened(path) as stream:
+    connection: duckdb.DuckDBPyConnection,
+    path: Path,
+    content: Path,
+    usual: str,
+    sample: Path,
+) -> _File:
+    encoding, doubt = _encoding(content)
+    with content.open("rb") as stream:
         start = stream.read(_SAMPLE_BYTES)
     text = start.decode(encoding, errors="ignore").removeprefix("\ufeff")
     lines = text.splitlines(keepends=True)
@@ -198,10 +188,9 @@ def _delimited(
         lines.pop()
     if len(lines) < 2:
         raise _Unreadable("no rows below a header")
-    sample = workspace / "sample.csv"
     sample.write_text("".join(lines), encoding="utf-8", newline="")
     delimiter, quote_sign = _sniffed(connection, sample, lines)
-    _check_header(lines[0], delimiter, quote_sign)
+    names = _header(lines[0], delimiter, quote_sign)
     options = {}
     if delimiter != usual:
         options["delimiter"] = delimiter
@@ -209,18 +198,19 @@ def _delimited(
         options["quote"] = quote_sign
     if encoding != "utf-8":
         options["encoding"] = encoding
-    return _Dialect(tuple(options.items()), (doubt,) if doubt else ())
+    dialect = _Dialect(tuple(options.items()), (doubt,) if doubt else ())
+    return _File(path, dialect, frozenset(map(_plain, names)))
 
 
 def _encoding(path: Path) -> tuple[str, str | None]:
     """Encoding in which every byte of the file can be read, and what is doubtful."""
-    with _opened(path) as stream:
+    with path.open("rb") as stream:
         mark = stream.read(4)
     if mark.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "utf-16", None
     if _can_be_read(path, "utf-8"):
         return "utf-8", None
-    with _opened(path) as stream:
+    with path.open("rb") as stream:
         start = stream.read(_SAMPLE_BYTES)
     runs = re.findall(rb"[\x80-\xff]+", start)
     paired = sum(len(run) % 2 == 0 for run in runs)
@@ -238,11 +228,9 @@ def _encoding(path: Path) -> tuple[str, str | None]:
 
 def _can_be_read(path: Path, encoding: str) -> bool:
     try:
-        with _opened(path) as stream:
-            reader = io.TextIOWrapper(stream, encoding, newline="")
-            while reader.read(_SAMPLE_BYTES):
+        with path.open(encoding=encoding, newline="") as stream:
+            while stream.read(_SAMPLE_BYTES):
                 pass
-            reader.detach()
     except UnicodeDecodeError:
         return False
     return True
@@ -275,50 +263,43 @@ def _sniffed(
     return ",", '"'
 
 
-def _check_header(line: str, delimiter: str, quote_sign: str) -> None:
+def _header(line: str, delimiter: str, quote_sign: str) -> list[str]:
+    """Names in the first line; raises where it seems to hold values."""
     header = next(csv.reader([line], delimiter=delimiter, quotechar=quote_sign), [])
     names = [name.strip() for name in header]
     is_data = sum(
         bool(re.fullmatch(r"[+-]?[\d.,:/\s-]+|.*@.*\..*", name)) for name in names
     )
     if not any(names) or is_data * 2 >= len(names):
+        # Not as a guess with a doubt: values would become names in sources.yml.
         raise _Unreadable("the first line holds values, no names of columns; add them")
+    return names
 
 
 # --- groups ---------------------------------------------------------------------------
 
 
-def _of_one_shape(paths: list[Path], dialect: _Dialect) -> list[list[Path]]:
+def _of_one_shape(files: list[_File]) -> list[list[_File]]:
     """Divide files of one name pattern into those whose columns are akin."""
-    if len(paths) == 1 or not all(_kind(path) in _DELIMITED for path in paths):
-        return [paths]
-    options = dict(dialect.options)
-    encoding = options.get("encoding", "utf-8")
-    headers = []
-    for path in paths:
-        with _opened(path) as stream:
-            line = stream.readline().decode(encoding, errors="ignore")
-        sign = options.get("delimiter", _DELIMITED[_kind(path)])
-        reader = csv.reader([line], delimiter=sign)
-        headers.append({_plain(name) for name in next(reader, [])})
-    groups: list[list[int]] = []
-    for number, header in enumerate(headers):
+    groups: list[list[_File]] = []
+    for file in files:
         akin = [
             group
             for group in groups
             if any(
-                len(header & headers[other])
-                >= _SHARED_COLUMNS * len(header | headers[other])
+                len(file.names & other.names)
+                >= _SHARED_COLUMNS * len(file.names | other.names)
                 for other in group
             )
         ]
         groups = [group for group in groups if group not in akin]
-        groups.append(sorted([number, *(one for group in akin for one in group)]))
-    return [[paths[number] for number in group] for group in sorted(groups)]
+        groups.append([*(one for group in akin for one in group), file])
+    return [sorted(group, key=lambda file: file.path) for group in groups]
 
 
 def _pattern(paths: list[Path]) -> str | None:
     """Path with wildcards that matches these files and no other; None without one."""
+    folder = glob.escape(str(paths[0].parent))
     parts = [re.split(r"(\d+)", path.name) for path in paths]
     varying = {
         place
@@ -327,12 +308,11 @@ def _pattern(paths: list[Path]) -> str | None:
         or (len(parts[0][place]) in (4, 6, 8) and parts[0][place][:2] in ("19", "20"))
     }
     if not varying:
-        return str(paths[0])
-    folder = paths[0].parent
+        return f"{folder}/{glob.escape(paths[0].name)}"
 
     def filled(wildcard: str) -> str:
         name = "".join(
-            (wildcard if place in varying else part)
+            (wildcard if place in varying else glob.escape(part))
             for place, part in enumerate(parts[0])
         )
         # What stands between the numbers of one date is part of it.
@@ -340,9 +320,9 @@ def _pattern(paths: list[Path]) -> str | None:
 
     for wildcard in ("*", "[0-9]*"):
         name = filled(wildcard)
-        if sorted(folder.glob(name)) == paths:
-            return str(folder / name)
-    return str(paths[0]) if len(paths) == 1 else None
+        if sorted(paths[0].parent.glob(name)) == paths:
+            return f"{folder}/{name}"
+    return f"{folder}/{glob.escape(paths[0].name)}" if len(paths) == 1 else None
 
 
 def _plain(name: str) -> str:
@@ -355,12 +335,13 @@ def _plain(name: str) -> str:
 
 def _fetch(
     connection: duckdb.DuckDBPyConnection,
-    paths: list[Path],
+    together: list[_File],
     dialect: _Dialect,
     workspace: Path,
     number: int,
 ) -> Delivery:
     options = dict(dialect.options)
+    paths = [file.path for file in together]
     pattern = _pattern(paths)
     if pattern is None:
         raise DeliveryError(

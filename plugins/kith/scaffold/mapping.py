@@ -95,12 +95,10 @@ FLOWS = {
 }
 # Other names of a feed's columns; `/` parts them.
 _SYNONYMS = {
-    "order_id": "order id/order no/order number/order/basket id/receipt number/"
-    "receipt id/receipt no/receipt/invoice no/invoice id/invoice number/invoice/"
+    "order_id": "order id/order/basket id/receipt id/receipt/invoice id/invoice/"
     "transaction id/sale id/bill id/订单号/订单编号",
-    "line_number": "line number/line no/line/position/order item id/item no",
-    "product_id": "product id/product code/product number/product no/product/sku/"
-    "stock code/article id/article number/article/item id/item code/商品编号",
+    "line_number": "line id/line/position/order item id",
+    "product_id": "product id/product/sku/stock id/article id/article/item id/商品编号",
     "quantity": "quantity/qty/units/pieces/menge/数量",
     "unit_price_amount": "unit price/price/preis/单价",
     "unit_cost_amount": "unit cost/cost/cost price",
@@ -126,9 +124,9 @@ _SYNONYMS = {
     "query": "query/search term/search/keyword/keywords",
     "device_id": "device id/device/cookie/cookie id/visitor id",
     "url": "url/page url/page address/link",
-    "campaign_id": "campaign id/campaign/campaign code/campaign number",
+    "campaign_id": "campaign id/campaign",
     "store_id": "store id/store/shop id/shop/branch id/branch/place id/outlet",
-    "place_id": "place id/store id/store/shop id/branch id/location id/store code",
+    "place_id": "place id/store id/store/shop id/branch id/location id",
     "kind": "kind/type/category",
     "city": "city/town/ort/stadt/城市",
     "region": "region/state/province/county/bundesland/省",
@@ -145,8 +143,7 @@ _SYNONYMS = {
     "is_reopened": "is reopened/reopened",
     "reopen_count": "reopen count/reopened count/reopens",
     "is_within_sla": "is within sla/made sla/within sla/sla met",
-    "ticket_id": "ticket id/ticket number/ticket/case id/case number/incident id/"
-    "incident number/number/complaint id/工单号",
+    "ticket_id": "ticket id/ticket/case id/incident id/number/complaint id/工单号",
     "name": "name/product name/store name/title/description/designation/名称",
     "category": "category/product category/product group/group/department/class/类别",
     "brand": "brand/brand name/manufacturer/marke/品牌",
@@ -167,7 +164,7 @@ _SYNONYMS = {
     "score": "score/rating/value/answer/nps/csat/stars/评分",
     "scale_min": "scale min",
     "scale_max": "scale max",
-    "question": "question/question id/question number/item",
+    "question": "question/question id/item",
     "survey": "survey/survey name/survey id/wave",
     "measure": "measure/metric/kpi/question type",
     "dimension": "dimension",
@@ -187,14 +184,14 @@ _SYNONYMS = {
     "opened_at_contact": "opened at",
     "responded_at": "responded at/replied at/answered at",
     "outcome": "outcome/result",
-    "lead_id": "lead id/lead/lead number/opportunity id/prospect id",
+    "lead_id": "lead id/lead/opportunity id/prospect id",
     "created_at": "created at/created/creation date/date",
     "source_of_lead": "source/lead source/origin",
     "has_need": "has need",
     "can_pay": "can pay",
     "stage": "stage/step/status",
     "entered_at": "entered at/changed at/date/stage date",
-    "quote_id": "quote id/quote number/quotation id/offer id",
+    "quote_id": "quote id/quotation id/offer id",
     "quoted_at": "quoted at/quote date/date/created at",
     "decided_at": "decided at/decision date",
     "is_granted": "is granted/granted/opt in/consent",
@@ -227,6 +224,7 @@ _PERSON_WORDS = (
     *("passenger", "patient", "subscriber", "visitor", "consumer", "kunde", "shopper"),
     *("caller", "account", "respondent", "cust", "客户", "会员", "用户"),
 )
+_NUMBER_WORDS = {"no", "nr", "nbr", "num", "number", "code", "key", "ref"}
 _RATING = re.compile(
     r"(^|_|\d)(nps|netpro|recommend\w*|all|overall|whole|rate\w*|rating|score|sat|csat"
     r"|satisfaction)$"
@@ -379,10 +377,15 @@ def _singular(word: str) -> str:
     return re.sub(r"(?<=[a-z]{2})(?<!s)s$", "", word)
 
 
+def _canonical(words: list[str]) -> list[str]:
+    """`order no`, `order number` and `order code` are all an `order id`."""
+    return ["id" if word in _NUMBER_WORDS else word for word in words]
+
+
 def _matches(table: TableGuess, contracted: _Contracted) -> list[tuple[float, str]]:
     """Columns of the table that may mean a feed's column, the surest first."""
     phrases = [
-        phrase.split()
+        _canonical(phrase.split())
         for phrase in [
             contracted.name.replace("_", " "),
             *_SYNONYMS.get(contracted.name, "").split("/"),
@@ -394,10 +397,11 @@ def _matches(table: TableGuess, contracted: _Contracted) -> list[tuple[float, st
         if not column.given or not _fits(contracted.data_type, column):
             continue
         best = 0.0
+        words = _canonical(column.words)
         for rank, phrase in enumerate(phrases):
-            if column.words == phrase or "".join(column.words) == "".join(phrase):
+            if words == phrase or "".join(words) == "".join(phrase):
                 best = max(best, 1 - rank / 1000)
-            elif _within(phrase, column.words):
+            elif _within(phrase, words):
                 best = max(best, 0.4 + 0.1 * len(phrase) - rank / 1000)
         if best:
             found.append((best, -place, column.name))

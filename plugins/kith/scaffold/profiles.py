@@ -87,6 +87,11 @@ _NO_CURSOR_WORDS = {
     *("resolved", "closed", "delivered", "registered", "renewal", "intdate"),
 }
 
+_LARGE_REGIONS = (
+    *("CN", "US", "IN", "JP", "DE", "GB", "FR", "BR", "IT", "ES", "MX", "KR", "TR"),
+    *("ID", "PL", "NL", "CA", "AU"),
+)
+
 _INTEGER = re.compile(r"[+-]?\d{1,18}")
 _LEADING_ZERO = re.compile(r"[+-]?0\d+")
 _POINT = re.compile(r"[+-]?(\d{1,3}([, '’]\d{3})+|\d+)?(\.\d+)?")
@@ -361,7 +366,9 @@ def _phone_kind(column: ColumnGuess, sample: list[str]) -> str:
     if valid(None) == tried:
         return "phone"
     scores = {region: valid(region) for region in phonenumbers.SUPPORTED_REGIONS}
-    best = max(sorted(scores), key=lambda region: scores[region])
+    # Numbers of one country are often valid in a neighbour: the larger one is likelier.
+    likely = [*_LARGE_REGIONS, *sorted(set(scores) - set(_LARGE_REGIONS))]
+    best = max(likely, key=lambda region: scores[region])
     if scores[best] < tried:
         column.doubts.append(
             "its numbers are valid in no single country, so that they are hashed as "

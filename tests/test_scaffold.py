@@ -1,0 +1,531 @@
+"""`make company`: what is guessed of a stranger's files, and that the folder runs."""
+
+import datetime as dt
+import gzip
+import random
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+import yaml
+
+from kith.admit import admit_table
+from kith.build import dbt, prepare_warehouse
+from kith.company import load_company
+from kith.errors import ConfigurationError
+from kith.pull import pull_table
+from kith.runs import Run
+from kith.scaffold import Scaffolded, scaffold, summary
+from tests.conftest import new_run, run_pipeline
+from tests.workbooks import write_xlsx
+
+SFO = Path("/work/shared/data/sfo_survey")
+Make = Callable[..., Scaffolded]
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    folder = tmp_path / "files"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def make(tmp_path: Path, files: Path, kith_home: Path) -> Make:
+    """Scaffold the files as company `shop`."""
+    monkey = pytest.MonkeyPatch()
+    monkey.setenv("KITH_IDENTIFIER_KEY", "a key of the tests alone")
+
+    def scaffolded(name: str = "shop") -> Scaffolded:
+        return scaffold(name, files, tmp_path / "companies" / name)
+
+    yield scaffolded
+    monkey.undo()
+
+
+def table(done: Scaffolded, name: str) -> dict[str, Any]:
+    """A table as sources.yml declares it, its columns by name."""
+    content = yaml.safe_load((done.folder / "sources.yml").read_text())
+    (source,) = content["sources"]
+    found = {each["name"]: each for each in source["tables"]}[name]
+    columns = {each["name"]: each for each in found["columns"]}
+    return {"meta": found["config"]["meta"], "columns": columns}
+
+
+def kinds(done: Scaffolded, name: str) -> dict[str, str]:
+    return {
+        column: declared["data_type"]
+        for column, declared in table(done, name)["columns"].items()
+    }
+
+
+def rules(done: Scaffolded, name: str, column: str) -> dict[str, Any]:
+    declared = table(done, name)["columns"][column]
+    return dict(declared.get("config", {}).get("meta", {}))
+
+
+def doubts(done: Scaffolded, words: str) -> list[str]:
+    return [doubt for doubt in done.doubts if words in doubt]
+
+
+def admitted(done: Scaffolded) -> dict[str, tuple[int, int]]:
+    """Rows admitted and quarantined of each table, through the real door."""
+    company = load_company(done.folder)
+    last = company.last_day or dt.date.today() - dt.timedelta(1)
+    run = new_run(done.folder, company.first_day.isoformat(), last.isoformat())
+    counts = {}
+    for each in company.sources:
+        pull_table(run, each.full_name)
+        admit_table(run, each.full_name)
+        counts[each.name] = (rows(run, each.full_name), refused(run, each.full_name))
+    return counts
+
+
+def rows(run: Run, name: str) -> int:
+    path = run.admitted(name) / run.interval.slug / "data.parquet"
+    return duckdb.sql(f"from '{path}'").count("*").fetchall()[0][0]
+
+
+def refused(run: Run, name: str) -> int:
+    path = run.quarantine(name) / run.interval.slug / "rows.parquet"
+    return duckdb.sql(f"from '{path}'").count("*").fetchall()[0][0]
+
+
+def write(path: Path, header: str, lines: Iterator[str] | list[str]) -> None:
+    path.write_text("\n".join([header, *lines]) + "\n", encoding="utf-8")
+
+
+# --- reading --------------------------------------------------------------------------
+
+
+def test_dialects_are_declared_and_every_file_passes_the_door(
+    files: Path, make: Make
+) -> None:
+    write(files / "semicolon.csv", "id;price", [f"{n};{n},50" for n in range(100, 140)])
+    (files / "western.csv").write_bytes(
+        b"id,city\n" + "1,Zürich\n2,Genève\n".encode("cp1252")
+    )
+    (files / "chinese.csv").write_bytes("id,城市\n1,北京\n2,上海市\n".encode("gb18030"))
+    (files / "marked.csv").write_bytes("\ufeffid,city\n1,Łódź\n2,x\n".encode())
+    (files / "wide.csv").write_bytes("id,city\n1,Łódź\n2,x\n".encode("utf-16"))
+    write(files / "tabs.tsv", "id\tcity", ["1\tA,B", "2\tC"])
+    write(files / "bars.txt", "id|city", ["1|A,B", "2|C"])
+    write(files / "carets.csv", "id^city^x", ["1^A,B^1", "2^C^2"])
+    write(files / "quoted.csv", "id,words", ["1,'a, b'", "2,'c'", "3,'d, e'"])
+    write(files / "lines.jsonl", '{"id": "1", "n": 4}', ['{"id": "2", "n": 5}'])
+    (files / "packed.csv.gz").write_bytes(gzip.compress(b"id,n\n1,4\n2,5\n"))
+    with zipfile.ZipFile(files / "packed.zip", "w") as archive:
+        archive.writestr("inner.csv", "id;n\n1;4\n2;5\n3;6\n")
+    duckdb.sql("select 'a' as id, date '2024-01-01' as day").write_parquet(
+        str(files / "typed.parquet")
+    )
+
+    done = make()
+
+    declared = {
+        each.name: table(done, each.name)["meta"].get("options", {})
+        for each in done.tables
+    }
+    assert declared == {
+        "bars": {"delimiter": "|"},
+        "carets": {"delimiter": "^"},
+        "chinese": {"encoding": "gb18030"},
+        "lines": {},
+        "marked": {},
+        "packed_1": {},
+        "packed_2": {"delimiter": ";"},
+        "quoted": {"quote": "'"},
+        "semicolon": {"delimiter": ";"},
+        "tabs": {},
+        "typed": {},
+        "western": {"encoding": "cp1252"},
+        "wide": {"encoding": "utf-16"},
+    }
+    assert rules(done, "semicolon", "price")["decimal"] == ","
+    assert doubts(done, "read as cp1252") and doubts(done, "read as gb18030")
+    assert admitted(done) == {
+        **dict.fromkeys(declared, (2, 0)),
+        "packed_2": (3, 0),
+        "quoted": (3, 0),
+        "semicolon": (40, 0),
+        "typed": (1, 0),
+    }
+
+
+def test_a_workbook_gives_a_table_per_sheet(files: Path, make: Make) -> None:
+    day = dt.date(2020, 1, 31)
+    write_xlsx(
+        files / "book.xlsx",
+        {
+            "Stores": {1: ["store_id", "opened"], 2: ["01", day], 3: ["02", day]},
+            "Sales": {1: ["sale_no", "amount"], 2: [1, 1.5], 3: [2, 2], 4: [3, 3.25]},
+            "Notes": {1: ["seen by Anna"]},
+        },
+    )
+    done = make()
+    assert [each.name for each in done.tables] == ["book_sales", "book_stores"]
+    assert table(done, "book_sales")["meta"]["options"] == {"sheet": "Sales"}
+    assert kinds(done, "book_stores") == {"store_id": "varchar", "opened": "date"}
+    assert kinds(done, "book_sales") == {
+        "sale_no": "varchar",
+        "amount": "decimal(18,2)",
+    }
+    assert admitted(done) == {"book_sales": (3, 0), "book_stores": (2, 0)}
+
+
+def test_what_cannot_be_read_is_left_out_with_its_reason(
+    files: Path, make: Make
+) -> None:
+    write(files / "good.csv", "id,n", ["1,2"])
+    write(files / "nameless.csv", "17,anna@example.org,3", ["18,ben@example.org,4"])
+    (files / "picture.png").write_bytes(b"\x89PNG")
+    (files / "empty.csv").write_text("")
+    (files / "broken.csv.gz").write_bytes(gzip.compress(b"id,n\n1,2\n" * 99)[:25])
+    done = make()
+    assert [each.name for each in done.tables] == ["good"]
+    assert len(done.left_out) == 4
+    assert any("no names of columns" in reason for reason in done.left_out)
+    text = "".join(path.read_text() for path in done.folder.rglob("*.*"))
+    assert "example.org" not in text + summary(done)
+
+
+# --- groups ---------------------------------------------------------------------------
+
+
+def test_files_of_one_pattern_are_one_table_with_the_union_of_their_columns(
+    files: Path, make: Make
+) -> None:
+    write(files / "orders_2023.csv", "order_no,total,store", ["1,2.5,A", "2,1,B"])
+    write(files / "orders_2024.csv", "order_no,total,channel", ["3,4,web"])
+    write(files / "orders_old.csv", "x,y", ["1,2"])
+    done = make()
+    found = table(done, "orders")
+    assert found["meta"]["path"] == f"{files}/orders_[0-9]*.csv"
+    assert found["meta"]["drift"] == {"missing": "warn"}
+    assert list(found["columns"]) == ["order_no", "total", "store", "channel"]
+    assert admitted(done)["orders"] == (3, 0)
+
+
+def test_days_in_names_are_days_of_delivery_where_the_rows_agree(
+    files: Path, make: Make
+) -> None:
+    for day in range(1, 9):
+        late = [f"{day}9,2024-03-{day - 2:02} 09:00:00,v"] if day > 2 else []
+        today = [f"{day}{n},2024-03-{day:02} 1{n}:00:00,v" for n in range(3)]
+        write(
+            files / f"clicks-2024-03-{day:02}.csv",
+            "click_id,clicked_at,page",
+            today + late,
+        )
+        price = "9" if day == 5 else "1"
+        write(
+            files / f"prices_202403{day:02}.csv",
+            "article_no,price",
+            [f"{n},{price if n == 1 else n}" for n in range(1, 9)],
+        )
+    done = make()
+    meta = table(done, "clicks")["meta"]
+    assert meta["path"] == f"{files}/clicks-{{date:%Y-%m-%d}}.csv"
+    assert (meta["cursor"], meta["look_back_days"]) == ("clicked_at", 2)
+    meta = table(done, "prices")["meta"]
+    assert meta["path"] == f"{files}/prices_{{date:%Y%m%d}}.csv"
+    assert "cursor" not in meta
+    assert admitted(done) == {"clicks": (30, 0), "prices": (8, 0)}
+    assert (done.folder / "company.yml").read_text().count("2024-03-0") == 2
+
+
+# --- columns --------------------------------------------------------------------------
+
+
+def test_types_are_those_with_which_all_rows_can_be_read(
+    files: Path, make: Make
+) -> None:
+    draw = random.Random(5)
+    header = (
+        "number,code,zip,amount,euros,thousands,grams,day,german,american,either,moment,"
+        "text,active,mixed,nothing,level"
+    )
+    lines = []
+    for n in range(400):
+        day = dt.date(2024, 1, 1) + dt.timedelta(n % 300)
+        late = "?" if n == 399 else str(n)
+        fields = [
+            str(n - 7),
+            f"{n:06}",
+            f"{n + 1000:05}",
+            f"{n}.5",
+            f'"{n},25"',
+            f'"{n + 1000:,}.5"',
+            f"{n / 7:.12f}",
+            day.isoformat(),
+            f"{day:%d.%m.%Y}",
+            f"{day:%m/%d/%Y}",
+            f"{n % 12 + 1:02}/{n % 11 + 1:02}/2024",
+            f"{day}T10:00:00",
+            draw.choice(["Anna saw it", "x", "so so"]) + str(n),
+            draw.choice(["yes", "no"]),
+            late,
+            "",
+            draw.choice(["gold", "silver"]),
+        ]
+        lines.append(",".join(fields))
+    write(files / "things.csv", header, lines)
+    done = make()
+    assert kinds(done, "things") == {
+        "number": "varchar",
+        "code": "varchar",
+        "zip": "varchar",
+        "amount": "decimal(18,2)",
+        "euros": "decimal(18,2)",
+        "thousands": "decimal(18,2)",
+        "grams": "double",
+        "day": "date",
+        "german": "date",
+        "american": "date",
+        "either": "date",
+        "moment": "timestamp",
+        "text": "varchar",
+        "active": "boolean",
+        "mixed": "bigint",
+        "nothing": "varchar",
+        "level": "varchar",
+    }
+    assert rules(done, "things", "german") == {"format": "%d.%m.%Y"}
+    assert rules(done, "things", "american") == {"format": "%m/%d/%Y"}
+    assert rules(done, "things", "euros") == {"decimal": ","}
+    assert rules(done, "things", "thousands") == {"decimal": "."}
+    assert rules(done, "things", "mixed") == {"null_values": ["?"]}
+    assert rules(done, "things", "level") == {"accepted_values": ["gold", "silver"]}
+    assert doubts(done, "month and day exchanged")
+    assert doubts(done, "no offset, read as UTC")
+    assert doubts(done, "holds no value at all")
+    assert admitted(done) == {"things": (400, 0)}
+
+
+def test_the_last_row_counts_as_much_as_the_first(files: Path, make: Make) -> None:
+    write(
+        files / "long.csv",
+        "row_no,weight,spread",
+        [f"{n},{n},{n}" for n in range(5000)] + ["5000,heavy,7"] + ["5001,1,1"] * 0,
+    )
+    done = make()
+    assert kinds(done, "long") == {
+        "row_no": "varchar",
+        "weight": "bigint",
+        "spread": "bigint",
+    }
+    assert doubts(done, "1 of 5001 values are no bigint and go to quarantine")
+    assert admitted(done) == {"long": (5000, 1)}
+
+    write(
+        files / "long.csv",
+        "row_no,weight",
+        [f"{n},{n}" for n in range(900)] + [f"{n},heavy {n}" for n in range(900, 950)],
+    )
+    again = make("again")
+    assert kinds(again, "long")["weight"] == "varchar"
+    assert doubts(again, "900 of 950 values are bigint, the others are not")
+
+
+def test_people_are_declared_and_never_quoted(files: Path, make: Make) -> None:
+    header = (
+        "CustomerID,E-Mail,Mobile,Loyalty Card,device_id,Twitter,First Name,Contact,"
+        "card_type,City"
+    )
+    people = [
+        f"C{n},anna{n}@example.org,138 0013 {n:04},9000-{n:04}-{n},aa-{n:05},@anna{n},"
+        f"Anna{n % 4},ben{n}@example.net,{'debit' if n % 3 else 'credit'},Berlin"
+        for n in range(400)
+    ]
+    write(files / "customers.csv", header, people)
+    done = make()
+    found = table(done, "customers")["columns"]
+    declared = {
+        name: column.get("config", {}).get("meta", {}).get("pii")
+        for name, column in found.items()
+    }
+    assert declared == {
+        "customerid": None,
+        "e_mail": "email",
+        "mobile": "phone",
+        "loyalty_card": "card",
+        "device_id": "device",
+        "twitter": "handle",
+        "first_name": None,
+        "contact": "email",
+        "card_type": None,
+        "city": None,
+    }
+    assert rules(done, "customers", "mobile")["phone_region"] == "CN"
+    text = "".join(path.read_text() for path in done.folder.rglob("*.*"))
+    for secret in ("example.", "@anna", "Anna1", "0013", "aa-0"):
+        assert secret not in text + summary(done)
+    assert "KITH_IDENTIFIER_KEY" in summary(done)
+    assert admitted(done) == {"customers": (400, 0)}
+
+
+# --- keys, references, feeds ----------------------------------------------------------
+
+
+def shop(files: Path, orders: int = 300) -> None:
+    """Customers, articles, and lines of orders without a table of orders."""
+    draw = random.Random(3)
+    write(
+        files / "customers.csv",
+        "customer_no,city,hobby,signup_date",
+        [
+            f"{n:04},{draw.choice(['Bonn', 'Köln'])},{draw.choice('AB')},"
+            f"2023-0{n % 9 + 1}-01"
+            for n in range(200)
+        ],
+    )
+    write(
+        files / "articles.csv",
+        "article_no,description,unit_cost",
+        [f"P{n},thing {n},{n}.10" for n in range(50)],
+    )
+    lines = []
+    for n in range(orders):
+        day = dt.date(2024, 1, 1) + dt.timedelta(n // 3)
+        customer = f"{draw.randrange(200):04}"
+        for article in draw.sample(range(50), 3):
+            lines.append(
+                f"R{n},{customer},{day} 12:0{n % 6}:00,P{article},{1 + n % 3},"
+                f"{article + 1}.20"
+            )
+    write(
+        files / "sales_lines.csv",
+        "receipt_no,customer_no,sold_at,article_no,qty,unit_price",
+        lines,
+    )
+
+
+def test_keys_references_and_feeds_of_a_shop(files: Path, make: Make) -> None:
+    shop(files)
+    done = make()
+    assert table(done, "customers")["meta"]["key"] == ["customer_no"]
+    lines = table(done, "sales_lines")["meta"]
+    assert lines["key"] == ["receipt_no", "article_no"]
+    assert lines["cursor"] == "sold_at"
+    assert rules(done, "sales_lines", "article_no")["references"] == {
+        "table": "shop.articles",
+        "column": "article_no",
+    }
+    company = load_company(done.folder)
+    assert sorted(company.feeds) == [
+        "attributes",
+        "customers",
+        "order_lines",
+        "orders",
+        "products",
+    ]
+    assert (company.first_day, company.last_day) == (
+        dt.date(2024, 1, 1),
+        dt.date(2024, 4, 9),
+    )
+    assert doubts(done, "line_amount is quantity times price")
+    # Every doubt is where it is said to be.
+    for doubt in done.doubts:
+        file, line, text = doubt.split(":", 2)
+        written = (done.folder / file).read_text().splitlines()[int(line) - 1]
+        assert "DOUBT: " in written
+        assert written.split("DOUBT: ")[1] in text
+    assert "sales_lines" in summary(done)
+
+
+def test_what_is_said_in_yaml_is_what_was_found(files: Path, make: Make) -> None:
+    shop(files, 30)
+    write(
+        files / "odd.csv",
+        "Order,loaded_at,*No,group,2nd: a",
+        ["a,b,1,yes,x", "b,c,2,no,x"],
+    )
+    done = make()
+    company = load_company(done.folder)
+    for guess in done.tables:
+        declared = company.table(f"shop.{guess.name}")
+        assert declared.columns == [column.declared() for column in guess.columns]
+    assert admitted(done)["odd"] == (2, 0)
+
+
+def test_the_same_files_give_the_same_folder(files: Path, make: Make) -> None:
+    shop(files, 60)
+    first, second = make(), make("twin")
+    for path in first.folder.rglob("*.*"):
+        twin = second.folder / str(path.relative_to(first.folder)).replace(
+            "stg_shop", "stg_twin"
+        )
+        text = twin.read_text().replace("twin", "shop").replace("Twin", "Shop")
+        assert text == path.read_text()
+
+
+def test_an_existing_folder_a_bad_name_and_an_empty_folder_are_refused(
+    files: Path, make: Make, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigurationError, match="no file can be read"):
+        make()
+    write(files / "a.csv", "id,n", ["1,2"])
+    done = make()
+    (done.folder / "company.yml").write_text("mine")
+    with pytest.raises(ConfigurationError, match="not overwritten"):
+        make()
+    assert (done.folder / "company.yml").read_text() == "mine"
+    with pytest.raises(ConfigurationError, match="expected lower-case"):
+        make("My Shop")
+    # The name of a schema of Kith's is none for a source.
+    assert load_company(make("customer").folder).sources[0].source == "customer_files"
+
+
+def test_the_shop_is_published_without_an_edit(files: Path, make: Make) -> None:
+    shop(files)
+    done = make()
+    company = load_company(done.folder)
+    run = new_run(done.folder, str(company.first_day), str(company.last_day))
+    release = run_pipeline(run)
+    with duckdb.connect(str(release / "kith.duckdb"), read_only=True) as connection:
+        found = connection.execute(
+            "select sum(order_count), sum(revenue_amount) from customer.customer_values"
+        ).fetchone()
+    lines = duckdb.read_csv(str(files / "sales_lines.csv"))
+    revenue = lines.aggregate("sum(qty * unit_price::decimal(18,2))").fetchall()[0][0]
+    assert found == (300, revenue)
+
+
+@pytest.mark.skipif(not SFO.is_dir(), reason=f"{SFO} is not here")
+def test_nine_years_of_a_survey_give_the_published_scores_without_an_edit(
+    tmp_path: Path, kith_home: Path
+) -> None:
+    done = scaffold("sfo", SFO, tmp_path / "sfo")
+    (survey,) = done.tables
+    assert (survey.delivery.rows, len(survey.delivery.files)) == (28_665, 9)
+    company = load_company(done.folder)
+    run = new_run(done.folder, str(company.first_day), str(company.last_day))
+    (each,) = company.sources
+    pull_table(run, each.full_name)
+    admit_table(run, each.full_name)
+    run.warehouse.parent.mkdir(parents=True)
+    prepare_warehouse(run)
+    dbt(run, "run", "--select", "+feed_survey_answers")
+    with duckdb.connect(str(run.warehouse), read_only=True) as connection:
+        found = connection.execute(
+            """
+            select year(answered_at), measure,
+                round(100 * (avg((score >= 9)::int) - avg((score <= 6)::int)), 2),
+                round(100 * avg((score >= 4)::int), 2), count(*)
+            from feeds.survey_answers
+            where measure in ('nps', 'csat') and year(answered_at) >= 2017
+            group by all order by all
+            """
+        ).fetchall()
+    assert [
+        (year, measure, nps if measure == "nps" else csat, n)
+        for year, measure, nps, csat, n in found
+    ] == [
+        (2017, "csat", 82.07, 2688),
+        (2017, "nps", 39.84, 2746),
+        (2018, "csat", 78.44, 2625),
+        (2018, "nps", 30.98, 2650),
+    ]
