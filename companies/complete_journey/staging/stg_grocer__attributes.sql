@@ -1,32 +1,32 @@
-{%- set traits = [
-    'age', 'income', 'home_ownership', 'marital_status', 'household_size',
-    'household_comp', 'kids_count',
-] -%}
 with
 
+demographics as (
+    select * from {{ source('grocer', 'demographics') }}
+),
+
 traits as (
-    {% for trait in traits %}
-    select
-        household_id,
-        '{{ trait }}' as attribute,
-        {{ trait }} as value_text,
-        loaded_at
-    from {{ source('grocer', 'demographics') }}
-    {{ "union all" if not loop.last }}
-    {% endfor %}
+    {{ unpivoted(
+        'demographics',
+        ['household_id', 'loaded_at'],
+        ['attribute'],
+        [
+            'age', 'income', 'home_ownership', 'marital_status', 'household_size',
+            'household_comp', 'kids_count',
+        ],
+        'value_text',
+        'varchar'
+    ) }}
 ),
 
 final as (
     select
         'grocer' as source,
         household_id || '-' || attribute as attribute_id,
-        'household_id' as identifier_type,
-        household_id as identifier_value,
+        {{ identified_by({'household_id': 'household_id'}) }},
         attribute,
         value_text,
         loaded_at
     from traits
-    where value_text is not null
 )
 
 select * from final

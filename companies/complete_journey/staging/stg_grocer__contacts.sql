@@ -19,8 +19,7 @@ final as (
     select
         'grocer' as source,
         mailings.campaign_id || '-' || mailings.household_id as contact_id,
-        'household_id' as identifier_type,
-        mailings.household_id as identifier_value,
+        {{ identified_by({'household_id': 'mailings.household_id'}) }},
         {{ business_midnight('campaigns.start_date') }} as sent_at,
         'letter' as channel,
         mailings.campaign_id,

@@ -1,8 +1,7 @@
 select
     'grocer' as source,
     household_id as customer_record_id,
-    'household_id' as identifier_type,
-    household_id as identifier_value,
+    {{ identified_by({'household_id': 'household_id'}) }},
     'person' as customer_kind,
     loaded_at
 from {{ source('grocer', 'demographics') }}

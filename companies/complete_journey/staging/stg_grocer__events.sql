@@ -4,8 +4,7 @@ select
     || '-' || campaign_id
     || '-' || coupon_upc
     || '-' || redemption_date as event_id,
-    'household_id' as identifier_type,
-    household_id as identifier_value,
+    {{ identified_by({'household_id': 'household_id'}) }},
     {{ business_midnight('redemption_date') }} as occurred_at,
     'coupon_redemption' as event_name,
     'till' as touchpoint,

@@ -15,8 +15,7 @@ final as (
     select
         'grocer' as source,
         basket_id as order_id,
-        'household_id' as identifier_type,
-        household_id as identifier_value,
+        {{ identified_by({'household_id': 'household_id'}) }},
         transaction_timestamp as ordered_at,
         'store' as channel,
         store_id,
