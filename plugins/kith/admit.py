@@ -147,7 +147,7 @@ def _read_delivery(
     read: list[str] = []
     good: list[str] = []
     faults: list[Fault] = []
-    if header := repeated_header(raw):
+    if header := repeated_header(table, raw):
         good.append(f"({header.condition}) is not true")
         faults.append(header)
     for column in table.columns:

@@ -142,6 +142,9 @@ def typed_sql(column: Column, raw_type: str, kind: str, name: str | None = None)
     tokens = column.rules.null_values
     if column.rules.pii:
         return f"case when strlen({raw}) = 64 then {raw} end"
+    if raw_type == "BLOB":
+        # What old writers of Parquet call text.
+        raw, raw_type = f"try(decode({raw}))", "VARCHAR"
     if raw_type == "VARCHAR":
         if kind == "VARCHAR":
             return _text(raw, tokens)
@@ -197,7 +200,7 @@ def _shown(column: Column, name: str) -> str:
 
 def _can_fail(column: Column, raw_type: str, kind: str) -> bool:
     if kind == "VARCHAR":
-        return raw_type == "VARCHAR"
+        return raw_type in ("VARCHAR", "BLOB")
     return raw_type != kind or kind in _FLOATS or is_time(kind)
 
 
@@ -272,12 +275,21 @@ def _within_calendar(moment: str) -> str:
 def _moment(column: Column, value: str, raw_type: str, kind: str) -> str:
     if raw_type == _ZONED:
         zone = "UTC" if kind.startswith("TIMESTAMP") else column.rules.time_zone
-        return _within_calendar(
-            f"cast(({value} at time zone {literal(zone)}) as {kind})"
-        )
+        value, raw_type = f"({value} at time zone {literal(zone)})", "TIMESTAMP"
+        if kind != "DATE":
+            return _within_calendar(f"cast({value} as {kind})")
+    if kind == "DATE" and raw_type != kind:
+        return _day(value)
     if raw_type != kind:
         value = f"try_cast({value} as {kind})"
     return _to_utc(column, _within_calendar(value), kind)
+
+
+def _day(moment: str) -> str:
+    # A time of day would be lost without a word.
+    is_whole = f"date_trunc('day', {moment}) = {moment}"
+    day = _within_calendar(f"try_cast({moment} as date)")
+    return f"case when {is_whole} then {day} end"
 
 
 def _to_utc(column: Column, local: str, kind: str) -> str:
@@ -346,10 +358,10 @@ def _moment_of_text(column: Column, text: str, kind: str) -> str:
         return f"coalesce({', '.join(read)})" if len(read) > 1 else read[0]
     if kind == "DATE":
         # By way of a timestamp, since a cast to a day ignores what follows the day.
-        day = f"cast(try_cast({text} as timestamp) as date)"
         return (
             f"case when {text} like '____-__-__' and {text} >= '1' "
-            f"then try_cast({text} as date) else {_within_calendar(day)} end"
+            f"then try_cast({text} as date) "
+            f"else {_day(f'try_cast({text} as timestamp)')} end"
         )
     # A cast to timestamp would drop an offset such as +02:00 without a word; one to
     # timestamptz minds it, and reads a time without an offset as UTC.

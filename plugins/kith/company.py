@@ -90,8 +90,12 @@ class ColumnRules(_Strict):
     """What a column's values must satisfy; a row that does not is quarantined."""
 
     required: bool = Field(default=False, description="A row without it is refused.")
-    minimum: float | None = Field(default=None, description="Least number allowed.")
-    maximum: float | None = Field(default=None, description="Greatest number allowed.")
+    minimum: float | dt.date | None = Field(
+        default=None, description="Least number, or first day, allowed."
+    )
+    maximum: float | dt.date | None = Field(
+        default=None, description="Greatest number, or last day, allowed."
+    )
     accepted_values: list[str] | None = Field(
         default=None, description="The only values allowed."
     )

@@ -1,9 +1,10 @@
 """What can be wrong with a delivered row, as SQL: once to sift, once to explain."""
 
+import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kith.casts import Reading, is_number
+from kith.casts import Reading, is_number, is_time
 from kith.company import Column, SourceTable
 from kith.database import literal, quote
 from kith.errors import ConfigurationError
@@ -53,23 +54,37 @@ def is_required(table: SourceTable, column: Column) -> bool:
     )
 
 
-def repeated_header(columns: dict[str, str]) -> Fault | None:
+def repeated_header(table: SourceTable, columns: dict[str, str]) -> Fault | None:
     """A row that holds the names of its columns: the header of a second file.
 
     `columns` gives the types of the delivered columns. None where they are typed: the
-    names would not have passed.
+    names would not have passed. Hashed columns cannot tell.
     """
-    if not columns or set(columns.values()) != {"VARCHAR"}:
+    hashed = {
+        name
+        for column in table.columns
+        if column.rules.pii
+        for name in column.names_in(columns)
+    }
+    plain = [name for name in columns if name not in hashed]
+    if not plain or set(columns.values()) != {"VARCHAR"}:
         return None
     # The first of them may begin with a byte order mark.
     is_header = " and ".join(
         f"{quote(name)} = {literal(name)}"
         if number
         else f"suffix({quote(name)}, {literal(name)})"
-        for number, name in enumerate(columns)
+        for number, name in enumerate(plain)
     )
-    first = next(iter(columns))
-    return Fault(first, "repeated_header", is_header, quote(first), "a row of values")
+    return Fault(
+        plain[0], "repeated_header", is_header, quote(plain[0]), "a row of values"
+    )
+
+
+def _limit_sql(limit: float | dt.date | None) -> str | None:
+    if isinstance(limit, dt.date):
+        return f"date '{limit}'"
+    return None if limit is None else f"{limit:.15g}"
 
 
 @dataclass(frozen=True)
@@ -89,16 +104,26 @@ class Rule:
     now: str | None
 
     @property
-    def _limits(self) -> tuple[float | None, float | None]:
+    def _limits(self) -> tuple[str | None, str | None]:
+        """SQL of the least and of the greatest value allowed."""
         rules = self.column.rules
         limits = (rules.minimum, rules.maximum)
-        if limits != (None, None) and not is_number(self.kind):
-            raise ConfigurationError(
-                f"sources.yml: {self.table.full_name}: column {self.column.name}: "
-                "minimum and maximum are for numbers, but its data_type is "
-                f"{self.column.data_type}"
-            )
-        return limits
+        for limit in limits:
+            fits = is_time if isinstance(limit, dt.date) else is_number
+            if limit is not None and not fits(self.kind):
+                raise ConfigurationError(
+                    f"sources.yml: {self.table.full_name}: column {self.column.name}: "
+                    "minimum and maximum are for numbers and, as days, for dates and "
+                    f"timestamps; found {limit} for data_type {self.column.data_type}"
+                )
+        low, high = limits
+        return _limit_sql(low), _limit_sql(high)
+
+    @property
+    def _day(self) -> str:
+        """SQL of what the limits are compared with: a timestamp counts by its day."""
+        is_timestamp = self.kind.startswith("TIMESTAMP")
+        return f"cast({self.typed} as date)" if is_timestamp else self.typed
 
     @property
     def _accepted(self) -> str:
@@ -108,12 +133,10 @@ class Rule:
         """Conditions that all hold in a good row."""
         low, high = self._limits
         checks = []
-        if low is not None and high is not None:
-            checks.append(f"{self.typed} between {low:.15g} and {high:.15g}")
-        elif low is not None:
-            checks.append(f"{self.typed} >= {low:.15g}")
-        elif high is not None:
-            checks.append(f"{self.typed} <= {high:.15g}")
+        if low:
+            checks.append(f"{self._day} >= {low}")
+        if high:
+            checks.append(f"{self._day} <= {high}")
         if self._accepted:
             checks.append(f"cast({self.typed} as varchar) in ({self._accepted})")
         if self.column.name == self.table.rules.cursor:
@@ -130,17 +153,13 @@ class Rule:
         low, high = self._limits
         if self.reading.can_fail:
             unreadable = f"{typed} is null and {self.reading.given} is not null"
-            yield self._fault(*self._type_expected(), condition=unreadable)
+            yield self._fault("wrong_type", self._type_expected(), unreadable)
         if is_required(self.table, self.column):
             yield self._fault("required_missing", "a value", f"{typed} is null")
-        if low is not None:
-            yield self._fault(
-                "below_minimum", f">= {low:.15g}", f"{typed} < {low:.15g}"
-            )
-        if high is not None:
-            yield self._fault(
-                "above_maximum", f"<= {high:.15g}", f"{typed} > {high:.15g}"
-            )
+        if low:
+            yield self._fault("below_minimum", f">= {low}", f"{self._day} < {low}")
+        if high:
+            yield self._fault("above_maximum", f"<= {high}", f"{self._day} > {high}")
         if rules.accepted_values:
             other = f"cast({typed} as varchar) not in ({self._accepted})"
             listed = ", ".join(rules.accepted_values)
@@ -149,17 +168,17 @@ class Rule:
             later = f"{typed} > {self.now}"
             yield self._fault("in_the_future", "not later than the delivery", later)
 
-    def _type_expected(self) -> tuple[str, str]:
+    def _type_expected(self) -> str:
         rules, kind = self.column.rules, self.kind.lower()
         if rules.pii:
-            return "wrong_type", f"a {rules.pii} that can be normalised"
+            return f"a {rules.pii} that can be normalised"
         if kind == "varchar":
-            return "wrong_type", "text without control or replacement characters"
+            return "text without control or replacement characters"
         if rules.format:
-            return "wrong_type", f"{kind} as {' or '.join(rules.format)}"
+            return f"{kind} as {' or '.join(rules.format)}"
         if rules.time_zone != "UTC" and kind == "timestamp":
-            return "wrong_type", f"timestamp that clocks in {rules.time_zone} showed"
-        return "wrong_type", kind
+            return f"timestamp that clocks in {rules.time_zone} showed"
+        return kind
 
     def _fault(self, reason: str, expected: str, condition: str) -> Fault:
         return Fault(
