@@ -13,7 +13,7 @@ export NAME ?=
 export FILES ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run company rollback up down test check fmt bench lock clean
+.PHONY: help run replay company rollback up down test check fmt bench lock clean
 
 help: ## List the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -28,6 +28,9 @@ $(VENV)/installed: requirements.lock
 
 run: $(VENV)/installed ## Run the pipeline (COMPANY=companies/x FROM=2017-01-01 TO=2017-12-31)
 	@$(BIN)/python -m kith run
+
+replay: $(VENV)/installed ## Judge quarantined deliveries anew after sources.yml was mended (FROM= TO=)
+	@$(BIN)/python -m kith replay
 
 company: $(VENV)/installed ## Write companies/<NAME>/ after your files (NAME=x FILES=/data/x)
 	@$(BIN)/python -m kith company

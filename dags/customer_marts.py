@@ -39,7 +39,7 @@ per_table = {"map_index_template": "{{ task.op_kwargs['planned']['table'] }}"}
     catchup=False,
     max_active_runs=1,
     is_paused_upon_creation=False,
-    params={name: Param(None, type=["null", "string"]) for name in stages.PARAMS},
+    params={name: Param(**param) for name, param in stages.PARAMS.items()},
     tags=["customer", "marts"],
     default_args={
         "owner": "kith",

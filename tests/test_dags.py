@@ -173,8 +173,9 @@ def test_schedule_is_each_business_day_of_the_default_company(
     assert dag["tags"] == ["customer", "marts"]
 
 
-def test_params_are_three_and_empty(dag: dict[str, Any]) -> None:
-    assert dag["params"] == {"company": None, "from_day": None, "to_day": None}
+def test_params_are_four_and_empty(dag: dict[str, Any]) -> None:
+    days = {"from_day": None, "to_day": None}
+    assert dag["params"] == {"company": None, **days, "replay": False}
 
 
 def test_a_second_parse_gives_the_same_dag(

@@ -1,23 +1,25 @@
-"""What a run is planned to be."""
+"""What a run is planned to be, and what a replay does."""
 
 import datetime as dt
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pendulum
 import pytest
 
 from kith.company import load_company
-from kith.errors import ConfigurationError
+from kith.errors import ConfigurationError, DeliveryError
 from kith.runs import Run
 from kith.settings import REPOSITORY
-from kith.stages import plan
+from kith.stages import admit, plan, pull
+from tests.one_table import COLUMNS, company, deliver, report, run_door, sales
 
 SHOP = REPOSITORY / "tests/companies/corner_shop"
 BERLIN = ZoneInfo("Europe/Berlin")
 
 
-def params(**given: str) -> dict[str, str | None]:
+def params(**given: str) -> dict[str, Any]:
     return {"company": str(SHOP), "from_day": None, "to_day": None, **given}
 
 
@@ -69,3 +71,55 @@ def test_schedule_has_nothing_to_do_after_a_companys_last_day(kith_home: Path) -
 def test_without_interval_and_days_the_error_names_the_cure(kith_home: Path) -> None:
     with pytest.raises(ConfigurationError, match="from_day and to_day"):
         plan(params(), "api")
+
+
+def counts(run: Run) -> tuple[int, int]:
+    return report(run)["admitted"], report(run)["quarantined"]
+
+
+def test_a_replay_judges_what_lies_in_quarantine_anew_and_pulls_nothing(
+    kith_home: Path, tmp_path: Path
+) -> None:
+    lines = [*sales(12), "X,2024-03-01 12:00,-1,1", "Y,2024-03-03 12:00,-1,1"]
+    deliver(company(tmp_path, quarantine_limit_pct=50), lines)
+    first, second, third = (
+        run_door(tmp_path, f"2024-03-0{day}", f"2024-03-0{day}") for day in (1, 2, 3)
+    )
+    assert [counts(run) for run in (first, second, third)] == [(4, 1), (4, 0), (4, 1)]
+    raw = sorted(first.folder.glob("raw/**/*.parquet"))
+    replay = {
+        **params(company=str(tmp_path), from_day="2024-03-01", to_day="2024-03-31"),
+        "replay": True,
+    }
+    assert [one["delivery"] for one in plan(replay, "r")] == [
+        "20240301-20240301",
+        "20240303-20240303",
+    ]
+    assert [
+        one["delivery"] for one in plan({**replay, "from_day": "2024-03-02"}, "r")
+    ] == ["20240303-20240303"]
+
+    columns = [dict(column, meta={}) for column in COLUMNS]
+    company(tmp_path, columns=columns)
+    (tmp_path / "data" / "sales.csv").unlink()
+    for planned in plan(replay, "r"):
+        pull(planned)
+        admit(planned)
+    assert [counts(run) for run in (first, second, third)] == [(5, 0), (4, 0), (5, 0)]
+    assert sorted(first.folder.glob("raw/**/*.parquet")) == raw
+    assert plan(replay, "r") == []
+
+
+def test_a_replay_takes_a_refused_delivery_but_none_that_a_newer_one_covers(
+    kith_home: Path, tmp_path: Path
+) -> None:
+    bad = "X,2024-03-01 12:00,-1,1"
+    deliver(company(tmp_path, quarantine_limit_pct=10), [*sales(4), bad])
+    with pytest.raises(DeliveryError, match="quarantine_limit_pct 10"):
+        run_door(tmp_path, "2024-03-01", "2024-03-01")
+    days = params(company=str(tmp_path), from_day="2024-03-01", to_day="2024-03-01")
+    replay = {**days, "replay": True}
+    assert [one["delivery"] for one in plan(replay, "r")] == ["20240301-20240301"]
+    deliver(tmp_path, sales(4))
+    run_door(tmp_path, "2024-03-01", "2024-03-02")
+    assert plan(replay, "r") == []

@@ -107,7 +107,7 @@ class Api:
             self._call("PATCH", path, {"is_paused": False})
         return bool(is_paused)
 
-    def trigger(self, run_id: str, params: dict[str, str]) -> None:
+    def trigger(self, run_id: str, params: dict[str, Any]) -> None:
         """Queue a run."""
         body = {"dag_run_id": run_id, "logical_date": None, "conf": params}
         self._call("POST", f"/dags/{DAG}/dagRuns", body)

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 from kith import airflow_server
 from kith.airflow_home import (
@@ -19,7 +20,7 @@ from kith.airflow_home import (
     last_line,
 )
 from kith.airflow_server import DAG, Api
-from kith.company import Company, load_company
+from kith.company import Company, SourceTable, load_company
 from kith.errors import ConfigurationError, KithError
 from kith.progress import Journal, describe, summary
 from kith.runs import (
@@ -101,7 +102,7 @@ def _owner_or_server(home: AirflowHome) -> Ownership | Api:
 
 
 def _run_in_process(
-    home: AirflowHome, ownership: Ownership, run: Run, params: dict[str, str]
+    home: AirflowHome, ownership: Ownership, run: Run, params: dict[str, Any]
 ) -> tuple[Journal, str | None]:
     """Let Airflow run the DAG in one child process. Returns what it failed of."""
     home.prepare()
@@ -165,7 +166,7 @@ def _check_source_systems(home: AirflowHome, api: Api, company: Company) -> None
 
 
 def _run_on_server(
-    api: Api, run: Run, params: dict[str, str]
+    api: Api, run: Run, params: dict[str, Any]
 ) -> tuple[Journal, str | None]:
     """Let the server run the DAG. Returns what it failed of."""
     print(f"Airflow at {api.url} runs it as {run.run_id}", flush=True)
@@ -193,6 +194,15 @@ def _run_on_server(
 
 def run() -> int:
     """Run the pipeline through Airflow and say what came out."""
+    return _run(replays=False)
+
+
+def replay() -> int:
+    """The same on what lies in quarantine, judged anew; nothing new is pulled."""
+    return _run(replays=True)
+
+
+def _run(replays: bool) -> int:
     settings, request = load_settings(), load_request()
     company = load_company(request.company)
     load_company(settings.company)  # the DAG file reads it: better to fail here
@@ -204,13 +214,19 @@ def run() -> int:
         f"make__{moment:%Y%m%dT%H%M%S%f}",
         settings.home,
     )
-    params = {key: this.to_dict()[key] for key in ("company", "from_day", "to_day")}
+    params: dict[str, Any] = {
+        **{key: this.to_dict()[key] for key in ("company", "from_day", "to_day")},
+        "replay": replays,
+    }
     home = AirflowHome(settings)
+    tables = _quarantined_tables(this) if replays else company.sources
     print(
         f"{company.title}: {this.interval.from_day} to {this.interval.to_day}, "
-        f"{len(company.sources)} source tables",
+        f"{len(tables)} source tables{' with rows in quarantine' if replays else ''}",
         flush=True,
     )
+    if not tables:
+        return 0
     runner = _owner_or_server(home)
     before = current_release(this.published)
     try:
@@ -230,6 +246,12 @@ def run() -> int:
         return 1
     print(summary(this, journal, time.monotonic() - begun))
     return 0
+
+
+def _quarantined_tables(run: Run) -> list[SourceTable]:
+    from kith.replay import quarantined_intervals
+
+    return [t for t in run.company.sources if quarantined_intervals(run, t)]
 
 
 def _standing(run: Run, before: str | None) -> str:
@@ -299,6 +321,7 @@ COMMANDS: dict[str, Callable[[], int]] = {
     "down": down,
     "rollback": rollback,
     "company": company,
+    "replay": replay,
 }
 
 

@@ -19,8 +19,8 @@ from typing import Any
 
 import duckdb
 
-from kith.build import admitted_intervals
 from kith.database import connect, fetch_row, literal, quote
+from kith.deliveries import admitted_deliveries, spans
 from kith.errors import PublicationError
 from kith.gate import FEED_SCHEMA, Table, fingerprint, list_tables, permit_path
 from kith.runs import Run, current_release
@@ -165,6 +165,7 @@ def _write_release(
         # One transaction: each of some hundred comments would wait for the disk.
         connection.execute("begin")
         (as_of,) = fetch_row(connection, "select as_of_date from candidate.kith.run")
+        sources = _sources(connection, run)
         for table in tables:
             _copy_table(connection, table)
         _add_publication(
@@ -224,7 +225,7 @@ def _write_release(
         "as_of_date": as_of.isoformat(),
         "published_at": now.isoformat(timespec="microseconds") + "Z",
         "git_commit": commit,
-        "sources": _sources(run),
+        "sources": sources,
         # sum: independent of the order of rows
         "content_hash_method": f"sum(hash(columns)), DuckDB {duckdb.__version__}",
         "marts": marts,
@@ -319,23 +320,24 @@ def _order(table: Table) -> str:
     return f" order by {', '.join(map(quote, table.key or table.columns))}"
 
 
-def _sources(run: Run) -> dict[str, dict[str, Any]]:
-    """Per source table the deliveries that were admitted, and their rows."""
+def _sources(connection: duckdb.DuckDBPyConnection, run: Run) -> dict[str, Any]:
+    """Per source table the deliveries of which days count, and its rows."""
+    rows = dict(
+        connection.execute(
+            "select source_name || '.' || table_name, sum(row_count)::bigint "
+            "from candidate.operations.source_deliveries group by all"
+        ).fetchall()
+    )
     sources = {}
     for table in run.company.sources:
-        reports = [
-            json.loads(
-                (
-                    run.admitted(table.full_name) / interval.slug / "report.json"
-                ).read_text()
-            )
-            for interval in admitted_intervals(run, table)
-        ]
+        deliveries = admitted_deliveries(run, table)
+        counted = sorted({span.number for span in spans(deliveries)})
         sources[table.full_name] = {
             "attempts": [
-                f"{report['interval']}/{report['attempt']}" for report in reports
+                f"{report['interval']}/{report['attempt']}"
+                for report in (deliveries[number].report for number in counted)
             ],
-            "rows": sum(report["admitted"] for report in reports),
+            "rows": rows.get(table.full_name, 0),
         }
     return sources
 

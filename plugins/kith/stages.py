@@ -1,16 +1,25 @@
 """The stages as the DAG's tasks call them: plain values in, heavy imports inside.
 
 Airflow reads this module at every parse of the DAG file, so that it must stay light.
-`planned` is one dict per source table: the run (`Run.to_dict`) and the table's name.
+`planned` is one dict per source table: the run (`Run.to_dict`) and the table's name; in
+a replay one per delivery to be judged anew, with the `delivery`'s interval.
 """
 
+import dataclasses
 import datetime as dt
 from typing import Any
 
-from kith.runs import Run, plan_run
+from kith.company import SourceTable
+from kith.runs import Interval, Run, plan_run
 
 Planned = dict[str, str]
-PARAMS = ("company", "from_day", "to_day")
+# Airflow's definition of each param of the DAG.
+PARAMS: dict[str, dict[str, Any]] = {
+    "company": {"default": None, "type": ["null", "string"]},
+    "from_day": {"default": None, "type": ["null", "string"]},
+    "to_day": {"default": None, "type": ["null", "string"]},
+    "replay": {"default": False, "type": "boolean"},
+}
 
 
 def plan(
@@ -21,21 +30,38 @@ def plan(
 ) -> list[Planned]:
     """Decide company, days and tables of a run.
 
+    A replay takes no new delivery: it judges those anew that have rows in quarantine.
+
     Empty, so that the other tasks are skipped, when the schedule asks for a day after
-    the last one of a company whose data have ended.
+    the last one of a company whose data have ended, or nothing lies in quarantine.
     """
     run = plan_run(params, data_interval_start, data_interval_end, run_id)
     last_day = run.company.last_day
     if not params.get("from_day") and last_day and run.interval.from_day > last_day:
         return []
-    tables = [table.full_name for table in run.company.sources]
     with run.stage("plan") as figures:
-        figures["tables"] = len(tables)
-    return [{**run.to_dict(), "table": table} for table in tables]
+        planned = [
+            {**run.to_dict(), "table": table.full_name, **delivery}
+            for table in run.company.sources
+            for delivery in (_replayed(run, table) if params.get("replay") else [{}])
+        ]
+        figures["tables"] = len({one["table"] for one in planned})
+    return planned
+
+
+def _replayed(run: Run, table: SourceTable) -> list[dict[str, str]]:
+    from kith.replay import quarantined_intervals
+
+    return [{"delivery": days.slug} for days in quarantined_intervals(run, table)]
 
 
 def pull(planned: Planned, conn: Any = None) -> None:
-    """Pull one table; `conn` is Airflow's way to connections, from its context."""
+    """Pull one table; `conn` is Airflow's way to connections, from its context.
+
+    Nothing in a replay, which judges what was pulled.
+    """
+    if "delivery" in planned:
+        return
     from kith.connections import environment_connection, of_airflow
     from kith.pull import pull_table
 
@@ -47,7 +73,11 @@ def admit(planned: Planned) -> None:
     """Admit one table."""
     from kith.admit import admit_table
 
-    admit_table(Run.from_dict(planned), planned["table"])
+    run = Run.from_dict(planned)
+    if "delivery" in planned:
+        days = Interval.from_slug(planned["delivery"])
+        run = dataclasses.replace(run, interval=days)
+    admit_table(run, planned["table"])
 
 
 def build(planned: list[Planned]) -> None:
