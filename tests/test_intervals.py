@@ -1,7 +1,8 @@
-"""Days in any order, delivered again, late, corrected or removed: the union of what was
-admitted is what an independent computation expects, and no row is lost or doubled."""
+"""Days in any order, delivered again, late, corrected or removed: what dbt reads equals
+an independent computation, and no row is lost or doubled."""
 
 import datetime as dt
+import itertools
 import shutil
 from collections import Counter
 from collections.abc import Callable
@@ -23,23 +24,27 @@ from tests.one_table import TABLE, company, report, run_door
 # The clocks of Paris go forward on the 31st of March.
 FIRST = dt.date(2024, 3, 29)
 DAYS = 6
-ZONE = "Europe/Paris"
-HEADER = "sale_id,sold_at,got_at,price"
-COLUMNS: list[dict[str, Any]] = [
-    {"name": "sale_id", "data_type": "varchar", "meta": {"required": True}},
-    {"name": "sold_at", "data_type": "timestamp"},
-    {"name": "got_at", "data_type": "timestamp"},
-    {"name": "price", "data_type": "bigint", "meta": {"minimum": 0}},
-]
-few = settings(
-    max_examples=12,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    # Each try takes a second: too long for hundreds of them to find the smallest.
-    phases=[Phase.explicit, Phase.generate],
-    suppress_health_check=list(HealthCheck),
+ZONE = ZoneInfo("Europe/Paris")
+COUNTS = (
+    *("row_count", "duplicate_count", "quarantined_count"),
+    *("late_count", "out_of_window_count"),
 )
+
+
+def few(examples: int) -> settings:
+    # Each takes a second or two: too long for hundreds of them to find the smallest.
+    return settings(
+        max_examples=examples,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+def business_day(moment: dt.datetime) -> dt.date:
+    return moment.replace(tzinfo=dt.UTC).astimezone(ZONE).date()
 
 
 @dataclass(frozen=True)
@@ -52,8 +57,13 @@ class Sale:
     price: int
 
     @property
-    def line(self) -> str:
-        return f"{self.sale_id},{self.sold_at or ''},{self.got_at},{self.price}"
+    def day(self) -> int | None:
+        """Number of its business day, counted from FIRST."""
+        return (business_day(self.sold_at) - FIRST).days if self.sold_at else None
+
+    @property
+    def arrival_day(self) -> int:
+        return (business_day(self.got_at) - FIRST).days
 
 
 @dataclass(frozen=True)
@@ -65,14 +75,27 @@ class Pull:
     source: list[Sale]
 
 
-def day_number(moment: dt.datetime) -> int:
-    local = moment.replace(tzinfo=dt.UTC).astimezone(ZoneInfo(ZONE))
-    return (local.date() - FIRST).days
+@dataclass(frozen=True)
+class Layout:
+    """How a source delivers: what tells when a row arrived, and times or mere days."""
+
+    look_back: int
+    has_key: bool
+    arrival: str = "column"
+    kind: str = "timestamp"
+
+    def shown(self, moment: dt.datetime | None) -> Any:
+        return business_day(moment) if moment and self.kind == "date" else moment
 
 
-def lateness(sale: Sale) -> int:
-    assert sale.sold_at is not None
-    return day_number(sale.got_at) - day_number(sale.sold_at)
+@st.composite
+def layouts(draw: st.DrawFn) -> Layout:
+    return Layout(
+        look_back=draw(st.integers(0, 3)),
+        has_key=draw(st.booleans()),
+        arrival=draw(st.sampled_from(["column", "file"])),
+        kind=draw(st.sampled_from(["timestamp", "timestamp", "date"])),
+    )
 
 
 @st.composite
@@ -91,15 +114,18 @@ def sales(draw: st.DrawFn) -> Sale:
     )
 
 
-def one_of_each(sales: list[Sale]) -> list[Sale]:
-    """No two of one key and one time, since which of them counts is not of interest."""
-    return list({(sale.sale_id, sale.sold_at): sale for sale in sales}.values())
+def settled(layout: Layout, source: list[Sale]) -> list[Sale]:
+    """Without two of one key and one time: which of them counts is not of interest."""
+    if not layout.has_key:
+        return source
+    return list({(s.sale_id, layout.shown(s.sold_at)): s for s in source}.values())
 
 
 @st.composite
-def histories(draw: st.DrawFn) -> list[Pull]:
+def histories(draw: st.DrawFn) -> tuple[Layout, list[Pull]]:
     """Runs over any days, between which rows come, go and change."""
-    source = one_of_each(draw(st.lists(sales(), max_size=12)))
+    layout = draw(layouts())
+    source = settled(layout, draw(st.lists(sales(), max_size=12)))
     pulls = []
     for _ in range(draw(st.integers(1, 4))):
         first = draw(st.integers(0, DAYS - 1))
@@ -107,20 +133,82 @@ def histories(draw: st.DrawFn) -> list[Pull]:
         pulls.append(Pull(first, last, source))
         source = [sale for sale in source if draw(st.integers(0, 5))]
         source = [s if draw(st.integers(0, 5)) else replace(s, price=4) for s in source]
-        source = one_of_each(source + draw(st.lists(sales(), max_size=4)))
-    return pulls
+        source = settled(layout, source + draw(st.lists(sales(), max_size=4)))
+    return layout, pulls
 
 
-def run_pull(folder: Path, pull: Pull) -> Run:
-    text = "\n".join([HEADER, *(sale.line for sale in pull.source)]) + "\n"
-    (folder / "data" / "sales.csv").write_text(text)
+@pytest.fixture
+def new_company(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[Layout], Path]:
+    """A company and a $KITH_HOME of its own at each call."""
+
+    def make(layout: Layout) -> Path:
+        folder = tmp_path / "company"
+        shutil.rmtree(folder, ignore_errors=True)
+        monkeypatch.setenv("KITH_HOME", str(folder / "home"))
+        by_column = layout.arrival == "column"
+        return company(
+            folder,
+            path="data/sales.csv" if by_column else "data/sales_{date:%Y-%m-%d}.csv",
+            columns=[
+                {
+                    "name": "sale_id",
+                    "data_type": "varchar",
+                    "meta": {"required": True},
+                },
+                {"name": "sold_at", "data_type": layout.kind},
+                {"name": "got_at", "data_type": layout.kind},
+                {"name": "price", "data_type": "bigint", "meta": {"minimum": 0}},
+            ],
+            time_zone=ZONE.key,
+            key=["sale_id"] if layout.has_key else [],
+            look_back_days=layout.look_back,
+            quarantine_limit_pct=100,
+            **({"arrived": "got_at"} if by_column else {}),
+        )
+
+    return make
+
+
+def deliver(folder: Path, layout: Layout, source: list[Sale]) -> None:
+    """Write the source's file, or one for each day on which something can arrive."""
+    files: dict[str, list[Sale]] = {"sales.csv": source}
+    if layout.arrival == "file":
+        files = {
+            f"sales_{FIRST + dt.timedelta(days=day)}.csv": [
+                sale for sale in source if sale.arrival_day == day
+            ]
+            for day in range(-5, DAYS + 8)
+        }
+    for name, rows in files.items():
+        lines = [
+            f"{s.sale_id},{layout.shown(s.sold_at) or ''},{layout.shown(s.got_at)},"
+            f"{s.price}"
+            for s in rows
+        ]
+        text = "\n".join(["sale_id,sold_at,got_at,price", *lines]) + "\n"
+        (folder / "data" / name).write_text(text)
+
+
+def run_pull(folder: Path, layout: Layout, pull: Pull) -> Run:
+    """Pull and admit; whatever was seen is accounted for."""
+    deliver(folder, layout, pull.source)
     first, last = (FIRST + dt.timedelta(days=n) for n in (pull.first, pull.last))
     run = run_door(folder, str(first), str(last))
     counts = report(run)
     assert counts["rows_delivered"] == (
         counts["admitted"] + counts["quarantined"] + counts["duplicates"]
     )
-    assert len(pull.source) == (
+    seen = [
+        sale
+        for sale in pull.source
+        if layout.arrival == "column"
+        or pull.first - layout.look_back
+        <= sale.arrival_day
+        <= pull.last + layout.look_back
+    ]
+    assert len(seen) == (
         counts["rows_delivered"]
         + counts["rows_outside_interval"]
         + counts["out_of_window"]
@@ -133,13 +221,11 @@ class Union:
     """What dbt reads: rows of the table, counts by day, and how many were refused."""
 
     rows: Counter[tuple[Any, ...]]
-    days: pd.DataFrame
+    counts: dict[str, dict[int, int]]
     refused: int
 
-    def by_day(self, column: str) -> dict[int, int]:
-        days = self.days[self.days[column] > 0]
-        numbers = (days["day"] - pd.Timestamp(FIRST)).dt.days
-        return dict(zip(numbers, days[column].astype(int), strict=True))
+    def total(self, name: str) -> int:
+        return sum(self.counts[name].values())
 
 
 def union(run: Run) -> Union:
@@ -149,13 +235,27 @@ def union(run: Run) -> Union:
         rows = warehouse.execute(
             f"select sale_id, sold_at, got_at, price from {TABLE}"
         ).fetchall()
-        days = warehouse.execute("from kith.admitted_days order by day").df()
+        days = warehouse.execute(
+            "select * replace (coalesce(row_count, 0) as row_count) "
+            "from kith.admitted_days"
+        ).df()
         refused = warehouse.execute("from kith.quarantined_rows").fetchall()
-    return Union(Counter(rows), days, len(refused))
+    days["number"] = (days["day"] - pd.Timestamp(FIRST)).dt.days
+    assert days["number"].is_unique
+    counts = {
+        name: {
+            int(row.number): int(getattr(row, name))
+            for row in days.itertuples()
+            if getattr(row, name) > 0
+        }
+        for name in COUNTS
+    }
+    return Union(Counter(rows), counts, len(refused))
 
 
-def expected(pulls: list[Pull], look_back: int, has_key: bool) -> Union:
+def expected(layout: Layout, pulls: list[Pull]) -> Union:
     """The same by hand: each day as the last pull of it has it."""
+    look_back = layout.look_back
     owner = {
         day: pull
         for pull in pulls
@@ -163,88 +263,111 @@ def expected(pulls: list[Pull], look_back: int, has_key: bool) -> Union:
     }
     sold = pd.DataFrame(
         [
-            (day, s.sale_id, s.sold_at, s.got_at, s.price, lateness(s))
+            (day, sale.day, sale.arrival_day - sale.day, sale)
             for day, pull in owner.items()
-            for s in pull.source
-            if s.sold_at is not None
-            if day == day_number(s.got_at if lateness(s) > look_back else s.sold_at)
+            for sale in pull.source
+            if sale.day is not None
+            if day == (sale.arrival_day if is_too_late(layout, sale) else sale.day)
         ],
-        columns=["owned", "sale_id", "sold_at", "got_at", "price", "lateness"],
+        columns=["owned", "day", "lateness", "sale"],
     )
-    sold["day"] = [day_number(at) for at in sold["sold_at"]]
+    sold["sold_at"] = [sale.sold_at for sale in sold["sale"]]
+    sold["sale_id"] = [sale.sale_id for sale in sold["sale"]]
     is_out = sold["lateness"] > look_back
-    is_bad = ~is_out & (sold["price"] < 0)
+    is_bad = ~is_out & pd.Series([s.price < 0 for s in sold["sale"]], dtype=bool)
     good = sold[~is_out & ~is_bad].sort_values("sold_at")
-    if has_key:
-        good = good.assign(is_old=good.duplicated("sale_id", keep="last"))
-    else:
-        good = good.assign(is_old=False)
-    undated = sum(sale.sold_at is None for sale in pulls[-1].source)
-    counts = {
-        "row_count": good[~good["is_old"]],
-        "duplicate_count": good[good["is_old"]],
+    is_old = good.duplicated("sale_id", keep="last") & layout.has_key
+    counted = {
+        "row_count": good[~is_old],
+        "duplicate_count": good[is_old],
         "quarantined_count": sold[is_bad],
         "late_count": sold[~is_out & (sold["lateness"] > 0)],
         "out_of_window_count": sold[is_out],
     }
-    days = pd.DataFrame(
-        {name: rows["day"].value_counts() for name, rows in counts.items()}
+    newest = {
+        origin: pull.source
+        for pull in pulls
+        for origin in (
+            range(pull.first - look_back, pull.last + look_back + 1)
+            if layout.arrival == "file"
+            else [None]
+        )
+    }
+    undated = sum(
+        sale.sold_at is None and origin in (None, sale.arrival_day)
+        for origin, source in newest.items()
+        for sale in source
     )
-    days["day"] = [FIRST + dt.timedelta(days=int(day)) for day in days.index]
-    days["day"] = pd.to_datetime(days["day"])
-    rows = good[~good["is_old"]]
     return Union(
         Counter(
-            (
-                row.sale_id,
-                row.sold_at.to_pydatetime(),
-                row.got_at.to_pydatetime(),
-                row.price,
-            )
-            for row in rows.itertuples()
+            (s.sale_id, layout.shown(s.sold_at), layout.shown(s.got_at), s.price)
+            for s in counted["row_count"]["sale"]
         ),
-        days,
+        {name: dict(Counter(rows["day"])) for name, rows in counted.items()},
         int(is_bad.sum()) + undated,
     )
 
 
-@pytest.fixture
-def new_company(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
-    """A company and a $KITH_HOME of its own at each call."""
-
-    def make(look_back: int, has_key: bool, **meta: Any) -> Path:
-        folder = tmp_path / "company"
-        shutil.rmtree(folder, ignore_errors=True)
-        monkeypatch.setenv("KITH_HOME", str(folder / "home"))
-        return company(
-            folder,
-            columns=COLUMNS,
-            time_zone=ZONE,
-            key=["sale_id"] if has_key else [],
-            look_back_days=look_back,
-            quarantine_limit_pct=100,
-            **{"arrived": "got_at", **meta},
-        )
-
-    return make
+def is_too_late(layout: Layout, sale: Sale) -> bool:
+    return sale.day is not None and sale.arrival_day - sale.day > layout.look_back
 
 
-COUNTS = (
-    *("row_count", "duplicate_count", "quarantined_count"),
-    *("late_count", "out_of_window_count"),
-)
-
-
-@few
-@given(histories(), st.integers(0, 3), st.booleans())
+@few(20)
+@given(histories())
 def test_each_day_is_as_its_newest_delivery_has_it(
-    new_company: Callable[..., Path], pulls: list[Pull], look_back: int, has_key: bool
+    new_company: Callable[[Layout], Path], history: tuple[Layout, list[Pull]]
 ) -> None:
-    folder = new_company(look_back, has_key)
+    layout, pulls = history
+    folder = new_company(layout)
     for pull in pulls:
-        run = run_pull(folder, pull)
-    found, wanted = union(run), expected(pulls, look_back, has_key)
-    assert found.rows == wanted.rows
-    for name in COUNTS:
-        assert found.by_day(name) == wanted.by_day(name), name
-    assert found.refused == wanted.refused
+        run = run_pull(folder, layout, pull)
+    assert union(run) == expected(layout, pulls)
+
+
+@few(8)
+@given(
+    histories(), st.sets(st.integers(1, DAYS - 1)), st.randoms(use_true_random=False)
+)
+def test_delivered_again_in_any_order_equals_all_at_once(
+    new_company: Callable[[Layout], Path],
+    history: tuple[Layout, list[Pull]],
+    cuts: set[int],
+    random: Any,
+) -> None:
+    layout, pulls = history
+    source = pulls[-1].source
+    folder = new_company(layout)
+    for pull in pulls[:-1]:
+        run_pull(folder, layout, pull)
+    again = [
+        Pull(first, end - 1, source)
+        for first, end in itertools.pairwise(sorted({0, *cuts, DAYS}))
+    ]
+    random.shuffle(again)
+    for pull in again:
+        run = run_pull(folder, layout, pull)
+    piecewise = union(run)
+
+    at_once = run_pull(new_company(layout), layout, Pull(0, DAYS - 1, source))
+    assert piecewise == union(at_once)
+
+    days = range(-layout.look_back, DAYS)
+    elsewhere = sum(
+        sale.day is not None
+        and (sale.arrival_day if is_too_late(layout, sale) else sale.day) not in days
+        for sale in source
+    )
+    unopened = sum(
+        sale.sold_at is None
+        and sale.arrival_day not in range(days[0], DAYS + layout.look_back)
+        for sale in source
+    )
+    assert len(source) == (
+        sum(piecewise.rows.values())
+        + piecewise.refused
+        + piecewise.total("duplicate_count")
+        + piecewise.total("out_of_window_count")
+        + elsewhere
+        + (unopened if layout.arrival == "file" else 0)
+    )
+    assert sum(piecewise.rows.values()) == piecewise.total("row_count")
