@@ -328,8 +328,9 @@ estimated as (
                     - power((promoter_count - detractor_count) / answers, 2)
             when 'share'
                 then top_box_count / answers * (1 - top_box_count / answers)
+            -- Rounding may bring the difference of two equal numbers below 0.
             else
-                (score_square_sum - score_sum * score_sum / answers)
+                greatest(score_square_sum - score_sum * score_sum / answers, 0)
                 / nullif(answers - 1, 0)
         end as variance,
         case kind_of_score
