@@ -1,4 +1,5 @@
 import datetime as dt
+import hmac
 import random
 import re
 import shutil
@@ -6,6 +7,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import duckdb
 import pytest
@@ -13,6 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kith.admit import admit_table
+from kith.casts import typed_sql
+from kith.company import Column, ColumnRules
 from kith.errors import ConfigurationError, DeliveryError
 from kith.pull import pull_table
 from tests.conftest import new_run
@@ -317,6 +321,29 @@ def test_types_and_load_time_of_admitted_rows(tmp_path: Path) -> None:
         ),
         ("boolean", {}, "true", "true"),
         ("boolean", {}, "maybe", "wrong_type"),
+        ("date", {"minimum": dt.date(2024, 1, 1)}, "2023-12-31", "below_minimum"),
+        ("date", {"maximum": dt.date(2024, 1, 1)}, "2024-01-01", "2024-01-01"),
+        ("timestamp", {"maximum": dt.date(2024, 1, 1)}, "2024-01-02", "above_maximum"),
+        # Numbers as declared; without a declaration there are no thousands.
+        ("decimal(18,2)", {"decimal": ","}, '"1,50"', "1.50"),
+        ("decimal(18,2)", {"decimal": ","}, '"1.234,50"', "1234.50"),
+        ("decimal(18,2)", {"decimal": ","}, '"-1 234 567,5"', "-1234567.50"),
+        ("decimal(18,2)", {"decimal": ","}, '"1\u202f234,5"', "1234.50"),
+        ("decimal(18,2)", {"decimal": ","}, "1.500", "1500.00"),
+        ("decimal(18,2)", {"decimal": ","}, "1.50", "wrong_type"),
+        ("decimal(18,2)", {"decimal": ","}, '"1.234.56,5"', "wrong_type"),
+        ("decimal(18,2)", {"decimal": ","}, '"1.234 567,5"', "wrong_type"),
+        ("decimal(18,2)", {"decimal": "."}, '"1,234.50"', "1234.50"),
+        ("decimal(18,2)", {"decimal": "."}, "1'234.50", "1234.50"),
+        ("decimal(18,2)", {"decimal": "."}, '"1,50"', "wrong_type"),
+        ("decimal(18,2)", {}, '"1,234.50"', "wrong_type"),
+        ("bigint", {"decimal": ","}, "12.345", "12345"),
+        ("double", {"decimal": ","}, '"1,5e3"', "1500.0"),
+        # Of several formats the first that fits.
+        ("date", {"format": ["%Y-%m-%d", "%d.%m.%Y"]}, "2.3.2024", "2024-03-02"),
+        ("date", {"format": ["%d/%m/%Y", "%m/%d/%Y"]}, "02/03/2024", "2024-03-02"),
+        ("date", {"format": ["%d/%m/%Y", "%m/%d/%Y"]}, "02/13/2024", "2024-02-13"),
+        ("date", {"format": ["%d/%m/%Y", "%m/%d/%Y"]}, "13/13/2024", "wrong_type"),
     ],
 )
 def test_a_value_becomes_its_type_or_a_reason(
@@ -332,6 +359,68 @@ def test_a_value_becomes_its_type_or_a_reason(
     run = run_door(tmp_path)
     found = admitted(run, "cast(price as varchar)") or quarantined(run, "reason")
     assert found == [(expected,)]
+
+
+@pytest.mark.parametrize(
+    ("time_zone", "local", "expected"),
+    [
+        # Clocks from 2 to 3 on 31 March, from 3 to 2 on 27 October.
+        ("Europe/Paris", "2024-03-31 01:59:59", "2024-03-31 00:59:59"),
+        ("Europe/Paris", "2024-03-31 02:00:00", None),
+        ("Europe/Paris", "2024-03-31 02:59:59", None),
+        ("Europe/Paris", "2024-03-31 03:00:00", "2024-03-31 01:00:00"),
+        ("Europe/Paris", "2024-10-27 01:59:59", "2024-10-26 23:59:59"),
+        ("Europe/Paris", "2024-10-27 02:30:00", "2024-10-27 00:30:00"),
+        ("Europe/Paris", "2024-10-27 03:00:00", "2024-10-27 02:00:00"),
+        # By half an hour only.
+        ("Australia/Lord_Howe", "2024-10-06 02:15:00", None),
+        ("Australia/Lord_Howe", "2024-04-07 01:45:00", "2024-04-06 14:45:00"),
+        # At midnight, so that the doubled hour lies on the day before.
+        ("America/Santiago", "2024-09-08 00:30:00", None),
+        ("America/Santiago", "2024-04-06 23:30:00", "2024-04-07 02:30:00"),
+        # A whole day that Samoa left out.
+        ("Pacific/Apia", "2011-12-30 12:00:00", None),
+        ("Pacific/Apia", "2011-12-31 12:00:00", "2011-12-30 22:00:00"),
+        ("Asia/Tokyo", "2024-03-31 02:30:00", "2024-03-30 17:30:00"),
+    ],
+)
+@pytest.mark.parametrize("form", ["text", "text with fraction", "format", "timestamp"])
+def test_hours_that_clocks_skip_or_show_twice(
+    time_zone: str, local: str, expected: str | None, form: str
+) -> None:
+    rules: dict[str, Any] = {"time_zone": time_zone}
+    if form == "format":
+        rules["format"] = "%Y-%m-%d %H:%M:%S"
+    raw_type = "TIMESTAMP" if form == "timestamp" else "VARCHAR"
+    column = Column(name="at", data_type="timestamp", rules=ColumnRules(**rules))
+    sql = typed_sql(column, raw_type, "TIMESTAMP")
+    text = local + (".000000" if form == "text with fraction" else "")
+    found = duckdb.sql(
+        f"select cast({sql} as varchar) from (select cast('{text}' as {raw_type}) as at)"
+    )
+    assert found.fetchall() == [(expected,)]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    local=st.datetimes(dt.datetime(1975, 1, 1), dt.datetime(2045, 1, 1)).map(
+        lambda moment: moment.replace(microsecond=0)
+    ),
+    time_zone=st.sampled_from(
+        ["Europe/Paris", "America/New_York", "Australia/Lord_Howe", "Asia/Shanghai"]
+    ),
+)
+def test_local_times_are_those_of_the_standard_library(
+    local: dt.datetime, time_zone: str
+) -> None:
+    zone = ZoneInfo(time_zone)
+    there = local.replace(tzinfo=zone, fold=0).astimezone(dt.UTC)
+    is_real = there.astimezone(zone).replace(tzinfo=None) == local
+    rules = ColumnRules(time_zone=time_zone)
+    column = Column(name="at", data_type="timestamp", rules=rules)
+    sql = typed_sql(column, "VARCHAR", "TIMESTAMP")
+    ((found,),) = duckdb.sql(f"select {sql} from (select '{local}' as at)").fetchall()
+    assert found == (there.replace(tzinfo=None) if is_real else None)
 
 
 @pytest.mark.parametrize(
@@ -401,6 +490,79 @@ def test_missing_column_goes_on_as_null_where_declared(tmp_path: Path) -> None:
     assert "data/b.csv, header: missing column price" in warning
     (tmp_path / "data/b.csv").write_text("sale_id,sold_at,price\nB,2024-03-01,1\n")
     assert "no row may lack quantity" in refusal(tmp_path)
+
+
+def test_a_column_is_read_under_any_of_its_names(tmp_path: Path) -> None:
+    columns = with_rules("price", aliases=["Amount", "total"])
+    company(tmp_path, "data/*", columns, quarantine_limit_pct=50)
+    deliver(tmp_path, ["A,2024-03-01,1,1.5"], "a.csv")
+    other = HEADER.replace("price", "AMOUNT")
+    (tmp_path / "data/b.csv").write_text(f"{other}\nB,2024-03-01,1,2.5\n")
+    both = HEADER + ",total"
+    lines = "C,2024-03-01,1,3.5,9\nD,2024-03-01,1,,4.5\nE,2024-03-01,1,x,5.5\n"
+    (tmp_path / "data/c.csv").write_text(f"{both}\n{lines}")
+    duckdb.sql(
+        "copy (select 'F' as sale_id, timestamp '2024-03-01' as sold_at, "
+        "1 as quantity, 6.5::double as total) "
+        f"to '{tmp_path / 'data/d.parquet'}' (format parquet)"
+    )
+    run = run_door(tmp_path)
+    assert admitted(run, "sale_id, price::double") == [
+        *(("A", 1.5), ("B", 2.5), ("C", 3.5), ("D", 4.5), ("F", 6.5))
+    ]
+    assert quarantined(run, "reason, value") == [("wrong_type", "x")]
+    assert report(run)["warnings"] == []
+
+
+def test_an_identifier_is_hashed_and_an_unreadable_one_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KITH_IDENTIFIER_KEY", "a key of the tests")
+    columns = with_rules("price", "varchar", pii="phone", phone_region="CN")
+    company(tmp_path, columns=columns, quarantine_limit_pct=60)
+    deliver(tmp_path, ["A,2024-03-01,1,13800138000", "B,2024-03-01,1,call me"])
+    run = run_door(tmp_path)
+    message = b"phone:+8613800138000"
+    hashed = hmac.new(b"a key of the tests", message, "sha256").hexdigest()
+    assert admitted(run, "sale_id, price") == [("A", hashed)]
+    shown = hmac.new(b"a key of the tests", b"call me", "sha256").hexdigest()[:8]
+    assert quarantined(run, "column_name, reason, value, expected") == [
+        ("price", "wrong_type", shown, "a phone that can be normalised")
+    ]
+    company(tmp_path, columns=columns)
+    message = refusal(tmp_path)
+    assert f"found '{shown}'" in message
+    assert "correct the source, or pii or phone_region in sources.yml" in message
+    company(tmp_path, columns=with_rules("price", pii="phone", phone_region="CN"))
+    with pytest.raises(ConfigurationError, match=r"price: a pii column holds a hash"):
+        run_door(tmp_path)
+
+
+def test_judged_again_the_same_attempt_gives_the_same(tmp_path: Path) -> None:
+    deliver(company(tmp_path, key=[], quarantine_limit_pct=5), [*sales(900), "x,y"])
+    run = run_door(tmp_path)
+    before = report(run), admitted(run, "*"), quarantined(run, "*")
+    admit_table(run, TABLE)
+    assert (report(run), admitted(run, "*"), quarantined(run, "*")) == before
+
+
+def test_a_day_far_smaller_than_usual_stops_the_run(tmp_path: Path) -> None:
+    def day(number: int, rows: int) -> None:
+        lines = [f"{number}-{n},2024-03-0{number} 12:00,1,1" for n in range(rows)]
+        deliver(tmp_path, lines)
+        run_door(tmp_path, f"2024-03-0{number}", f"2024-03-0{number}")
+
+    company(tmp_path)
+    for number in range(1, 6):
+        day(number, 100 + number)
+    with pytest.raises(
+        DeliveryError, match=r"2024-03-06 has 3 rows, 2.9 % of the usual"
+    ):
+        day(6, 3)
+    day(6, 50)
+    # A day that comes again is measured against itself as well.
+    with pytest.raises(DeliveryError, match="2024-03-01 has 3 rows"):
+        day(1, 3)
 
 
 @pytest.mark.parametrize("drop", [True, False])

@@ -21,7 +21,7 @@ EXPECTATIONS = [
                 select
                     source_name,
                     table_name,
-                    count(distinct (file, row_number)) as rows_refused
+                    count(*) as rows_refused
                 from {batch}
                 group by source_name, table_name
             ),

@@ -18,7 +18,7 @@ import duckdb
 from kith.casts import declared_types, read_column
 from kith.company import Column, SourceTable
 from kith.connectors import ROW_NUMBER, reading
-from kith.database import connect, fetch_row, literal, quote
+from kith.database import PARQUET, connect, fetch_row, literal, quote
 from kith.drift import compare_columns, compare_types
 from kith.errors import ConfigurationError, DeliveryError
 from kith.faults import CURES, SHOWN_CHARACTERS, Fault, Rule, repeated_header
@@ -353,8 +353,7 @@ def _write_good_rows(
 def _write(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> int:
     (count,) = fetch_row(
         connection,
-        f"copy ({query}) to {literal(str(path))} "
-        "(format parquet, compression zstd, compression_level 1)",
+        f"copy ({query}) to {literal(str(path))} ({PARQUET})",
     )
     return int(count)
 
@@ -476,6 +475,8 @@ def _check_share(
         )
         place = f"column {column}: {reason}" if column else reason
         cure = CURES[reason]
+        if column and reason == "wrong_type" and table.column(column).rules.pii:
+            cure = "correct the source, or pii or phone_region in sources.yml"
         if reason == "unreadable_line" and "ENCODING" in expected:
             cure = (
                 "the file is not in the declared encoding: set options.encoding in "

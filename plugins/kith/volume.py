@@ -31,6 +31,11 @@ class _Outlier:
         """Per cent of the usual."""
         return 100 * self.rows / self.usual
 
+    @property
+    def distance(self) -> float:
+        """How many times less or more than usual."""
+        return max(self.usual / max(self.rows, 0.5), self.rows / self.usual)
+
 
 def check_snapshot(table: SourceTable, rows: int, earlier: list[int]) -> list[str]:
     """What to warn of, given the rows of this delivery and of earlier ones.
@@ -38,7 +43,7 @@ def check_snapshot(table: SourceTable, rows: int, earlier: list[int]) -> list[st
     Raises DeliveryError where the limits are passed and stop the run.
     """
     full = [count for count in earlier if count]
-    if not rows or len(full) < _MINIMUM_SNAPSHOTS:
+    if len(full) < _MINIMUM_SNAPSHOTS:
         return []
     of = f"median of {len(full)} earlier deliver{'y' if len(full) == 1 else 'ies'}"
     return _judge(table, [_Outlier("the delivery", rows, median(full), of)])
@@ -79,7 +84,7 @@ def _judge(table: SourceTable, deliveries: list[_Outlier]) -> list[str]:
             if each.usual >= _MINIMUM_ROWS
             and not limits.minimum_pct <= each.share <= limits.maximum_pct
         ),
-        key=lambda each: (min(each.share, 1e4 / each.share), each.what),
+        key=lambda each: (-each.distance, each.what),
     )
     if not beyond:
         return []
@@ -90,9 +95,9 @@ def _judge(table: SourceTable, deliveries: list[_Outlier]) -> list[str]:
         if is_less
         else f"maximum_pct {limits.maximum_pct:g}"
     )
-    more = f" (and {len(beyond) - 1} more days)" if beyond[1:] else ""
+    more = f" (and {len(beyond) - 1} more)" if beyond[1:] else ""
     message = (
-        f"{table.full_name}: {worst.what} has {worst.rows} rows, {worst.share:.3g} % "
+        f"{table.full_name}: {worst.what} has {worst.rows} rows, {worst.share:,.1f} % "
         f"of the usual {worst.usual:g} ({worst.of}), beyond volume.{limit}{more}"
     )
     if limits.action == "stop":
