@@ -7,7 +7,7 @@ one by one and all at once give the same rows.
 """
 
 import datetime as dt
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from zoneinfo import ZoneInfo
 
 import duckdb
@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from kith.casts import declared_types, is_time, read_column
 from kith.company import SourceTable
-from kith.connectors import Fetched
+from kith.connectors import Fetched, Request
 from kith.database import fetch_row, literal, quote
 from kith.runs import Interval
 
@@ -47,7 +47,8 @@ class Share:
 
     Rows before and after it belong to other windows. `late` tells of those taken that
     came late, and of those out of every window that came within the days of this one:
-    `out_of_window` in all.
+    `out_of_window` in all. `in_past` counts the rows of days that were pulled before,
+    where nothing tells when these came to the source.
     """
 
     taken: int
@@ -57,6 +58,7 @@ class Share:
     late: list[LateRows] = field(default_factory=list)
     watermark: dt.datetime | dt.date | None = None
     condition: str | None = None
+    in_past: int | None = None
 
 
 def window_of(table: SourceTable, interval: Interval) -> Interval:
@@ -72,19 +74,14 @@ def business_day(instant: dt.datetime, time_zone: str) -> dt.date:
     return instant.replace(tzinfo=dt.UTC).astimezone(ZoneInfo(time_zone)).date()
 
 
-def share(
-    connection: duckdb.DuckDBPyConnection,
-    table: SourceTable,
-    window: Interval,
-    time_zone: str,
-    delivery: Fetched,
-    delivered_at: dt.datetime,
-) -> Share:
+def share(request: Request, delivery: Fetched, delivered_at: dt.datetime) -> Share:
     """Find the rows of the window; reads nothing but cursor and day of arrival.
 
     Rows without a legible cursor, or one later than the clock, belong to it too: no
     window would ever take them, so that each shows them to admission.
     """
+    connection, table, window = request.duckdb, request.table, request.window
+    time_zone = request.time_zone
     kinds = declared_types(connection, table)
     name = table.rules.cursor
     read = name and read_column(table.column(name), delivery.columns, kinds[name])
@@ -93,32 +90,36 @@ def share(
         return Share(delivery.rows)
     cursor = read.typed
     today = business_day(delivered_at, time_zone)
-    start: dt.date
-    if kinds[name] == "DATE":
-        start, end, now = window.from_day, window.to_day + dt.timedelta(1), today
-    else:
-        (start, end), now = window.bounds_utc(time_zone), delivered_at
+    is_date = kinds[name] == "DATE"
+    start, end = _bounds(window, is_date, time_zone)
+    now = today if is_date else delivered_at
     (raw, *others) = table.column(name).names_in(delivery.columns)
     arrived = _arrived_sql(table, kinds, delivery)
-    # Read once and then called by name: reading a text takes a long expression, and
-    # a day asks for its moment many times.
-    moments = f"""
-        moments as {"" if cursor == quote(raw) else "materialized"} (
-            select {cursor} as moment, {arrived or "null"} as arrived, file_row_number
-            from read_parquet({literal(str(delivery.path))}, file_row_number = true)
-        )
-    """
+    is_plain = cursor == quote(raw)
+    # A text is read once: that takes a long expression, and a day asks for its moment
+    # many times.
+    moments, kept_as = ("plain_moments", "view") if is_plain else ("moments", "table")
+    connection.execute(
+        f"""
+        create or replace temp {kept_as} {moments} as
+        select {cursor} as moment, {arrived or "null"} as arrived, file_row_number
+        from read_parquet({literal(str(delivery.path))}, file_row_number = true)
+        """
+    )
     within = f"(moment >= '{start}' and moment < '{end}')"
-    within_count, before, after, watermark = fetch_row(
+    # Where arrivals are told, they tell which rows are too late.
+    is_asked = request.past and not arrived and not delivery.arrival_day
+    first = _bounds(request.past, is_date, time_zone)[0] if request.past else start
+    within_count, before, after, watermark, in_past = fetch_row(
         connection,
         f"""
-        with {moments}
         select
             count(*) filter (where {within}),
             count(*) filter (where moment < '{start}'),
             count(*) filter (where moment >= '{end}' and moment <= '{now}'),
-            max(moment) filter (where {within})
-        from moments
+            max(moment) filter (where {within}),
+            count(*) filter (where moment >= '{first}' and moment < '{start}')
+        from {moments}
         """,
     )
     dateless = delivery.rows - within_count - before - after
@@ -131,7 +132,7 @@ def share(
         today,
     )
     came_later = f"{arrival} > {day}"
-    if delivery.arrival_day and not table.rules.arrived and kinds[name] != "DATE":
+    if delivery.arrival_day and not table.rules.arrived and not is_date:
         # Without asking for the day of each row.
         arrived_at, _ = Interval(delivery.arrival_day, delivery.arrival_day).bounds_utc(
             time_zone
@@ -142,9 +143,8 @@ def share(
     if arrival:
         for row_day, row_arrival, count in connection.execute(
             f"""
-            with {moments}
             select {day} as day, {arrival} as arrival_day, count(*)
-            from moments
+            from {moments}
             where moment <= '{now}' and {came_later}
             group by all
             order by all
@@ -179,31 +179,37 @@ def share(
         out_of_window=out_of_window,
         late=late,
         watermark=watermark,
+        in_past=in_past if is_asked else None,
     )
+    if delivery.rows_in_past is not None:
+        found = replace(found, in_past=delivery.rows_in_past)
     if found.taken == delivery.rows:
         return found
-    within = f"({cursor} >= '{start}' and {cursor} < '{end}')"
-    if is_time(delivery.columns[raw]) and not others and cursor != quote(raw):
-        # In the file's own type, so that row groups can be skipped unread.
-        margin = dt.timedelta(days=2)
-        within += (
-            f" and {quote(raw)} >= '{start - margin}'"
-            f" and {quote(raw)} < '{end + margin}'"
-        )
     if hidden:
-        connection.execute(
-            f"""
-            create or replace temp table out_of_window as
-            with {moments}
-            select file_row_number
-            from moments
-            where {arrival} - {day} > {table.rules.look_back_days}
-            """
-        )
-        within += " and file_row_number not in (from out_of_window)"
+        days_late = f"{arrival} - {day}"
+        within += f" and coalesce({days_late} <= {table.rules.look_back_days}, true)"
     if dateless:
-        within += f" or {cursor} is null or {cursor} > '{now}'"
-    return Share(**{**vars(found), "condition": within})
+        within += f" or moment is null or moment > '{now}'"
+    condition = (
+        f"file_row_number in (select file_row_number from {moments} where {within})"
+    )
+    if is_time(delivery.columns[raw]) and not others:
+        # In the file's own type, so that row groups can be skipped unread.
+        margin = dt.timedelta(days=0 if is_plain else 2)
+        near = f"{quote(raw)} >= '{start - margin}' and {quote(raw)} < '{end + margin}'"
+        if dateless:
+            near += f" or {quote(raw)} is null or {quote(raw)} > '{now - margin}'"
+        condition = f"({near})" + (
+            f" and {condition}" if hidden or not is_plain else ""
+        )
+    return replace(found, condition=condition)
+
+
+def _bounds(days: Interval, is_date: bool, time_zone: str) -> tuple[dt.date, dt.date]:
+    """First day or instant, and first one after."""
+    if is_date:
+        return days.from_day, days.to_day + dt.timedelta(1)
+    return days.bounds_utc(time_zone)
 
 
 def _arrived_sql(
