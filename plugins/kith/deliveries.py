@@ -170,9 +170,21 @@ def late_counts(
 ) -> dict[dt.date, tuple[int, int]]:
     """Of each day how many rows came late, and how many out of every window.
 
-    A late row is counted by the owner of its day, as it was delivered by that; one out
-    of the window by the owner of the day on which it came, since no delivery took it;
-    one that was missed on the last day of the delivery that found it so.
+    Rows that were missed count on the last day of the delivery that found it so.
+    """
+    late, out_of_window = _told_by_arrival(deliveries)
+    for delivery, missed in missed_rows(connection, deliveries):
+        out_of_window[delivery.interval.to_day] += missed
+    return {day: (late[day], out_of_window[day]) for day in {*late, *out_of_window}}
+
+
+def _told_by_arrival(
+    deliveries: list[Delivery],
+) -> tuple[Counter[dt.date], Counter[dt.date]]:
+    """Late rows and rows out of the window by day, where their arrival is known.
+
+    A late row is counted by the owner of its day, as that delivered it; one out of the
+    window by the owner of the day on which it came, since nobody delivered it.
     """
     owner = {day: span.number for span in spans(deliveries) for day in _days(span.days)}
     late: Counter[dt.date] = Counter()
@@ -183,9 +195,7 @@ def late_counts(
                 out_of_window[rows.day] += rows.rows
             elif not rows.is_out_of_window and owner[rows.day] == number:
                 late[rows.day] += rows.rows
-    for delivery, missed in missed_rows(connection, deliveries):
-        out_of_window[delivery.interval.to_day] += missed
-    return {day: (late[day], out_of_window[day]) for day in {*late, *out_of_window}}
+    return late, out_of_window
 
 
 def newest_readers(deliveries: list[Delivery]) -> dict[str, int]:
@@ -245,18 +255,22 @@ def find_missed(
 
 def _rows_known(
     connection: duckdb.DuckDBPyConnection, deliveries: list[Delivery]
-) -> dict[dt.date, int]:
-    """Rows of each day that were admitted, quarantined or dropped as duplicates."""
-    return dict(
-        connection.execute(
-            "select day, row_count + quarantined_count + duplicate_count "
-            f"from {day_counts_sql(deliveries)}"
-        ).fetchall()
+) -> Counter[dt.date]:
+    """Rows of each day of which we know, whatever became of them."""
+    _, known = _told_by_arrival(deliveries)
+    known.update(
+        dict(
+            connection.execute(
+                "select day, row_count + quarantined_count + duplicate_count "
+                f"from {day_counts_sql(deliveries)}"
+            ).fetchall()
+        )
     )
+    return known
 
 
-def _sum(known: dict[dt.date, int], days: Interval) -> int:
-    return sum(known.get(day, 0) for day in _days(days))
+def _sum(known: Counter[dt.date], days: Interval) -> int:
+    return sum(known[day] for day in _days(days))
 
 
 def _days(days: Interval) -> Iterator[dt.date]:

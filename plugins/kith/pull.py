@@ -18,8 +18,8 @@ from pydantic import BaseModel
 from kith.company import SourceTable
 from kith.connections import Connection, environment_connection
 from kith.connectors import ROW_NUMBER, Fetched, Request, is_personal, reading
-from kith.database import connect, fetch_row, literal, quote
-from kith.deliveries import admitted_deliveries, find_missed, past_of
+from kith.database import PARQUET, connect, fetch_row, literal, quote
+from kith.deliveries import Delivery, admitted_deliveries, find_missed, past_of
 from kith.errors import DeliveryError
 from kith.runs import Interval, Run
 from kith.storage import move_durably, sha256
@@ -122,15 +122,7 @@ def pull_table(
                 find_connection=find_connection,
             )
             fetched = _connector(declared.rules.connector)(request)
-            manifest = _land(run, request, fetched, delivered_at, folder)
-            in_past = [f.rows_in_past for f in fetched if f.rows_in_past is not None]
-            if request.past and in_past:
-                manifest = _with_missed(
-                    manifest,
-                    find_missed(
-                        connection, earlier, request.past, run.interval, sum(in_past)
-                    ),
-                )
+            manifest = _land(run, request, fetched, earlier, delivered_at, folder)
         (folder / "manifest.json").write_text(manifest.model_dump_json(indent=2))
         move_durably(folder, run.raw(table) / run.interval.slug / manifest.attempt)
         figures["files"] = len(manifest.files)
@@ -144,16 +136,6 @@ def _connector(name: str) -> Callable[[Request], list[Fetched]]:
     # Imported when needed, since some of them cost seconds.
     fetch: Callable[[Request], list[Fetched]] = import_module(_CONNECTORS[name]).fetch
     return fetch
-
-
-def _with_missed(manifest: Manifest, missed: MissedRows) -> Manifest:
-    return manifest.model_copy(
-        update={
-            "missed": missed,
-            "rows_seen": manifest.rows_seen + missed.rows,
-            "rows_out_of_window": manifest.rows_out_of_window + missed.rows,
-        }
-    )
 
 
 def newest_attempt(run: Run, table: str) -> tuple[Path, Manifest]:
@@ -193,6 +175,7 @@ def _land(
     run: Run,
     request: Request,
     fetched: list[Fetched],
+    earlier: list[Delivery],
     delivered_at: dt.datetime,
     folder: Path,
 ) -> Manifest:
@@ -203,14 +186,7 @@ def _land(
         stem = f"{number:04}_{Path(delivery.origin).name.split('.')[0]}"
         stored = folder / f"{stem}.parquet"
         with reading(f"{table.full_name}: {delivery.origin}", table):
-            part = share(
-                connection,
-                table,
-                request.window,
-                request.time_zone,
-                delivery,
-                delivered_at,
-            )
+            part = share(request, delivery, delivered_at)
             _store(connection, table, delivery, part.condition, stored)
         rejects = None
         if delivery.rejects:
@@ -231,6 +207,11 @@ def _land(
                 rejects_stored=rejects.name if rejects else None,
             )
         )
+    missed = _find_missed(run, request, shares, earlier)
+    lost = missed.rows if missed else 0
+    # A source that was only asked for their number did not hand them over.
+    is_counted = any(delivery.rows_in_past is not None for delivery in fetched)
+    unseen = lost if is_counted else 0
     watermarks = [part.watermark for part in shares if part.watermark is not None]
     return Manifest(
         table=table.full_name,
@@ -240,15 +221,27 @@ def _land(
         attempt=f"{delivered_at:%Y%m%dT%H%M%S%f}",
         delivered_at=delivered_at,
         files=landed,
-        rows_seen=sum(file.rows_seen for file in landed),
+        rows_seen=sum(file.rows_seen for file in landed) + unseen,
         rows_taken=sum(file.rows for file in landed),
-        rows_before_interval=sum(part.before for part in shares),
+        rows_before_interval=sum(part.before for part in shares) - lost + unseen,
         rows_after_interval=sum(part.after for part in shares),
-        rows_out_of_window=sum(part.out_of_window for part in shares),
+        rows_out_of_window=sum(part.out_of_window for part in shares) + lost,
         late=[late for part in shares for late in part.late],
+        missed=missed,
         rejects=sum(file.rejects for file in landed),
         watermark=max(watermarks, default=None),
         key_id=_key_id() if is_personal(table) else None,
+    )
+
+
+def _find_missed(
+    run: Run, request: Request, shares: list[Share], earlier: list[Delivery]
+) -> MissedRows | None:
+    in_past = [part.in_past for part in shares if part.in_past is not None]
+    if request.past is None or not in_past:
+        return None
+    return find_missed(
+        request.duckdb, earlier, request.past, run.interval, sum(in_past)
     )
 
 
@@ -283,7 +276,7 @@ def _store(
             select {columns}
             from {rows}, file_row_number = true)
             where {condition or "true"}
-        ) to {literal(str(target))} (format parquet, compression zstd)
+        ) to {literal(str(target))} ({PARQUET})
         """
     )
 
@@ -315,7 +308,7 @@ def _store_rejects(
             select row_number, split_part(error, ':', 1) as error,
                 length(text) || ' characters, hash ' || {hashed} as text
             from read_parquet({literal(str(rejects))})
-        ) to {literal(str(target))} (format parquet, compression zstd)
+        ) to {literal(str(target))} ({PARQUET})
         """
     )
 

@@ -10,7 +10,6 @@ import datetime as dt
 from dataclasses import dataclass, field, replace
 from zoneinfo import ZoneInfo
 
-import duckdb
 from pydantic import BaseModel
 
 from kith.casts import declared_types, is_time, read_column
