@@ -183,10 +183,11 @@ def test_what_cannot_be_read_is_left_out_with_its_reason(
     write(files / "nameless.csv", "17,anna@example.org,3", ["18,ben@example.org,4"])
     (files / "picture.png").write_bytes(b"\x89PNG")
     (files / "empty.csv").write_text("")
+    write(files / "aligned.txt", " id   n", [" 1    2", " 10   3"])
     (files / "broken.csv.gz").write_bytes(gzip.compress(b"id,n\n1,2\n" * 99)[:25])
     done = make()
     assert [each.name for each in done.tables] == ["good"]
-    assert len(done.left_out) == 4
+    assert len(done.left_out) == 5
     assert any("no names of columns" in reason for reason in done.left_out)
     text = "".join(path.read_text() for path in done.folder.rglob("*.*"))
     assert "example.org" not in text + summary(done)
@@ -302,6 +303,7 @@ def test_types_are_those_with_which_all_rows_can_be_read(
     assert doubts(done, "month and day exchanged")
     assert doubts(done, "no offset, read as UTC")
     assert doubts(done, "holds no value at all")
+    assert "first_day: 2024-01-01" in (done.folder / "company.yml").read_text()
     assert admitted(done) == {"things": (400, 0)}
 
 

@@ -22,10 +22,12 @@ from kith.errors import ConfigurationError
 from kith.scaffold.deliveries import read_folder
 from kith.scaffold.mapping import FLOWS, Mapping, likely_feed, map_feeds
 from kith.scaffold.profiles import (
+    ColumnGuess,
     TableGuess,
     guess_cursor,
     guess_dated_path,
     guess_references,
+    possible_cursors,
     profile,
 )
 from kith.scaffold.writing import doubts_in, write_folder
@@ -64,7 +66,7 @@ def scaffold(name: str, files: Path, folder: Path) -> Scaffolded:
             tables = [profile(connection, each) for each in found.deliveries]
             guess_references(connection, tables, source)
             for table in tables:
-                guess_cursor(connection, table, likely_feed(table) in FLOWS)
+                guess_cursor(table, likely_feed(table) in FLOWS)
                 guess_dated_path(connection, table)
             mapping = map_feeds(connection, tables, source)
         built = workspace / "company"
@@ -120,12 +122,12 @@ def _meaning(name: str, tables: list[TableGuess]) -> dict[str, Any]:
 
 def _days(tables: list[TableGuess]) -> tuple[dict[str, str], str]:
     cursors = [table.column(table.cursor) for table in tables if table.cursor]
-    bounds = [
-        (column.first.date(), column.last.date())
-        for column in cursors
-        if column.first and column.last
-    ]
+    bounds = _bounds(cursors)
     why = "the earliest day of a cursor; rows before it are not fetched"
+    if not bounds:
+        times = [moment for table in tables for moment in possible_cursors(table)]
+        bounds = _bounds(times)
+        why = "the earliest day of any time in the files"
     if not bounds:
         years = [
             int(year)
@@ -143,6 +145,14 @@ def _days(tables: list[TableGuess]) -> tuple[dict[str, str], str]:
     if last < dt.datetime.now(dt.UTC).date() - dt.timedelta(1):
         days["last_day"] = last.isoformat()
     return days, why
+
+
+def _bounds(columns: list[ColumnGuess]) -> list[tuple[dt.date, dt.date]]:
+    return [
+        (column.first.date(), column.last.date())
+        for column in columns
+        if column.first and column.last
+    ]
 
 
 def _currency(tables: list[TableGuess]) -> str:

@@ -240,6 +240,7 @@ def _sniffed(
     connection: duckdb.DuckDBPyConnection, sample: Path, lines: list[str]
 ) -> tuple[str, str]:
     """Delimiter and quote sign, by DuckDB's sniffer."""
+    is_divided = any(sign in lines[0].strip() for sign in [*_DELIMITERS, "  "])
     likely = sorted(_DELIMITERS, key=lambda sign: -lines[0].count(sign))
     for given in ("", *(f", delim = {literal(sign)}" for sign in likely[:3])):
         try:
@@ -249,7 +250,7 @@ def _sniffed(
             ).fetchone()
         except duckdb.Error:
             continue
-        if sniffed is None or (sniffed[3] == 1 and lines[0].count(likely[0])):
+        if sniffed is None or (sniffed[3] == 1 and is_divided):
             continue
         delimiter, quote_sign, skipped, _ = sniffed
         if skipped:
@@ -258,7 +259,7 @@ def _sniffed(
             )
         # A sample without quotes shows nothing of them: the usual sign holds.
         return delimiter, quote_sign if quote_sign in ("'",) else '"'
-    if any(sign in lines[0] for sign in _DELIMITERS):
+    if is_divided:
         raise _Unreadable("no delimiter divides its lines into equal numbers of fields")
     return ",", '"'
 

@@ -20,6 +20,7 @@ from kith.database import fetch_row, literal, quote
 from kith.scaffold.deliveries import Delivery
 
 _SAMPLE = 500
+_FIRST_LOOK = 50_000
 # So many values of a column may go to quarantine rather than make it text.
 _UNFIT_SHARE = 0.001
 _NULL_TOKENS = (
@@ -777,7 +778,12 @@ def _guess_key(connection: duckdb.DuckDBPyConnection, table: TableGuess) -> None
         connection,
         f"select count(*) from (select distinct {listed} from {table.typed})",
     )
-    parts = _key_parts(table, different)
+    if different > _FIRST_LOOK:
+        connection.execute(
+            f"create or replace temp table first_look as "
+            f"select distinct {listed} from {table.typed} limit {_FIRST_LOOK}"
+        )
+    parts = _key_parts(table)
     for size in (1, 2, 3):
         for chosen in itertools.combinations(parts, size):
             likely = 1.0
@@ -805,7 +811,7 @@ def _guess_key(connection: duckdb.DuckDBPyConnection, table: TableGuess) -> None
         )
 
 
-def _key_parts(table: TableGuess, rows: int) -> list[ColumnGuess]:
+def _key_parts(table: TableGuess) -> list[ColumnGuess]:
     """Columns that may be part of a key, the likeliest first, a dozen at most."""
     whole = [
         column
@@ -839,6 +845,14 @@ def _is_unique(
     different: int,
 ) -> bool:
     listed = ", ".join(quote(column.name) for column in chosen)
+    # Most combinations show a repeat at once.
+    if different > _FIRST_LOOK:
+        (repeated,) = fetch_row(
+            connection,
+            f"select count(*) - count(distinct ({listed})) from first_look",
+        )
+        if repeated:
+            return False
     (count,) = fetch_row(
         connection,
         f"select count(*) from (select distinct {listed} from {table.typed})",
@@ -862,27 +876,29 @@ def _take_key(table: TableGuess, chosen: tuple[ColumnGuess, ...], repeats: int) 
 # --- time -----------------------------------------------------------------------------
 
 
-def guess_cursor(
-    connection: duckdb.DuckDBPyConnection, table: TableGuess, is_flow: bool
-) -> None:
-    """Declare the column that says to which day a row belongs, where there is one.
-
-    `is_flow`: the rows are events that come day by day, not a list that is kept up
-    to date.
-    """
+def possible_cursors(table: TableGuess) -> list[ColumnGuess]:
+    """Times that all rows have, that are past, and whose name says no other thing."""
     now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
-    rows = table.delivery.rows
-    possible = [
+    return [
         column
         for column in table.columns
         if column.is_time
-        and column.given == rows
+        and column.given == table.delivery.rows
         and "null_values" not in column.rules
         and column.name not in table.delivery.missing
         and column.last is not None
         and column.last <= now
         and not set(column.words) & _NO_CURSOR_WORDS
     ]
+
+
+def guess_cursor(table: TableGuess, is_flow: bool) -> None:
+    """Declare the column that says to which day a row belongs, where there is one.
+
+    `is_flow`: the rows are events that come day by day, not a list that is kept up
+    to date.
+    """
+    possible = possible_cursors(table)
     if not possible or not is_flow:
         if possible:
             table.doubts.append(
