@@ -145,7 +145,8 @@ class Rule:
         if is_required(self.table, self.column):
             yield f"({fits})"
         elif checks or self.reading.can_fail:
-            yield f"({fits} or {self.reading.given} is null)"
+            # A case, since `or` would trim each value to see whether one was given.
+            yield f"case when {fits} then true else {self.reading.given} is null end"
 
     def faults(self) -> Iterator[Fault]:
         """What can be wrong, in the order of asking."""
