@@ -1,6 +1,14 @@
 import gzip
+import hashlib
+import hmac
 import json
+import os
 import shutil
+import signal
+import stat
+import subprocess
+import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +16,11 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+from kith.build import prepare_warehouse
 from kith.errors import ConfigurationError, DeliveryError
 from kith.pull import newest_attempt, pull_table
 from kith.runs import Run
+from kith.settings import REPOSITORY
 from tests.conftest import new_run
 from tests.one_table import (
     COLUMNS,
@@ -29,7 +39,7 @@ pytestmark = pytest.mark.usefixtures("kith_home")
 
 
 def attempts(run: Run) -> list[str]:
-    return sorted(p.name for p in (run.raw(TABLE) / run.interval.slug).iterdir())
+    return sorted(p.name for p in run.raw(TABLE).glob(f"{run.interval.slug}/*"))
 
 
 def stored_rows(run: Run, columns: str = "*") -> list[tuple[Any, ...]]:
@@ -377,3 +387,255 @@ def test_columns_that_differ_in_case_only_are_refused(tmp_path: Path) -> None:
         DeliveryError, match=r"data/sales.csv: columns 'price' and 'PRI"
     ):
         run_door(tmp_path)
+
+
+def test_late_rows_are_counted_and_those_out_of_the_window_left_out(
+    tmp_path: Path,
+) -> None:
+    columns = [*COLUMNS, {"name": "got_at", "data_type": "timestamp"}]
+    company(tmp_path, columns=columns, arrived="got_at", look_back_days=1)
+    lines = [
+        # Half past eleven at night in Paris, and an hour later.
+        "A,2024-03-02 22:30:00,1,1,2024-03-02 22:59:59",
+        "B,2024-03-02 22:30:00,1,1,2024-03-02 23:00:00",
+        "C,2024-03-02 10:00:00,1,1,2024-03-03 10:00:00",
+        "D,2024-03-02 10:00:00,1,1,2024-03-04 10:00:00",
+        "E,2024-03-01 10:00:00,1,1,2024-03-04 10:00:00",
+        "F,2024-03-03 10:00:00,1,1,",
+        "G,2024-03-03 10:00:00,1,1,2999-01-01",
+        "H,2024-03-04 10:00:00,1,1,2024-03-01",
+    ]
+    text = "\n".join([f"{HEADER},got_at", *lines]) + "\n"
+    (tmp_path / "data/sales.csv").write_text(text)
+    run = run_door(tmp_path, "2024-03-03", "2024-03-04")
+    assert [row[0] for row in admitted(run)] == ["A", "B", "C", "F", "G", "H"]
+    _, manifest = newest_attempt(run, TABLE)
+    assert manifest.window.slug == "20240302-20240304"
+    late = [
+        (
+            str(rows.day)[-2:],
+            str(rows.arrival_day)[-2:],
+            rows.rows,
+            *rows.is_out_of_window * ["out"],
+        )
+        for rows in manifest.late
+    ]
+    assert late == [("01", "04", 1, "out"), ("02", "03", 2), ("02", "04", 1, "out")]
+    assert (manifest.rows_seen, manifest.rows_taken) == (8, 6)
+    assert (manifest.rows_out_of_window, manifest.rows_before_interval) == (2, 0)
+    assert report(run)["out_of_window"] == 2
+
+
+def test_cursor_and_arrival_may_come_under_other_names(tmp_path: Path) -> None:
+    columns = [
+        COLUMNS[0],
+        {**COLUMNS[1], "meta": {"aliases": ["Sold"]}},
+        *COLUMNS[2:],
+        {"name": "got_at", "data_type": "date", "meta": {"aliases": ["received"]}},
+    ]
+    company(tmp_path, "data/*.csv", columns=columns, arrived="got_at")
+    for name, header, line in (
+        ("a", "sold_at,got_at", "A,1,1,2024-03-02 12:00:00,2024-03-02"),
+        ("b", "SOLD,received", "B,1,1,2024-03-02 12:00:00,2024-03-02"),
+        ("c", "SOLD,received", "C,1,1,2024-03-02 12:00:00,2024-03-03"),
+        ("d", "SOLD,received", "D,1,1,2024-03-03 12:00:00,2024-03-03"),
+    ):
+        path = tmp_path / f"data/{name}.csv"
+        path.write_text(f"sale_id,quantity,price,{header}\n{line}\n")
+    run = run_door(tmp_path, "2024-03-01", "2024-03-02")
+    assert [row[0] for row in admitted(run)] == ["A", "B"]
+    manifest = newest_attempt(run, TABLE)[1]
+    assert (manifest.rows_out_of_window, manifest.rows_after_interval) == (0, 2)
+
+
+def test_rows_that_come_unseen_to_earlier_days_are_counted_once(
+    tmp_path: Path,
+) -> None:
+    company(tmp_path, quarantine_limit_pct=50)
+    lines = [*sales(12), "X,2024-03-01 13:00:00,-1,1"]
+
+    def missed(day: int) -> tuple[int, int, int]:
+        deliver(tmp_path, lines)
+        run = run_door(tmp_path, f"2024-03-0{day}", f"2024-03-0{day}")
+        manifest = newest_attempt(run, TABLE)[1]
+        assert manifest.rows_seen == manifest.rows_taken + (
+            manifest.rows_before_interval
+            + manifest.rows_after_interval
+            + manifest.rows_out_of_window
+        )
+        return counted(run), manifest.rows_out_of_window, manifest.rows_taken
+
+    def counted(run: Run) -> int:
+        with run.writer_lock():
+            prepare_warehouse(run)
+        with duckdb.connect(str(run.warehouse)) as warehouse:
+            return warehouse.execute(
+                "select sum(out_of_window_count) from kith.admitted_days"
+            ).fetchall()[0][0]
+
+    assert missed(1) == (0, 0, 5)
+    lines += ["L1,2024-03-01 14:00:00,1,1", "L2,2024-03-01 15:00:00,1,1"]
+    assert missed(2) == (2, 2, 4)
+    assert missed(2) == (2, 2, 4)
+    lines += ["L3,2024-03-02 15:00:00,1,1"]
+    assert missed(3) == (3, 1, 4)
+    # L3 is delivered at last; of the other two the third pull stands for one.
+    assert missed(2) == (2, 1, 5)
+    assert missed(1) == (0, 0, 7)
+
+
+KEY = "a key of the tests"
+PEOPLE = [
+    {"name": "sale_id", "data_type": "varchar"},
+    {"name": "sold_at", "data_type": "timestamp"},
+    {"name": "mail", "data_type": "varchar", "meta": {"pii": "email"}},
+    {
+        "name": "phone",
+        "data_type": "varchar",
+        "meta": {"pii": "phone", "phone_region": "FR", "aliases": ["Tel"]},
+    },
+]
+PLAIN = (b"li.na", b"LI.NA", b"142685300", b"1 42 68", b"0612345678", b"not-a-mail")
+
+
+def hashed(message: str) -> str:
+    return hmac.new(KEY.encode(), message.encode(), hashlib.sha256).hexdigest()
+
+
+def assert_no_plain_identifier(run: Run) -> None:
+    """Neither in a file as it is nor, of Parquet, in what it holds."""
+    files = [path for path in run.home.rglob("*") if path.is_file()]
+    assert any(path.suffix == ".parquet" for path in files)
+    for path in files:
+        content = path.read_bytes()
+        if path.suffix == ".parquet":
+            content += str(duckdb.sql(f"from '{path}'").fetchall()).encode()
+        assert [plain for plain in PLAIN if plain in content] == [], path
+
+
+@pytest.mark.parametrize("name", ["sales.csv", "sales.parquet"])
+def test_identifiers_never_reach_raw(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KITH_IDENTIFIER_KEY", KEY)
+    path = company(tmp_path, f"data/{name}", PEOPLE, quarantine_limit_pct=90) / "data"
+    text = (
+        "sale_id,sold_at,mail,TEL\n"
+        "A,2024-03-01 12:00:00,li.na@example.com,01 42 68 53 00\n"
+        "B,2024-03-02 12:00:00, LI.NA@example.com,+33142685300\n"
+        "C,2024-03-02 12:00:00,not-a-mail,\n"
+    )
+    broken = "D,2024-03-01,li.na@example.com,0612345678,too many\n"
+    if name == "sales.csv":
+        (path / name).write_text(text + broken)
+    else:
+        (path / "source").write_text(text)
+        duckdb.sql(
+            f"copy (from read_csv('{path}/source', all_varchar = true)) "
+            f"to '{path}/{name}'"
+        )
+        (path / "source").unlink()
+    mail, phone = hashed("email:li.na@example.com"), hashed("phone:+33142685300")
+    run = run_door(tmp_path)
+    assert stored_rows(run, "sale_id, mail, TEL") == [
+        ("A", mail, phone),
+        ("B", mail, phone),
+        ("C", f"!{hashed('not-a-mail')}", None),
+    ]
+    assert admitted(run, "sale_id, mail, phone") == [
+        ("A", mail, phone),
+        ("B", mail, phone),
+    ]
+    assert newest_attempt(run, TABLE)[1].key_id == hashed("kith-key-id")[:8]
+    refused = quarantined(run, "row_number, reason, value, payload_hash")
+    assert [row[:2] for row in refused] == [(3, "wrong_type")] + (
+        [(4, "unreadable_line")] if name == "sales.csv" else []
+    )
+    if name == "sales.csv":
+        line = broken.strip()
+        assert refused[1][2] == f"{len(line)} characters, hash {hashed(line)}"
+    day = run_door(tmp_path, "2024-03-01", "2024-03-01")
+    assert stored_rows(day, "sale_id, mail") == [("A", mail)]
+    assert_no_plain_identifier(run)
+
+
+def test_an_unreadable_file_of_identifiers_is_not_quoted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KITH_IDENTIFIER_KEY", KEY)
+    run = new_run(company(tmp_path, columns=PEOPLE))
+
+    def fail(*arguments: Any) -> None:
+        duckdb.sql(f"select cast('{'li'}.na@example.com' as integer)").fetchall()
+
+    deliver(tmp_path, sales(1))
+    monkeypatch.setattr("kith.pull.share", fail)
+    with pytest.raises(DeliveryError, match="ConversionException") as refused:
+        pull_table(run, TABLE)
+    shown = "".join(traceback.format_exception(refused.value))
+    assert "li.na" not in shown
+    assert "li.na" not in (run.run_folder / "journal.jsonl").read_text()
+    assert not (run.raw(TABLE) / ".work").exists()
+
+
+def test_without_a_key_identifiers_are_not_pulled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("KITH_IDENTIFIER_KEY", raising=False)
+    run = new_run(company(tmp_path, columns=PEOPLE))
+    (tmp_path / "data/sales.csv").write_text(
+        "sale_id,sold_at,mail,phone\nA,2024-03-01,,\n"
+    )
+    with pytest.raises(ConfigurationError, match="set KITH_IDENTIFIER_KEY"):
+        pull_table(run, TABLE)
+    assert attempts(run) == []
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import kith.connectors.files, kith.pull
+from tests.conftest import new_run
+module, name = sys.argv[2].rsplit(".", 1)
+original = getattr(sys.modules[module], name)
+def kill(*arguments):
+    if sys.argv[3] == "after":
+        original(*arguments)
+    os.kill(os.getpid(), signal.SIGKILL)
+setattr(sys.modules[module], name, kill)
+run = new_run(Path(sys.argv[1]), "2024-03-01", "2024-03-31")
+kith.pull.pull_table(run, "shop.sales")
+"""
+
+
+@pytest.mark.parametrize(
+    ("place", "when", "landed"),
+    [
+        ("kith.pull.share", "before", 0),
+        ("kith.pull.sha256", "before", 0),
+        ("kith.pull.move_durably", "before", 0),
+        ("kith.pull.move_durably", "after", 1),
+    ],
+)
+def test_killed_at_any_moment_the_next_pull_brings_every_row_once(
+    place: str, when: str, landed: int, tmp_path: Path, kith_home: Path
+) -> None:
+    deliver(company(tmp_path, drop_exact_duplicates=False, key=[]), sales(40))
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, str(tmp_path), place, when],
+        env={**os.environ, "PYTHONPATH": f"{REPOSITORY}/plugins:{REPOSITORY}"},
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    run = new_run(tmp_path, "2024-03-01", "2024-03-31")
+    work = run.raw(TABLE) / ".work"
+    assert stat.S_IMODE(work.stat().st_mode) == 0o700
+    assert len(attempts(run)) == landed
+    run = run_door(tmp_path, "2024-03-01", "2024-03-31")
+    assert not work.exists()
+    assert len(admitted(run)) == len(set(admitted(run, "sale_id"))) == 40
+    assert len(attempts(run)) == landed + 1
+    with run.writer_lock():
+        prepare_warehouse(run)
+    with duckdb.connect(str(run.warehouse)) as warehouse:
+        assert warehouse.execute(f"select count(*) from {TABLE}").fetchall() == [(40,)]
