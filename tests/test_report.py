@@ -225,6 +225,8 @@ def _scores(
         for month, n in zip(months, answers, strict=True)
         if n
     ]
+    by_year = pd.Series(answers, months).groupby(months.year).sum()
+    cells += [("total", "year", "all", f"{y}-01-01", n) for y, n in by_year.items()]
     cells.append(("total", "all", "all", months[0], sum(answers)))
     cells += [
         ("touchpoint", "all", touchpoint, months[0], int(n) + 1)
@@ -234,6 +236,7 @@ def _scores(
     rows = pd.DataFrame(cells, columns=names).assign(
         measure=measure, dimension=dimension, is_complete=True
     )
+    rows["period_start"] = pd.to_datetime(rows.period_start)
     rows.loc[rows.touchpoint == "hotline", "dimension"] = "waiting"
     rows["score"] = np.where(rows.n < 30, None, random.normal(40, 20, len(rows)))
     margin = 80 / np.sqrt(rows.n)
@@ -433,10 +436,10 @@ def _long_names() -> tuple[Frames, str]:
         HOSTILE,
     ]
     orders = _orders(200, "2017-01-01", "2017-12-31")
-    months = pd.DatetimeIndex(["2017-11-01", "2017-12-01"])
+    months = pd.DatetimeIndex(["2015-11-01", "2016-11-01", "2017-12-01"])
     return marts(orders, "2017-12-31", names) | {
         "satisfaction.satisfaction_scores": _scores(
-            "csat_top_two_pct", months, [400, 400], names, dimension=HOSTILE
+            "csat_top_two_pct", months, [400, 12, 400], names, dimension=HOSTILE
         ),
     }, "2017-12-31"
 
@@ -688,6 +691,17 @@ def test_scores_are_shown_with_answers_and_interval(releases: Any) -> None:
     assert sorted(row[1:] for row in shown) == sorted(map(cells, by_place.itertuples()))
     assert "CSAT by month" in page.tables
     assert "Grey crosses: fewer than 30 answers." in page.source
+
+
+def test_a_yearly_survey_is_shown_by_year(releases: Any) -> None:
+    run, _ = releases["long_names"]
+    shown = _Page(page_of(run)).tables["CSAT by year"][1:]
+    assert [row[:2] for row in shown] == [
+        ["2015", "400"],
+        ["2016", "12"],
+        ["2017", "400"],
+    ]
+    assert shown[1][2] == "too few answers"
 
 
 def test_complaints_are_counted_by_month_of_opening(releases: Any) -> None:

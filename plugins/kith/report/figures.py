@@ -83,8 +83,8 @@ where measure = 'revenue' and share_pct is not null
 order by top_pct
 """
 
-# By month NPS and CSAT about the whole or, of a company that asks about dimensions
-# only, about the one with most answers; by touchpoint all dimensions.
+# By month and by year NPS and CSAT about the whole or, of a company that asks about
+# dimensions only, about the one with most answers; by touchpoint all dimensions.
 _SCORES = """
 with asked as (
     select measure, dimension
@@ -100,7 +100,7 @@ select
     period_start as month, is_complete, n, score, interval_low, interval_high
 from satisfaction.satisfaction_scores as scores inner join asked using (measure)
 where (
-        breakdown = 'total' and period_grain in ('month', 'all')
+        breakdown = 'total' and period_grain in ('month', 'year', 'all')
         and scores.dimension = asked.dimension
     )
     or (breakdown = 'touchpoint' and period_grain = 'all')

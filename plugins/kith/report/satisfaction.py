@@ -57,7 +57,7 @@ def rows_of_charts(figures: Figures, company: Company) -> list[list[Chart]]:
     few = f"fewer than {company.minimum_answers} answers"
     scores = [
         [
-            _score_by_month(figures, measure, few),
+            _score_by_period(figures, measure, few),
             *_score_by_touchpoint(figures, measure, few),
         ]
         for measure in _MEASURES
@@ -169,22 +169,35 @@ def _chart_of_scores(
     )
 
 
-def _score_by_month(figures: Figures, measure: str, few: str) -> Chart:
+def _score_by_period(figures: Figures, measure: str, few: str) -> Chart:
+    """By month; by year where fewer than half of the months have answers."""
     rows = _score_rows(figures, measure, "total", "month")
     empty = rows[0] | {"n": 0, "score": None, "interval_low": None}
-    months, note = last_months(_every_month(rows, empty))
-    names = [month_name(row) for row in months]
+    filled = _every_month(rows, empty)
+    if 2 * len(rows) >= len(filled):
+        by = "month"
+        periods, note = last_months(filled)
+        names = [month_name(row) for row in periods]
+        places = [f"{row['month']:%Y-%m}" for row in periods]
+        x = month_x(periods, "place:O")
+    else:
+        by = "year"
+        periods = _score_rows(figures, measure, "total", "year")
+        places = [f"{row['month']:%Y}" for row in periods]
+        is_over = periods[-1]["is_complete"]
+        note = "" if is_over else f"{places[-1]} is not over: hollow."
+        names = [*places[:-1], places[-1] + ("" if is_over else " (not over)")]
+        x = alt.X("place:O", sort=places, axis=alt.Axis(title=None, labelAngle=0))
     points = [
-        _point(row, f"{row['month']:%Y-%m}", name)
-        for row, name in zip(months, names, strict=True)
+        _point(row, place, name)
+        for row, place, name in zip(periods, places, names, strict=True)
     ]
     told = [point for point in points if point["value"] is not None]
     missing = [
         point
-        for point, row in zip(points, months, strict=True)
+        for point, row in zip(points, periods, strict=True)
         if row["n"] and row["score"] is None
     ]
-    x = month_x(months, "place:O")
     layers = _points(
         alt.Chart(inline(told)).encode(x=x),
         alt.Y,
@@ -197,15 +210,15 @@ def _score_by_month(figures: Figures, measure: str, few: str) -> Chart:
             .mark_point(shape="cross", size=45, color=GREY, filled=True, opacity=1)
             .encode(x=x, y=alt.value(MONTHS_HEIGHT - 8), tooltip=_tooltip())
         )
-    answers = f"{formats.count(sum(row['n'] for row in months))} answers"
+    answers = f"{formats.count(sum(row['n'] for row in periods))} answers"
     if rows[0]["dimension"] != "overall":
         answers += f" about {formats.name(rows[0]['dimension'])}"
     notes = [_MEASURES[measure][1], f"{answers}.", note]
     if missing:
         notes.append(f"Grey crosses: {few}.")
     return _chart_of_scores(
-        months,
-        "month",
+        periods,
+        by,
         " ".join(filter(None, notes)),
         drawn(alt.layer(*layers), MONTHS_HEIGHT),
         names,
@@ -214,7 +227,8 @@ def _score_by_month(figures: Figures, measure: str, few: str) -> Chart:
 
 def _place_name(row: Row) -> str:
     parts = (row["touchpoint"], row["dimension"])
-    stated = [part for part in parts if part not in ("not_stated", "overall")]
+    # A touchpoint and a dimension of one name are said once.
+    stated = dict.fromkeys(p for p in parts if p not in ("not_stated", "overall"))
     return ": ".join(map(formats.name, stated)) or "Not stated"
 
 
