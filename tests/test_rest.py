@@ -49,7 +49,6 @@ PAGING = {
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rest, "_BACKOFF_SECONDS", 0.01)
-    monkeypatch.setattr(rest, "_TIMEOUT_SECONDS", 5.0)
 
 
 @pytest.fixture
@@ -189,7 +188,7 @@ def test_a_misdeed_costs_requests_but_no_rows(name: str, kind: str, read: Read) 
 def test_silence_costs_no_rows(
     service: Service, read: Read, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rest, "_TIMEOUT_SECONDS", 0.5)
+    monkeypatch.setattr(rest, "_TIMEOUT_SECONDS", 1.0)
     service.plan = [None, web_service.keep_silent]
     _, rows = read(service)
     assert ids(rows) == ALL

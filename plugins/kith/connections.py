@@ -80,8 +80,6 @@ def _from_uri(connection_id: str, text: str) -> Connection:
         rest = rest.removeprefix(protocol[0])
     parts = urlsplit(f"//{rest}")
     host = unquote(parts.hostname or "")
-    if "/" in host:  # A socket's folder, whose letters keep their case.
-        host = unquote(parts.netloc.rpartition("@")[2].partition(":")[0])
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
     return Connection(
         id=connection_id,
