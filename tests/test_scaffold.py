@@ -247,7 +247,7 @@ def test_types_are_those_with_which_all_rows_can_be_read(
     draw = random.Random(5)
     header = (
         "number,code,zip,amount,euros,thousands,grams,day,german,american,either,moment,"
-        "text,active,mixed,nothing,level"
+        "text,active,mixed,nothing,level,batch"
     )
     lines = []
     for n in range(400):
@@ -271,6 +271,7 @@ def test_types_are_those_with_which_all_rows_can_be_read(
             late,
             "",
             draw.choice(["gold", "silver"]),
+            f"{n:05}",
         ]
         lines.append(",".join(fields))
     write(files / "things.csv", header, lines)
@@ -293,6 +294,7 @@ def test_types_are_those_with_which_all_rows_can_be_read(
         "mixed": "bigint",
         "nothing": "varchar",
         "level": "varchar",
+        "batch": "varchar",
     }
     assert rules(done, "things", "german") == {"format": "%d.%m.%Y"}
     assert rules(done, "things", "american") == {"format": "%m/%d/%Y"}
@@ -303,6 +305,7 @@ def test_types_are_those_with_which_all_rows_can_be_read(
     assert doubts(done, "month and day exchanged")
     assert doubts(done, "no offset, read as UTC")
     assert doubts(done, "holds no value at all")
+    assert doubts(done, "leading zeros")
     assert "first_day: 2024-01-01" in (done.folder / "company.yml").read_text()
     assert admitted(done) == {"things": (400, 0)}
 
