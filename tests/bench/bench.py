@@ -7,71 +7,22 @@ For each size a corner shop with that many interactions is generated and run thr
 each file copied to Parquet and cast to the declared types, dbt's compiled models and
 tests in dbt's order, each mart copied into a second file and to Parquet. The gate's
 queries are not in it. The tax is the whole run over the bare one, measured one after
-the other on the same machine; the machine's noise strikes both.
+the other on the same machine; the machine's noise strikes both. At the end the door
+alone, see `tests.bench.door`.
 """
 
 import argparse
 import json
-import os
 import shutil
-import subprocess
 import sys
-import threading
-import time
 from pathlib import Path
-
-import psutil
 
 from kith.company import PUBLISHED_SCHEMAS, load_company
 from kith.database import connect, literal, quote
 from kith.settings import REPOSITORY, load_settings
+from tests.bench import door
+from tests.bench.measure import measured
 from tests.companies.generate import generate
-
-
-class MemorySampler(threading.Thread):
-    """Resident bytes of a process and its descendants, ten times a second."""
-
-    def __init__(self, pid: int) -> None:
-        super().__init__(daemon=True)
-        self.root = psutil.Process(pid)
-        self.samples: list[tuple[float, int]] = []
-
-    def run(self) -> None:
-        """Sample until the process is gone."""
-        while self.root.is_running() and self.root.status() != psutil.STATUS_ZOMBIE:
-            total = 0
-            for process in [self.root, *self.root.children(recursive=True)]:
-                try:
-                    total += process.memory_info().rss
-                except psutil.NoSuchProcess:
-                    continue
-            self.samples.append((time.time(), total))
-            time.sleep(0.1)
-
-    def peak_gb(self, start: float = 0, end: float = float("inf")) -> float:
-        """Highest sample between two points of time, in GB."""
-        within = [size for at, size in self.samples if start <= at <= end]
-        return max(within, default=0) / 1e9
-
-
-def measured(command: list[str], **environment: str) -> tuple[float, MemorySampler]:
-    """Run a command; its wall seconds and its memory."""
-    started = time.time()
-    process = subprocess.Popen(
-        command,
-        cwd=REPOSITORY,
-        env={**os.environ, **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    sampler = MemorySampler(process.pid)
-    sampler.start()
-    output, _ = process.communicate()
-    seconds = time.time() - started
-    if process.returncode != 0:
-        sys.exit(f"{' '.join(command)} ended with {process.returncode}:\n{output}")
-    return seconds, sampler
 
 
 def stages(journal: Path) -> dict[str, tuple[float, float]]:
@@ -200,3 +151,4 @@ if __name__ == "__main__":
         arguments = parser.parse_args()
         for size in arguments.rows:
             bench(size, load_settings().home / "bench" / str(size))
+        door.bench(door.ROWS_WANTED, 3, load_settings().home / "bench" / "door")

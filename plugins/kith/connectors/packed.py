@@ -17,18 +17,28 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-import pyarrow as pa
-
 from kith.errors import DeliveryError
 
+_IS_ENCRYPTED = 1
+_CHUNK_BYTES = 1 << 20
+
+
+def _open_by_arrow(compression: str) -> Callable[[Path], Any]:
+    def open_packed(path: Path) -> Any:
+        # Imported here, since it takes as long as a small delivery.
+        import pyarrow as pa
+
+        return pa.input_stream(str(path), compression=compression)
+
+    return open_packed
+
+
 _OPENERS: dict[str, Callable[[Path], Any]] = {
-    ".gz": lambda path: pa.input_stream(str(path), compression="gzip"),
-    ".zst": lambda path: pa.input_stream(str(path), compression="zstd"),
+    ".gz": _open_by_arrow("gzip"),
+    ".zst": _open_by_arrow("zstd"),
     ".bz2": bz2.open,
     ".xz": lzma.open,
 }
-_IS_ENCRYPTED = 1
-_CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
