@@ -197,6 +197,26 @@ def test_types_keep_their_sense(execute: Any, read: Any) -> None:
     assert (fetched.has_schema, fetched.rejects) == (True, None)
 
 
+def test_the_servers_habits_do_not_matter(
+    execute: Any, read: Any, postgres: sa.Engine
+) -> None:
+    execute("create table sales (sold_at timestamptz, history timestamptz[])")
+    execute(
+        """
+        insert into sales
+        values ('9999-12-31 23:00+00', array['2024-03-01 12:00+00'::timestamptz])
+        """
+    )
+    habits = {"options": "-c datestyle=German -c timezone=Asia/Tokyo"}
+    _, rows = read(cursor=None, key=[], connection=where(postgres, extra=habits))
+    assert rows == [
+        (
+            dt.datetime(9999, 12, 31, 23, tzinfo=dt.UTC),
+            '["2024-03-01T12:00:00+00:00"]',
+        )
+    ]
+
+
 def test_an_empty_table_has_its_columns(execute: Any, read: Any) -> None:
     execute("create table sales (sale_id text, sold_at timestamptz, n numeric(5, 1))")
     fetched, rows = read()
@@ -560,6 +580,9 @@ def test_what_a_database_cannot_do_has_its_cure(
         read()
     with pytest.raises(ConfigurationError, match=r"database .nowhere. does not exist"):
         read(connection=where(postgres, schema="nowhere"))
+    secret = {"login": "s3cret", "password": "s3cret"}
+    with pytest.raises(ConfigurationError, match=r'role "\*\*\*" does not exist'):
+        read(connection=where(postgres, **secret))
     with pytest.raises(TransientError, match="cannot be reached"):
         read(connection=Connection("till", "postgres", "127.0.0.1", 1, "u", "s3cret"))
     with pytest.raises(ConfigurationError, match="needs the Python package 'pymysql'"):

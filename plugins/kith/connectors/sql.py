@@ -75,6 +75,8 @@ def fetch(request: Request) -> list[Fetched]:
                 # Python's module would give each statement a transaction of its own.
                 connection.exec_driver_sql("begin")
             elif engine.dialect.name == "postgresql":
+                # Times as text, whatever the server prefers.
+                connection.exec_driver_sql("set local datestyle = 'ISO'")
                 connection.exec_driver_sql("set local time zone 'UTC'")
             read = _Read(request, connection, _reflect(connection, relation))
             path = land(request, read.schema, read.batches)
