@@ -97,9 +97,10 @@ def pull_table(
 ) -> None:
     """Land the rows of one source table for the run's interval.
 
-    A table with a cursor gives the rows of the interval, and also those whose cursor
-    is missing, unreadable or later than the clock: no interval would ever take them,
-    so each shows them to admission. A table without a cursor is landed whole.
+    A table with a cursor gives the rows of the interval and its look-back, and also
+    those whose cursor is missing, unreadable or later than the clock: no interval would
+    ever take them, so each shows them to admission. A table without a cursor is landed
+    whole. Identifiers are stored as their hashes.
 
     Raises DeliveryError when files are missing or cannot be read.
     """

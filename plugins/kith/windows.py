@@ -7,6 +7,7 @@ one by one and all at once give the same rows.
 """
 
 import datetime as dt
+import functools
 from dataclasses import dataclass, field, replace
 from zoneinfo import ZoneInfo
 
@@ -130,47 +131,42 @@ def share(request: Request, delivery: Fetched, delivered_at: dt.datetime) -> Sha
         window,
         today,
     )
-    came_later = f"{arrival} > {day}"
+    came_later = f"moment <= '{now}' and {arrival} > {day}"
     if delivery.arrival_day and not table.rules.arrived and not is_date:
         # Without asking for the day of each row.
-        arrived_at, _ = Interval(delivery.arrival_day, delivery.arrival_day).bounds_utc(
-            time_zone
-        )
-        came_later = f"moment < '{arrived_at}'"
+        arrival_day = Interval(delivery.arrival_day, delivery.arrival_day)
+        came_later = f"moment < '{arrival_day.bounds_utc(time_zone)[0]}'"
     late: list[LateRows] = []
     hidden = out_of_window = 0
     if arrival:
-        for row_day, row_arrival, count in connection.execute(
+        grouped = connection.execute(
             f"""
             select {day} as day, {arrival} as arrival_day, count(*)
             from {moments}
-            where moment <= '{now}' and {came_later}
+            where {came_later}
             group by all
             order by all
             """
-        ).fetchall():
-            is_within = window.from_day <= row_day <= window.to_day
-            is_out = (row_arrival - row_day).days > table.rules.look_back_days
-            is_ours = window.from_day <= row_arrival <= window.to_day
-            if is_out:
-                # From the side on which its cursor lies to that of its arrival.
-                hidden += count * is_within
-                before += count * (
-                    (row_arrival < window.from_day) - (row_day < window.from_day)
-                )
-                after += count * (
-                    (row_arrival > window.to_day) - (row_day > window.to_day)
-                )
-                out_of_window += count * is_ours
-            if is_ours if is_out else is_within:
-                late.append(
-                    LateRows(
-                        day=row_day,
-                        arrival_day=row_arrival,
-                        rows=count,
-                        is_out_of_window=is_out,
-                    )
-                )
+        ).fetchall()
+        for row_day, row_arrival, count in grouped:
+            rows = LateRows(
+                day=row_day,
+                arrival_day=row_arrival,
+                rows=count,
+                is_out_of_window=(row_arrival - row_day).days
+                > table.rules.look_back_days,
+            )
+            if not rows.is_out_of_window:
+                late += [rows] if _side(row_day, window) == 0 else []
+                continue
+            # From the side on which its cursor lies to that of its arrival.
+            sides = _side(row_day, window), _side(row_arrival, window)
+            before += count * ((sides[1] < 0) - (sides[0] < 0))
+            after += count * ((sides[1] > 0) - (sides[0] > 0))
+            hidden += count * (sides[0] == 0)
+            if sides[1] == 0:
+                out_of_window += count
+                late.append(rows)
     found = Share(
         taken=within_count - hidden + dateless,
         before=before,
@@ -202,6 +198,11 @@ def share(request: Request, delivery: Fetched, delivered_at: dt.datetime) -> Sha
             f" and {condition}" if hidden or not is_plain else ""
         )
     return replace(found, condition=condition)
+
+
+def _side(day: dt.date, window: Interval) -> int:
+    """-1 before a window, 0 in it, 1 after it."""
+    return (day > window.to_day) - (day < window.from_day)
 
 
 def _bounds(days: Interval, is_date: bool, time_zone: str) -> tuple[dt.date, dt.date]:
@@ -240,6 +241,7 @@ def _arrival_sql(
     return f"(case when {arrival} <= date '{today}' then {arrival} end)"
 
 
+@functools.cache
 def _day_sql(moment: str, kind: str, time_zone: str, around: Interval) -> str:
     """SQL of the business day of a date or a naive UTC timestamp.
 
