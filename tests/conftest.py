@@ -145,3 +145,15 @@ def complete_journey(
 def complete_journey_release(complete_journey: Path) -> Path:
     """The candidate that was published: a DuckDB file with feeds, facts and marts."""
     return complete_journey / "warehouse" / "kith_build.duckdb"
+
+
+@pytest.fixture(scope="session")
+def demo(
+    tmp_path_factory: pytest.TempPathFactory,
+    kith_command: Callable[..., subprocess.CompletedProcess[str]],
+) -> Path:
+    """State of the demo company after `make run`, through Airflow."""
+    home = tmp_path_factory.mktemp("demo")
+    done = kith_command("run", COMPANY="companies/demo", KITH_HOME=str(home))
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return home / "demo"

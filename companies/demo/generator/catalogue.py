@@ -165,24 +165,24 @@ def goals(plan: Plan, draws: Draws) -> Rows:
 
 
 def competitor_offers(plan: Plan, draws: Draws) -> Rows:
-    """What rivals asked for our products, collected on the first of each month.
+    """What rivals asked for our products, collected on the first of each quarter.
 
     A collection holds some offers that were seen up to six days earlier.
     """
     firsts = [
         (day - plan.first_day).days
         for year in range(plan.first_day.year, plan.last_day.year + 1)
-        for month in range(1, 13)
+        for month in (1, 4, 7, 10)
         if plan.first_day < (day := dt.date(year, month, 1)) <= plan.last_day
     ]
-    per_month = 60
-    number = np.arange(len(firsts) * per_month)
-    crawl = np.array(firsts, dtype=np.int64)[number // per_month]
+    per_quarter = 180
+    number = np.arange(len(firsts) * per_quarter)
+    crawl = np.array(firsts, dtype=np.int64)[number // per_quarter]
     is_late = draws.uniform("late offer", number) < 0.05
     seen = crawl - np.where(is_late, 1 + draws.below(6, "offer delay", number), 0)
     product = draws.below(product_count(), "offered", number)
     factor = 85 + draws.below(30, "offer price", number)
-    seconds = seen * DAY + (9 + number % 8) * 3600 + number % per_month
+    seconds = seen * DAY + (9 + number % 8) * 3600 + number % per_quarter
     return Rows(
         {
             "offer": joined("O", padded(number, 6)),

@@ -137,7 +137,7 @@ def _person_truth(people: People) -> pa.Table:
         {
             "customer": pa.array(people.i),
             "is_organisation": people.is_organisation,
-            "churn_day": pa.array(np.where(churned, people.churn, np.nan)),
+            "churn_day": np.where(churned, people.churn, np.nan),
             "is_churned": churned,
             **people.drivers,
             "orders_per_month": people.orders_per_month,
@@ -149,9 +149,7 @@ def _person_truth(people: People) -> pa.Table:
             ),
             "follows_employee": people.follows_employee,
             "child_count": people.child_count,
-            "first_child_born_day": pa.array(people.first_birth).cast(pa.float64())
-            if parent.all()
-            else pa.array(np.where(parent, people.first_birth, np.nan)),
+            "first_child_born_day": np.where(parent, people.first_birth, np.nan),
             "life_stage": _named(stages, now),
             "next_need": _named(needs, follows),
             "next_need_in_days": pa.array(wait),

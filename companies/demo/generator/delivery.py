@@ -49,12 +49,12 @@ class Deliveries:
             self._write(table, columns, order, batch, file_day)
             return
         days = np.datetime64(self._plan.first_day, "D") + batch.arrival
-        months = days.astype("datetime64[M]")
-        files = (
-            days
-            if table.dated == "arrival"
-            else (months + 1).astype("datetime64[D]") - np.timedelta64(1, "D")
-        )
+        files = days
+        if table.dated != "arrival":
+            periods = days.astype(
+                f"datetime64[{'M' if table.dated == 'month' else 'Y'}]"
+            )
+            files = (periods + 1).astype("datetime64[D]") - np.timedelta64(1, "D")
         for file in np.unique(files):
             chosen = order[files[order] == file]
             self._write(table, columns, chosen, batch, file.astype(object))
@@ -176,12 +176,12 @@ class _Batch:
         bad = free & self._chance("bad", ids, table.bad)
         start, more = _BEYOND
         beyond = free & self._chance("beyond", ids, table.beyond)
-        beyond &= day + start + more < plan.days
+        too_late = self._arriving(day + start + draws.below(more, "beyond by", ids))
+        beyond &= too_late < plan.days
         parts = [rows, rows.take(exact), self._older(rows, older)]
         parts += [self._renamed(rows, bad, 500), self._renamed(rows, beyond, 600)]
         arrivals = [arrival, arrival[exact], arrival[older], arrival[bad]]
-        wait = start + draws.below(more, "beyond by", ids[beyond])
-        arrivals.append(self._arriving(day[beyond] + wait))
+        arrivals.append(too_late[beyond])
         self.rows = stacked(parts)
         self.arrival = np.concatenate(arrivals)
         begin = len(rows) + exact.sum() + older.sum()
@@ -213,12 +213,13 @@ class _Batch:
         return self._draws.uniform(f"{self._table.name} {purpose}", ids) < share
 
     def _arriving(self, day: Integers) -> Integers:
-        """A day on which something is delivered at all, on or after that one."""
+        """A day on which something is delivered at all, after that one."""
         if self._table.dated != "arrival":
             return day
         days = np.datetime64(self._plan.first_day, "D") + day
-        firsts = (days.astype("datetime64[M]") + 1).astype("datetime64[D]")
-        since = firsts - np.datetime64(self._plan.first_day, "D")
+        months = days.astype("datetime64[M]").astype(np.int64)
+        quarters = (months // 3 * 3 + 3).astype("datetime64[M]").astype("datetime64[D]")
+        since = quarters - np.datetime64(self._plan.first_day, "D")
         return since.astype(np.int64)
 
     def _renamed(self, rows: Rows, mask: Any, number: int) -> Rows:

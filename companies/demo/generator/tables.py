@@ -28,7 +28,7 @@ class Table:
     Attributes:
         kind: Kind of file, `sql` for the service centre's database, `rest` for the API.
         file: Its path, `{}` standing for the date; None for sql and rest.
-        dated: `month`: a file holds what arrived in a month and bears its last day.
+        dated: `month`, `year`: a file holds what arrived in it and bears its last day.
             `arrival`: a file bears the day of arrival itself.
         key: Column that a copy gets another value in, to be a row of its own.
         cursor: Column that gives a row its day.
@@ -46,7 +46,7 @@ class Table:
     name: str
     kind: Literal["csv", "jsonl", "parquet", "xlsx", "sql", "rest"]
     file: str | None = None
-    dated: Literal["month", "arrival"] | None = None
+    dated: Literal["month", "year", "arrival"] | None = None
     key: str = ""
     cursor: str | None = None
     arrived: str | None = None
@@ -189,7 +189,7 @@ TABLES = [
         "stores.presences",
         "parquet",
         "stores/presences_{}.parquet",
-        dated="month",
+        dated="year",
         key="reading",
         cursor="read_at",
         exact=0.001,
