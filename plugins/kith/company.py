@@ -206,6 +206,12 @@ class Paging(_Strict):
         default=None, description="JSONPath of the number of all rows."
     )
 
+    @model_validator(mode="after")
+    def _says_where_it_goes_on(self) -> "Paging":
+        if self.kind == "cursor" and self.next is None:
+            raise ValueError("paging by cursor needs `next`, where the cursor stands")
+        return self
+
 
 class Endpoint(_Strict):
     """What is asked of a web service."""

@@ -118,11 +118,6 @@ class _Service:
         self._where = where
         self._address = _address(known)
         self._parameters = _parameters(request, endpoint)
-        if endpoint.paging.kind == "cursor" and not endpoint.paging.next:
-            raise ConfigurationError(
-                f"sources.yml: {request.table.full_name}: endpoint.paging: kind cursor "
-                "needs `next`, the JSONPath of the next cursor"
-            )
         try:
             self._rows = jsonpath.compile_path(endpoint.rows.removesuffix("[*]"))
             self._total = endpoint.paging.total and jsonpath.compile_path(

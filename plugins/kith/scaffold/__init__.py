@@ -56,7 +56,6 @@ def scaffold(name: str, files: Path, folder: Path) -> Scaffolded:
     with tempfile.TemporaryDirectory(prefix="kith_company_") as scratch:
         workspace = Path(scratch)
         with connect(scratch=workspace / "duckdb") as connection:
-            connection.execute("set enable_progress_bar = false")
             found = read_folder(connection, files, workspace)
             if not found.deliveries:
                 reasons = "; ".join(found.left_out) or "there are none"
