@@ -26,9 +26,9 @@ def test_three_per_cent_of_the_usual_stops_and_says_what_helps() -> None:
         check_days(table(), {day(8): 9}, [(day(number), 300) for number in range(7)])
     assert str(caught.value) == (
         "shop.sales: 2024-03-12 has 9 rows, 3.0 % of the usual 300 (median of 7 "
-        "earlier days), beyond volume.minimum_pct 10; have it delivered again, or, if the "
-        "figure is right, widen volume.minimum_pct or declare volume: {action: warn} "
-        "in sources.yml"
+        "earlier days), beyond volume.minimum_pct 10; have it delivered again, or, if "
+        "the figure is right, widen volume.minimum_pct or declare volume: {action: "
+        "warn} in sources.yml"
     )
 
 

@@ -571,17 +571,19 @@ def _write_days(
     first, last = window.from_day, window.to_day
     cursor = delivery.table.rules.cursor
     if cursor:
-        # By the minute first: converting each row's instant would take longer than
-        # all the rest.
+        # By the quarter of an hour first, which no zone has parted since 1972:
+        # converting each row's instant would take longer than all the rest.
+        quarter = f"epoch_us(cast({quote(cursor)} as timestamp)) // 900000000"
+        instant = "make_timestamp(quarter * 900000000)"
         counted = f"""
             select
-                cast({delivery.day("minute")} as date) as day,
+                cast({delivery.day(instant)} as date) as day,
                 sum(row_count) as row_count,
                 cast(max(newest_at) as timestamp) as newest_at
             from (
-                select date_trunc('minute', {quote(cursor)}) as minute,
+                select {quarter} as quarter,
                     count(*) as row_count, max({quote(cursor)}) as newest_at
-                from {rows} group by minute
+                from {rows} group by quarter
             )
             group by day
         """

@@ -29,7 +29,7 @@ _ZONED = "TIMESTAMP WITH TIME ZONE"
 # Among them the no-break, the ideographic and the zero-width ones, which spreadsheets
 # and web forms leave behind.
 _WHITE_SPACE = " \t\n\v\f\r\u00a0\u3000\ufeff\u200b"
-_CONTROL = r"[\x00-\x08\x0e-\x1f\x7f]"
+_CONTROL = r"[\x00-\x08\x0e-\x1f]"
 # What a program writes for bytes that it could not read.
 _REPLACEMENT = "\ufffd"
 _SEPARATORS = {".": ",", ",": "."}
@@ -72,6 +72,12 @@ def declared_types(
                 f"'{column.data_type}' is unknown; expected one such as varchar, "
                 "bigint, double, decimal(18,2), date, timestamp or boolean"
             ) from None
+        if kind in ("HUGEINT", "UHUGEINT"):
+            raise ConfigurationError(
+                f"sources.yml: {table.full_name}: column {column.name}: Parquet keeps "
+                f"no {column.data_type} exactly; declare decimal(38,0), or varchar for "
+                "what only looks like a number"
+            )
         kinds[column.name] = kind
     return kinds
 
@@ -169,8 +175,15 @@ def typed_sql(column: Column, raw_type: str, kind: str, name: str | None = None)
     if kind in _FLOATS:
         return _finite(typed)
     if kind in _INTEGERS and raw_type not in _INTEGERS:
-        number = f"try_cast({raw} as double)"
-        return f"case when trunc({number}) = {number} then {typed} end"
+        # DuckDB rounds to the nearest integer, and reads 0x1F, which no float does.
+        exact, wide = (f"try_cast({raw} as {k})" for k in ("decimal(38,10)", "double"))
+        is_whole = f"trunc({exact}) = {exact} and trunc({wide}) = {wide}"
+        if is_number(raw_type):
+            return f"case when {is_whole} then {typed} end"
+        return (
+            f"case when not contains({raw}, '.') and {wide} = {typed} then {typed} "
+            f"when {is_whole} then {typed} end"
+        )
     return typed
 
 
@@ -211,25 +224,24 @@ def _text(raw: str, tokens: list[str]) -> str:
     bytes that it could not read.
     """
     nothing = ", ".join(map(literal, ["", *tokens]))
-    odd = " or ".join(
-        [f"contains({raw}, {literal(_REPLACEMENT)})"]
-        + [
-            f"{at}({raw}, {literal(sign)})"
-            for sign in _WHITE_SPACE
-            if sign not in "\t\n\v\f\r"
-            for at in ("prefix", "suffix")
-        ]
-    )
+    given = f"case when {raw} not in ({nothing}) then {raw} end"
+    is_ascii = f"strlen({raw}) = length({raw})"
     # Nothing to escape in it: no control character, at a third of a regex's time.
-    is_usual = f"strlen(json_quote({raw})) = strlen({raw}) + 2 and not ({odd})"
-    unreadable = (
-        f"regexp_matches({raw}, {literal(_CONTROL)}) "
-        f"or contains({raw}, {literal(_REPLACEMENT)})"
+    is_plain = f"strlen(json_quote({raw})) = strlen({raw}) + 2"
+    has_edge = " or ".join(
+        f"{at}({raw}, {literal(sign)})"
+        for sign in _WHITE_SPACE
+        if not "\t" <= sign <= "\r"
+        for at in ("prefix", "suffix")
     )
+    lost = f"contains({raw}, {literal(_REPLACEMENT)})"
+    is_control = f"regexp_matches({raw}, {literal(_CONTROL)})"
     bare = trimmed(raw)
     return (
-        f"case when {is_usual} then case when {raw} not in ({nothing}) then {raw} end "
-        f"when {unreadable} then null "
+        f"case when {is_ascii} and {is_plain} and {raw} >= '!' "
+        f"and not suffix({raw}, ' ') then {given} "
+        f"when {is_plain} and not ({has_edge} or {lost}) then {given} "
+        f"when {is_control} or {lost} then null "
         f"when {bare} not in ({nothing}) then {bare} end"
     )
 

@@ -69,16 +69,17 @@ def repeated_header(table: SourceTable, columns: dict[str, str]) -> Fault | None
     plain = [name for name in columns if name not in hashed]
     if not plain or set(columns.values()) != {"VARCHAR"}:
         return None
-    # The first of them may begin with a byte order mark.
-    is_header = " and ".join(
-        f"{quote(name)} = {literal(name)}"
-        if number
-        else f"suffix({quote(name)}, {literal(name)})"
-        for number, name in enumerate(plain)
+    first, *others = plain
+    # It may begin with a byte order mark. A case, since all parts of an `and` would be
+    # computed for every row.
+    is_header = (
+        f"case when suffix({quote(first)}, {literal(first)}) then "
+        + " and ".join(
+            ["true", *(f"{quote(name)} = {literal(name)}" for name in others)]
+        )
+        + " end"
     )
-    return Fault(
-        plain[0], "repeated_header", is_header, quote(plain[0]), "a row of values"
-    )
+    return Fault(first, "repeated_header", is_header, quote(first), "a row of values")
 
 
 def _limit_sql(limit: float | dt.date | None) -> str | None:
