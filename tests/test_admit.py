@@ -331,6 +331,8 @@ def test_types_and_load_time_of_admitted_rows(tmp_path: Path) -> None:
         # Numbers as declared; without a declaration there are no thousands.
         ("decimal(18,2)", {"decimal": ","}, '"1,50"', "1.50"),
         ("decimal(18,2)", {"decimal": ","}, '"1.234,50"', "1234.50"),
+        ("decimal(18,2)", {}, "5e-10", "0.00"),
+        ("decimal(18,2)", {}, "8.88e+2", "888.00"),
         ("decimal(18,2)", {"decimal": ","}, '"-1 234 567,5"', "-1234567.50"),
         ("decimal(18,2)", {"decimal": ","}, '"1\u202f234,5"', "1234.50"),
         ("decimal(18,2)", {"decimal": ","}, "1.500", "1500.00"),

@@ -74,6 +74,8 @@ def admit_table(run: Run, table: str) -> None:
         _finish_swaps(run.admitted(table))
         with connect(scratch=work / "scratch") as connection:
             connection.execute("set preserve_insertion_order = false")
+            # It makes a join of each list of five tokens or more, one per column.
+            connection.execute("set disabled_optimizers = 'in_clause'")
             delivery = _read_delivery(connection, run, declared, folder, manifest)
             built = work / "interval"
             built.mkdir()

@@ -184,6 +184,11 @@ def typed_sql(column: Column, raw_type: str, kind: str, name: str | None = None)
             f"case when not contains({raw}, '.') and {wide} = {typed} then {typed} "
             f"when {is_whole} then {typed} end"
         )
+    if kind.startswith("DECIMAL") and not is_number(raw_type):
+        # DuckDB makes 0.01 of 5e-10.
+        by_float = f"try_cast(try_cast({raw} as double) as {kind})"
+        has_exponent = f"contains({raw}, 'e') or contains({raw}, 'E')"
+        return f"case when {has_exponent} then {by_float} else {typed} end"
     return typed
 
 
