@@ -551,6 +551,24 @@ def test_judged_again_the_same_attempt_gives_the_same(tmp_path: Path) -> None:
     assert (report(run), admitted(run, "*"), quarantined(run, "*")) == before
 
 
+def test_a_type_is_compared_with_that_of_the_delivery_before(tmp_path: Path) -> None:
+    path = company(tmp_path, "data/s.parquet") / "data/s.parquet"
+    runs = []
+    for day, kind in (("2024-03-01", "bigint"), ("2024-03-02", "double")):
+        duckdb.sql(
+            f"copy (select '{day}' as sale_id, timestamp '{day} 12:00' as sold_at, "
+            f"1::{kind} as quantity, 1::decimal(18,2) as price) to '{path}'"
+        )
+        runs.append(run_door(tmp_path, day, day))
+    first, second = runs
+    assert report(second)["warnings"] == [
+        "shop.sales: type of column changed since the last delivery: quantity from "
+        "BIGINT to DOUBLE"
+    ]
+    admit_table(first, TABLE)
+    assert report(first)["warnings"] == []
+
+
 def test_a_day_far_smaller_than_usual_stops_the_run(tmp_path: Path) -> None:
     def day(number: int, rows: int) -> None:
         lines = [f"{number}-{n},2024-03-0{number} 12:00,1,1" for n in range(rows)]

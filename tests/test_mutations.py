@@ -234,6 +234,7 @@ def cells() -> list[Mutation]:
             ("key of spaces", "   ", *missing),
             ("key of a no-break space", "\u00a0", *missing),
             ("spaces around the key", lambda old: f" {old} ", *repaired),
+            ("space behind the key", lambda old: f"{old} ", *repaired),
             ("zero-width space behind the key", lambda old: f"{old}\u200b", *repaired),
             ("tab behind the key", lambda old: f"{old}\t", *repaired),
             ("control character", lambda old: f"{old}\x07", *wrong),
@@ -443,13 +444,13 @@ def csv_files() -> list[Mutation]:
             "renamed alike",
             renamed("quantity", "Quantities"),
             "stopped",
-            "aliases: [Quantities] for quantity",
+            "(its name is alike): if so, declare aliases: [Quantities] for quantity",
         ),
         whole(
             "renamed in its place",
             renamed("quantity", "n"),
             "stopped",
-            "aliases: [n] for quantity",
+            "its values fit): if so, declare aliases: [n] for quantity",
         ),
         whole(
             "renamed as declared",
