@@ -27,7 +27,7 @@ from kith.source_systems import source_systems
 DEMO = REPOSITORY / "companies/demo"
 
 # What a plain identifier looks like, in any spelling that the demo uses.
-EMAIL = re.compile(r"[a-z0-9._-]+@example\.(?:com|org|net)", re.IGNORECASE)
+EMAIL = re.compile(r"[a-z]+[.-][a-z]+\d+@example\.(?:com|org|net)", re.IGNORECASE)
 CARD = re.compile(r"\bWK[\s-]?[01]\d{9}", re.IGNORECASE)
 HANDLE = re.compile(r"[a-z]+_[a-z]+_\d+")
 NUMBER = re.compile(r"\d[\d /()-]{8,}\d")
@@ -101,7 +101,6 @@ def test_rows_delivered_are_those_in_feeds_refused_doubled_or_too_late(
         select
             source_name || '.' || table_name as name,
             cast(sum(row_count) as bigint) as admitted,
-            cast(sum(quarantined_count) as bigint) as quarantined,
             cast(sum(duplicate_count) as bigint) as duplicates,
             cast(sum(late_count) as bigint) as late,
             cast(sum(out_of_window_count) as bigint) as out_of_window
@@ -120,11 +119,14 @@ def test_rows_delivered_are_those_in_feeds_refused_doubled_or_too_late(
     assert {table.full_name for table in warehouse.company.sources} == set(tables)
     for name, planted in tables.items():
         found = counted.loc[name].to_dict()
+        of_table = reasons[reasons["name"] == name].set_index("reason")["rows"]
+        # Rows whose day cannot be read count there only, in no day of the deliveries.
+        found["quarantined"] = int(of_table.sum())
         feed = warehouse.feed_of(name)
         found["in_feed"] = warehouse.value(
             f"select count(*) from feeds.{feed} where source = '{name.split('.')[0]}'"
         )
-        expected = {column: planted[column] for column in counted.columns}
+        expected = {name: planted[name] for name in found if name != "in_feed"}
         assert found == expected | {"in_feed": planted["admitted"]}, name
         assert planted["delivered"] == (
             found["in_feed"]
@@ -132,7 +134,6 @@ def test_rows_delivered_are_those_in_feeds_refused_doubled_or_too_late(
             + found["duplicates"]
             + found["out_of_window"]
         ), name
-        of_table = reasons[reasons["name"] == name].set_index("reason")["rows"]
         assert of_table.to_dict() == {
             reason: rows
             for reason, rows in planted["quarantined_by_reason"].items()
@@ -168,8 +169,8 @@ def test_every_kind_of_dirt_was_planted(warehouse: Warehouse) -> None:
 def found_in(text: str, people: dict[str, set[str]]) -> dict[str, str]:
     """One plain identifier of each kind that stands in a text."""
     found = {}
-    for kind, pattern in (("email", EMAIL), ("card", CARD)):
-        if match := pattern.search(text):
+    for kind, pattern, part in (("email", EMAIL, "@example."), ("card", CARD, "wk")):
+        if part in text.lower() and (match := pattern.search(text)):
             found[kind] = match.group()
     for handle in HANDLE.findall(text):
         if handle in people["handle"]:

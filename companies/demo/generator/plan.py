@@ -83,6 +83,7 @@ DIMENSIONS = {
     "empathy": 0.15,
 }
 SATISFACTION_NOISE = 0.6
+SURVEY_WAVES = [120, 300, 480, 640]  # first days of the two weeks of each
 # Per touchpoint: shares of NPS detractors, passives; of CSAT 1 to 3; of CES 1 to 4.
 TOUCHPOINTS = {
     "store": (0.12, 0.30, 0.14, 0.20),

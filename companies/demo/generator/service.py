@@ -20,6 +20,7 @@ from .plan import (
     NEVER_ANSWERED,
     PROMISES,
     SATISFACTION_NOISE,
+    SURVEY_WAVES,
     TOUCHPOINTS,
     Plan,
 )
@@ -293,10 +294,10 @@ def answers(
     after_case = (
         draws.uniform("asked after", people.i[service.owner], service.number) < 0.35
     )
-    asked = np.flatnonzero(
-        (draws.uniform("yearly", people.i) < 0.28) & (people.span > 60)
-    )
-    middle = (people.start + 0.9 * people.span)[asked].astype(np.int64) * DAY
+    wave = draws.choice([1] * len(SURVEY_WAVES), "wave", people.i)
+    day = np.array(SURVEY_WAVES)[wave] + draws.below(14, "wave day", people.i)
+    present = (people.start + 20 < day) & (day < people.end)
+    asked = np.flatnonzero(present & (draws.uniform("yearly", people.i) < 0.5))
     orders, cases = np.flatnonzero(after_order), np.flatnonzero(after_case)
     answered = [  # survey, owner, number, seconds, touchpoint
         (
@@ -317,7 +318,7 @@ def answers(
             "relationship",
             asked,
             np.zeros_like(asked),
-            middle + 18 * HOUR,
+            day[asked] * DAY + 18 * HOUR,
             people.main_channel[asked],
         ),
     ]

@@ -12,7 +12,8 @@ BROKEN, MISCODED = "broken line", "miscoded line"
 class Fault:
     """One way in which rows are bad: admission shall refuse them for that reason.
 
-    `value` stands in the place of the column's own, or behind it.
+    `value`, as the delivery spells it, stands in the place of the column's own, or
+    behind it.
     """
 
     reason: str
@@ -163,11 +164,11 @@ TABLES = [
         older=0.0,
         bad=0.003,
         faults=(
-            Fault("wrong_type", "occurred_at", "gestern"),
-            Fault("not_accepted", "event", "hover"),
+            Fault("wrong_type", "occurred_at", '"gestern"'),
+            Fault("not_accepted", "event", '"hover"'),
             Fault("required_missing", "device"),
-            Fault("in_the_future", "occurred_at", "2199-12-24T18:00:00Z"),
-            Fault("wrong_type", "email", "niemand(at)example.org"),
+            Fault("in_the_future", "occurred_at", '"2199-12-24T18:00:00Z"'),
+            Fault("wrong_type", "email", '"niemand(at)example.org"'),
             Fault("unreadable_line", "", BROKEN),
         ),
     ),
