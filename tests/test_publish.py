@@ -76,7 +76,7 @@ def test_a_release_holds_data_parquet_comments_and_manifest(run: Run) -> None:
     marts = {
         name
         for name in contracts()
-        if name.split(".")[0] in ("customer", "segment", "operations")
+        if name.split(".")[0] in ("customer", "segment", "satisfaction", "operations")
     }
     assert set(manifest["marts"]) == marts
     for name, mart in manifest["marts"].items():
@@ -140,7 +140,7 @@ def test_a_release_logs_itself_for_its_readers_and_for_the_next_build(run: Run) 
             "order by published_at",
         )
         assert [row[0] for row in rows] == ["20241231T000000Z_abcdef", release_id]
-        assert rows[1][1:] == ("run_1", 15, 1, True)
+        assert rows[1][1:] == ("run_1", 17, 1, True)
     history = run.folder / "history" / "publications"
     assert duckdb.sql(
         f"select release_id from '{history}/*.parquet' order by published_at"
