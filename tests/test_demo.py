@@ -21,7 +21,7 @@ import pytest
 from kith.cli import _check_source_systems
 from kith.company import Company, feed_names, load_company
 from kith.errors import ConfigurationError
-from kith.settings import REPOSITORY, load_settings
+from kith.settings import REPOSITORY, load_request, load_settings
 from kith.source_systems import source_systems
 
 DEMO = REPOSITORY / "companies/demo"
@@ -75,6 +75,14 @@ class Warehouse:
 @pytest.fixture(scope="session")
 def warehouse(demo: Path) -> Warehouse:
     return Warehouse(demo)
+
+
+def test_it_is_the_company_that_runs_unless_another_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("KITH_COMPANY", "COMPANY"):
+        monkeypatch.delenv(name, raising=False)
+    assert load_settings().company == load_request().company == DEMO
 
 
 # --- acceptance: every feed, every row ------------------------------------------------

@@ -56,7 +56,7 @@ def _default_memory_limit() -> str:
 def load_settings() -> Settings:
     """Read the settings from the environment (`.env.example` lists them)."""
     environment = os.environ
-    company = Path(environment.get("KITH_COMPANY") or "companies/complete_journey")
+    company = Path(environment.get("KITH_COMPANY") or "companies/demo")
     home = (REPOSITORY / (environment.get("KITH_HOME") or ".kith")).resolve()
     return Settings(
         home=home,
