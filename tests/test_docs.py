@@ -47,6 +47,8 @@ def values_allowed(schema: dict[str, Any]) -> str:
         )
     if "enum" in schema:
         return ", ".join(f"`{value}`" for value in schema["enum"])
+    if schema.get("format") == "date":
+        return "day"
     kind = schema.get("type", "text")
     if kind == "array":
         return f"list of {values_allowed(schema['items'])}"
