@@ -168,7 +168,8 @@ def _named(names: list[str], position: Integers) -> pa.Array:
 def _identifier_truth(people: People) -> pa.Table:
     """One row per identifier of a customer, as it is when spelled plainly.
 
-    `owner` is another customer where several share the telephone or the tablet.
+    `owner` is another customer where several share the telephone or the tablet, and -1
+    for a kiosk.
     """
     identifiers, i = people.identifiers, people.i
     zero, every = np.zeros_like(i), np.ones(len(i), dtype=bool)
@@ -184,6 +185,7 @@ def _identifier_truth(people: People) -> pa.Table:
         ("device", identifiers.device(i, zero), people.digital, i),
         ("device", identifiers.device(i, zero + 1), every, i),
         ("device", identifiers.device(tablet, zero + 9), shares, tablet),
+        ("device", people.kiosk(np.arange(len(i))), people.at_kiosk, zero - 1),
         ("handle", identifiers.handle(i), every, i),
     ):
         parts.append(

@@ -358,6 +358,15 @@ class People:
         """Whether they use web or app."""
         return self.drivers["app_user"] | (self._has("digital", 0.6))
 
+    @cached_property
+    def at_kiosk(self) -> Booleans:
+        """Whether they have signed in on the kiosk of a store in their city."""
+        return self.has_email & self._has("kiosk", 0.02)
+
+    def kiosk(self, owner: Integers) -> pa.Array:
+        """The device that belongs to nobody."""
+        return joined("kiosk-", padded(self.city[owner], 2))
+
     # --- what is written on records ---------------------------------------------------
 
     def shown_card(self, owner: Integers, *keys: Integers) -> pa.Array:

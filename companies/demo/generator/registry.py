@@ -396,14 +396,12 @@ def account_links(people: People) -> Rows:
     browser = identifiers.device(i, zero + 1)
     tablet_owner = identifiers.family_device(i)
     tablet = identifiers.device(tablet_owner, zero + 9)
-    kiosk = joined("kiosk-", padded(people.city, 2))
     handle = identifiers.handle(i)
     has_email, has_card, has_phone = people.has_email, people.has_card, people.has_phone
     member = people.drivers["community_member"]
     second = people.has_second_record
     app = people.drivers["app_user"]
     family = (tablet_owner != i) | (identifiers.family_device(i + 1) == i)
-    at_kiosk = draws.uniform("kiosk", i) < 0.02
     links = [  # reason, who, and the columns that are filled
         ("club_registration", has_email & has_card, {"email": email, "card": card}),
         ("account", has_email & has_phone, {"email": email, "phone": phone}),
@@ -416,7 +414,7 @@ def account_links(people: People) -> Rows:
             {"card": card, "device": phone_device},
         ),
         ("sign_in", has_email & family, {"email": email, "device": tablet}),
-        ("sign_in", has_email & at_kiosk, {"email": email, "device": kiosk}),
+        ("sign_in", people.at_kiosk, {"email": email, "device": people.kiosk(every)}),
         ("community", has_email & member, {"email": email, "handle": handle}),
         ("community", has_card & member, {"card": card, "handle": handle}),
         (
