@@ -268,7 +268,7 @@ def test_a_snapshot_is_its_newest_file_up_to_the_last_day(tmp_path: Path) -> Non
     assert origins(tmp_path, "2024-02-01", "2024-03-04") == [
         *("data/sales_20240302_a.csv", "data/sales_20240302_b.csv")
     ]
-    assert origins(tmp_path, "2024-03-05", "2024-03-31") == ["data/sales_20240305.csv"]
+    assert origins(tmp_path, "2024-03-01", "2024-03-05") == ["data/sales_20240305.csv"]
     with pytest.raises(
         DeliveryError, match=r"no file of 2024-02-28 or earlier; the ol"
     ):

@@ -128,7 +128,7 @@ def test_objects_admit_what_files_do(bucket: Any, tmp_path: Path) -> None:
     bucket.put_object(Key="in/a/sales_1.csv", Body=CONTENT)
     bucket.put_object(Key="in/b/sales_2.csv.gz", Body=gzip.compress(CONTENT))
     bucket.put_object(Key="in/b/notes.txt", Body=b"not asked for")
-    bucket.put_object(Key="in/b/", Body=b"")
+    bucket.put_object(Key="in/c/sales_folder/notes.txt", Body=b"nor this")
     store(tmp_path, "s3://shop/in/*/sales_*", key=["sale_id", "sold_at"])
     run = run_door(tmp_path)
     assert report(run)["files"] == [

@@ -1,5 +1,6 @@
 """Wall seconds and memory of a command and all that it starts."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -21,15 +22,14 @@ class MemorySampler(threading.Thread):
 
     def run(self) -> None:
         """Sample until the process is gone."""
-        while self.root.is_running() and self.root.status() != psutil.STATUS_ZOMBIE:
-            total = 0
-            for process in [self.root, *self.root.children(recursive=True)]:
-                try:
-                    total += process.memory_info().rss
-                except psutil.NoSuchProcess:
-                    continue
-            self.samples.append((time.time(), total))
-            time.sleep(0.1)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            while self.root.status() != psutil.STATUS_ZOMBIE:
+                total = self.root.memory_info().rss
+                for process in self.root.children(recursive=True):
+                    with contextlib.suppress(psutil.NoSuchProcess):
+                        total += process.memory_info().rss
+                self.samples.append((time.time(), total))
+                time.sleep(0.1)
 
     def peak_gb(self, start: float = 0, end: float = float("inf")) -> float:
         """Highest sample between two points of time, in GB."""

@@ -7,7 +7,7 @@ ask for is decided by the run's days, never by a remembered state.
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import dlt
@@ -24,7 +24,6 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 
 from kith.connectors import ROW_NUMBER, Fetched, Request
 from kith.database import fetch_row, literal
-from kith.errors import DeliveryError
 
 _SETTINGS = {
     "runtime": {
@@ -110,18 +109,6 @@ def land(
         pq.write_table(schema.empty_table(), landed)
     shutil.rmtree(folder)
     return landed
-
-
-def check_distinct(where: str, names: Iterable[str]) -> None:
-    """Raise DeliveryError where two names differ by their case only."""
-    seen: dict[str, str] = {}
-    for name in names:
-        if name.lower() in seen:
-            raise DeliveryError(
-                f"{where}: columns '{seen[name.lower()]}' and '{name}' cannot be told "
-                "apart, since names of columns do not mind case; have one renamed"
-            )
-        seen[name.lower()] = name
 
 
 def of_parquet(

@@ -44,8 +44,8 @@ from requests.adapters import HTTPAdapter
 from kith.casts import declared_types
 from kith.company import Endpoint, Paging
 from kith.connections import Connection
-from kith.connectors import ROW_NUMBER, Fetched, Request
-from kith.connectors.landing import check_distinct, land, of_parquet
+from kith.connectors import ROW_NUMBER, Fetched, Request, check_distinct
+from kith.connectors.landing import land, of_parquet
 from kith.database import fetch_row, literal, quote
 from kith.errors import ConfigurationError, DeliveryError, TransientError
 

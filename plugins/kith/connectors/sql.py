@@ -25,8 +25,8 @@ import sqlalchemy as sa
 
 from kith.casts import declared_types
 from kith.connections import Connection
-from kith.connectors import ROW_NUMBER, Fetched, Request
-from kith.connectors.landing import check_distinct, land, of_parquet
+from kith.connectors import ROW_NUMBER, Fetched, Request, check_distinct
+from kith.connectors.landing import land, of_parquet
 from kith.errors import ConfigurationError, DeliveryError, TransientError
 from kith.runs import Interval
 
