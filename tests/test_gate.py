@@ -261,7 +261,7 @@ def test_a_candidate_of_another_run_is_not_judged(run: Run) -> None:
 
 def test_no_table_is_left_out(run: Run) -> None:
     tables = list_tables(run)
-    assert len(tables) == 38
+    assert len(tables) == 40
     checks = check_tables(run, tables, load_suites(run.company.folder))
     assert {check.table_name for check in checks} == {t.full_name for t in tables}
     values = next(t for t in tables if t.full_name == "customer.customer_months")
