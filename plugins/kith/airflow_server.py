@@ -207,10 +207,16 @@ def _say(text: str) -> None:
     print(time.strftime("%Y-%m-%d %H:%M:%S"), text, flush=True)
 
 
-def supervise(
+def supervise(home: AirflowHome, ownership: Ownership) -> int:
+    """Run the server's processes until one of them dies or SIGTERM comes."""
+    settings = home.settings
+    with source_systems(load_company(settings.company), settings.home) as variables:
+        return _supervise(home, ownership, child_environment(**variables))
+
+
+def _supervise(
     home: AirflowHome, ownership: Ownership, environment: dict[str, str]
 ) -> int:
-    """Run the server's processes until one of them dies or SIGTERM comes."""
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
@@ -258,7 +264,4 @@ def supervise(
 
 if __name__ == "__main__":
     the_home = AirflowHome(load_settings())
-    owner = Ownership(the_home, int(sys.argv[1]))
-    settings = the_home.settings
-    with source_systems(load_company(settings.company), settings.home) as variables:
-        sys.exit(supervise(the_home, owner, child_environment(**variables)))
+    sys.exit(supervise(the_home, Ownership(the_home, int(sys.argv[1]))))
