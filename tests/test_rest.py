@@ -403,7 +403,7 @@ def test_rows_that_are_not_there_are_an_error(service: Service, read: Read) -> N
         read(service, paging=TOTAL)
     with pytest.raises(ConfigurationError, match="not a JSONPath"):
         read(service, {"rows": "$.["})
-    with pytest.raises(ConfigurationError, match="kind cursor needs `next`"):
+    with pytest.raises(ConfigurationError, match="paging by cursor needs `next`"):
         read(service, paging={"kind": "cursor"})
 
 
