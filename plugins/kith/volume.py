@@ -60,18 +60,22 @@ def check_days(
     full = [(day, count) for day, count in earlier if count]
     if len(full) < _MINIMUM_DAYS:
         return []
-    all_days = median(count for _, count in full)
+    usual_of_weekday: dict[int, tuple[float, int]] = {}
+    for weekday in range(7):
+        alike = [count for day, count in full if day.weekday() == weekday]
+        if len(alike) >= _MINIMUM_WEEKDAYS:
+            usual_of_weekday[weekday] = (median(alike), len(alike))
+    of_all_days = median(count for _, count in full)
     found = []
     for day, rows in days.items():
         if not rows:
             continue
-        alike = [count for other, count in full if other.weekday() == day.weekday()]
-        if len(alike) >= _MINIMUM_WEEKDAYS:
-            of = f"median of {len(alike)} earlier {day:%A}s"
-            found.append(_Outlier(str(day), rows, median(alike), of))
+        if day.weekday() in usual_of_weekday:
+            usual, number = usual_of_weekday[day.weekday()]
+            of = f"median of {number} earlier {day:%A}s"
         else:
-            of = f"median of {len(full)} earlier days"
-            found.append(_Outlier(str(day), rows, all_days, of))
+            usual, of = of_all_days, f"median of {len(full)} earlier days"
+        found.append(_Outlier(str(day), rows, usual, of))
     return _judge(table, found)
 
 
