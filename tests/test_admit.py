@@ -280,6 +280,11 @@ def test_types_and_load_time_of_admitted_rows(tmp_path: Path) -> None:
         ("bigint", {}, "9007199254740993", "9007199254740993"),
         ("bigint", {}, " 7 ", "7"),
         ("bigint", {}, "0x1F", "wrong_type"),
+        ("bigint", {}, "0xFFFFFFFF", "wrong_type"),
+        ("bigint", {}, "99.9", "wrong_type"),
+        ("bigint", {}, "1e2", "100"),
+        ("bigint", {}, "-7", "-7"),
+        ("bigint", {}, "007", "7"),
         ("bigint", {}, "15e-1", "wrong_type"),
         ("bigint", {}, "1.5e1", "15"),
         ("bigint", {}, "12345678901234567.5", "wrong_type"),
@@ -332,6 +337,9 @@ def test_types_and_load_time_of_admitted_rows(tmp_path: Path) -> None:
         ("decimal(18,2)", {"decimal": ","}, '"1,50"', "1.50"),
         ("decimal(18,2)", {"decimal": ","}, '"1.234,50"', "1234.50"),
         ("decimal(18,2)", {}, "5e-10", "0.00"),
+        ("decimal(18,2)", {}, "-5e-10", "0.00"),
+        ("decimal(18,2)", {}, "5e-3", "0.01"),
+        ("decimal(18,0)", {}, "5e-2", "0"),
         ("decimal(18,2)", {}, "8.88e+2", "888.00"),
         ("decimal(18,2)", {"decimal": ","}, '"-1 234 567,5"', "-1234567.50"),
         ("decimal(18,2)", {"decimal": ","}, '"1\u202f234,5"', "1234.50"),
@@ -365,6 +373,43 @@ def test_a_value_becomes_its_type_or_a_reason(
     run = run_door(tmp_path)
     found = admitted(run, "cast(price as varchar)") or quarantined(run, "reason")
     assert found == [(expected,)]
+
+
+@pytest.mark.parametrize("other", ["", "bell \a in another row"])
+@pytest.mark.parametrize(
+    ("delivered", "expected"),
+    [
+        ("plain", "plain"),
+        ('say "hi" \\', 'say "hi" \\'),
+        ("", None),
+        (" both ", "both"),
+        ("line\n", "line"),
+        ("\r\nline", "line"),
+        ("two\nlines", "two\nlines"),
+        ("tab\t", "tab"),
+        ("tab\tin", "tab\tin"),
+        ("Tromsø", "Tromsø"),
+        ("Tromsø\r\n", "Tromsø"),
+        ("\nTromsø", "Tromsø"),
+        ("\u00a0Tromsø\u3000", "Tromsø"),
+        ("lost \ufffd", "wrong_type"),
+        ("bell \a", "wrong_type"),
+        ("delete \x1f", "wrong_type"),
+    ],
+)
+def test_text_is_read_alike_in_files_with_and_without_control_characters(
+    delivered: str, expected: str | None, other: str, tmp_path: Path
+) -> None:
+    columns = with_rules("price", "varchar")
+    company(tmp_path, columns=columns, quarantine_limit_pct=100)
+    quoted = delivered.replace('"', '""')
+    lines = [f'A,2024-03-01,1,"{quoted}"', f'B,2024-03-01,1,"{other}"']
+    text = "\n".join([HEADER, *lines]) + "\n"
+    (tmp_path / "data" / "sales.csv").write_bytes(text.encode())
+    run = run_door(tmp_path)
+    found = [row[1:] for row in admitted(run, "sale_id, price") if row[0] == "A"]
+    refused = [row[1:] for row in quarantined(run, "row_number, reason") if row[0] == 1]
+    assert (found or refused) == [(expected,)]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import datetime as dt
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import duckdb
@@ -26,9 +27,10 @@ _INTEGERS = {
 }
 _FLOATS = {"FLOAT", "DOUBLE"}
 _ZONED = "TIMESTAMP WITH TIME ZONE"
-# Among them the no-break, the ideographic and the zero-width ones, which spreadsheets
-# and web forms leave behind.
-_WHITE_SPACE = " \t\n\v\f\r\u00a0\u3000\ufeff\u200b"
+# The no-break, the ideographic and the zero-width spaces, which spreadsheets and web
+# forms leave behind.
+_WIDE_SPACE = "\u00a0\u3000\ufeff\u200b"
+_WHITE_SPACE = f" \t\n\v\f\r{_WIDE_SPACE}"
 _CONTROL = r"[\x00-\x08\x0e-\x1f]"
 # What a program writes for bytes that it could not read.
 _REPLACEMENT = "\ufffd"
@@ -100,17 +102,22 @@ class Reading:
 
 
 def read_column(
-    column: Column, raw_types: Mapping[str, str], kind: str
+    column: Column,
+    raw_types: Mapping[str, str],
+    kind: str,
+    has_controls: bool = True,
 ) -> Reading | None:
     """How to read a column of declared type `kind`; None where it does not come.
 
     `raw_types` gives the type of each delivered column. Where several of them mean this
     one, each row counts the first that it fills, the declared name before its aliases.
+    Control characters are looked for unless `has_controls` rules them out, but for ends
+    of lines.
     """
     names = column.names_in(raw_types)
     readings = [
         Reading(
-            typed=typed_sql(column, raw_types[name], kind, name),
+            typed=typed_sql(column, raw_types[name], kind, name, has_controls),
             given=given_sql(column, raw_types[name], name),
             shown=_shown(column, name),
             can_fail=_can_fail(column, raw_types[name], kind),
@@ -136,7 +143,13 @@ def read_column(
     )
 
 
-def typed_sql(column: Column, raw_type: str, kind: str, name: str | None = None) -> str:
+def typed_sql(
+    column: Column,
+    raw_type: str,
+    kind: str,
+    name: str | None = None,
+    has_controls: bool = True,
+) -> str:
     """The value in its declared type `kind`; NULL where it cannot be read as such.
 
     It is read from the delivered column `name`, by default the declared name.
@@ -153,9 +166,9 @@ def typed_sql(column: Column, raw_type: str, kind: str, name: str | None = None)
         raw, raw_type = f"try(decode({raw}))", "VARCHAR"
     if raw_type == "VARCHAR":
         if kind == "VARCHAR":
-            return _text(raw, tokens)
+            return _text(raw, tokens, has_controls)
         if tokens or column.rules.format or (column.rules.decimal and is_number(kind)):
-            raw = _text(raw, tokens)
+            raw = _text(raw, tokens, has_controls)
     elif tokens:
         listed = ", ".join(map(literal, tokens))
         raw = f"case when cast({raw} as varchar) not in ({listed}) then {raw} end"
@@ -180,15 +193,22 @@ def typed_sql(column: Column, raw_type: str, kind: str, name: str | None = None)
         is_whole = f"trunc({exact}) = {exact} and trunc({wide}) = {wide}"
         if is_number(raw_type):
             return f"case when {is_whole} then {typed} end"
+        # As long as its integer, it has nothing that was rounded away.
         return (
-            f"case when not contains({raw}, '.') and {wide} = {typed} then {typed} "
+            f"case when strlen(cast({typed} as varchar)) = strlen({raw}) "
+            f"and not prefix({raw}, '0x') and not prefix({raw}, '0X') then {typed} "
             f"when {is_whole} then {typed} end"
         )
     if kind.startswith("DECIMAL") and not is_number(raw_type):
-        # DuckDB makes 0.01 of 5e-10.
+        # DuckDB makes 0.01 of 5e-10, and is right about all that is more.
+        places = int(kind.rstrip(")").split(",")[1])
+        least = f"{Decimal(1).scaleb(-places):f}"
         by_float = f"try_cast(try_cast({raw} as double) as {kind})"
         has_exponent = f"contains({raw}, 'e') or contains({raw}, 'E')"
-        return f"case when {has_exponent} then {by_float} else {typed} end"
+        return (
+            f"case when {typed} not between -{least} and {least} then {typed} "
+            f"when {has_exponent} then {by_float} else {typed} end"
+        )
     return typed
 
 
@@ -222,7 +242,7 @@ def _can_fail(column: Column, raw_type: str, kind: str) -> bool:
     return raw_type != kind or kind in _FLOATS or is_time(kind)
 
 
-def _text(raw: str, tokens: list[str]) -> str:
+def _text(raw: str, tokens: list[str], has_controls: bool) -> str:
     """Text without outer white space; NULL for nothing, and for what is no text.
 
     That is text with control characters, or with the sign that a program writes for
@@ -231,16 +251,19 @@ def _text(raw: str, tokens: list[str]) -> str:
     nothing = ", ".join(map(literal, ["", *tokens]))
     given = f"case when {raw} not in ({nothing}) then {raw} end"
     is_ascii = f"strlen({raw}) = length({raw})"
-    # Nothing to escape in it: no control character, at a third of a regex's time.
-    is_plain = f"strlen(json_quote({raw})) = strlen({raw}) + 2"
+    is_control = "false"
+    # A quoted value may still begin or end with a line.
+    is_plain = f"not suffix({raw}, '\n') and not suffix({raw}, '\r')"
+    edges = [" ", "\n", "\r", *_WIDE_SPACE]
+    if has_controls:
+        is_control = f"regexp_matches({raw}, {literal(_CONTROL)})"
+        # Nothing to escape in it: no control character, at a third of a regex's time.
+        is_plain = f"strlen(json_quote({raw})) = strlen({raw}) + 2"
+        edges = [" ", *_WIDE_SPACE]
     has_edge = " or ".join(
-        f"{at}({raw}, {literal(sign)})"
-        for sign in _WHITE_SPACE
-        if not "\t" <= sign <= "\r"
-        for at in ("prefix", "suffix")
+        f"{at}({raw}, {literal(sign)})" for sign in edges for at in ("prefix", "suffix")
     )
     lost = f"contains({raw}, {literal(_REPLACEMENT)})"
-    is_control = f"regexp_matches({raw}, {literal(_CONTROL)})"
     bare = trimmed(raw)
     return (
         f"case when {is_ascii} and {is_plain} and {raw} >= '!' "

@@ -11,9 +11,10 @@ from kith.settings import load_settings
 # How raw and admitted Parquet is written. The second version of the format is smaller
 # and quicker both to write and to read; a higher level of zstd, or dictionaries of
 # columns with many values, would take half as much time again for a twentieth of size.
+# Nobody looks for single values in it, which is what Bloom filters are for.
 PARQUET = (
     "format parquet, parquet_version v2, compression zstd, compression_level 1, "
-    "dictionary_size_limit 1000"
+    "dictionary_size_limit 200, write_bloom_filter false"
 )
 
 

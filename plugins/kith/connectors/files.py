@@ -89,8 +89,9 @@ def _read(request: Request, part: Part, target: Path) -> Fetched:
     with reading(where, request.table):
         if part.suffix == ".parquet":
             return _parquet(request, part)
+        has_controls = True
         if part.suffix in DELIMITED:
-            convert_delimited(request, where, part, target)
+            has_controls = convert_delimited(request, where, part, target)
         elif part.suffix in JSON_LINES:
             convert_json_lines(request, where, part, target)
         elif part.suffix in _WORKBOOKS:
@@ -105,7 +106,10 @@ def _read(request: Request, part: Part, target: Path) -> Fetched:
                 "or packed (.gz, .zst, .bz2, .xz, .zip); rename it or narrow `path` in "
                 "sources.yml"
             )
-        return _converted(request, part.origin, target, part.suffix not in JSON_LINES)
+        converted = _converted(
+            request, part.origin, target, part.suffix not in JSON_LINES
+        )
+        return replace(converted, has_controls=has_controls)
 
 
 def _parquet(request: Request, part: Part) -> Fetched:

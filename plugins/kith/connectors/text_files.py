@@ -23,6 +23,8 @@ from kith.errors import ConfigurationError, DeliveryError
 # Delimiter of each kind of delimited file, unless `options` declares another.
 DELIMITED = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": ""}
 JSON_LINES = (".jsonl", ".ndjson")
+_CHUNK_BYTES = 1 << 18
+_CONTROLS = [sign for sign in range(0x20) if sign not in b"\n\r"]
 
 
 def _as_utf8(table: SourceTable, part: Part, workspace: Path) -> Part:
@@ -104,8 +106,12 @@ _KEEP_REJECTS = {
 }
 
 
-def convert_delimited(request: Request, where: str, part: Part, target: Path) -> None:
-    """Write delimited lines below a header to a Parquet file, in their order."""
+def convert_delimited(request: Request, where: str, part: Part, target: Path) -> bool:
+    """Write delimited lines below a header to a Parquet file, in their order.
+
+    Returns whether the text holds control characters at all, so that admission need not
+    look for them in each value.
+    """
     table, connection = request.table, request.duckdb
     dialect = {
         "delimiter": DELIMITED[part.suffix],
@@ -142,7 +148,18 @@ def convert_delimited(request: Request, where: str, part: Part, target: Path) ->
         )
         write(connection, _counting_rejects(numbered), target)
         uncounted.unlink()
+    has_controls = _has_controls(part.path)
     part.discard()
+    return has_controls
+
+
+def _has_controls(path: Path) -> bool:
+    """Whether text in UTF-8 holds control characters other than ends of lines."""
+    with path.open("rb", buffering=0) as text:
+        while chunk := text.read(_CHUNK_BYTES):
+            if any(sign in chunk for sign in _CONTROLS):
+                return True
+    return False
 
 
 def convert_json_lines(request: Request, where: str, part: Part, target: Path) -> None:
