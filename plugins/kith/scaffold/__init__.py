@@ -10,26 +10,22 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from kith.company import (
-    RESERVED_FOLDERS,
-    RESERVED_SCHEMAS,
-    load_company,
-)
+from kith.company import RESERVED_FOLDERS, RESERVED_SCHEMAS, load_company
 from kith.database import connect
 from kith.errors import ConfigurationError
 from kith.scaffold.deliveries import read_folder
-from kith.scaffold.mapping import FLOWS, Mapping, likely_feed, map_feeds
-from kith.scaffold.profiles import (
-    ColumnGuess,
+from kith.scaffold.feeds import Staging, day_in, likely_feed, map_feeds
+from kith.scaffold.tables import (
     TableGuess,
+    day_of,
     guess_cursor,
     guess_dated_path,
     guess_references,
     possible_cursors,
     profile,
 )
+from kith.scaffold.vocabulary import FLOWS
 from kith.scaffold.writing import doubts_in, write_folder
 
 
@@ -39,7 +35,7 @@ class Scaffolded:
 
     folder: Path
     tables: list[TableGuess]
-    mapping: Mapping
+    stagings: list[Staging]
     left_out: list[str]
     doubts: list[str]
 
@@ -52,27 +48,44 @@ def scaffold(name: str, files: Path, folder: Path) -> Scaffolded:
     """
     _check(name, files, folder)
     source = f"{name}_files" if name in RESERVED_SCHEMAS else name
-    folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="kith_company_") as scratch:
         workspace = Path(scratch)
         with connect(scratch=workspace / "duckdb") as connection:
-            found = read_folder(connection, files, workspace)
-            if not found.deliveries:
-                reasons = "; ".join(found.left_out) or "there are none"
+            deliveries, left_out = read_folder(connection, files, workspace)
+            if not deliveries:
+                reasons = "; ".join(left_out) or "there are none"
                 raise ConfigurationError(
                     f"FILES={files}: no file can be read as a table: {reasons}"
                 )
-            tables = [profile(connection, each) for each in found.deliveries]
+            tables = [profile(connection, each) for each in deliveries]
             guess_references(connection, tables, source)
             for table in tables:
                 guess_cursor(table, likely_feed(table) in FLOWS)
                 guess_dated_path(connection, table)
-            mapping = map_feeds(connection, tables, source)
+            stagings = map_feeds(connection, tables)
         built = workspace / "company"
-        write_folder(built, source, files, tables, mapping, _meaning(name, tables))
+        company = {
+            "name": name,
+            "title": name.replace("_", " ").capitalize(),
+            "time_zone": "UTC",
+            "currency": _currency(tables),
+        }
+        days, why = _days(tables)
+        doubts = {
+            "time_zone": "the zone in which days begin; correct it, e.g. Europe/Paris, "
+            "with first and last day",
+            "currency": "no file tells it; write its ISO code, such as EUR"
+            if company["currency"] == "XXX"
+            else "the only value of a column called currency",
+            "first_day": why,
+            "last_day": "the last day of the files; take it out if deliveries go on",
+        }
+        write_folder(
+            built, source, files, tables, stagings, {**company, **days}, doubts
+        )
         load_company(built)
         shutil.copytree(built, folder)
-    return Scaffolded(folder, tables, mapping, found.left_out, doubts_in(folder))
+    return Scaffolded(folder, tables, stagings, left_out, doubts_in(folder))
 
 
 def _check(name: str, files: Path, folder: Path) -> None:
@@ -87,104 +100,66 @@ def _check(name: str, files: Path, folder: Path) -> None:
             "remove it"
         )
     if not files.is_dir():
-        raise ConfigurationError(f"FILES={files}: no such folder")
-
-
-def _meaning(name: str, tables: list[TableGuess]) -> dict[str, Any]:
-    """What company.yml says, with its doubts."""
-    days, why = _days(tables)
-    currency = _currency(tables)
-    doubts = {
-        "time_zone": [
-            "the zone in which days begin; correct it, e.g. Europe/Paris, with first "
-            "and last day"
-        ],
-        "currency": [
-            "no file tells it; write its ISO code, such as EUR"
-            if currency == "XXX"
-            else "the only value of a column called currency"
-        ],
-        "first_day": [why],
-    }
-    if "last_day" in days:
-        doubts["last_day"] = [
-            "the last day of the files; take it out if deliveries go on"
-        ]
-    return {
-        "name": name,
-        "title": name.replace("_", " ").capitalize(),
-        "currency": currency,
-        "days": days,
-        "doubts": doubts,
-    }
+        found = "is a file" if files.exists() else "does not exist"
+        raise ConfigurationError(
+            f"FILES={files}: {found}; expected the folder that holds the files"
+        )
 
 
 def _days(tables: list[TableGuess]) -> tuple[dict[str, str], str]:
+    """First and last day of the company, and where the first one comes from."""
     cursors = [table.column(table.cursor) for table in tables if table.cursor]
-    bounds = _bounds(cursors)
+    times = [column for table in tables for column in possible_cursors(table)]
+    named = [day_in(path.name) for table in tables for path in table.delivery.files]
+    years = [day.year for day in named if day]
     why = "the earliest day of a cursor; rows before it are not fetched"
-    if not bounds:
-        times = [moment for table in tables for moment in possible_cursors(table)]
-        bounds = _bounds(times)
+    if not cursors:
         why = "the earliest day of any time in the files"
-    if not bounds:
-        years = [
-            int(year)
-            for table in tables
-            for path in table.delivery.files
-            for year in re.findall(r"(?<!\d)((?:19|20)\d\d)(?!\d)", path.name)
-        ]
-        bounds = [(dt.date(year, 1, 1), dt.date(year, 12, 31)) for year in years]
+    if bounded := cursors or times:
+        first = day_of(min(day_of(column.low) for column in bounded))
+        last = max(day_of(column.high) for column in bounded)
+    elif years:
         why = "no table tells days; taken from the years in the files' names"
-    if not bounds:
+        first, last = dt.date(min(years), 1, 1), dt.date(max(years), 12, 31)
+    else:
         return {"first_day": "2000-01-01"}, "no table tells days; write the first one"
-    first = min(first for first, _ in bounds)
-    last = max(last for _, last in bounds)
     days = {"first_day": first.isoformat()}
     if last < dt.datetime.now(dt.UTC).date() - dt.timedelta(1):
         days["last_day"] = last.isoformat()
     return days, why
 
 
-def _bounds(columns: list[ColumnGuess]) -> list[tuple[dt.date, dt.date]]:
-    return [
-        (column.first.date(), column.last.date())
-        for column in columns
-        if column.first and column.last
-    ]
-
-
 def _currency(tables: list[TableGuess]) -> str:
     for table in tables:
         for column in table.columns:
-            value = column.only_value or ""
-            if "currency" in column.words and re.fullmatch(r"[A-Z]{3}", value):
+            (value, *others) = column.sample or [""]
+            if (
+                "currency" in column.words
+                and not others
+                and re.fullmatch(r"[A-Z]{3}", value)
+            ):
                 return value
     return "XXX"
 
 
 def summary(done: Scaffolded) -> str:
     """What was found and what is to be looked at, for people."""
-    feeds: dict[str, list[str]] = {}
-    for staging in done.mapping.stagings:
-        feeds.setdefault(staging.table.name, []).append(staging.feed)
     width = max(len(table.name) for table in done.tables)
     lines = [f"{done.folder}: {len(done.tables)} tables"]
     for table in done.tables:
-        delivery = table.delivery
-        count = len(delivery.files)
+        count = len(table.delivery.files)
+        feeds = [each.feed for each in done.stagings if each.table is table]
         lines.append(
-            f"  {table.name:{width}}  {delivery.rows:>12,} rows  "
+            f"  {table.name:{width}}  {table.delivery.rows:>12,} rows  "
             f"{count} file{'s' if count > 1 else ' '}  "
             f"key {', '.join(table.key) or 'none'}; "
             f"{f'cursor {table.cursor}' if table.cursor else 'snapshot'}; "
-            f"feeds: {', '.join(feeds.get(table.name, [])) or 'none'}"
+            f"feeds: {', '.join(feeds) or 'none'}"
         )
     lines += [f"  left out: {reason}" for reason in done.left_out]
     lines.append(f"{len(done.doubts)} doubts, each a comment in its place:")
     lines += [f"  {doubt}" for doubt in done.doubts]
-    has_pii = any("pii" in c.rules for table in done.tables for c in table.columns)
-    if has_pii:
+    if any("pii" in c.rules for table in done.tables for c in table.columns):
         lines.append(
             "Some columns identify people: set KITH_IDENTIFIER_KEY to a long random "
             "text, kept outside of the repository."

@@ -7,8 +7,9 @@ from typing import Any
 
 import yaml
 
-from kith.scaffold.mapping import Mapping, Staging, feeds_of, sql_name, staging_name
-from kith.scaffold.profiles import ColumnGuess, TableGuess
+from kith.scaffold.columns import ColumnGuess
+from kith.scaffold.feeds import Staging
+from kith.scaffold.tables import TableGuess
 
 _WIDTH = 88
 
@@ -16,237 +17,160 @@ _WIDTH = 88
 def _flow(value: Any) -> str:
     """A value as one line of YAML."""
     # Within brackets, since a comma needs quotes there that it does not need alone.
-    text = yaml.safe_dump(
-        [value],
-        default_flow_style=True,
-        width=10**9,
-        allow_unicode=True,
-        sort_keys=False,
-    )
-    return text.strip()[1:-1]
+    return _yaml([value], default_flow_style=True, width=10**9).strip()[1:-1]
 
 
-def _comment(indent: str, text: str, mark: str = "#") -> list[str]:
-    return textwrap.wrap(
-        text,
-        _WIDTH,
-        initial_indent=f"{indent}{mark} DOUBT: ",
-        subsequent_indent=f"{indent}{mark}   ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+def _yaml(value: Any, **style: Any) -> str:
+    return str(yaml.safe_dump(value, allow_unicode=True, sort_keys=False, **style))
 
 
-def company_yml(
-    name: str,
-    title: str,
-    currency: str,
-    days: dict[str, str],
-    doubts: dict[str, list[str]],
-    feeds: dict[str, Any],
-) -> str:
-    """The text of company.yml; `doubts` maps a key to what is doubtful of it."""
+def _comments(doubts: list[str], indent: int = 0, mark: str = "#") -> list[str]:
+    space = " " * indent
+    return [
+        line
+        for doubt in doubts
+        for line in textwrap.wrap(
+            f"DOUBT: {doubt}",
+            _WIDTH,
+            initial_indent=f"{space}{mark} ",
+            subsequent_indent=f"{space}{mark}   ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    ]
+
+
+def _company_yml(
+    values: dict[str, str], doubts: dict[str, str], feeds: dict[str, list[str]]
+) -> list[str]:
     lines = []
-    values = {
-        "name": name,
-        "title": title,
-        "time_zone": "UTC",
-        "currency": currency,
-        **days,
-    }
     for key, value in values.items():
-        for doubt in doubts.get(key, []):
-            lines += _comment("", doubt)
-        written = value if key.endswith("_day") else _flow(value)
-        lines.append(f"{key}: {written}")
-    lines.append("feeds:" if feeds else "feeds: {}")
-    lines += [f"  {feed}: {_flow(models)}" for feed, models in feeds.items()]
-    return "\n".join(lines) + "\n"
+        lines += _comments([doubts[key]] if key in doubts else [])
+        lines.append(f"{key}: {value if key.endswith('_day') else _flow(value)}")
+    listed = [f"  {feed}: {_flow(models)}" for feed, models in feeds.items()]
+    return [*lines, f"feeds:{'' if listed else ' {}'}", *listed]
 
 
-def sources_yml(
-    source: str, origin: Path, tables: list[TableGuess], mapping: Mapping
-) -> str:
-    """The text of sources.yml."""
-    lines = [
+def _sources_yml(source: str, origin: Path, tables: list[TableGuess]) -> list[str]:
+    return [
         "# Written by `make company`. The files stay where they are: paths are",
         "# absolute, or start with ${VARIABLE} of the environment if they will move.",
         "sources:",
         f"  - name: {source}",
         f"    description: {_flow(f'Files below {origin}.')}",
         "    tables:",
+        *(line for table in tables for line in _table(table)),
     ]
-    for table in tables:
-        lines += _table(table, mapping.near.get(table.name, []))
-    return "\n".join(lines) + "\n"
 
 
-def _table(table: TableGuess, near: list[str]) -> list[str]:
+def _table(table: TableGuess) -> list[str]:
     delivery = table.delivery
-    lines = [f"      - name: {table.name}"]
-    for doubt in [*delivery.doubts, *table.doubts, *near]:
-        lines += _comment(" " * 8, doubt)
-    meta: dict[str, Any] = {"connector": "files", "path": delivery.path}
-    if delivery.options:
-        meta["options"] = delivery.options
-    if table.key:
-        meta["key"] = table.key
-    if table.cursor:
-        meta["cursor"] = table.cursor
-    meta |= table.rules
-    if delivery.missing:
-        lines += _comment(
-            " " * 8,
-            f"{len(delivery.missing)} of {len(table.columns)} columns are not in all "
-            f"of its {len(delivery.files)} files; a file that lacks one gives NULL and "
-            "a warning",
-        )
-        meta["drift"] = {"missing": "warn"}
     count = len(delivery.files)
     files = delivery.files[0].name if count == 1 else f"{count} files"
-    lines += [
+    meta = {
+        "connector": "files",
+        "path": delivery.path,
+        "options": delivery.options,
+        "key": table.key,
+        "cursor": table.cursor,
+        **table.rules,
+        "drift": {"missing": "warn"} if delivery.missing else None,
+    }
+    return [
+        f"      - name: {table.name}",
+        *_comments([*delivery.doubts, *table.doubts], 8),
         f"        description: {_flow(f'Rows of {files}.')}",
         "        config:",
         "          meta:",
-        *(f"            {key}: {_flow(value)}" for key, value in meta.items()),
+        *(f"            {key}: {_flow(value)}" for key, value in meta.items() if value),
         "        columns:",
+        *(line for column in table.columns for line in _column(column)),
     ]
-    for column in table.columns:
-        lines += _column(column)
-    return lines
 
 
 def _column(column: ColumnGuess) -> list[str]:
-    name, kind = _flow(column.name), _flow(column.data_type)
-    rules = {
-        key: value
-        for key, value in column.rules.items()
-        # A rule that says what holds anyway is left out.
-        if value not in ([], None)
-    }
-    meta = f"config: {_flow({'meta': rules})}" if rules else ""
-    short = f"          - {{name: {name}, data_type: {kind}"
-    short += f", {meta}}}" if meta else "}"
-    doubts = [line for doubt in column.doubts for line in _comment(" " * 12, doubt)]
-    if len(short) <= _WIDTH:
-        return [*_outdented(doubts), short]
-    lines = [f"          - name: {name}", f"            data_type: {kind}", *doubts]
-    block = yaml.safe_dump(
-        {"config": {"meta": rules}},
-        default_flow_style=None,
-        width=_WIDTH - 14,
-        allow_unicode=True,
-        sort_keys=False,
-    )
-    return [*lines, *textwrap.indent(block.rstrip(), " " * 12).splitlines()]
+    node: dict[str, Any] = {"name": column.name, "data_type": column.data_type}
+    if column.rules:
+        node["config"] = {"meta": column.rules}
+    lines = [f"- {_flow(node)}"]
+    if len(lines[0]) > _WIDTH - 10:
+        block = _yaml([node], default_flow_style=None, width=_WIDTH - 10)
+        lines = block.splitlines()
+    return [*_comments(column.doubts, 10), *(f"          {line}" for line in lines)]
 
 
-def _outdented(lines: list[str]) -> list[str]:
-    return [line[2:] for line in lines]
-
-
-def staging_sql(source: str, staging: Staging) -> str:
-    """The text of a staging model."""
-    comments = [line for doubt in staging.doubts for line in _comment("", doubt, "--")]
-    if staging.unused:
+def _staging_sql(source: str, staging: Staging, unused: list[str]) -> list[str]:
+    comments = _comments(staging.doubts, mark="--")
+    if unused:
         comments += textwrap.wrap(
-            "Not mapped: " + ", ".join(staging.unused),
+            f"Not mapped: {', '.join(unused)}",
             _WIDTH,
             initial_indent="-- ",
             subsequent_indent="-- ",
             break_long_words=False,
         )
-    table = f"{{{{ source('{source}', '{staging.table.name}') }}}}"
-    if staging.questions:
-        body = _unpivoted(source, staging, table, comments)
-    else:
-        body = [*comments, *_select("", source, staging, table)]
-        for number, condition in enumerate(staging.conditions):
-            body.append(f"{'where' if number == 0 else '    and'} {condition}")
-        if staging.grouped:
-            names = [
-                sql
-                for name, sql in staging.select.items()
-                if name != "identifier_type" and not sql.startswith("min(")
-            ]
-            body.append("group by")
-            body += [f"    {name}," for name in names[:-1]] + [f"    {names[-1]}"]
-    return "\n".join(body) + "\n"
-
-
-def _select(indent: str, source: str, staging: Staging, table: str) -> list[str]:
-    lines = [f"{indent}select", f"{indent}    '{source}' as source,"]
-    for name, sql in staging.select.items():
-        text = sql if sql == name else f"{sql} as {name}"
-        if len(indent) + len(text) + 5 > _WIDTH:
-            text = text.replace(" || '-' || ", f"\n{indent}    || '-' || ")
-        lines += f"{indent}    {text},".split("\n")
-    loaded = "max(loaded_at) as loaded_at" if staging.grouped else "loaded_at"
-    return [*lines, f"{indent}    {loaded}", f"{indent}from {table}"]
-
-
-def _unpivoted(
-    source: str, staging: Staging, table: str, comments: list[str]
-) -> list[str]:
-    is_survey = staging.feed == "survey_answers"
-    if is_survey:
-        variables, entries, cte = (
-            "question, measure, scale_min, scale_max",
-            [str(question) for question in staging.questions],
-            "questions",
-        )
-        last = "where score between scale_min and scale_max"
-    else:
-        variables, cte = "trait", "traits"
-        entries = [repr(name) for name, *_ in staging.questions]
-        last = "where value_text is not null"
-    # The comments after them: `-%}` would put what follows into a comment before.
-    lines = [f"{{%- set {cte} = [", *(f"    {entry}," for entry in entries), "] -%}"]
-    if "answered_on" in str(staging.select.get("answered_at")):
-        lines += ["{%- set answered_on -%}", *_answered_on(staging), "{%- endset -%}"]
-    rows = "answers" if is_survey else "observations"
+    loaded_at = "max(loaded_at) as loaded_at" if staging.group_by else "loaded_at"
+    columns = [
+        f"'{source}' as source",
+        *(sql if sql == name else f"{sql} as {name}" for name, sql in _broken(staging)),
+        loaded_at,
+    ]
+    select = ["select", *_listed(columns)]
+    select.append(f"from {{{{ source('{source}', '{staging.table.name}') }}}}")
+    conditions = [
+        f"{'    and' if number else 'where'} {condition}"
+        for number, condition in enumerate(staging.conditions)
+    ]
+    if not staging.entries:
+        grouping = ["group by", *_listed(staging.group_by)] if staging.group_by else []
+        return [*comments, *select, *conditions, *grouping]
     return [
-        *lines,
+        # The comments after them: `-%}` would put what follows into a comment before.
+        "{%- set entries = [",
+        *(f"    {entry}," for entry in staging.entries),
+        "] -%}",
+        *staging.setting,
         *comments,
         "with",
         "",
-        f"{rows} as (",
-        f"    {{% for {variables} in {cte} %}}",
-        *_select("    ", source, staging, table),
+        f"{staging.feed} as (",
+        f"    {{% for {staging.variables} in entries %}}",
+        *(f"    {line}" for line in select),
         '    {{ "union all" if not loop.last }}',
         "    {% endfor %}",
         ")",
         "",
-        f"select * from {rows}",
-        last,
+        f"select * from {staging.feed}",
+        *conditions,
     ]
 
 
-def _answered_on(staging: Staging) -> list[str]:
-    if not staging.answered_on:
-        return ["cast('ANSWERED_ON' as date)"]
-    lines = ["case"]
-    for column, day in staging.answered_on:
-        condition = f"when {sql_name(column)} is not null then" if column else "else"
-        lines.append(f"    {condition} cast('{day}' as date)")
-    return [*lines, "end"]
+def _broken(staging: Staging) -> list[tuple[str, str]]:
+    """Names and SQL of a select, long keys over several lines."""
+    return [
+        (name, sql.replace(" || '-' || ", "\n    || '-' || ") if len(sql) > 60 else sql)
+        for name, sql in staging.select.items()
+    ]
 
 
-def staging_yml(source: str, staging: Staging) -> str:
-    """The text of a staging model's YAML."""
+def _listed(items: list[str]) -> list[str]:
+    lines = "\x00\n".join(f"    {item}".replace("\n", "\n    ") for item in items)
+    return lines.replace("\x00", ",").splitlines()
+
+
+def _staging_yml(model: str, staging: Staging) -> list[str]:
     text = staging.description
     if staging.unmapped:
         text += f" Not given by the source: {', '.join(staging.unmapped)}."
-    wrapped = textwrap.wrap(text, _WIDTH - 6, break_long_words=False)
-    return "\n".join(
-        [
-            "models:",
-            f"  - name: {staging_name(source, staging)}",
-            "    description: >-",
-            *(f"      {line}" for line in wrapped),
-            "",
-        ]
-    )
+    return [
+        "models:",
+        f"  - name: {model}",
+        "    description: >-",
+        *(
+            f"      {line}"
+            for line in textwrap.wrap(text, _WIDTH - 6, break_long_words=False)
+        ),
+    ]
 
 
 def write_folder(
@@ -254,42 +178,44 @@ def write_folder(
     source: str,
     origin: Path,
     tables: list[TableGuess],
-    mapping: Mapping,
-    company: dict[str, Any],
+    stagings: list[Staging],
+    company: dict[str, str],
+    doubts: dict[str, str],
 ) -> None:
-    """Write all files of a company into an empty folder."""
+    """Write all files of a company into an empty folder.
+
+    `company` holds the keys of company.yml but for feeds, `doubts` what is doubtful of
+    them.
+    """
     (folder / "staging").mkdir(parents=True)
-    company_text = company_yml(**company, feeds=feeds_of(source, mapping))
-    (folder / "company.yml").write_text(company_text, encoding="utf-8")
-    (folder / "sources.yml").write_text(
-        sources_yml(source, origin, tables, mapping), encoding="utf-8"
-    )
-    last_day = company["days"].get("last_day", company["days"]["first_day"])
-    for staging in mapping.stagings:
-        stem = folder / "staging" / staging_name(source, staging)
-        sql = staging_sql(source, staging).replace("ANSWERED_ON", last_day)
-        stem.with_suffix(".sql").write_text(sql, encoding="utf-8")
-        stem.with_suffix(".yml").write_text(
-            staging_yml(source, staging), encoding="utf-8"
-        )
+    models = {staging.feed: [f"stg_{source}__{staging.feed}"] for staging in stagings}
+    texts = {
+        "company.yml": _company_yml(company, doubts, models),
+        "sources.yml": _sources_yml(source, origin, tables),
+    }
+    for staging in stagings:
+        (model,) = models[staging.feed]
+        siblings = [each for each in stagings if each.table is staging.table]
+        unused = [
+            column.name
+            for column in staging.table.columns
+            if not any(each.uses(column) for each in siblings)
+        ]
+        texts[f"staging/{model}.sql"] = _staging_sql(source, staging, unused)
+        texts[f"staging/{model}.yml"] = _staging_yml(model, staging)
+    for name, lines in texts.items():
+        (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def doubts_in(folder: Path) -> list[str]:
     """`file:line: doubt` of every doubt in a folder."""
     found = []
-    for path in sorted(folder.rglob("*")):
-        if path.suffix not in (".yml", ".sql"):
-            continue
-        lines = path.read_text(encoding="utf-8").splitlines()
-        for number, line in enumerate(lines):
-            mark = re.match(r"\s*(#|--) DOUBT: (.*)", line)
-            if not mark:
-                continue
-            text = mark[2]
-            for further in lines[number + 1 :]:
-                more = re.match(rf"\s*{mark[1]}   (\S.*)", further)
-                if not more:
-                    break
-                text += f" {more[1]}"
-            found.append(f"{path.relative_to(folder)}:{number + 1}: {text}")
+    for path in sorted(folder.rglob("*.*")):
+        text = path.read_text(encoding="utf-8")
+        for doubt in re.finditer(
+            r"^ *(#|--) DOUBT: (.*(?:\n *\1   \S.*)*)", text, re.MULTILINE
+        ):
+            line = text.count("\n", 0, doubt.start()) + 1
+            words = re.sub(rf"\n *{doubt[1]}  ", "", doubt[2])
+            found.append(f"{path.relative_to(folder)}:{line}: {words}")
     return found
