@@ -96,9 +96,10 @@ def share(request: Request, delivery: Fetched, delivered_at: dt.datetime) -> Sha
     (raw, *others) = table.column(name).names_in(delivery.columns)
     arrived = _arrived_sql(table, kinds, delivery)
     is_plain = cursor == quote(raw)
-    # A text is read once: that takes a long expression, and a day asks for its moment
+    # To read a text takes a long expression: once, where days of arrival ask for it
     # many times.
-    moments, kept_as = ("plain_moments", "view") if is_plain else ("moments", "table")
+    is_kept = not is_plain and (arrived or delivery.arrival_day)
+    moments, kept_as = ("kept_moments", "table") if is_kept else ("moments", "view")
     connection.execute(
         f"""
         create or replace temp {kept_as} {moments} as
