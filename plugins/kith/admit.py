@@ -18,7 +18,7 @@ import duckdb
 from kith.casts import declared_types, read_column
 from kith.company import Column, SourceTable
 from kith.connectors import ROW_NUMBER, reading
-from kith.database import PARQUET, connect, fetch_row, literal, quote
+from kith.database import PARQUET, connect, fetch_row, literal, parquet_sql, quote
 from kith.drift import compare_columns, compare_types
 from kith.errors import ConfigurationError, DeliveryError
 from kith.faults import CURES, SHOWN_CHARACTERS, Fault, Rule, repeated_header
@@ -130,10 +130,9 @@ def _read_delivery(
                 "delivered again, or declare empty: warn"
             )
         warnings.append(message)
-    paths = [str(folder / file.stored) for file in manifest.files]
-    relation = (
-        f"read_parquet([{', '.join(map(literal, paths))}], union_by_name = true, "
-        "filename = '_kith_file', file_row_number = true)"
+    paths = [folder / file.stored for file in manifest.files]
+    relation = parquet_sql(
+        *paths, union_by_name="true", filename="'_kith_file'", file_row_number="true"
     )
     own = {ROW_NUMBER, "_kith_file", "file_row_number"}
     described = connection.execute(f"describe select * from {relation}").fetchall()
@@ -176,7 +175,9 @@ def _read_delivery(
         typed=typed,
         faults=faults,
         warnings=warnings,
-        origins=dict(zip(paths, (file.origin for file in manifest.files), strict=True)),
+        origins=dict(
+            zip(map(str, paths), (file.origin for file in manifest.files), strict=True)
+        ),
         day=lambda cursor: (
             cursor
             if kinds[table.rules.cursor or ""] == "DATE"
@@ -203,7 +204,7 @@ def _fits(
         connection,
         f"select count(*) filter (where {' and '.join(good) or 'true'}), count(*) "
         f"from (select *, {reading.typed} as typed "
-        f"from read_parquet({literal(str(path))}) limit 1000)",
+        f"from {parquet_sql(path)} limit 1000)",
     )
     return bool(count) and fitting >= 0.95 * count
 
@@ -314,10 +315,9 @@ def _check_volume(
         return check_snapshot(table, rows, before)
 
     def days(folders: list[Path]) -> list[tuple[dt.date, int]]:
-        files = [literal(str(folder / "days.parquet")) for folder in folders]
         return connection.execute(
             "select day, row_count + quarantined_count + duplicate_count "
-            f"from read_parquet([{', '.join(files)}])"
+            f"from {parquet_sql(*(folder / 'days.parquet' for folder in folders))}"
         ).fetchall()
 
     if not earlier:
@@ -413,7 +413,7 @@ def _find_bad_rows(
                 insert into bad_rows
                 select {literal(file.origin)}, row_number, null, 'unreadable_line',
                     left(text, {SHOWN_CHARACTERS}), error, md5(text), null
-                from read_parquet({literal(str(folder / file.rejects_stored))})
+                from {parquet_sql(folder / file.rejects_stored)}
                 """
             )
 
@@ -505,7 +505,7 @@ def _settle_repeats(
     """
     table = delivery.table
     connection.execute("create temp table dropped (day date)")
-    rows = f"read_parquet({literal(str(data))})"
+    rows = parquet_sql(data)
     key = ", ".join(map(quote, table.rules.key or ["row_key"]))
     # Sorting the hashes takes half the time and memory of grouping by the keys.
     connection.execute(
@@ -568,7 +568,7 @@ def _write_days(
     connection: duckdb.DuckDBPyConnection, delivery: _Delivery, built: Path
 ) -> None:
     """Count rows by business day: each day of the window, or one for a snapshot."""
-    rows = f"read_parquet({literal(str(built / 'data.parquet'))})"
+    rows = parquet_sql(built / "data.parquet")
     window = delivery.manifest.window
     first, last = window.from_day, window.to_day
     cursor = delivery.table.rules.cursor

@@ -16,7 +16,7 @@ from typing import Any
 import duckdb
 
 from kith.company import Company, Freshness, Period, SourceTable, feed_names
-from kith.database import connect, fetch_row, literal, quote
+from kith.database import connect, fetch_row, literal, parquet_sql, quote
 from kith.deliveries import (
     Delivery,
     admitted_deliveries,
@@ -298,8 +298,8 @@ def _counted_rows(run: Run, table: SourceTable, deliveries: list[Delivery]) -> s
     partly = [number for number in owned if number not in whole]
     parts = []
     if whole:
-        paths = ", ".join(literal(str(files[number])) for number in whole)
-        parts.append(f"select * from read_parquet([{paths}], union_by_name = true)")
+        paths = [files[number] for number in whole]
+        parts.append(f"select * from {parquet_sql(*paths, union_by_name='true')}")
     if partly:
         parts.append(
             "select * from "
@@ -411,7 +411,7 @@ def _write_door_tables(
         if table.rules.cursor:
             _write_days(warehouse, run, table, deliveries)
         else:
-            days = literal(str(deliveries[0].folder / "days.parquet"))
+            days = parquet_sql(deliveries[0].folder / "days.parquet")
             warehouse.execute(
                 f"""
                 insert into kith.admitted_days by name
@@ -424,7 +424,7 @@ def _write_door_tables(
                     duplicate_count,
                     0 as late_count,
                     0 as out_of_window_count
-                from read_parquet({days})
+                from {days}
                 """
             )
         _write_quarantined(warehouse, run, table, deliveries)
@@ -507,11 +507,10 @@ def _write_quarantined(
     if dated:
         parts.append(f"select {columns} from {owned_sql(paths, dated, 'day')}")
     if undated:
-        listed = ", ".join(literal(str(path)) for path in paths)
         parts.append(
             f"""
             select {columns}
-            from read_parquet([{listed}], union_by_name = true) as found
+            from {parquet_sql(*paths, union_by_name="true")} as found
             inner join (values {undated}) as newest (number, origin, low, high)
                 on found.file_index = newest.number
                 and found.file = newest.origin
@@ -537,8 +536,7 @@ def _create_from_files(
     """Create a table from Parquet files of that shape, empty when there are none."""
     _create_table(warehouse, name, columns)
     if files:
-        paths = ", ".join(literal(str(path)) for path in files)
         warehouse.execute(
             f"insert into {name} select {', '.join(columns)} "
-            f"from read_parquet([{paths}], union_by_name = true)"
+            f"from {parquet_sql(*files, union_by_name='true')}"
         )

@@ -1,5 +1,6 @@
 """How every DuckDB connection of Kith is opened."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -66,3 +67,18 @@ def quote(identifier: str) -> str:
 def literal(text: str) -> str:
     """An SQL string literal."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def file_literal(path: Path) -> str:
+    """SQL of the path of one file to be read, which DuckDB would take for a pattern."""
+    return literal(re.sub(r"([*?[])", r"[\1]", str(path)))
+
+
+def parquet_sql(*paths: Path, **options: str) -> str:
+    """SQL relation of the rows of Parquet files; `options` are those of DuckDB.
+
+    Names of folders are never read as values, as DuckDB does with `year=2024`.
+    """
+    files = ", ".join(map(file_literal, paths))
+    given = "".join(f", {name} = {value}" for name, value in options.items())
+    return f"read_parquet([{files}], hive_partitioning = false{given})"

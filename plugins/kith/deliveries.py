@@ -15,7 +15,7 @@ from typing import Any
 import duckdb
 
 from kith.company import SourceTable
-from kith.database import literal
+from kith.database import parquet_sql
 from kith.runs import Interval, Run
 from kith.windows import LateRows, MissedRows
 
@@ -148,14 +148,13 @@ def owned_sql(files: list[Path], owned: list[tuple[int, str, str]], column: str)
     one beyond; a file may have several such stretches. A join, since one branch of a
     union for each of hundreds of files takes longer to plan than to read.
     """
-    paths = ", ".join(literal(str(file)) for file in files)
     values = ", ".join(f"({number}, {low}, {high})" for number, low, high in owned)
     return f"""
         (
             select found.* exclude (_kith_file)
             from (
                 select *, file_index as _kith_file
-                from read_parquet([{paths}], union_by_name = true)
+                from {parquet_sql(*files, union_by_name="true")}
             ) as found
             inner join (values {values}) as owned (number, low, high)
                 on found._kith_file = owned.number

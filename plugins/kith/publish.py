@@ -19,7 +19,7 @@ from typing import Any
 
 import duckdb
 
-from kith.database import connect, fetch_row, literal, quote
+from kith.database import connect, fetch_row, literal, parquet_sql, quote
 from kith.deliveries import admitted_deliveries, spans
 from kith.errors import PublicationError
 from kith.gate import FEED_SCHEMA, Table, fingerprint, list_tables, permit_path
@@ -400,7 +400,7 @@ def _log_current(state: Path) -> None:
     with connect(scratch=state / "scratch") as connection:
         connection.execute(
             "copy (select * exclude (as_of_date) "
-            f"from read_parquet({literal(str(mart))}) "
+            f"from {parquet_sql(mart)} "
             f"where release_id = {literal(release_id)}) "
             f"to {literal(str(unfinished))} (format parquet)"
         )

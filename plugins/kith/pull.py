@@ -18,7 +18,15 @@ from pydantic import BaseModel
 from kith.company import SourceTable
 from kith.connections import Connection, environment_connection
 from kith.connectors import ROW_NUMBER, Fetched, Request, is_personal, reading
-from kith.database import PARQUET, connect, fetch_row, literal, quote
+from kith.database import (
+    PARQUET,
+    connect,
+    fetch_row,
+    file_literal,
+    literal,
+    parquet_sql,
+    quote,
+)
 from kith.deliveries import Delivery, admitted_deliveries, find_missed, past_of
 from kith.errors import DeliveryError
 from kith.runs import Interval, Run
@@ -255,12 +263,13 @@ def _store(
     condition: str | None,
     target: Path,
 ) -> None:
-    rows = f"read_parquet({literal(str(delivery.path))}"
     hashed = {}
     if is_personal(table):
         from kith.pseudonyms import hashed_columns
 
-        hashed = hashed_columns(connection, table, f"{rows})", delivery.columns)
+        hashed = hashed_columns(
+            connection, table, parquet_sql(delivery.path), delivery.columns
+        )
     if condition is None and not hashed:
         if delivery.is_original:
             # Copied, not decoded: raw is what was delivered, to the byte.
@@ -277,7 +286,7 @@ def _store(
         f"""
         copy (
             select {columns}
-            from {rows}, file_row_number = true)
+            from {parquet_sql(delivery.path, file_row_number="true")}
             where {condition or "true"}
         ) to {literal(str(target))} ({PARQUET})
         """
@@ -287,7 +296,7 @@ def _store(
 def _is_numbered(connection: duckdb.DuckDBPyConnection, path: Path) -> bool:
     return fetch_row(
         connection,
-        f"select count(*) > 0 from parquet_schema({literal(str(path))}) "
+        f"select count(*) > 0 from parquet_schema({file_literal(path)}) "
         f"where name = '{ROW_NUMBER}'",
     ) == (True,)
 
@@ -310,7 +319,7 @@ def _store_rejects(
         copy (
             select row_number, split_part(error, ':', 1) as error,
                 length(text) || ' characters, hash ' || {hashed} as text
-            from read_parquet({literal(str(rejects))})
+            from {parquet_sql(rejects)}
         ) to {literal(str(target))} ({PARQUET})
         """
     )

@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 
 from kith.company import SourceTable
-from kith.database import connect, literal
+from kith.database import connect, parquet_sql
 from kith.deliveries import Delivery, spans
 from kith.pull import newest_attempt
 from kith.runs import Interval, Run
@@ -49,6 +49,6 @@ def _has_rows(run: Run, path: Path) -> bool:
         return False
     with connect(scratch=run.folder / "scratch") as connection:
         rows = connection.execute(
-            f"select 1 from read_parquet({literal(str(path))}) limit 1"
+            f"select 1 from {parquet_sql(path)} limit 1"
         ).fetchall()
     return bool(rows)

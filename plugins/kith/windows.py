@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from kith.casts import declared_types, is_time, read_column
 from kith.company import SourceTable
 from kith.connectors import Fetched, Request
-from kith.database import fetch_row, literal, quote
+from kith.database import fetch_row, literal, parquet_sql, quote
 from kith.runs import Interval
 
 
@@ -104,7 +104,7 @@ def share(request: Request, delivery: Fetched, delivered_at: dt.datetime) -> Sha
         f"""
         create or replace temp {kept_as} {moments} as
         select {cursor} as moment, {arrived or "null"} as arrived, file_row_number
-        from read_parquet({literal(str(delivery.path))}, file_row_number = true)
+        from {parquet_sql(delivery.path, file_row_number="true")}
         """
     )
     within = f"(moment >= '{start}' and moment < '{end}')"

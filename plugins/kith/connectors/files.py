@@ -28,7 +28,7 @@ from kith.connectors.text_files import (
     convert_json_lines,
     write,
 )
-from kith.database import fetch_row, literal
+from kith.database import fetch_row, file_literal, parquet_sql
 from kith.errors import ConfigurationError, DeliveryError
 
 _CHARACTERS = {"delimiter", "quote", "escape"}
@@ -145,11 +145,11 @@ def _nothing(request: Request) -> Fetched:
 
 def _shape(request: Request, path: Path) -> tuple[int, dict[str, str]]:
     """Number of rows of a Parquet file, and name and type of its columns."""
-    parquet = literal(str(path))
     (rows,) = fetch_row(
-        request.duckdb, f"select num_rows from parquet_file_metadata({parquet})"
+        request.duckdb,
+        f"select num_rows from parquet_file_metadata({file_literal(path)})",
     )
     described = request.duckdb.execute(
-        f"describe select * from read_parquet({parquet})"
+        f"describe select * from {parquet_sql(path)}"
     ).fetchall()
     return rows, {row[0]: row[1] for row in described if row[0] != ROW_NUMBER}

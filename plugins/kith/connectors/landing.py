@@ -23,7 +23,7 @@ from dlt.destinations import filesystem
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from kith.connectors import ROW_NUMBER, Fetched, Request
-from kith.database import fetch_row, literal
+from kith.database import fetch_row, file_literal, parquet_sql
 
 _SETTINGS = {
     "runtime": {
@@ -122,12 +122,12 @@ def of_parquet(
     rows_in_past: int | None = None,
 ) -> Fetched:
     """What was fetched into that file."""
-    parquet = literal(str(path))
     described = request.duckdb.execute(
-        f"describe select * from read_parquet({parquet})"
+        f"describe select * from {parquet_sql(path)}"
     ).fetchall()
     (rows,) = fetch_row(
-        request.duckdb, f"select num_rows from parquet_file_metadata({parquet})"
+        request.duckdb,
+        f"select num_rows from parquet_file_metadata({file_literal(path)})",
     )
     return Fetched(
         origin,

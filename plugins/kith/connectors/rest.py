@@ -46,7 +46,7 @@ from kith.company import Endpoint, Paging
 from kith.connections import Connection
 from kith.connectors import ROW_NUMBER, Fetched, Request, check_distinct
 from kith.connectors.landing import land, of_parquet
-from kith.database import fetch_row, literal, quote
+from kith.database import fetch_row, literal, parquet_sql, quote
 from kith.errors import ConfigurationError, DeliveryError, TransientError
 
 # How often a request is made before the service counts as out of reach.
@@ -279,7 +279,7 @@ class _Service:
             select count(*) from (
                 select distinct {distinct} from (
                     select * exclude {ROW_NUMBER}, 1 as one
-                    from read_parquet({literal(str(fetched.path))})
+                    from {parquet_sql(fetched.path)}
                 )
             )
             """,
@@ -494,7 +494,7 @@ def _value_as_text(value: Any) -> str | None:
 def _unfolded(request: Request, where: str, origin: str, path: Any) -> Fetched:
     """A column for each name in the rows; what is no JSON object is rejected."""
     connection = request.duckdb
-    rows = f"read_parquet({literal(str(path))})"
+    rows = parquet_sql(path)
     # A case, since `and` does not keep json_type from what is no JSON.
     is_object = (
         "case when json_valid(row) then json_type(row) = 'OBJECT' else false end"

@@ -17,7 +17,7 @@ import duckdb
 from kith.company import SourceTable
 from kith.connectors import ROW_NUMBER, Request, check_distinct
 from kith.connectors.packed import Part
-from kith.database import PARQUET, fetch_row, literal
+from kith.database import PARQUET, fetch_row, file_literal, literal, parquet_sql
 from kith.errors import ConfigurationError, DeliveryError
 
 # Delimiter of each kind of delimited file, unless `options` declares another.
@@ -93,8 +93,9 @@ def _read_csv(part: Part, columns: list[str], **options: str) -> str:
     kinds = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in columns)
     given = ", ".join(f"{name} = {value}" for name, value in options.items())
     return (
-        f"read_csv({literal(str(part.path))}, columns = {{{kinds}}}, "
-        f"compression = 'none', auto_detect = false, nullstr = '', {given})"
+        f"read_csv({file_literal(part.path)}, columns = {{{kinds}}}, "
+        "compression = 'none', auto_detect = false, hive_partitioning = false, "
+        f"nullstr = '', {given})"
     )
 
 
@@ -144,7 +145,7 @@ def convert_delimited(request: Request, where: str, part: Part, target: Path) ->
         uncounted = target.rename(target.with_suffix(".uncounted"))
         numbered = (
             f"(select * exclude (file_row_number), file_row_number + 1 as {ROW_NUMBER} "
-            f"from read_parquet({literal(str(uncounted))}, file_row_number = true))"
+            f"from {parquet_sql(uncounted, file_row_number='true')})"
         )
         write(connection, _counting_rejects(numbered), target)
         uncounted.unlink()
