@@ -215,6 +215,31 @@ def test_any_declared_delimiter_separates(tmp_path: Path) -> None:
     assert len(admitted(run_door(tmp_path))) == 40
 
 
+def test_without_a_quote_sign_values_too_many_are_not_cut_off(tmp_path: Path) -> None:
+    company(tmp_path, "data/sales.tsv", options={"quote": ""})
+    lines = [*sales(3), "X,2024-03-01,1,1,one more", 'Y",2024-03-01,1,1']
+    text = "\n".join([HEADER, *lines, "Z,2024-03-01"]).replace(",", "\t")
+    (tmp_path / "data/sales.tsv").write_text(text)
+    (delivery,) = fetched(tmp_path)
+    assert max(rows(delivery, "_kith_row, sale_id")) == (5, 'Y"')
+    assert delivery.rows == 4
+    rejects = f"select row_number, split_part(text, '\t', 1) from '{delivery.rejects}'"
+    assert duckdb.sql(rejects).fetchall() == [(4, "X"), (6, "Z")]
+
+
+def test_nothing_of_a_line_of_json_is_cut_off(tmp_path: Path) -> None:
+    company(tmp_path, "data/sales.jsonl")
+    lines = ['{"sale_id":"A"}', '{"sale_id":"B"}\x01{"sale_id":"C"}']
+    (tmp_path / "data/sales.jsonl").write_text("\n".join(lines))
+    (delivery,) = fetched(tmp_path)
+    assert rows(delivery, "sale_id") == [("A",)]
+    rejects = f"select row_number, text from '{delivery.rejects}'"
+    assert duckdb.sql(rejects).fetchall() == [(2, lines[1])]
+    # Ends of lines of several kinds are read where nothing can be cut off.
+    (tmp_path / "data/sales.jsonl").write_text(f"{lines[0]}\r\n{lines[0]}\n")
+    assert fetched(tmp_path)[0].rows == 2
+
+
 def test_rows_of_a_large_file_keep_order_and_numbers(tmp_path: Path) -> None:
     # More than one of the buffers that DuckDB reads side by side, with lines that it
     # cannot read and with line ends inside of quotes.

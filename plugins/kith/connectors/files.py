@@ -74,6 +74,11 @@ def _check_options(table: SourceTable) -> None:
                 f"{where}.{name}: found {value!r}; expected one character (a tab is "
                 '"\\t", in double quotes)'
             )
+    if table.rules.options.get("quote") == "" and "escape" in table.rules.options:
+        raise ConfigurationError(
+            f"{where}.escape: escapes are read inside of quotes only, and `quote` is "
+            "empty; leave one of the two out"
+        )
     encoding = table.rules.options.get("encoding", "utf-8")
     try:
         codecs.lookup(encoding)

@@ -24,7 +24,8 @@ from kith.errors import ConfigurationError, DeliveryError
 DELIMITED = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": ""}
 JSON_LINES = (".jsonl", ".ndjson")
 _CHUNK_BYTES = 1 << 18
-_CONTROLS = [sign for sign in range(0x20) if sign not in b"\n\r"]
+_CONTROLS = bytes(sign for sign in range(0x20) if sign not in b"\n\r")
+_NEVER_IN_JSON = b"\x01"
 
 
 def _as_utf8(table: SourceTable, part: Part, workspace: Path) -> Part:
@@ -134,8 +135,6 @@ def convert_delimited(request: Request, where: str, part: Part, target: Path) ->
         delim=literal(dialect["delimiter"]),
         quote=literal(dialect["quote"]),
         escape=literal(dialect["escape"]),
-        # Without a quote sign DuckDB's strict mode refuses every line.
-        strict_mode="true" if dialect["quote"] else "false",
         **_KEEP_REJECTS,
     )
     # Without numbers of their own, since counting would bring all rows to one thread;
@@ -149,16 +148,16 @@ def convert_delimited(request: Request, where: str, part: Part, target: Path) ->
         )
         write(connection, _counting_rejects(numbered), target)
         uncounted.unlink()
-    has_controls = _has_controls(part.path)
+    has_controls = _contains(part.path, _CONTROLS)
     part.discard()
     return has_controls
 
 
-def _has_controls(path: Path) -> bool:
-    """Whether text in UTF-8 holds control characters other than ends of lines."""
+def _contains(path: Path, signs: bytes) -> bool:
+    """Whether text in UTF-8 holds any of these characters."""
     with path.open("rb", buffering=0) as text:
         while chunk := text.read(_CHUNK_BYTES):
-            if any(sign in chunk for sign in _CONTROLS):
+            if any(sign in chunk for sign in signs):
                 return True
     return False
 
@@ -171,10 +170,12 @@ def convert_json_lines(request: Request, where: str, part: Part, target: Path) -
     # line of JSON holds the control character that serves as delimiter.
     dialect = {
         "header": "false",
-        "delim": "e'\\x01'",
+        "delim": literal(_NEVER_IN_JSON.decode()),
         "quote": "''",
         "escape": "''",
-        "strict_mode": "false",
+        # Lenient towards ends of lines of several kinds, but only where nothing stands
+        # behind a delimiter: it would be cut off.
+        "strict_mode": str(_contains(part.path, _NEVER_IN_JSON)).lower(),
     }
     # A case, since `and` does not keep json_type from a line that is no JSON.
     is_object = (
