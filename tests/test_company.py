@@ -60,6 +60,58 @@ def test_a_fault_is_named(
     assert "\n" not in str(fault.value)
 
 
+CITY = "{name: city, data_type: varchar, description: City of residence."
+IN_META = "`pii` belongs under `config: meta:`"
+
+
+@pytest.mark.parametrize(
+    ("found", "instead", "words"),
+    [
+        (CITY, f"{CITY[:-1]}, config: {{pii: email}}", f"city.config: {IN_META}"),
+        (CITY, f"{CITY[:-1]}, pii: email", f"city: {IN_META}"),
+        (CITY, f"{CITY[:-1]}, confg: {{meta: {{pii: email}}}}", "unknown key `confg`"),
+        (CITY, f"{CITY[:-1]}, config: {{mata: {{pii: email}}}}", "unknown key `mata`"),
+        (CITY, f"{CITY[:-1]}, minimum: 1, required: true", "`required` belongs under"),
+        (CITY, f"{CITY[:-1]}, 7: true", "unknown key `7`"),
+        (
+            "      - name: orders\n",
+            "      - name: orders\n        key: [receipt_number]\n",
+            "orders: `key` belongs under `config: meta:`",
+        ),
+        (
+            "        config:\n          meta:\n",
+            "        config:\n          quarantine_limit_pct: 1\n          meta:\n",
+            "orders.config: `quarantine_limit_pct` belongs under `config: meta:`",
+        ),
+        (
+            "      - name: orders\n",
+            "      - name: orders\n        freshness: {}\n",
+            "`freshness` belongs under `config:`",
+        ),
+        (
+            "  - name: shop\n",
+            "  - name: shop\n    config: {meta: {connector: files}}\n",
+            "`connector` belongs under `config: meta:` of a table",
+        ),
+        ("sources:\n", "7: x\nsources:\n  - 7\n", "sources.0"),
+    ],
+)
+def test_no_rule_is_overlooked(
+    tmp_path: Path, found: str, instead: str, words: str
+) -> None:
+    test_a_fault_is_named(tmp_path, "sources.yml", found, instead, words)
+
+
+def test_what_only_dbt_reads_may_stand_there(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(CORNER_SHOP, tmp_path / "shop"))
+    path = folder / "sources.yml"
+    extra = "tags: [pii], data_tests: [unique], config: {tags: [a], meta: {}}"
+    path.write_text(path.read_text().replace(CITY, f"{CITY[:-1]}, {extra}", 1))
+    assert load_company(folder) == load_company(CORNER_SHOP).model_copy(
+        update={"folder": folder}
+    )
+
+
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"company\.yml: not found"):
         load_company(tmp_path / "nobody")

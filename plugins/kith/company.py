@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from zoneinfo import ZoneInfo
 
 import yaml
@@ -354,32 +354,68 @@ class SourceTable(_Strict):
 
 
 class _DbtNode(BaseModel):
-    """A node of dbt's source format; dbt checks the keys that Kith does not read."""
+    """A node of dbt's source format, with those of dbt's keys that it may have.
+
+    Any other key is refused: dbt does no more than warn in its log, and under a
+    misspelt `config` or `meta` even `pii` would count for nothing.
+    """
+
+    dbt_keys: ClassVar[set[str]]
 
     @model_validator(mode="before")
     @classmethod
-    def _meta_under_config(cls, node: Any) -> Any:
-        if isinstance(node, dict) and "meta" in node:
-            raise ValueError("`meta` belongs under `config:`, where Kith reads it")
+    def _knows_all_keys(cls, node: Any) -> Any:
+        if not isinstance(node, dict):
+            return node
+        faults = []
+        for key in [key for key in node if key not in cls.dbt_keys]:
+            if key in _RULE_NAMES:
+                faults.append(f"`{key}` belongs under `config: meta:`")
+            elif key in ("meta", "freshness"):
+                faults.append(f"`{key}` belongs under `config:`, where Kith reads it")
+            else:
+                known = ", ".join(sorted(cls.dbt_keys))
+                faults.append(f"unknown key `{key}`; expected one of {known}")
+        if faults:
+            raise ValueError("; ".join(faults))
         return node
 
 
-class _ColumnConfig(BaseModel):
+_RULE_NAMES = {*TableRules.model_fields, *ColumnRules.model_fields}
+_DBT_CONFIG = {"enabled", "event_time", "loaded_at_field", "loaded_at_query"}
+
+
+class _ColumnConfig(_DbtNode):
+    dbt_keys = {"meta", "tags"}
+
     meta: ColumnRules = ColumnRules()
 
 
 class _ColumnNode(_DbtNode):
+    dbt_keys = {
+        *("name", "data_type", "description", "config", "docs", "tags", "quote"),
+        *("constraints", "data_tests", "tests", "granularity"),
+    }
+
     name: str
     data_type: str
     config: _ColumnConfig = _ColumnConfig()
 
 
-class _TableConfig(BaseModel):
+class _TableConfig(_DbtNode):
+    dbt_keys = {"meta", "tags", "freshness", *_DBT_CONFIG}
+
     meta: TableRules
     freshness: Freshness | None = None
 
 
 class _TableNode(_DbtNode):
+    dbt_keys = {
+        *("name", "description", "config", "columns", "docs", "tags", "identifier"),
+        *("quoting", "loader", "external", "loaded_at_field", "loaded_at_query"),
+        *("data_tests", "tests"),
+    }
+
     name: Name
     config: _TableConfig
     columns: list[_ColumnNode]
@@ -403,7 +439,26 @@ class _TableNode(_DbtNode):
         return self
 
 
+class _SourceConfig(_DbtNode):
+    dbt_keys = {"meta", "tags", *_DBT_CONFIG}
+
+    meta: dict[str, Any] = {}
+
+    @field_validator("meta")
+    @classmethod
+    def _has_no_rules(cls, meta: dict[str, Any]) -> dict[str, Any]:
+        if rules := sorted(_RULE_NAMES & meta.keys()):
+            raise ValueError(f"`{rules[0]}` belongs under `config: meta:` of a table")
+        return meta
+
+
 class _SourceNode(_DbtNode):
+    dbt_keys = {
+        *("name", "description", "config", "tables", "tags", "database", "schema"),
+        *("quoting", "loader", "loaded_at_field", "loaded_at_query"),
+    }
+
+    config: _SourceConfig = _SourceConfig()
     name: Name
     tables: list[_TableNode]
 
@@ -499,7 +554,8 @@ def _explain(path: Path, content: Any, error: ValidationError) -> ConfigurationE
         shown = (
             f" (found {found!r})" if isinstance(found, str | int | float | bool) else ""
         )
-        faults.append(f"{'.'.join(place)}: {fault['msg']}{shown}")
+        message = fault["msg"].removeprefix("Value error, ")
+        faults.append(f"{'.'.join(place)}: {message}{shown}")
     return ConfigurationError(f"{path}: " + "; ".join(faults))
 
 
@@ -512,7 +568,7 @@ def feed_names() -> list[str]:
 def _source_tables(path: Path) -> list[SourceTable]:
     content = _read_yaml(path)
     try:
-        declared = _SourcesFile(**content)
+        declared = _SourcesFile.model_validate(content)
         tables = [
             SourceTable(
                 source=source.name,
@@ -546,7 +602,7 @@ def load_company(folder: Path) -> Company:
     path = folder / "company.yml"
     content = _read_yaml(path)
     try:
-        declared = _CompanyFile(**content)
+        declared = _CompanyFile.model_validate(content)
     except ValidationError as error:
         raise _explain(path, content, error) from None
     for feed, models in declared.feeds.items():
