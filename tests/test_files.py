@@ -178,6 +178,33 @@ def test_a_truncated_file_is_refused(kind: str, packing: str, tmp_path: Path) ->
         fetched(tmp_path)
 
 
+@pytest.mark.parametrize("packing", [".gz", ".zst", ".bz2", ".xz"])
+def test_a_file_packed_in_several_streams_is_read_whole_or_not_at_all(
+    packing: str, tmp_path: Path
+) -> None:
+    company(tmp_path, "data/sales.*")
+    path = tmp_path / f"data/sales.csv{packing}"
+    first, second = (
+        PACKINGS[packing]("\n".join([*lines, ""]).encode())
+        for lines in ([HEADER, *sales(40)], sales(60)[40:])
+    )
+    path.write_bytes(first + second)
+    assert fetched(tmp_path)[0].rows == 60
+    damages = [b"\xff" + second[1:], second[:-3], second[: len(second) // 2], b"junk"]
+    for damaged in damages:
+        path.write_bytes(first + damaged)
+        with pytest.raises(DeliveryError, match="cannot be read, .*again"):
+            fetched(tmp_path)
+
+
+@pytest.mark.parametrize("packing", [".bz2", ".xz"])
+def test_packed_files_may_be_padded(packing: str, tmp_path: Path) -> None:
+    company(tmp_path, "data/sales.*")
+    content = PACKINGS[packing](CONTENT.encode()) + bytes(512)
+    (tmp_path / f"data/sales.csv{packing}").write_bytes(content)
+    assert fetched(tmp_path)[0].rows == 40
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [

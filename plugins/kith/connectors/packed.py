@@ -7,7 +7,6 @@ text it reads with all threads.
 
 import bz2
 import lzma
-import shutil
 import tempfile
 import zipfile
 import zlib
@@ -23,21 +22,52 @@ _IS_ENCRYPTED = 1
 _CHUNK_BYTES = 1 << 20
 
 
-def _open_by_arrow(compression: str) -> Callable[[Path], Any]:
-    def open_packed(path: Path) -> Any:
+def _chunks(content: IO[bytes]) -> Iterator[bytes]:
+    return iter(lambda: content.read(_CHUNK_BYTES), b"")
+
+
+def _by_arrow(compression: str) -> Callable[[Path], Iterator[bytes]]:
+    def unpacked(path: Path) -> Iterator[bytes]:
         # Imported here, since it takes as long as a small delivery.
         import pyarrow as pa
 
-        return pa.input_stream(str(path), compression=compression)
+        with pa.input_stream(str(path), compression=compression) as content:
+            yield from _chunks(content)
 
-    return open_packed
+    return unpacked
 
 
-_OPENERS: dict[str, Callable[[Path], Any]] = {
-    ".gz": _open_by_arrow("gzip"),
-    ".zst": _open_by_arrow("zstd"),
-    ".bz2": bz2.open,
-    ".xz": lzma.open,
+def _stream_by_stream(start: Callable[[], Any]) -> Callable[[Path], Iterator[bytes]]:
+    """Of streams one behind the other each must be whole.
+
+    What `bz2.open` and `lzma.open` give ends without a word before a damaged one.
+    """
+
+    def unpacked(path: Path) -> Iterator[bytes]:
+        stream = start()
+        with path.open("rb") as packed:
+            for chunk in _chunks(packed):
+                while chunk:
+                    if stream.eof:
+                        chunk = chunk.lstrip(b"\0")  # A file may be padded with them.
+                        if not chunk:
+                            break
+                        stream = start()
+                    yield stream.decompress(chunk, _CHUNK_BYTES)
+                    while not (stream.eof or stream.needs_input):
+                        yield stream.decompress(b"", _CHUNK_BYTES)
+                    chunk = stream.unused_data
+        if not stream.eof:
+            raise EOFError("the packed file ends before its content does")
+
+    return unpacked
+
+
+_UNPACKERS: dict[str, Callable[[Path], Iterator[bytes]]] = {
+    ".gz": _by_arrow("gzip"),
+    ".zst": _by_arrow("zstd"),
+    ".bz2": _stream_by_stream(bz2.BZ2Decompressor),
+    ".xz": _stream_by_stream(lzma.LZMADecompressor),
 }
 
 
@@ -78,9 +108,8 @@ def unpack(part: Part, workspace: Path) -> Iterator[Part]:
         for member in _members(part, workspace):
             yield from unpack(member, workspace)
         part.discard()
-    elif part.suffix in _OPENERS:
-        with _OPENERS[part.suffix](part.path) as content:
-            path = _copy(content, workspace)
+    elif part.suffix in _UNPACKERS:
+        path = _copy(_UNPACKERS[part.suffix](part.path), workspace)
         part.discard()
         name = part.name[: -len(part.suffix)]
         yield from unpack(replace(part, name=name, path=path, is_ours=True), workspace)
@@ -109,7 +138,7 @@ def _members(part: Part, workspace: Path) -> Iterator[Part]:
                     f"{origin}: is protected by a password; have it delivered without"
                 )
             with archive.open(member) as content:
-                path = _copy(content, workspace)
+                path = _copy(_chunks(content), workspace)
             yield Part(
                 origin if len(members) > 1 else part.origin,
                 PurePosixPath(member.filename).name,
@@ -118,12 +147,12 @@ def _members(part: Part, workspace: Path) -> Iterator[Part]:
             )
 
 
-def _copy(content: IO[bytes], workspace: Path) -> Path:
+def _copy(content: Iterator[bytes], workspace: Path) -> Path:
     with (
         _damage_told(),
         tempfile.NamedTemporaryFile(dir=workspace, delete=False) as copy,
     ):
-        shutil.copyfileobj(content, copy, _CHUNK_BYTES)
+        copy.writelines(content)
     return Path(copy.name)
 
 
