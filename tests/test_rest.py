@@ -532,6 +532,45 @@ def test_secrets_go_to_no_other_host(way: str, read: Read) -> None:
         assert foreign.asked == []
 
 
+@pytest.mark.parametrize("way", ["link", "redirect"])
+def test_no_login_in_an_address_is_told(way: str, read: Read) -> None:
+    with serving(ROWS, paging="next_link") as service:
+        port = service.address.rpartition(":")[2]
+        target = f"http://user:S3CRET@localhost:{port}/rows?token=S3CRET"
+        service.plan = [
+            web_service.send({"data": {"items": []}, "next": target})
+            if way == "link"
+            else web_service.send({}, 302, Location=target)
+        ]
+        address = f"http://me:S3CRET@127.0.0.1:{port}/api"
+        known = where(service, extra={"base_url": address})
+        shown = (
+            rf"'api': rows: .* leads to http://localhost:{port}, away from its address "
+            rf"http://127\.0\.0\.1:{port};"
+        )
+        with pytest.raises(DeliveryError, match=shown) as raised:
+            read(service, {"path": "rows?k=S3CRET"}, PAGING["next_link"], known)
+    assert "S3CRET" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "path", ["rows?token=S3CRET", "http://me:S3CRET@127.0.0.1:{port}/api/rows"]
+)
+def test_no_secret_of_a_path_is_told(path: str, service: Service, read: Read) -> None:
+    port = service.address.rpartition(":")[2]
+    endpoint = {"path": path.format(port=port)}
+    fetched, rows = read(service, endpoint)
+    assert ids(rows) == ALL
+    assert "S3CRET" not in fetched.origin
+    service.plan = [web_service.status(404)]
+    with pytest.raises(ConfigurationError, match="404; check") as refused:
+        read(service, endpoint)
+    known = where(service, host="http://me:S3CRET@127.0.0.1", port=1)
+    with pytest.raises(TransientError, match=r"from 127\.0\.0\.1 in") as unreached:
+        read(service, {"path": "rows?token=S3CRET"}, known=known)
+    assert "S3CRET" not in f"{refused.value} {unreached.value}"
+
+
 def test_the_pace_is_kept(
     service: Service, read: Read, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,12 +8,13 @@ without a cursor come only where the service gives them for the days asked for.
 
 import datetime as dt
 import hashlib
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import pyarrow as pa
 import requests
@@ -86,15 +87,16 @@ def fetch(request: Request) -> list[Fetched]:
     if endpoint is None:  # company.py sees to it
         raise AssertionError
     known = request.find_connection(rules.connection or "")
-    where = f"{request.table.full_name}: connection '{known.id}': {endpoint.path}"
+    path_shown = _without_secrets(endpoint.path)
+    where = f"{request.table.full_name}: connection '{known.id}': {path_shown}"
     service = _Service(request, endpoint, known, where)
     for attempt in range(_PULLS):
         if attempt:
             time.sleep(_BACKOFF_SECONDS)
         try:
-            with _explained(where, known):
+            with _explained(where, service.host):
                 path = land(request, _ROWS, service.batches)
-            fetched = _unfolded(request, where, f"{known.id}/{endpoint.path}", path)
+            fetched = _unfolded(request, where, f"{known.id}/{path_shown}", path)
             service.check_complete(fetched)
         except _Disagreement as disagreement:
             reason = disagreement
@@ -131,6 +133,7 @@ class _Service:
             ) from None
         self._reported: int | None = None
         self._distinct = 0
+        self.host = urlsplit(self._address).hostname
         self._page: list[str] = []
         self._earlier: set[bytes] = set()
         self._doubted: set[str | None] = set()
@@ -436,10 +439,9 @@ class _Adapter(HTTPAdapter):
             == (self._address.scheme, self._address.port)
         ):
             raise DeliveryError(
-                f"{self._where}: the service leads to {target.scheme}://"
-                f"{target.netloc}, away from its address {self._address.scheme}://"
-                f"{self._address.netloc}; if that is meant, give it a connection of "
-                "its own"
+                f"{self._where}: the service leads to {_host_and_port(target)}, away "
+                f"from its address {_host_and_port(self._address)}; if that is meant, "
+                "give it a connection of its own"
             )
         time.sleep(max(0.0, self._next_at - time.monotonic()))
         self._next_at = time.monotonic() + self._pause
@@ -469,6 +471,16 @@ def _session(
     session.mount("http://", adapter)
     session.mount("https://", adapter)
     return session
+
+
+def _host_and_port(address: SplitResult) -> str:
+    # Before the host may stand login and password.
+    return f"{address.scheme}://{address.netloc.rpartition('@')[2]}"
+
+
+def _without_secrets(path: str) -> str:
+    """A path without its query, and without the login that a whole address may hold."""
+    return re.sub("//[^/]*@", "//", path.split("?")[0])
 
 
 def _url_asked(response: requests.Response) -> str | None:
@@ -528,7 +540,7 @@ def _unfolded(request: Request, where: str, origin: str, path: Any) -> Fetched:
     )
     return of_parquet(
         request,
-        origin.split("?")[0],
+        origin,
         unfolded,
         has_schema=False,
         rejects=rejects,
@@ -537,7 +549,7 @@ def _unfolded(request: Request, where: str, origin: str, path: Any) -> Fetched:
 
 
 @contextmanager
-def _explained(where: str, known: Connection) -> Iterator[None]:
+def _explained(where: str, host: str | None) -> Iterator[None]:
     """Turn the failures of a service into ours; its answers are never quoted."""
     try:
         yield
@@ -583,7 +595,7 @@ def _explained(where: str, known: Connection) -> Iterator[None]:
         requests.exceptions.ContentDecodingError,
     ) as error:
         raise TransientError(
-            f"{where}: no whole answer from {known.host or 'the service'} in "
+            f"{where}: no whole answer from {host or 'the service'} in "
             f"{_ATTEMPTS} attempts ({type(error).__name__}); try again later, or look "
             "after the service"
         ) from None
