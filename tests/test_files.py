@@ -12,9 +12,10 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from kith.connectors import Fetched, Request, files
+from kith import pull
+from kith.connectors import Fetched, Request, files, text_files
 from kith.database import connect
-from kith.errors import ConfigurationError, DeliveryError
+from kith.errors import ConfigurationError, DeliveryError, TransientError
 from tests.conftest import new_run
 from tests.one_table import (
     COLUMNS,
@@ -193,7 +194,7 @@ def test_a_file_packed_in_several_streams_is_read_whole_or_not_at_all(
     damages = [b"\xff" + second[1:], second[:-3], second[: len(second) // 2], b"junk"]
     for damaged in damages:
         path.write_bytes(first + damaged)
-        with pytest.raises(DeliveryError, match="cannot be read, .*again"):
+        with pytest.raises(DeliveryError, match=r"cannot be read, .*again"):
             fetched(tmp_path)
 
 
@@ -290,6 +291,60 @@ def test_rows_of_a_large_file_keep_order_and_numbers(tmp_path: Path) -> None:
     ).fetchall()
     assert wrong == (0,)
     assert delivery.rows == 150_000 - 3
+
+
+# --- files that change while they are read --------------------------------------------
+
+
+@pytest.mark.parametrize("cursor", ["sold_at", None])
+@pytest.mark.parametrize("stage", ["share", "_store"])
+def test_a_parquet_file_replaced_while_it_is_pulled_is_refused(
+    stage: str, cursor: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = company(tmp_path, "data/*.parquet", cursor=cursor) / "data/sales.parquet"
+
+    def replace(count: int) -> None:
+        other = tmp_path / "other.csv"
+        other.write_text("\n".join([HEADER, *sales(count)]))
+        duckdb.sql(f"copy (from '{other}') to '{other}.parquet' (format parquet)")
+        Path(f"{other}.parquet").rename(path)
+
+    original = getattr(pull, stage)
+
+    def while_it_is_replaced(*given: Any) -> Any:
+        replace(25)
+        return original(*given)
+
+    replace(10)
+    run = run_door(tmp_path)
+    assert report(run)["admitted"] == 10
+    monkeypatch.setattr(pull, stage, while_it_is_replaced)
+    with pytest.raises(TransientError, match=r"sales.parquet: the file was changed"):
+        run_door(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["sales.jsonl", "sales.jsonl.gz"])
+@pytest.mark.parametrize("change", ["grown", "gone", "damaged"])
+def test_a_text_file_changed_while_it_is_read_is_refused(
+    change: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = company(tmp_path, f"data/{name}") / "data" / name
+    line = b'{"sale_id": "A"}\n'
+    path.write_bytes(gzip.compress(line) if name.endswith(".gz") else line)
+    original = text_files.check_distinct
+
+    def while_it_changes(*given: Any) -> None:
+        if change == "gone":
+            path.unlink()
+        else:
+            path.write_bytes(path.read_bytes() + line)
+        if change == "damaged":
+            raise OSError
+        original(*given)
+
+    monkeypatch.setattr(text_files, "check_distinct", while_it_changes)
+    with pytest.raises(TransientError, match=rf"{name}: the file was changed while"):
+        fetched(tmp_path)
 
 
 # --- days -----------------------------------------------------------------------------

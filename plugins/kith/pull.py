@@ -17,7 +17,14 @@ from pydantic import BaseModel
 
 from kith.company import SourceTable
 from kith.connections import Connection, environment_connection
-from kith.connectors import ROW_NUMBER, Fetched, Request, is_personal, reading
+from kith.connectors import (
+    ROW_NUMBER,
+    Fetched,
+    Request,
+    check_unchanged,
+    is_personal,
+    reading,
+)
 from kith.database import (
     PARQUET,
     connect,
@@ -276,21 +283,24 @@ def _store(
             shutil.copyfile(delivery.path, target)
         else:
             delivery.path.rename(target)
-        return
-    replaced = ", ".join(f"{sql} as {quote(name)}" for name, sql in hashed.items())
-    columns = "* exclude (file_row_number)"
-    columns += f" replace ({replaced})" if hashed else ""
-    if not _is_numbered(connection, delivery.path):
-        columns += f", file_row_number + 1 as {ROW_NUMBER}"
-    connection.execute(
-        f"""
-        copy (
-            select {columns}
-            from {parquet_sql(delivery.path, file_row_number="true")}
-            where {condition or "true"}
-        ) to {literal(str(target))} ({PARQUET})
-        """
-    )
+    else:
+        replaced = ", ".join(f"{sql} as {quote(name)}" for name, sql in hashed.items())
+        columns = "* exclude (file_row_number)"
+        columns += f" replace ({replaced})" if hashed else ""
+        if not _is_numbered(connection, delivery.path):
+            columns += f", file_row_number + 1 as {ROW_NUMBER}"
+        connection.execute(
+            f"""
+            copy (
+                select {columns}
+                from {parquet_sql(delivery.path, file_row_number="true")}
+                where {condition or "true"}
+            ) to {literal(str(target))} ({PARQUET})
+            """
+        )
+    if delivery.state is not None:
+        where = f"{table.full_name}: {delivery.origin}"
+        check_unchanged(where, delivery.path, delivery.state)
 
 
 def _is_numbered(connection: duckdb.DuckDBPyConnection, path: Path) -> bool:

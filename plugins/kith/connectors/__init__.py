@@ -15,7 +15,7 @@ import duckdb
 
 from kith.company import SourceTable
 from kith.connections import Connection
-from kith.errors import DeliveryError
+from kith.errors import DeliveryError, TransientError
 from kith.runs import Interval
 
 ROW_NUMBER = "_kith_row"
@@ -58,6 +58,7 @@ class Fetched:
         path: Parquet file of all rows. Where a column `_kith_row` counts the rows of
             the origin from 1, it is followed; otherwise the order of the file is.
         is_original: `path` is the source's own file: to be copied, never moved.
+        state: What `state_of` told of that file before it was read.
         rows: Number of rows in `path`.
         columns: Name and DuckDB type of each column, without Kith's own.
         has_schema: False where columns are known only by the rows that fill them.
@@ -81,6 +82,7 @@ class Fetched:
     reject_count: int = 0
     arrival_day: dt.date | None = None
     rows_in_past: int | None = None
+    state: tuple[int, ...] | None = None
 
 
 def is_personal(table: SourceTable) -> bool:
@@ -105,6 +107,24 @@ def reading(where: str, table: SourceTable) -> Iterator[None]:
             f"{where}: cannot be read, it seems truncated or damaged "
             f"({' '.join(shown.split())[:300]}); have it delivered again"
         ) from (None if is_personal(table) else error)
+
+
+def state_of(path: Path) -> tuple[int, ...]:
+    """What tells one state of a file from the next; of no file nothing."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return ()
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def check_unchanged(where: str, path: Path, state: tuple[int, ...]) -> None:
+    """Raise TransientError where a file is no longer what it was."""
+    if state_of(path) != state:
+        raise TransientError(
+            f"{where}: the file was changed while it was read; pull again when its "
+            "delivery is over"
+        ) from None
 
 
 def check_distinct(where: str, names: Iterable[str]) -> None:

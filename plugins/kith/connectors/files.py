@@ -14,11 +14,20 @@ encoding; of a workbook: sheet.
 
 import codecs
 import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from kith.company import SourceTable
-from kith.connectors import ROW_NUMBER, Fetched, Request, reading
+from kith.connectors import (
+    ROW_NUMBER,
+    Fetched,
+    Request,
+    check_unchanged,
+    reading,
+    state_of,
+)
 from kith.connectors.packed import Part, unpack
 from kith.connectors.places import find_places
 from kith.connectors.text_files import (
@@ -46,15 +55,29 @@ def fetch(request: Request) -> list[Fetched]:
     numbers = itertools.count(1)
     fetched = []
     for place in find_places(request):
+        where = f"{request.table.full_name}: {place.origin}"
         path = place.bring()
         is_ours = path.is_relative_to(request.workspace)
         part = Part(place.origin, path.name, path, is_ours)
-        with reading(f"{request.table.full_name}: {place.origin}", request.table):
+        with _unchanged(where, part) as state, reading(where, request.table):
             for each in unpack(part, request.workspace):
                 target = request.workspace / f"{next(numbers):04}.parquet"
-                read = _read(request, each, target)
-                fetched.append(replace(read, arrival_day=place.arrival_day))
+                read = replace(
+                    _read(request, each, target), arrival_day=place.arrival_day
+                )
+                fetched.append(replace(read, state=state) if read.is_original else read)
     return fetched or [_nothing(request)]
+
+
+@contextmanager
+def _unchanged(where: str, part: Part) -> Iterator[tuple[int, ...]]:
+    """Raise TransientError where somebody else changes a file that is read."""
+    state = state_of(part.path)
+    try:
+        yield state
+    finally:
+        if not part.is_ours:
+            check_unchanged(where, part.path, state)
 
 
 def _check_options(table: SourceTable) -> None:
