@@ -1,10 +1,11 @@
 """Connector `sql`: tables and views of any database that SQLAlchemy knows.
 
 A table with a cursor gives the rows of the window, those without a cursor and those
-later than the clock; where the database keeps the cursor as text, all rows come and
-pull chooses. One read-only transaction sees columns, count and rows in one state.
-Types stay the database's own; what Arrow does not have (JSON, arrays, UUID, enum,
-numbers without a precision …) comes as the text that the database makes of it.
+later than the clock or earlier than any calendar; where the database keeps the cursor
+as text, all rows come and pull chooses. One read-only transaction sees columns, count
+and rows in one state. Types stay the database's own; what Arrow does not have (JSON,
+arrays, UUID, enum, numbers without a precision …) comes as the text that the database
+makes of it.
 """
 
 import datetime as dt
@@ -53,6 +54,8 @@ _REFUSED = re.compile(
     r"|invalid connection option",
     re.IGNORECASE,
 )
+# Later than all times that are too early to be read (-infinity, 24-07-01).
+_IN_THE_CALENDAR = dt.datetime(1001, 1, 1, tzinfo=dt.UTC)
 _REJECTS = pa.schema(
     {"row_number": pa.int64(), "error": pa.string(), "text": pa.string()}
 )
@@ -347,6 +350,7 @@ class _Window:
             self.cursor.is_(None),
             # No interval would ever take these: each shows them to admission.
             self.cursor >= now,
+            self.cursor < self._bound(_IN_THE_CALENDAR),
         )
 
     def within(self, days: Interval) -> sa.ColumnElement[bool]:
