@@ -15,7 +15,7 @@ from kith.company import RESERVED_FOLDERS, RESERVED_SCHEMAS, load_company
 from kith.database import connect
 from kith.errors import ConfigurationError
 from kith.scaffold.deliveries import read_folder
-from kith.scaffold.feeds import Staging, day_in, likely_feed, map_feeds
+from kith.scaffold.feeds import Staging, day_in, is_flow, map_feeds
 from kith.scaffold.tables import (
     TableGuess,
     day_of,
@@ -25,7 +25,6 @@ from kith.scaffold.tables import (
     possible_cursors,
     profile,
 )
-from kith.scaffold.vocabulary import FLOWS
 from kith.scaffold.writing import doubts_in, write_folder
 
 
@@ -57,12 +56,15 @@ def scaffold(name: str, files: Path, folder: Path) -> Scaffolded:
                 raise ConfigurationError(
                     f"FILES={files}: no file can be read as a table: {reasons}"
                 )
-            tables = [profile(connection, each) for each in deliveries]
-            guess_references(connection, tables, source)
+            tables = [
+                profile(connection, each, number)
+                for number, each in enumerate(deliveries)
+            ]
+            guess_references(tables, source)
             for table in tables:
-                guess_cursor(table, likely_feed(table) in FLOWS)
-                guess_dated_path(connection, table)
-            stagings = map_feeds(connection, tables)
+                guess_cursor(table, is_flow(table))
+                guess_dated_path(table)
+            stagings = map_feeds(tables)
         built = workspace / "company"
         company = {
             "name": name,
@@ -80,8 +82,9 @@ def scaffold(name: str, files: Path, folder: Path) -> Scaffolded:
             "first_day": why,
             "last_day": "the last day of the files; take it out if deliveries go on",
         }
+        listed = {key: [doubt] for key, doubt in doubts.items()}
         write_folder(
-            built, source, files, tables, stagings, {**company, **days}, doubts
+            built, source, files, tables, stagings, {**company, **days}, listed
         )
         load_company(built)
         shutil.copytree(built, folder)

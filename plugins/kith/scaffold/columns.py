@@ -11,14 +11,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import duckdb
 import phonenumbers
+from duckdb import DuckDBPyRelation
 
 from kith.casts import Reading, is_number, is_time, read_column
 from kith.company import Column, ColumnRules
-from kith.database import fetch_row, literal, quote
+from kith.database import literal, quote
 from kith.scaffold.deliveries import Delivery
-from kith.scaffold.vocabulary import NOT_PII, PII, WORDS, words_of
+from kith.scaffold.vocabulary import PII, WORDS, words_of
 
 _SAMPLE = 500
 # So many values of a column may go to quarantine rather than make it text.
@@ -54,18 +54,17 @@ _TIMES = (
     *("", " %H:%M:%S", " %H:%M", " %I:%M:%S %p", " %I:%M %p", " %H:%M:%S.%f"),
     *("T%H:%M:%S", "T%H:%M", " %H:%M:%S %z", " %H:%M:%S%z"),
 )
-_DATE_LIKE = re.compile(r"(?=.*\d)[\w ,./:+-]{6,35}")
-_ISO = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:.*)?")
-_OFFSET = re.compile(r"(Z|[+-]\d\d:?\d\d)$")
+_DATE_LIKE = r"(?=.*\d)[\w ,./:+-]{6,35}"
+_ISO = r"\d{4}-\d\d-\d\d([ T]\d\d:.*)?"
 
 
 @dataclass
 class ColumnGuess:
     """A column as it will be declared.
 
-    `rules` are those of `meta`; `given` counts its values, `sample` the rows of some of
-    them; `distinct` counts the different ones; `low` and `high` bound a number, a date
-    or a timestamp.
+    `rules` are those of `meta`; `given` counts its values, `distinct` the different
+    ones, `sample` the rows of some of them; `low` and `high` bound a number, a date or
+    a timestamp.
     """
 
     name: str
@@ -97,7 +96,14 @@ class ColumnGuess:
     @property
     def is_id(self) -> bool:
         """Whether its name is that of a key or a number that names something."""
-        return bool(WORDS["id"] & {self.words[-1], self.name})
+        last = self.words[-1]
+        return bool(WORDS["id"] & {last, self.name}) or (
+            last not in WORDS["no_id"] and bool(re.search("[a-z](id|num|nbr)$", last))
+        )
+
+    def has_word(self, *kinds: str) -> bool:
+        """Whether its name holds a word of these kinds."""
+        return any(WORDS[kind] & set(self.words) for kind in kinds)
 
     def declared(self) -> Column:
         """As `load_company` will read it."""
@@ -107,82 +113,72 @@ class ColumnGuess:
 
     def reading(
         self,
-        raw_types: dict[str, str],
-        data_type: str | None = None,
+        delivery: Delivery,
+        data_type: str = "",
         rules: dict[str, Any] | None = None,
     ) -> Reading:
         """How admission reads it, as it is guessed so far or as given."""
         rules = {**self.rules, **(rules or {})}
         # Plain, since nothing of it is kept: a hash would not show that it is a key.
         rules.pop("pii", None)
-        rules.pop("references", None)
-        data_type = data_type or self.data_type
-        column = Column(name=self.name, data_type=data_type, rules=ColumnRules(**rules))
-        reading = read_column(column, raw_types, data_type.upper())
-        assert reading, f"{self.name} is delivered"  # noqa: S101
+        kind = data_type or self.data_type
+        column = Column(name=self.name, data_type=kind, rules=ColumnRules(**rules))
+        reading = read_column(column, delivery.raw_types, kind.upper())
+        if reading is None:
+            raise KeyError(self.name)
         return reading
 
 
-def guess_columns(
-    connection: duckdb.DuckDBPyConnection, delivery: Delivery
-) -> list[ColumnGuess]:
+def guess_columns(delivery: Delivery) -> list[ColumnGuess]:
     """Guess type, rules and identifiers of people of each column of a table."""
-    columns = []
-    for name, delivered in delivery.columns.items():
-        column = ColumnGuess(name, delivered)
-        aliases = [one for one in delivered if one.lower() != name]
+    columns = [ColumnGuess(name, names) for name, names in delivery.columns.items()]
+    for column in columns:
+        aliases = [name for name in column.delivered if name.lower() != column.name]
         if aliases:
             column.rules["aliases"] = aliases
-        _take_sample(connection, delivery, column)
-        columns.append(column)
-    for column in columns:
+        _take_sample(delivery, column)
         if not column.given:
             column.doubts.append("holds no value at all; correct its data_type")
             continue
         others = {word for one in columns if one is not column for word in one.words}
         _guess_pii(column, others)
-        raw_types = {delivery.raw_types[one] for one in column.delivered}
-        if "pii" in column.rules:
-            continue
-        if raw_types == {"VARCHAR"}:
-            _guess_type(connection, delivery, column)
+        raw_types = {delivery.raw_types[name] for name in column.delivered}
+        if "pii" not in column.rules and raw_types == {"VARCHAR"}:
+            _guess_type(delivery, column)
             _guess_accepted_values(column)
-        elif len(raw_types) == 1:
-            _take_own_type(connection, delivery, column, *raw_types)
+        elif "pii" not in column.rules and len(raw_types) == 1:
+            _take_own_type(delivery, column, *raw_types)
     return columns
 
 
-def aggregates(
-    connection: duckdb.DuckDBPyConnection, relation: str, expressions: Iterable[str]
-) -> list[Any]:
+def aggregates(rows: DuckDBPyRelation, expressions: Iterable[str]) -> list[Any]:
     """The values of many aggregates over a relation."""
     values: list[Any] = []
     remaining = iter(expressions)
     # In slices: a statement of a thousand takes longer to plan than to run.
     while part := list(itertools.islice(remaining, 60)):
-        values += fetch_row(connection, f"select {', '.join(part)} from {relation}")
+        values += rows.aggregate(", ".join(part)).fetchall()[0]
     return values
 
 
-def _take_sample(
-    connection: duckdb.DuckDBPyConnection, delivery: Delivery, column: ColumnGuess
-) -> None:
+def _take_sample(delivery: Delivery, column: ColumnGuess) -> None:
     """Count its values; keep some from all over the table, in a fixed order."""
-    given = column.reading(delivery.raw_types).given
+    given = column.reading(delivery).given
     tokens = ", ".join(map(literal, _NULL_TOKENS))
-    rows = connection.execute(
+    values = delivery.delivered.query(
+        "delivered",
         f"""
-        select text, n, count(*) over (), sum(n) over ()
+        select text, n, count(*) over (), cast(sum(n) over () as bigint)
         from (
             select trim(cast({given} as varchar)) as text, count(*) as n
-            from {delivery.view} where {given} is not null group by 1
+            from delivered where {given} is not null group by all
         )
         order by text not in ({tokens}), hash(text), text limit {_SAMPLE}
-        """
+        """,
     ).fetchall()
-    column.sample = {text: n for text, n, _, _ in rows}
-    if rows:
-        column.distinct, column.given = rows[0][2], int(rows[0][3])
+    column.sample = {text: count for text, count, _, _ in values}
+    if values:
+        column.distinct, column.given = values[0][2:]
 
 
 # --- identifiers of people ------------------------------------------------------------
@@ -191,6 +187,10 @@ def _take_sample(
 def _guess_pii(column: ColumnGuess, other_words: set[str]) -> None:
     """Declare an identifier of a person; what seems to be one is taken for one."""
     words = {*column.words, "".join(column.words), column.name}
+
+    def share(shape: re.Pattern[str]) -> float:
+        return sum(map(bool, map(shape.fullmatch, column.sample))) / len(column.sample)
+
     by_name = [kind for kind, known in PII.items() if words & known]
     if words & {"name", "names"} and (
         words & (WORDS["people"] | {"first", "last"})
@@ -198,24 +198,20 @@ def _guess_pii(column: ColumnGuess, other_words: set[str]) -> None:
     ):
         by_name.append("handle")
     is_class = column.distinct <= 10 and column.given >= 50 * column.distinct
-    if is_class or words & NOT_PII:
-        by_name = []
-
-    def share(shape: re.Pattern[str]) -> float:
-        fitting = sum(bool(shape.fullmatch(value)) for value in column.sample)
-        return fitting / len(column.sample)
-
-    by_shape = None
-    if share(_EMAIL) >= 0.5:
-        by_shape = "email"
-    elif share(_MAC_OR_IP) >= 0.5 and "version" not in words:
-        by_shape = "device"
-    elif sum(map(_is_card_number, column.sample)) >= 0.8 * len(column.sample):
-        by_shape = "card"
-    elif share(_PHONE) >= 0.8 and not words & WORDS["time"]:
-        by_shape = "phone"
-    kind = by_shape or (by_name[0] if by_name else None)
-    if kind is None:
+    kind = (
+        by_name[0] if by_name and not is_class and not words & WORDS["no_pii"] else ""
+    )
+    why = "its name looks"
+    for by_shape, is_so in (
+        ("email", share(_EMAIL) >= 0.5),
+        ("device", share(_MAC_OR_IP) >= 0.5 and "version" not in words),
+        ("card", sum(map(_is_card, column.sample)) >= 0.8 * len(column.sample)),
+        ("phone", share(_PHONE) >= 0.8 and not words & WORDS["time"]),
+    ):
+        if is_so:
+            kind, why = by_shape, "its values look"
+            break
+    if not kind:
         return
     if kind == "email" and share(_EMAIL) < 0.99:
         kind = "handle"
@@ -227,53 +223,47 @@ def _guess_pii(column: ColumnGuess, other_words: set[str]) -> None:
         kind = _phone_kind(column)
     column.rules["pii"] = kind
     column.doubts.append(
-        f"its {'values look' if by_shape else 'name looks'} like an identifier of a "
-        "person, so that it is hashed before it is stored; take pii out if it names "
-        "nobody"
+        f"{why} like an identifier of a person, so that it is hashed before it is "
+        "stored; take pii out if it names nobody"
     )
 
 
-def _is_card_number(value: str) -> bool:
+def _is_card(value: str) -> bool:
     """Whether its last digit is the check digit of a card (ISO/IEC 7812)."""
     digits = re.sub(r"[ -]", "", value)
-    if not re.fullmatch(r"\d{13,19}", digits):
-        return False
     doubled = (
         sum(divmod(int(digit) * (1 + place % 2), 10))
         for place, digit in enumerate(reversed(digits))
     )
-    return sum(doubled) % 10 == 0
+    return bool(re.fullmatch(r"\d{13,19}", digits)) and sum(doubled) % 10 == 0
 
 
 def _phone_kind(column: ColumnGuess) -> str:
     """`phone`, with its region declared; `handle` where no region fits all numbers."""
-    sample = list(column.sample)[:100]
 
-    def is_valid(value: str, region: str | None) -> bool:
+    def are_valid(region: str | None) -> bool:
         try:
-            return phonenumbers.is_valid_number(phonenumbers.parse(value, region))
+            return all(
+                phonenumbers.is_valid_number(phonenumbers.parse(value, region))
+                for value in itertools.islice(column.sample, 100)
+            )
         except phonenumbers.NumberParseException:
             return False
 
-    if all(is_valid(value, None) for value in sample):
+    if are_valid(None):
         return "phone"
-    regions = sorted(
-        region
-        for region in phonenumbers.SUPPORTED_REGIONS
-        if all(is_valid(value, region) for value in sample)
-    )
-    if not regions:
+    smaller = sorted(phonenumbers.SUPPORTED_REGIONS - set(_LARGE_REGIONS))
+    best, *others = [*filter(are_valid, (*_LARGE_REGIONS, *smaller))] or [""]
+    if not best:
         column.doubts.append(
             "its numbers are valid in no single country, so that they are hashed as "
             "plain text; declare pii: phone and phone_region to have them normalised"
         )
         return "handle"
-    best = next((one for one in _LARGE_REGIONS if one in regions), regions[0])
     column.rules["phone_region"] = best
-    others = [region for region in regions if region != best][:5]
+    also = f"; as valid in {', '.join(others[:5])}" if others else ""
     column.doubts.append(
-        f"phone_region {best}: country of its numbers without a country code"
-        + (f"; as valid in {', '.join(others)}" if others else "")
+        f"phone_region {best}: country of its numbers without a country code{also}"
     )
     return "phone"
 
@@ -283,123 +273,105 @@ def _phone_kind(column: ColumnGuess) -> str:
 
 @dataclass(frozen=True)
 class _Candidate:
+    """A type, and the shape that at least half of the values have then."""
+
     data_type: str
     rules: dict[str, Any] = field(default_factory=dict)
+    shape: str = ".*"
 
 
 _NUMBERS = (
-    _Candidate("bigint"),
-    _Candidate("double"),
-    _Candidate("double", {"decimal": "."}),
-    _Candidate("double", {"decimal": ","}),
-    _Candidate("boolean"),
+    _Candidate("bigint", {}, r"[+-]?\d+"),
+    _Candidate("double", {}, r"[+-]?\d*\.?\d+([eE][+-]?\d+)?"),
+    _Candidate("double", {"decimal": "."}, r"[+-]?\d{1,3}([, '’]?\d{3})*(\.\d*)?"),
+    _Candidate("double", {"decimal": ","}, r"[+-]?\d{1,3}([. '’]?\d{3})*(,\d*)?"),
+    _Candidate("boolean", {}, r"(?i)true|false|yes|no|t|f|y|n"),
 )
 
 
-def _guess_type(
-    connection: duckdb.DuckDBPyConnection, delivery: Delivery, column: ColumnGuess
-) -> None:
+def _guess_type(delivery: Delivery, column: ColumnGuess) -> None:
     """Take the first type with which all rows can be read, else text."""
     tokens = [token for token in _NULL_TOKENS if token in column.sample]
     values = [value for value in column.sample if value not in tokens]
     if tokens:
         column.rules["null_values"] = tokens
-    candidates = list(_candidates(connection, column, values)) if values else []
-    text = column.reading(delivery.raw_types).given
+    candidates = list(_candidates(column, values)) if values else []
+    text = column.reading(delivery).given
     # Of 007 and of a card's twenty digits a number would lose some.
     is_code = f"regexp_matches({text}, '^[+-]?(0\\d|\\d{{19}})')"
-    readings = [
-        column.reading(delivery.raw_types, one.data_type, one.rules)
-        for one in candidates
-    ]
-    counts = aggregates(
-        connection,
-        delivery.view,
+    column.given, codes, *unread = aggregates(
+        delivery.delivered,
         [
             f"count({text})",
             f"count(*) filter (where {is_code})",
-            *(f"count({one.given}) - count({one.typed})" for one in readings),
+            *(
+                f"count({text}) - count({reading.typed})"
+                for one in candidates
+                for reading in [column.reading(delivery, one.data_type, one.rules)]
+            ),
         ],
     )
-    column.given, codes = counts[:2]
-    unfit = list(zip(counts[2:], candidates, strict=True))
-    if codes:
-        if any(one.data_type == "bigint" and not n for n, one in unfit):
+    unfit = list(zip(unread, candidates, strict=True))
+    if codes and unfit:
+        if unfit[0] == (0, _NUMBERS[0]):
             column.doubts.append(
                 "leading zeros, or more than 18 digits: kept as text, so that none is "
                 "lost"
             )
-        unfit = [(n, one) for n, one in unfit if one not in _NUMBERS]
-    best = min(unfit, key=lambda one: one[0] > 0, default=None)
-    if best is None or best[0] > _UNFIT_SHARE * column.given:
-        nearest = min(unfit, key=lambda one: one[0], default=None)
-        if nearest and nearest[0] <= 0.1 * column.given:
+        unfit = [(count, one) for count, one in unfit if one not in _NUMBERS]
+    failing, best = min(unfit, key=lambda one: one[0] > 0, default=(0, None))
+    if best and failing <= _UNFIT_SHARE * column.given:
+        fitting = [one for count, one in unfit if count == 0]
+        _take(delivery, column, best, fitting, values)
+        if failing:
             column.doubts.append(
-                f"{column.given - nearest[0]} of {column.given} values are "
-                f"{nearest[1].data_type}, the others are not: kept as text"
+                f"{failing} of {column.given} values are no {best.data_type} and go to "
+                "quarantine; declare varchar to keep them, or null_values if they mean "
+                "nothing"
+            )
+    else:
+        fewest, nearest = min(unfit, key=lambda one: one[0], default=(0, None))
+        if nearest and fewest <= 0.1 * column.given:
+            column.doubts.append(
+                f"{column.given - fewest} of {column.given} values are "
+                f"{nearest.data_type}, the others are not: kept as text"
             )
         tokens = [token for token in tokens if token in _SURE_TOKENS]
         column.rules["null_values"] = tokens
-    else:
-        fitting = [one for n, one in unfit if n <= max(best[0], 0)]
-        _take(connection, delivery, column, best[1], fitting, values)
-        if best[0]:
-            column.doubts.append(
-                f"{best[0]} of {column.given} values are no {best[1].data_type} and go "
-                "to quarantine; declare varchar to keep them, or null_values if they "
-                "mean nothing"
-            )
-    if not set(tokens) <= set(_SURE_TOKENS):
-        column.doubts.append(f"{', '.join(map(repr, tokens))} taken for no value")
     if not tokens:
         column.rules.pop("null_values", None)
+    elif not set(tokens) <= set(_SURE_TOKENS):
+        column.doubts.append(f"{', '.join(map(repr, tokens))} taken for no value")
 
 
-def _candidates(
-    connection: duckdb.DuckDBPyConnection, column: ColumnGuess, values: list[str]
-) -> Iterator[_Candidate]:
-    """Types that half of the sample allows, the likeliest first; none for text."""
-    words = set(column.words)
-    if not column.is_id or words & WORDS["time"]:
-        yield from _moments(column, values)
-    if column.is_id or words & WORDS["postcode"]:
-        return
-    connection.execute(
-        "create or replace temp table sample_values as select unnest($v) as value",
-        {"v": values},
-    )
-    sample = ColumnGuess("value", ["value"])
-    readings = [
-        sample.reading({"value": "VARCHAR"}, one.data_type, one.rules).typed
-        for one in _NUMBERS
-    ]
-    counts = aggregates(
-        connection, "sample_values", (f"count({one})" for one in readings)
-    )
-    for candidate, count in zip(_NUMBERS, counts, strict=True):
-        # A column of one yes is no question that was answered yes or no.
-        if count >= 0.5 * len(values) and (
-            candidate.data_type != "boolean" or len(values) > 1
-        ):
-            yield candidate
+def _candidates(column: ColumnGuess, values: list[str]) -> Iterator[_Candidate]:
+    """Types that most of the sample allows, the likeliest first; none for text."""
 
+    def share(shape: str) -> float:
+        return sum(bool(re.fullmatch(shape, value)) for value in values) / len(values)
 
-def _moments(column: ColumnGuess, values: list[str]) -> Iterator[_Candidate]:
-    def are(shape: re.Pattern[str]) -> bool:
-        return sum(bool(shape.fullmatch(v)) for v in values) >= 0.9 * len(values)
-
-    is_named = WORDS["time"] & set(column.words) or "date" in column.name
-    if not are(_DATE_LIKE) or not (is_named or are(re.compile(".*[-/.:年 ].*"))):
-        return
-    if are(_ISO):
-        yield _Candidate("date")
-        yield _Candidate("timestamp")
-        return
-    for day, time in itertools.product(_DAYS, _TIMES):
-        if _can_read(values, day + time):
-            yield _Candidate("date", {"format": day + time})
-            if time:
-                yield _Candidate("timestamp", {"format": day + time})
+    is_named = column.has_word("time") or "date" in column.name
+    if (
+        (is_named or not column.is_id)
+        and share(_DATE_LIKE) >= 0.9
+        and (is_named or share(".*[-/.:年 ].*") >= 0.9)
+    ):
+        if share(_ISO) >= 0.9:
+            yield from (_Candidate("date"), _Candidate("timestamp"))
+            return
+        for day, time in itertools.product(_DAYS, _TIMES):
+            if _can_read(values, day + time):
+                yield _Candidate("date", {"format": day + time})
+                if time:
+                    yield _Candidate("timestamp", {"format": day + time})
+    if not column.is_id and not column.has_word("postcode"):
+        has_sign = any(re.search(r"[,. '’]", value) for value in values)
+        for candidate in _NUMBERS:
+            # A column of nothing but yes is no question with two answers.
+            is_idle = len(values) < 2 and candidate.data_type == "boolean"
+            is_idle |= "decimal" in candidate.rules and not has_sign
+            if not is_idle and share(candidate.shape) >= 0.5:
+                yield candidate
 
 
 def _can_read(values: list[str], pattern: str) -> bool:
@@ -416,7 +388,6 @@ def _can_read(values: list[str], pattern: str) -> bool:
 
 
 def _take(
-    connection: duckdb.DuckDBPyConnection,
     delivery: Delivery,
     column: ColumnGuess,
     chosen: _Candidate,
@@ -427,22 +398,17 @@ def _take(
     column.data_type = chosen.data_type
     column.rules |= chosen.rules
     if chosen.data_type == "double":
-        _guess_places(connection, delivery, column)
-        sign = column.rules.get("decimal", ".")
-        for other in fitting:
-            read_otherwise = other.rules.get("decimal", sign)
-            if read_otherwise != sign:
-                column.doubts.append(
-                    f"1{sign}234 is read as 1.234; all values can be read as thousands "
-                    f"too: decimal: '{read_otherwise}'"
-                )
-    if not column.is_time:
-        return
-    pattern = str(chosen.rules.get("format", ""))
+        _guess_places(delivery, column)
+        sign = chosen.rules.get("decimal", ".")
+        if any(one.rules.get("decimal", sign) != sign for one in fitting):
+            other = "," if sign == "." else "."
+            column.doubts.append(
+                f"{sign} is taken for the decimal sign and {other} for thousands, but "
+                f"all values allow the reverse: decimal: '{other}'"
+            )
+    pattern = chosen.rules.get("format", "")
     swapped = re.sub("%[dm]", lambda sign: {"%d": "%m", "%m": "%d"}[sign[0]], pattern)
-    if swapped != pattern and any(
-        one.rules.get("format") == swapped for one in fitting
-    ):
+    if swapped != pattern and {"format": swapped} in [one.rules for one in fitting]:
         column.doubts.append(
             f"every value is a day as {pattern} and with month and day exchanged "
             f"({swapped}); ask who made the files"
@@ -451,62 +417,55 @@ def _take(
         column.doubts.append("years have two digits: 69 to 99 are read as 1969 to 1999")
     if column.data_type == "date" and any(":" in value for value in values):
         column.doubts.append("always at midnight, so that it is taken for a day")
-    if column.data_type == "timestamp" and not all(map(_OFFSET.search, values)):
+    if column.data_type == "timestamp" and not all(
+        re.search(r"(Z|[+-]\d\d:?\d\d)$", value) for value in values
+    ):
         column.doubts.append(
             "no offset, read as UTC; if the source writes local time, declare "
             "time_zone, such as Europe/Paris"
         )
 
 
-def _guess_places(
-    connection: duckdb.DuckDBPyConnection, delivery: Delivery, column: ColumnGuess
-) -> None:
+def _guess_places(delivery: Delivery, column: ColumnGuess) -> None:
     """Make a decimal of a fraction where that loses nothing."""
-    reading = column.reading(delivery.raw_types)
-    text = f"cast({reading.given} as varchar)"
+    reading = column.reading(delivery)
+    text, value = f"cast({reading.given} as varchar)", reading.typed
     point = f"strpos({text}, {literal(column.rules.get('decimal', '.'))})"
-    places, has_exponent, noise, size = fetch_row(
-        connection,
-        f"""
-        select
-            coalesce(max(length({text}) - {point}) filter (where {point} > 0), 0),
-            bool_or(regexp_matches({text}, '[eE]')),
-            max(abs({reading.typed} * 100 - round({reading.typed} * 100))),
-            max(abs({reading.typed}))
-        from {delivery.view}
-        """,
+    places, has_exponent, noise, size = aggregates(
+        delivery.delivered,
+        (
+            f"coalesce(max(length({text}) - {point}) filter (where {point} > 0), 0)",
+            f"bool_or(regexp_matches({text}, '[eE]'))",
+            f"max(abs({value} * 100 - round({value} * 100)))",
+            f"max(abs({value}))",
+        ),
     )
     places = max(places, 2)
     # Cents are kept as such through the noise of binary fractions, 0.30000000000000004.
-    if WORDS["money"] & set(column.words) and noise < 1e-4 and size < 1e15:
+    if column.has_word("money") and noise < 1e-4 and size < 1e15:
         column.data_type = "decimal(18,2)"
     elif places <= 6 and not has_exponent and size < 10 ** (18 - places):
         column.data_type = f"decimal(18,{places})"
 
 
-def _take_own_type(
-    connection: duckdb.DuckDBPyConnection,
-    delivery: Delivery,
-    column: ColumnGuess,
-    raw_type: str,
-) -> None:
+def _take_own_type(delivery: Delivery, column: ColumnGuess, raw_type: str) -> None:
     """A file that knows types is believed, but for names in the guise of numbers."""
+    is_float = raw_type in ("DOUBLE", "FLOAT")
     if raw_type.startswith("TIMESTAMP"):
         column.data_type = "timestamp"
     elif raw_type in ("DATE", "BOOLEAN") or raw_type.startswith("DECIMAL"):
         column.data_type = raw_type.lower()
-    elif raw_type in ("DOUBLE", "FLOAT") and column.is_id:
+    elif is_number(raw_type) and is_float == column.is_id:
         column.data_type = "bigint"
-        column.doubts.append(
-            "a number with decimals in the file; read as a whole one, since it names "
-            "something"
-        )
-    elif raw_type in ("DOUBLE", "FLOAT"):
+        if is_float:
+            column.doubts.append(
+                "a number with decimals in the file; read as a whole one, since it "
+                "names something"
+            )
+    elif is_float:
         column.data_type = "double"
-        if WORDS["money"] & set(column.words):
-            _guess_places(connection, delivery, column)
-    elif is_number(raw_type) and not column.is_id:
-        column.data_type = "bigint"
+        if column.has_word("money"):
+            _guess_places(delivery, column)
 
 
 def _guess_accepted_values(column: ColumnGuess) -> None:
@@ -514,22 +473,18 @@ def _guess_accepted_values(column: ColumnGuess) -> None:
 
     Never of a column that names somebody: its values must not stand in a file.
     """
-    values = {
-        value: n
-        for value, n in column.sample.items()
-        if value not in column.rules.get("null_values", [])
-    }
+    values = sorted(set(column.sample) - set(column.rules.get("null_values", [])))
     if (
         column.data_type == "varchar"
         and not column.is_id
-        and not set(column.words) & (WORDS["people"] | WORDS["free_text"])
+        and not column.has_word("people", "free_text")
         and 2 <= len(values) <= 8
         and column.given >= 50 * len(values)
-        and min(values.values()) >= 5
+        and all(column.sample[value] >= 5 for value in values)
         and all(re.search(r"[^\W\d_]", value) for value in values)
         and max(map(len, values)) <= 40
     ):
-        column.rules["accepted_values"] = sorted(values)
+        column.rules["accepted_values"] = values
         column.doubts.append("all values so far; a new one would be quarantined")
 
 

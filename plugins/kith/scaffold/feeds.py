@@ -15,7 +15,7 @@ import yaml
 
 from kith.company import feed_names
 from kith.database import fetch_row, literal, quote
-from kith.scaffold.columns import ColumnGuess
+from kith.scaffold.columns import ColumnGuess, aggregates
 from kith.scaffold.tables import TableGuess
 from kith.scaffold.vocabulary import (
     FEEDS,
@@ -64,10 +64,13 @@ class Staging:
     setting: list[str] = field(default_factory=list)
 
     @property
-    def unmapped(self) -> list[str]:
-        """Columns of the feed that the table does not give."""
-        given = {*self.select, "source", "loaded_at"}
-        return [name for name in contracts()[self.feed] if name not in given]
+    def full_description(self) -> str:
+        """What it gives, and which columns of the feed it does not."""
+        lacking = set(contracts()[self.feed]) - {*self.select, "source", "loaded_at"}
+        if not lacking:
+            return self.description
+        listed = ", ".join(sorted(lacking))
+        return f"{self.description} Not given by the source: {listed}."
 
     def uses(self, column: ColumnGuess) -> bool:
         """Whether it says anything about a column of the table."""
@@ -91,14 +94,12 @@ def contracts() -> dict[str, dict[str, tuple[str, bool]]]:
     return read
 
 
-def likely_feed(table: TableGuess) -> str | None:
-    """The feed that a table seems to provide, before its time is known."""
-    return next((feed for feed, _ in _likely(table)), None)
+def is_flow(table: TableGuess) -> bool:
+    """Whether the feed that a table seems to provide comes day by day."""
+    return any(FEEDS[feed].get("is_flow", False) for feed, _ in _likely(table)[:1])
 
 
-def map_feeds(
-    connection: duckdb.DuckDBPyConnection, tables: list[TableGuess]
-) -> list[Staging]:
+def map_feeds(tables: list[TableGuess]) -> list[Staging]:
     """Guess the staging models of all tables; what hinders one becomes their doubt."""
     stagings: dict[str, Staging] = {}
 
@@ -114,7 +115,7 @@ def map_feeds(
             )
 
     for table in tables:
-        staging = _wide_survey(connection, table)
+        staging = _wide_survey(table)
         for feed, found in [] if staging else _likely(table):
             try:
                 staging = _staged(table, feed, found)
@@ -123,7 +124,7 @@ def map_feeds(
                 table.doubts.append(f"looks like the feed {feed}, but {lack}")
         add(staging)
     if "order_lines" in stagings and "orders" not in stagings:
-        add(_orders_of_lines(connection, stagings["order_lines"]))
+        add(_orders_of_lines(stagings["order_lines"]))
     if "orders" in stagings and "order_lines" not in stagings:
         add(_lines_of_orders(stagings["orders"]))
     if "customers" in stagings and "attributes" not in stagings:
@@ -157,7 +158,7 @@ def _likely(table: TableGuess) -> list[tuple[str, Found]]:
         if (
             score >= 2
             and (hint or not entry.get("only_by_title"))
-            and set(phrases(entry["needs"])) <= set(found)
+            and set(phrases(entry.get("needs", ""))) <= set(found)
             and (feed != "customers" or _person(table))
             # With another key these are lines of orders.
             and (feed != "orders" or table.key == [found["order_id"][0][1].name])
@@ -269,33 +270,34 @@ def _staged(table: TableGuess, feed: str, found: Found) -> Staging:
     own_key = list(contract)[1]
     select: dict[str, str] = {}
     doubts, conditions = [], []
-    used: set[str] = set()
     if FEEDS[feed].get("is_thing"):
-        name = found[own_key][0][1].name if own_key in found else ""
-        if not table.key or table.key != [name or table.key[0]]:
-            raise _Lacking(f"{name or own_key} is no key of it")
+        name = found[own_key][0][1].name if own_key in found else own_key
+        if table.key != [name] and (own_key in found or not table.key):
+            raise _Lacking(f"{name} is no key of it")
+    chosen: dict[str, ColumnGuess] = {}
+    for surest, name, column in sorted(
+        ((sure, name, column) for name, ones in found.items() for sure, column in ones),
+        key=lambda one: -one[0],
+    ):
+        if name not in {*chosen, own_key} and column not in chosen.values():
+            chosen[name] = column
+            left = [(s, c.name) for s, c in found[name] if c not in chosen.values()]
+            rivals = [
+                rival for sure, rival in left if sure >= _EXACT or surest < _EXACT
+            ]
+            also = f"; {', '.join(rivals[:3])} would fit as well" if rivals else ""
+            if contract[name][0] != "varchar" and (rivals or surest < _EXACT):
+                doubts.append(f"{name} is {column.name}{also}")
     for name, (data_type, is_required) in contract.items():
         if name in _COMMON or name == own_key:
             continue
-        options = [one for one in found.get(name, []) if one[1].name not in used]
-        if options:
-            (surest, chosen), *others = options
-            used.add(chosen.name)
-            select[name] = _cast(chosen, data_type)
-            rivals = [
-                other.name
-                for sure, other in others
-                if sure >= _EXACT or surest < _EXACT
-            ]
-            if data_type != "varchar" and (rivals or surest < _EXACT):
+        if name in chosen:
+            select[name] = _cast(chosen[name], data_type)
+            if is_required and table.has_gaps(chosen[name]):
+                conditions.append(f"{sql_name(chosen[name].name)} is not null")
                 doubts.append(
-                    f"{name} is {chosen.name}"
-                    + (f"; {', '.join(rivals[:3])} would fit as well" if rivals else "")
-                )
-            if is_required and table.has_gaps(chosen):
-                conditions.append(f"{sql_name(chosen.name)} is not null")
-                doubts.append(
-                    f"rows without {chosen.name} are left out, since the feed needs it"
+                    f"rows without {chosen[name].name} are left out, since the feed "
+                    "needs it"
                 )
         elif is_required:
             select[name], doubt = _stand_in(feed, name, table, select)
@@ -341,9 +343,7 @@ def _stand_in(
     raise _Lacking(f"no column gives {name}, which the feed needs")
 
 
-def _orders_of_lines(
-    connection: duckdb.DuckDBPyConnection, lines: Staging
-) -> Staging | None:
+def _orders_of_lines(lines: Staging) -> Staging | None:
     """Orders from their lines: what is the same on all lines of an order."""
     table, order_id = lines.table, lines.select["order_id"]
     person = _identifier(table)
@@ -356,17 +356,12 @@ def _orders_of_lines(
 
     def is_one(sql: str) -> bool:
         """Whether all lines of every order have one value of a column."""
-        (differing,) = fetch_row(
-            connection,
-            f"""
-            select count(*) from (
-                select {order_id} from {table.typed} group by {order_id}
-                having min({sql}) is distinct from max({sql})
-                    or count({sql}) not in (0, count(*))
-            )
-            """,
+        by_order = table.typed.aggregate(
+            f"min({sql}) is distinct from max({sql}) "
+            f"or count({sql}) not in (0, count(*)) as differs",
+            order_id,
         )
-        return bool(differing == 0)
+        return aggregates(by_order, ["bool_or(differs)"]) == [False]
 
     if person and not is_one(person["identifier_value"]):
         table.doubts.append(
@@ -468,9 +463,7 @@ def _traits(customers: Staging) -> Staging | None:
 # --- surveys --------------------------------------------------------------------------
 
 
-def _wide_survey(
-    connection: duckdb.DuckDBPyConnection, table: TableGuess
-) -> Staging | None:
+def _wide_survey(table: TableGuess) -> Staging | None:
     """A survey with a column per question: each rating becomes an answer."""
     questions = [
         column
@@ -494,7 +487,7 @@ def _wide_survey(
         if _NPS.search(column.name):
             measure, scale = "nps", (0, 10)
         elif _OVERALL.search(column.name) and not _asked_with(
-            connection, table, column.name, overall
+            table, column.name, overall
         ):
             measure = "csat"
             overall.append(column.name)
@@ -520,7 +513,7 @@ def _wide_survey(
         answered_at = _cast(moments[0], "timestamp")
     else:
         answered_at = "{{ business_midnight(answered_on) }}"
-        days = _days_by_file(connection, table)
+        days = _days_by_file(table)
         setting = ["{%- set answered_on -%}", *days, "{%- endset -%}"]
         doubts.append(
             "no column tells when it was answered; answered_on is the end of the time "
@@ -554,20 +547,10 @@ def _wide_survey(
     )
 
 
-def _asked_with(
-    connection: duckdb.DuckDBPyConnection,
-    table: TableGuess,
-    name: str,
-    others: list[str],
-) -> bool:
+def _asked_with(table: TableGuess, name: str, others: list[str]) -> bool:
     """Whether somebody answered this question and one of the others."""
-    answered = " or ".join(f"{quote(other)} is not null" for other in others)
-    (both,) = fetch_row(
-        connection,
-        f"select count(*) from {table.typed} "
-        f"where {quote(name)} is not null and ({answered or 'false'})",
-    )
-    return bool(both)
+    answered = [f"count({quote(name)} + {quote(other)})" for other in others]
+    return any(aggregates(table.typed, answered))
 
 
 def day_in(name: str) -> dt.date | None:
@@ -587,27 +570,21 @@ def day_in(name: str) -> dt.date | None:
         return None
 
 
-def _days_by_file(
-    connection: duckdb.DuckDBPyConnection, table: TableGuess
-) -> list[str]:
+def _days_by_file(table: TableGuess) -> list[str]:
     """SQL of the day that the name of a row's file tells.
 
     Files are known by a column that all of their rows have and no other file's; at most
     one file may lack such a column: it is the rest. Else it is one day for all.
     """
     delivery = table.delivery
-    rows = dict(
-        connection.execute(
-            f"select _kith_file, count(*) from {table.typed} group by 1"
-        ).fetchall()
-    )
+    rows = dict(table.typed.aggregate("_kith_file, count(*)", "_kith_file").fetchall())
     cases, rest = [], []
     for path in delivery.files:
         day = day_in(path.name)
         marks = [
             column.name
             for column in table.columns
-            if len(delivery.missing.get(column.name, [])) == len(rows) - 1
+            if len(delivery.missing.get(column.name, ())) == len(rows) - 1
             and path.name not in delivery.missing[column.name]
             and column.given == rows.get(path.name)
             and "null_values" not in column.rules
@@ -617,8 +594,7 @@ def _days_by_file(
             cases.append(f"    when {mark} is not null then cast('{day}' as date)")
         else:
             rest.append(f"    else cast('{day}' as date)")
-    if not cases or len(rest) > 1 or "None" in "".join(rest):
-        days = [day for path in delivery.files if (day := day_in(path.name))]
-        day = max(days, default=dt.datetime.now(dt.UTC).date() - dt.timedelta(1))
-        return [f"cast('{day}' as date)"]
-    return ["case", *cases, *rest, "end"]
+    if cases and len(rest) < 2 and "None" not in "".join(rest):
+        return ["case", *cases, *rest, "end"]
+    last = max(filter(None, (day_in(path.name) for path in delivery.files)), default="")
+    return [f"cast('{last or '2000-01-01'}' as date)"]

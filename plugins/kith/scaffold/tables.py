@@ -4,17 +4,19 @@ A key is declared only when it is unique over all rows.
 """
 
 import datetime as dt
+import graphlib
 import itertools
+import math
 import re
 from dataclasses import dataclass, field
 from typing import Any
 
-import duckdb
+from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
-from kith.database import fetch_row, literal, quote
+from kith.database import literal, quote
 from kith.scaffold.columns import ColumnGuess, aggregates, guess_columns, quoted
-from kith.scaffold.deliveries import Delivery
-from kith.scaffold.vocabulary import WORDS, cursor_rank, title_words
+from kith.scaffold.deliveries import Delivery, keep
+from kith.scaffold.vocabulary import cursor_rank, title_words
 
 _FIRST_LOOK = 50_000
 _FEW_ROWS = 20
@@ -22,11 +24,11 @@ _FEW_ROWS = 20
 
 @dataclass
 class TableGuess:
-    """A table as it will be declared; `typed` is a view of its rows in their types."""
+    """A table as it will be declared; `typed` are its rows in their types."""
 
     delivery: Delivery
     columns: list[ColumnGuess]
-    typed: str
+    typed: DuckDBPyRelation
     key: list[str] = field(default_factory=list)
     cursor: str | None = None
     rules: dict[str, Any] = field(default_factory=dict)
@@ -41,6 +43,25 @@ class TableGuess:
         """The column of that name."""
         return next(column for column in self.columns if column.name == name)
 
+    @property
+    def description(self) -> str:
+        """What stands in sources.yml of it."""
+        files = self.delivery.files
+        return f"Rows of {files[0].name if len(files) == 1 else f'{len(files)} files'}."
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        """Its rules in sources.yml, empty ones among them."""
+        return {
+            "connector": "files",
+            "path": self.delivery.path,
+            "options": self.delivery.options,
+            "key": self.key,
+            "cursor": self.cursor,
+            **self.rules,
+            "drift": {"missing": "warn"} if self.delivery.missing else None,
+        }
+
     def has_gaps(self, column: ColumnGuess) -> bool:
         """Whether a row lacks the column's value, or may come to lack it."""
         return (
@@ -50,110 +71,94 @@ class TableGuess:
         )
 
 
-def profile(connection: duckdb.DuckDBPyConnection, delivery: Delivery) -> TableGuess:
+def profile(
+    connection: DuckDBPyConnection, delivery: Delivery, number: int
+) -> TableGuess:
     """Guess the columns and the key of one table."""
-    columns = guess_columns(connection, delivery)
-    table = TableGuess(delivery, columns, typed=f"typed_{delivery.view}")
-    listed = ", ".join(
-        f"{column.reading(delivery.raw_types).typed} as {quote(column.name)}"
+    columns = guess_columns(delivery)
+    typed = ", ".join(
+        f"{column.reading(delivery).typed} as {quote(column.name)}"
         for column in columns
     )
-    # As cheap to ask as the rows themselves, see there.
-    connection.execute(
-        f"create temp {delivery.kind} {table.typed} as "
-        f"select {listed}, _kith_file from {delivery.view}"
+    rows = keep(
+        connection,
+        f"typed_{number}",
+        f"select {typed}, _kith_file from {delivery.delivered.alias}",
+        delivery.rows * len(columns),
     )
     bounded = [column for column in columns if column.is_time or column.is_number]
     bounds = aggregates(
-        connection,
-        table.typed,
+        rows,
         (f"{least}({quote(c.name)})" for c in bounded for least in ("min", "max")),
     )
     for column, low, high in zip(bounded, bounds[::2], bounds[1::2], strict=True):
         column.low, column.high = low, high
-    _guess_key(connection, table)
+    table = TableGuess(delivery, columns, rows)
+    _guess_key(connection, table, f"first_look_{number}")
     return table
 
 
 # --- keys -----------------------------------------------------------------------------
 
 
-def _guess_key(connection: duckdb.DuckDBPyConnection, table: TableGuess) -> None:
-    rows = table.delivery.rows
-    if rows < 2:
+def _guess_key(connection: DuckDBPyConnection, table: TableGuess, name: str) -> None:
+    count = table.delivery.rows
+    if count < 2:
         table.doubts.append("too few rows to find a key; declare `key`")
         return
-    everything = quoted(table.columns)
-    different = _count_different(connection, table.typed, everything)
+    different_rows = table.typed.project(quoted(table.columns)).distinct()
+    different = _count(different_rows)
     # Most combinations show a repeat at once.
-    connection.execute(
-        f"create or replace temp table first_look as "
-        f"select distinct {everything} from {table.typed} limit {_FIRST_LOOK}"
-    )
+    different_rows.limit(_FIRST_LOOK).create(name)
+    first_look = connection.table(name)
     looked_at = min(different, _FIRST_LOOK)
     parts = _key_parts(table)
-    distinct = dict(
-        zip(
-            [part.name for part in parts],
-            aggregates(
-                connection,
-                "first_look",
-                (f"count(distinct {quote(part.name)})" for part in parts),
-            ),
-            strict=True,
-        )
+    counts = aggregates(
+        first_look, (f"count(distinct {quote(part.name)})" for part in parts)
     )
-    combinations = itertools.chain.from_iterable(
+    distinct = {part.name: number for part, number in zip(parts, counts, strict=True)}
+    for chosen in itertools.chain.from_iterable(
         itertools.combinations(parts, size) for size in (1, 2, 3)
-    )
-    for chosen in combinations:
-        most = 1
-        for part in chosen:
-            most *= distinct[part.name]
-        listed = quoted(chosen)
+    ):
         if (
-            most >= looked_at
+            math.prod(distinct[part.name] for part in chosen) >= looked_at
             and any(part.is_id for part in chosen)
-            and (different == rows or len(chosen) < len(table.columns))
-            and _count_different(connection, "first_look", listed) == looked_at
-            and _count_different(connection, table.typed, listed) == different
+            and (different == count or len(chosen) < len(table.columns))
+            and _count(first_look.project(quoted(chosen)).distinct()) == looked_at
+            and _count(table.typed.project(quoted(chosen)).distinct()) == different
         ):
             table.key = [part.name for part in chosen]
-            if rows < _FEW_ROWS or not all(part.is_id for part in chosen):
+            if count < _FEW_ROWS or not all(part.is_id for part in chosen):
                 table.doubts.append(
-                    f"key {', '.join(table.key)}: unique in these {rows} rows, but is "
+                    f"key {', '.join(table.key)}: unique in these {count} rows, but is "
                     "it by meaning? Of rows with an equal key only the latest counts"
                 )
-            if different < rows:
+            if different < count:
                 table.doubts.append(
-                    f"{rows - different} rows repeat another one entirely; they count "
+                    f"{count - different} rows repeat another one entirely; they count "
                     "as duplicates"
                 )
             return
     table.doubts.append(
-        f"no key, and {rows - different} rows repeat another one entirely; all are "
+        f"no key, and {count - different} rows repeat another one entirely; all are "
         "kept, drop_exact_duplicates: true would count equal rows once"
-        if different < rows
+        if different < count
         else "no key of up to three columns: a row is known by its whole content, so "
         "that a corrected row counts as a new one; declare `key` if there is one"
     )
 
 
-def _count_different(
-    connection: duckdb.DuckDBPyConnection, relation: str, listed: str
-) -> int:
-    (count,) = fetch_row(
-        connection, f"select count(*) from (select distinct {listed} from {relation})"
-    )
+def _count(rows: DuckDBPyRelation) -> int:
+    (count,) = aggregates(rows, ["count(*)"])
     return int(count)
 
 
 def _key_parts(table: TableGuess) -> list[ColumnGuess]:
     """Columns that may be part of a key, the likeliest first, a dozen at most."""
 
-    def rank(column: ColumnGuess) -> tuple[bool, bool]:
-        is_part = WORDS["key_part"] & set(column.words) or column.is_time
-        return (not column.is_id, not is_part)
+    def rank(column: ColumnGuess) -> int:
+        is_part = column.has_word("key_part") or column.is_time
+        return 2 * (not column.is_id) + (not is_part)
 
     return sorted(
         (
@@ -161,8 +166,9 @@ def _key_parts(table: TableGuess) -> list[ColumnGuess]:
             for place, column in enumerate(table.columns)
             if not table.has_gaps(column)
             and not column.data_type.startswith(("decimal", "double", "boolean"))
-            and (place == 0 or rank(column) != (True, True))
-            and not WORDS["postcode"] & set(column.words)
+            and (place == 0 or rank(column) < 3)
+            and not column.has_word("postcode")
+            and "pii" not in column.rules
         ),
         key=rank,
     )[:12]
@@ -181,7 +187,7 @@ def possible_cursors(table: TableGuess) -> list[ColumnGuess]:
         and not table.has_gaps(column)
         and column.high is not None
         and day_of(column.high) <= today
-        and not set(column.words) & WORDS["never_cursor"]
+        and not column.has_word("never_cursor")
     ]
 
 
@@ -196,49 +202,41 @@ def guess_cursor(table: TableGuess, is_flow: bool) -> None:
     `is_flow`: the rows are events that come day by day, not a list that is kept up
     to date.
     """
-    possible = possible_cursors(table)
+    possible = [column.name for column in possible_cursors(table)]
+    possible.sort(key=lambda name: -cursor_rank(table.column(name).words))
     if not possible:
         return
-    best = max(possible, key=lambda column: cursor_rank(column.words))
     if not is_flow:
         table.doubts.append(
             "delivered whole each time; if deliveries bring new rows only, declare "
-            f"cursor: {best.name}"
+            f"cursor: {possible[0]}"
         )
         return
-    table.cursor = best.name
-    others = [column.name for column in possible if column is not best]
+    table.cursor = possible[0]
+    others = f" (or {', '.join(possible[1:])})" if possible[1:] else ""
     table.doubts.append(
-        f"cursor {best.name}{f' (or {chr(44).join(others)})' if others else ''}: a row "
-        "belongs to the day that it tells, and a row changed later is not fetched "
-        "again; leave cursor out if deliveries hold the whole table"
+        f"cursor {table.cursor}{others}: a row belongs to the day that it tells, and a "
+        "row changed later is not fetched again; leave cursor out if deliveries hold "
+        "the whole table"
     )
 
 
-def guess_dated_path(connection: duckdb.DuckDBPyConnection, table: TableGuess) -> None:
+def guess_dated_path(table: TableGuess) -> None:
     """Say in `path` where files carry the day of their delivery in their names."""
     paths = table.delivery.files
-    found = [
-        re.findall(r"(?<!\d)(\d{4})([-_.]?)(\d{2})\2(\d{2})(?!\d)", path.name)
-        for path in paths
-    ]
+    date = re.compile(r"(?<!\d)(\d{4})([-_.]?)(\d{2})\2(\d{2})(?!\d)")
+    found = [date.findall(path.name) for path in paths]
     try:
-        days = [
-            dt.date(int(year), int(month), int(day))
-            for ((year, _, month, day),) in found
-        ]
+        days = {
+            path.name: dt.date(int(year), int(month), int(day))
+            for path, ((year, _, month, day),) in zip(paths, found, strict=True)
+        }
     except ValueError:
         return
-    if len(days) < 2 or len(set(days)) < len(days):
+    if len(days) < 2 or len(set(days.values())) < len(days):
         return
-    sign = found[0][0][1]
-    dated = re.sub(
-        r"\d{4}([-_.]?)\d{2}\1\d{2}",
-        f"{{date:%Y{sign}%m{sign}%d}}",
-        paths[0].name,
-    )
     if table.cursor is None:
-        if not _are_snapshots(connection, table):
+        if not _are_snapshots(table):
             return
         table.doubts.append(
             "each file repeats most rows of the one before, so that only the newest "
@@ -246,13 +244,10 @@ def guess_dated_path(connection: duckdb.DuckDBPyConnection, table: TableGuess) -
         )
     else:
         cases = " ".join(
-            f"when {literal(path.name)} then date '{day}'"
-            for path, day in zip(paths, days, strict=True)
+            f"when {literal(name)} then date '{day}'" for name, day in days.items()
         )
         lag = f"case _kith_file {cases} end - cast({quote(table.cursor)} as date)"
-        earliest, latest = aggregates(
-            connection, table.typed, (f"min({lag})", f"max({lag})")
-        )
+        earliest, latest = aggregates(table.typed, (f"min({lag})", f"max({lag})"))
         if earliest < 0 or latest > 31:
             return
         if latest:
@@ -262,30 +257,25 @@ def guess_dated_path(connection: duckdb.DuckDBPyConnection, table: TableGuess) -
             f"most {latest} days after theirs; rows later than look_back_days are left "
             "out"
         )
+    dated = date.sub(r"{date:%Y\2%m\2%d}", paths[0].name)
     table.delivery.path = str(paths[0].with_name(dated))
 
 
-def _are_snapshots(connection: duckdb.DuckDBPyConnection, table: TableGuess) -> bool:
+def _are_snapshots(table: TableGuess) -> bool:
     """Whether the last file repeats at least half of the rows of the one before."""
     before, last = (
-        f"(select * exclude (_kith_file) from {table.typed} "
-        f"where _kith_file = {literal(path.name)})"
+        table.typed.filter(f"_kith_file = {literal(path.name)}").project(
+            quoted(table.columns)
+        )
         for path in table.delivery.files[-2:]
     )
-    common, rows = fetch_row(
-        connection,
-        f"select (select count(*) from (from {before} intersect all from {last})), "
-        f"(select count(*) from {before})",
-    )
-    return bool(rows and common * 2 >= rows)
+    return _count(before.intersect(last)) * 2 >= _count(before) > 0
 
 
 # --- references -----------------------------------------------------------------------
 
 
-def guess_references(
-    connection: duckdb.DuckDBPyConnection, tables: list[TableGuess], source: str
-) -> None:
+def guess_references(tables: list[TableGuess], source: str) -> None:
     """Declare in which other table the values of a column are found."""
     parents = [
         (parent, parent.column(parent.key[0]))
@@ -294,6 +284,7 @@ def guess_references(
     ]
     # Orders are named by their id first, their payments only by the way.
     parents.sort(key=lambda one: not title_words(one[0].name) & set(one[1].words))
+    known: dict[str, set[str]] = {table.name: set() for table in tables}
     for table, (parent, key) in itertools.product(tables, parents):
         for column in table.columns:
             if (
@@ -303,38 +294,46 @@ def guess_references(
                 and "references" not in column.rules
                 and key.data_type == column.data_type
                 and _means_key(column, key, parent)
+                and not _is_circle(
+                    {**known, table.name: {*known[table.name], parent.name}}
+                )
+                and _declare_reference(table, column, parent, key, source)
             ):
-                _declare_reference(connection, table, column, parent, key, source)
+                known[table.name].add(parent.name)
+
+
+def _is_circle(references: dict[str, set[str]]) -> bool:
+    try:
+        graphlib.TopologicalSorter(references).prepare()
+    except graphlib.CycleError:
+        return True
+    return False
 
 
 def _means_key(column: ColumnGuess, key: ColumnGuess, parent: TableGuess) -> bool:
     if column.words == key.words:
-        return "".join(key.words) not in WORDS["id"]
+        return not (len(key.words) == 1 and key.has_word("id"))
     nouns = title_words(parent.name.split("_")[-1])
     *noun, last = column.words[-2:]
     return (set(noun) <= nouns and last in ("id", "code")) or {*column.words} == nouns
 
 
 def _declare_reference(
-    connection: duckdb.DuckDBPyConnection,
     table: TableGuess,
     column: ColumnGuess,
     parent: TableGuess,
     key: ColumnGuess,
     source: str,
-) -> None:
-    child = quote(column.name)
-    given, orphans = fetch_row(
-        connection,
-        f"""
-        select count(*), count(*) filter (where {child} not in (
-            select {quote(key.name)} from {parent.typed}
-        ))
-        from {table.typed} where {child} is not null
-        """,
+) -> bool:
+    children = table.typed.project(f"{quote(column.name)} as child")
+    keys = parent.typed.project(f"{quote(key.name)} as parent")
+    given, found = aggregates(
+        children.filter("child is not null").join(keys, "child = parent", how="left"),
+        ("count(child)", "count(parent)"),
     )
+    orphans = given - found
     if orphans > 0.05 * given:
-        return
+        return False
     column.rules["references"] = {
         "table": f"{source}.{parent.name}",
         "column": key.name,
@@ -345,3 +344,4 @@ def _declare_reference(
             f"{orphans} of {given} values are not in {parent.name}; without orphans: "
             "warn these rows would wait in quarantine"
         )
+    return True

@@ -7,13 +7,8 @@ from typing import Any
 
 import yaml
 
-
-def _read() -> dict[str, Any]:
-    path = Path(__file__).with_name("vocabulary.yml")
-    return dict(yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader))
-
-
-_VOCABULARY = _read()
+_TEXT = Path(__file__).with_name("vocabulary.yml").read_text(encoding="utf-8")
+_VOCABULARY: dict[str, Any] = yaml.load(_TEXT, Loader=yaml.CSafeLoader)
 
 
 def phrases(text: str) -> list[str]:
@@ -23,21 +18,14 @@ def phrases(text: str) -> list[str]:
 
 WORDS = {kind: set(phrases(text)) for kind, text in _VOCABULARY["words"].items()}
 PII = {kind: set(phrases(text)) for kind, text in _VOCABULARY["pii"].items()}
-NOT_PII = set(phrases(_VOCABULARY["not_pii"]))
 FEEDS: dict[str, dict[str, Any]] = _VOCABULARY["feeds"]
-FLOWS = {feed for feed, entry in FEEDS.items() if entry.get("is_flow")}
 _CURSOR_WORDS = phrases(_VOCABULARY["words"]["cursor"])
-_COMPOUND = re.compile(
-    f"({'|'.join(WORDS['noun'])})({'|'.join(sorted(WORDS['suffix'], key=len))})"
-)
+_COMPOUND = re.compile(f"({'|'.join(WORDS['noun'])})({'|'.join(WORDS['suffix'])})")
 
 
 @cache
 def words_of(name: str) -> tuple[str, ...]:
-    """The words of a name.
-
-    `CustomerID`, `customer_id`, `customer id` and `customerid` have the same ones.
-    """
+    """The words of a name; those of `CustomerID` and of `customerid` are the same."""
     spaced = re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", name)
     spaced = re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1 \2", spaced)
     words: list[str] = []
@@ -65,13 +53,14 @@ def cursor_rank(words: tuple[str, ...]) -> int:
 
 
 @cache
-def column_phrases(feed_column: str) -> list[tuple[str, ...]]:
+def column_phrases(feed_column: str) -> list[list[str]]:
     """The names of a feed's column as words, its own first, then the surest."""
     others = phrases(_VOCABULARY["columns"].get(feed_column, ""))
-    names = [feed_column.replace("_", " "), *others]
-    return [canonical(tuple(name.split())) for name in names]
+    return [
+        canonical(name.split()) for name in [feed_column.replace("_", " "), *others]
+    ]
 
 
-def canonical(words: tuple[str, ...]) -> tuple[str, ...]:
+def canonical(words: list[str] | tuple[str, ...]) -> list[str]:
     """`order no`, `order number` and `order code` are all an `order id`."""
-    return tuple("id" if word in WORDS["number"] else word for word in words)
+    return ["id" if word in WORDS["number"] else word for word in words]
