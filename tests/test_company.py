@@ -39,6 +39,34 @@ def test_companies_of_the_repository_are_sound(folder: Path) -> None:
         ("sources.yml", "{minimum: 0}", "{minium: 0}", "unit_cost.config.meta.minium"),
         ("sources.yml", "config: {meta: {min", "meta: {x: {min", "under `config:`"),
         (
+            "company.yml",
+            "first_day: 2024-01-01",
+            "first_day: 2024-13-01",
+            "line 5: 202",
+        ),
+        (
+            "company.yml",
+            "  events: [",
+            "  orders: []\n  events: [",
+            "line 14: key `ord",
+        ),
+        ("sources.yml", "{minimum: 0}", "{minimum: 0, minimum: 9}", "key `minimum`"),
+        (
+            "sources.yml",
+            "name: city,",
+            "name: CARD_number,",
+            "card_number and CARD_num",
+        ),
+        ("sources.yml", "{minimum: 0}", "{aliases: [Category]}", "category and unit_c"),
+        ("sources.yml", "[cash, card]", "[]", "accepted_values: List should have at"),
+        (
+            "sources.yml",
+            "config: {meta: {accepted_values: [cash, card]}}",
+            "config: {meta: {aliases: [PAID]}}\n"
+            "          - {name: paid, data_type: varchar}",
+            "columns payment_method and paid: 'paid' is a name of both",
+        ),
+        (
             "sources.yml",
             "sources:",
             "sources: none\nother:",
@@ -112,6 +140,22 @@ def test_what_only_dbt_reads_may_stand_there(tmp_path: Path) -> None:
     )
 
 
+def test_keys_of_an_anchor_may_be_replaced(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(CORNER_SHOP, tmp_path / "shop"))
+    path = folder / "company.yml"
+    states = "{drowsy: 14, half_asleep: 45, asleep: 90}"
+    text = path.read_text()
+    assert states in text
+    path.write_text(text.replace(states, f"{{<<: &usual {states}, drowsy: 7}}"))
+    assert load_company(folder).activity_states.drowsy == 7
+
+
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"company\.yml: not found"):
         load_company(tmp_path / "nobody")
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigurationError, match="/file: is no folder; a company is"):
+        load_company(tmp_path / "file")
+    (tmp_path / "company.yml").mkdir()
+    with pytest.raises(ConfigurationError, match=r"company\.yml: cannot be read"):
+        load_company(tmp_path)

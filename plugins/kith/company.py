@@ -97,7 +97,7 @@ class ColumnRules(_Strict):
         default=None, description="Greatest number, or last day, allowed."
     )
     accepted_values: list[str] | None = Field(
-        default=None, description="The only values allowed."
+        default=None, min_length=1, description="The only values allowed."
     )
     null_values: list[str] = Field(
         default_factory=list, description="Tokens that mean NULL, such as NA."
@@ -423,8 +423,18 @@ class _TableNode(_DbtNode):
     @model_validator(mode="after")
     def _is_consistent(self) -> "_TableNode":
         names = [column.name for column in self.columns]
-        if len(set(names)) < len(names):
-            raise ValueError("a column is declared twice")
+        owners: dict[str, str] = {}
+        for column in self.columns:
+            for name in {
+                column.name.lower(),
+                *map(str.lower, column.config.meta.aliases),
+            }:
+                if name in owners:
+                    raise ValueError(
+                        f"columns {owners[name]} and {column.name}: '{name}' is a name "
+                        "of both, since names of columns do not mind case"
+                    )
+                owners[name] = column.name
         rules = self.config.meta
         moments = [name for name in (rules.cursor, rules.arrived) if name]
         for name in [*rules.key, *moments]:
@@ -523,19 +533,64 @@ class Company(_CompanyFile):
 def _read_yaml(path: Path) -> Any:
     try:
         # libyaml's loader: each task reads the company, and Python's takes 0.1 s.
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+        loader = yaml.CSafeLoader(path.read_text(encoding="utf-8"))
+        node = loader.get_single_node()
+        _check_nodes(path, loader, node)
+        content = loader.construct_document(node) if node else None
     except FileNotFoundError:
         raise ConfigurationError(
             f"{path}: not found; a company folder holds company.yml, sources.yml and "
             "staging/"
         ) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except NotADirectoryError:
+        raise ConfigurationError(
+            f"{path.parent}: is no folder; a company is a folder that holds "
+            "company.yml, sources.yml and staging/"
+        ) from None
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path}: cannot be read ({error.strerror}); check what it is and who may "
+            "read it"
+        ) from None
+    except (yaml.YAMLError, ValueError) as error:  # no UTF-8, or a key that is no day
         raise ConfigurationError(
             f"{path}: not valid YAML: {' '.join(str(error).split())}"
         ) from None
     if not isinstance(content, dict):
         raise ConfigurationError(f"{path}: expected keys and values at the top level")
     return content
+
+
+def _check_nodes(path: Path, loader: yaml.CSafeLoader, root: yaml.Node | None) -> None:
+    """Refuse repeated keys, of which YAML takes the last, and values that are none."""
+    waiting, seen = [root], set()
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            lines: dict[Any, int] = {}
+            for key, value in node.value:
+                line = key.start_mark.line + 1
+                name = (key.tag, str(key.value))
+                if name in lines:
+                    raise ConfigurationError(
+                        f"{path}: line {line}: key `{key.value}` stands in line "
+                        f"{lines[name]} already; each may stand once"
+                    )
+                lines[name] = line
+                waiting.append(value)
+        elif isinstance(node, yaml.SequenceNode):
+            waiting += node.value
+        elif isinstance(node, yaml.ScalarNode):
+            try:
+                loader.construct_object(node)
+            except ValueError as error:  # such as 2024-13-01
+                raise ConfigurationError(
+                    f"{path}: line {node.start_mark.line + 1}: {node.value} is no "
+                    f"value of its kind ({error})"
+                ) from None
 
 
 def _explain(path: Path, content: Any, error: ValidationError) -> ConfigurationError:
