@@ -268,6 +268,44 @@ def test_nothing_of_a_line_of_json_is_cut_off(tmp_path: Path) -> None:
     assert fetched(tmp_path)[0].rows == 2
 
 
+@pytest.mark.parametrize(
+    "number",
+    [
+        *("1.10", "1.0", "0.1", "100.00", "-0.50", "1E2", "1.5e-7", "0.00001"),
+        *("1234567890123456.78", "12345678901234567890123.45", "0.30000000000000004"),
+        *("12345678901234567890", "123456789012345678901234567890", "9007199254740993"),
+        *("12345678901234567890.5", "123456789012345", "12345678901234.5", "1.10  "),
+    ],
+)
+def test_numbers_of_json_lines_keep_their_digits(number: str, tmp_path: Path) -> None:
+    company(tmp_path, "data/sales.jsonl")
+    nested = f'{{"x":[{number.strip()},"1.10",true]}}'
+    lines = [f'{{"sale_id":{number},"n":{nested},"b":false,"t":"x"}}', '{"t":":1.0"}']
+    (tmp_path / "data/sales.jsonl").write_text("\n".join(lines))
+    (delivery,) = fetched(tmp_path)
+    assert rows(delivery, "sale_id, n, b, t") == [
+        (number.strip(), nested, "false", "x"),
+        (None, None, None, ":1.0"),
+    ]
+
+
+def test_a_number_of_json_has_a_point_whatever_is_declared(tmp_path: Path) -> None:
+    columns = [dict(column) for column in COLUMNS]
+    columns[3]["meta"] = {"decimal": ",", "aliases": ["Cost"]}
+    company(tmp_path, "data/sales.jsonl", columns)
+    prices = ["234.567", '"234,57"', "1.25", '"1.234,5"', "7", "1e3"]
+    (tmp_path / "data/sales.jsonl").write_text(
+        "\n".join(
+            f'{{"sale_id":"{n}","sold_at":"2024-03-01","quantity":1,"cost":{price}}}'
+            for n, price in enumerate(prices)
+        )
+    )
+    company_prices = admitted(run_door(tmp_path), "price::varchar")
+    assert sorted(company_prices) == [
+        *(("1.25",), ("1000.00",), ("1234.50",), ("234.57",), ("234.57",), ("7.00",))
+    ]
+
+
 def test_rows_of_a_large_file_keep_order_and_numbers(tmp_path: Path) -> None:
     # More than one of the buffers that DuckDB reads side by side, with lines that it
     # cannot read and with line ends inside of quotes.

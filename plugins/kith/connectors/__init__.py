@@ -13,7 +13,7 @@ from pathlib import Path
 
 import duckdb
 
-from kith.company import SourceTable
+from kith.company import Column, SourceTable
 from kith.connections import Connection
 from kith.errors import DeliveryError, TransientError
 from kith.runs import Interval
@@ -83,6 +83,21 @@ class Fetched:
     arrival_day: dt.date | None = None
     rows_in_past: int | None = None
     state: tuple[int, ...] | None = None
+
+
+def columns_by_name(table: SourceTable) -> dict[str, Column]:
+    """The declared column of each name, in lower case, under which it may come."""
+    return {
+        name.lower(): column
+        for column in table.columns
+        for name in [*reversed(column.rules.aliases), column.name]
+    }
+
+
+def number_as_declared(number: str, column: Column | None) -> str:
+    """A number that was written with a point, as text of its column is declared."""
+    has_comma = column is not None and column.rules.decimal == ","
+    return number.replace(".", ",") if has_comma else number
 
 
 def is_personal(table: SourceTable) -> bool:

@@ -10,12 +10,15 @@ import csv
 import json
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
 
 from kith.company import SourceTable
-from kith.connectors import ROW_NUMBER, Request, check_distinct
+from kith.connectors import ROW_NUMBER, Request, check_distinct, columns_by_name
+from kith.connectors.json_texts import read_line, row_as_text
 from kith.connectors.packed import Part
 from kith.database import PARQUET, fetch_row, file_literal, literal, parquet_sql
 from kith.errors import ConfigurationError, DeliveryError
@@ -26,6 +29,12 @@ JSON_LINES = (".jsonl", ".ndjson")
 _CHUNK_BYTES = 1 << 18
 _CONTROLS = bytes(sign for sign in range(0x20) if sign not in b"\n\r")
 _NEVER_IN_JSON = b"\x01"
+# With a last 0 or an exponent, very small, or of more digits than a float holds. Where
+# it is met within text, no more than time is lost.
+_INEXACT_NUMBER = (
+    r"[:,\[]\s*-?"
+    r"(\d+\.\d*\d0\s*[,}\]]|\d+(\.\d+)?[eE]|0\.0000|[\d.]{17,}\s*[,}\]])"
+)
 
 
 def _as_utf8(table: SourceTable, part: Part, workspace: Path) -> Part:
@@ -198,12 +207,13 @@ def convert_json_lines(request: Request, where: str, part: Part, target: Path) -
     if _collect_rejects(connection, header_lines=0):
         lines = f"({_counting_rejects(lines)})"
     shape = literal(json.dumps(dict.fromkeys(names, "VARCHAR")))
-    values = f"unnest(json_transform(line, {shape}))," if names else ""
-    write(
-        connection,
-        f"select {values} {ROW_NUMBER} from {lines} where {is_object}",
-        target,
-    )
+    with _exactly(request, names) as exact:
+        values = f"unnest(json_transform({exact}, {shape}))," if names else ""
+        write(
+            connection,
+            f"select {values} {ROW_NUMBER} from {lines} where {is_object}",
+            target,
+        )
     if any(keys is None for keys, _ in shapes):
         connection.execute(
             f"""
@@ -212,6 +222,32 @@ def convert_json_lines(request: Request, where: str, part: Part, target: Path) -
             """
         )
     part.discard()
+
+
+@contextmanager
+def _exactly(request: Request, names: list[str]) -> Iterator[str]:
+    """SQL of a line of JSON of which json_transform gives numbers as they are declared.
+
+    It computes most of them as floats. Lines with one that would come out otherwise
+    than it was written, which few are, go through Python.
+    """
+    columns = columns_by_name(request.table)
+    found = [columns[name.lower()] for name in names if name.lower() in columns]
+
+    def as_text(line: str) -> str:
+        try:
+            return row_as_text(read_line(line), columns)
+        except (ValueError, RecursionError):
+            return line
+
+    is_inexact = f"regexp_matches(line, {literal(_INEXACT_NUMBER)})"
+    if any(column.rules.decimal == "," for column in found):
+        is_inexact = "true"
+    request.duckdb.create_function("line_as_text", as_text, ["VARCHAR"], "VARCHAR")
+    try:
+        yield f"case when {is_inexact} then line_as_text(line) else line end"
+    finally:
+        request.duckdb.remove_function("line_as_text")
 
 
 def write(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:

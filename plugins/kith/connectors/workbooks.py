@@ -23,7 +23,13 @@ from python_calamine import (
 
 from kith.casts import declared_types, is_fraction, is_number, is_time
 from kith.company import Column, SourceTable
-from kith.connectors import ROW_NUMBER, Request, check_distinct
+from kith.connectors import (
+    ROW_NUMBER,
+    Request,
+    check_distinct,
+    columns_by_name,
+    number_as_declared,
+)
 from kith.connectors.workbook_errors import column_letters, error_cells
 from kith.errors import DeliveryError
 
@@ -48,11 +54,7 @@ def convert_workbook(request: Request, where: str, path: Path, target: Path) -> 
             f"expected the columns {_expected(table)}; have it delivered again"
         )
     names = _header(table, where, sheet, rows, header)
-    declared = {
-        alias.lower(): column
-        for column in table.columns
-        for alias in [*reversed(column.rules.aliases), column.name]
-    }
+    declared = columns_by_name(table)
     columns = {x: declared.get(name.lower()) for x, name in names.items()}
     rejected: dict[int, list[str]] = {}
     for (y, x), error in sorted(errors.items()):
@@ -182,11 +184,7 @@ def _text(value: Any, column: Column | None = None) -> str:
         return str(value).lower()
     if isinstance(value, float):
         text = str(int(value)) if value % 1 == 0 else repr(value)
-        return text.replace(".", ",") if _has_comma(column) else text
+        return number_as_declared(text, column)
     if isinstance(value, dt.date) and column and column.rules.format:
         return value.strftime(column.rules.format[0])
     return str(value)
-
-
-def _has_comma(column: Column | None) -> bool:
-    return column is not None and column.rules.decimal == ","

@@ -1,0 +1,57 @@
+"""Rows of JSON as rows of text: numbers keep each digit that was written."""
+
+from typing import Any
+
+import simplejson
+from simplejson import RawJSON
+
+from kith.company import Column
+from kith.connectors import number_as_declared
+
+
+def read_line(line: str) -> Any:
+    """A line of JSON, its numbers as they stand there.
+
+    Of a key that stands there twice the first counts, as for DuckDB. Raises ValueError
+    where the line is no JSON.
+    """
+    return simplejson.loads(
+        line,
+        parse_float=RawJSON,
+        parse_int=RawJSON,
+        parse_constant=RawJSON,
+        allow_nan=True,
+        object_pairs_hook=_first_of_each_key,
+    )
+
+
+def _first_of_each_key(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        found.setdefault(key, value)
+    return found
+
+
+def row_as_text(row: Any, columns: dict[str, Column]) -> str:
+    """A row as JSON whose values are text, nested ones as JSON; no row as it is.
+
+    A number of JSON has a point, whatever text of its column is declared to have:
+    `columns` (of `columns_by_name`) tell which of them take a comma.
+    """
+    if isinstance(row, dict):
+        row = {
+            key: _value_as_text(value, columns.get(key.lower()))
+            for key, value in row.items()
+        }
+    return str(simplejson.dumps(row, use_decimal=True))
+
+
+def _value_as_text(value: Any, column: Column | None) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    text = str(
+        simplejson.dumps(
+            value, use_decimal=True, ensure_ascii=False, separators=(",", ":")
+        )
+    )
+    return text if isinstance(value, dict | list) else number_as_declared(text, column)
