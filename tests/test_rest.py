@@ -220,6 +220,8 @@ def test_retry_after_may_be_a_date(service: Service, read: Read) -> None:
         (web_service.reset, TransientError, "no whole answer from 127.0.0.1"),
         (web_service.truncate, TransientError, "broke off"),
         (web_service.html, DeliveryError, "is text/html; expected JSON"),
+        (web_service.send(b""), DeliveryError, "is empty, in 5 attempts"),
+        (web_service.send(b'{"data": [[{"n": 1}'), TransientError, "broke off"),
     ],
 )
 def test_patience_ends(
@@ -230,6 +232,29 @@ def test_patience_ends(
         read(service)
     assert "secret body" not in str(raised.value)
     assert len(service.asked) == 6
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (web_service.send(b"", 204), r"answers 204, no content; expected JSON with r"),
+        (web_service.send(b'{"a": NaN, "s": "secret body"}'), r"is no JSON \(Expect"),
+        (web_service.send(b'{"a": 1}\n{"secret body": 2}'), r"is no JSON \(Extra"),
+        (web_service.send(b'["M\xfcller"]'), "is no text in UTF-8, and names no char"),
+        (
+            lambda handler: handler.answer(b"[]", kind="application/json; charset=x"),
+            "is no text in x; have the service mended",
+        ),
+    ],
+)
+def test_what_would_come_the_same_again_is_not_asked_for_again(
+    answer: Any, reason: str, service: Service, read: Read
+) -> None:
+    service.plan = [None, answer]
+    with pytest.raises(DeliveryError, match=f"'api': rows: .*{reason}") as raised:
+        read(service)
+    assert "secret body" not in str(raised.value)
+    assert len(service.asked) == 2
 
 
 def test_a_service_out_of_reach_is_transient(service: Service, read: Read) -> None:
@@ -296,6 +321,24 @@ def test_a_circle_of_pages_stops(kind: str, read: Read) -> None:
             read(service, paging=PAGING[kind])
 
 
+@pytest.mark.parametrize("kind", ["cursor", "next_link"])
+def test_empty_pages_that_lead_to_others_end(
+    kind: str, read: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rest, "_EMPTY_PAGES", 5)
+
+    def empty(handler: web_service.Handler) -> None:
+        number = 1000 + len(service.asked)
+        following = number if kind == "cursor" else f"/api/rows?from={number}"
+        handler.answer({"data": {"items": []}, "next": following})
+
+    with serving(ROWS, paging=kind) as service:
+        service.plan = [None, *[empty] * 50]
+        with pytest.raises(DeliveryError, match="6 pages in a row hold no row"):
+            read(service, paging=PAGING[kind])
+        assert len(service.asked) == 7
+
+
 TOTAL = {"kind": "page", "total": "$.total"}
 
 
@@ -338,7 +381,10 @@ def test_a_total_that_tells_too_little_cuts_nothing_off(read: Read) -> None:
     assert ids(rows) == ALL
 
 
-@pytest.mark.parametrize("end", [web_service.status(404), web_service.page_again(3)])
+@pytest.mark.parametrize(
+    "end",
+    [web_service.status(404), web_service.page_again(3), web_service.send(b"", 204)],
+)
 def test_what_comes_after_the_last_page_ends_a_counted_pull(
     end: Any, read: Read
 ) -> None:

@@ -62,6 +62,9 @@ _TIMEOUT_SECONDS = 60.0
 _PULLS = 3
 # Pages equal to earlier ones, above which a service turns in a circle.
 _REPEATED_PAGES = 3
+# Pages in a row without a row that may come where a service filters what it has, above
+# which its way to the next page leads nowhere.
+_EMPTY_PAGES = 100
 
 _TRANSIENT_STATUS = (408, 425, 429, *range(500, 600))
 _ROWS = pa.schema({"row": pa.string(), ROW_NUMBER: pa.int64()})
@@ -158,7 +161,7 @@ class _Service:
             hooks={"response": [partial(self._read, client, auth)]},
         )
         asked: set[str | None] = set()
-        seen = repeated = 0
+        seen = repeated = empty = 0
         for page in pages:
             url = _url_asked(page.response)
             if url in asked:
@@ -167,6 +170,13 @@ class _Service:
                     f"{len(asked)} pages; have the service mended"
                 )
             asked.add(url)
+            empty = 0 if self._page else empty + 1
+            if empty > _EMPTY_PAGES:
+                raise DeliveryError(
+                    f"{self._where}: {empty} pages in a row hold no row, and each "
+                    "leads to another; check endpoint.paging in sources.yml, or have the "
+                    "service mended"
+                )
             digest = _digest(self._page)
             if self._page and digest in self._earlier:
                 if self._has_all():
@@ -204,17 +214,10 @@ class _Service:
             auth.obtain_token()
             auth(response.request)
             raise _Unreadable(response=response)
-        if response.status_code in (400, 404) and self._has_all():
+        if response.status_code in (204, 400, 404) and self._has_all():
             raise IgnoreResponseException  # There is no page after the last.
         response.raise_for_status()
-        declared = response.headers.get("Content-Type", "")
-        encoding = response.encoding if "charset" in declared else "utf-8-sig"
-        try:
-            answer = simplejson.loads(
-                response.content.decode(encoding or "utf-8-sig"), use_decimal=True
-            )
-        except (ValueError, LookupError):
-            raise _Unreadable(response=response) from None
+        answer = self._parsed(response)
         # The paginators ask for it as well: read once, numbers exact.
         response.json = lambda **_: answer  # type: ignore[method-assign]
         if not self._rows.find(answer):
@@ -238,6 +241,35 @@ class _Service:
             # Another page by mistake? Only if it comes again it is believed.
             self._doubted.add(url)
             raise _Unreadable(response=response)
+
+    def _parsed(self, response: requests.Response) -> Any:
+        """The JSON of an answer, numbers exact.
+
+        Raises _Unreadable where it broke off or is a page for people, as in a moment's
+        failure, and DeliveryError where it is whole: it would come the same again.
+        """
+        if response.status_code == 204:
+            raise DeliveryError(
+                f"{self._where}: the service answers 204, no content; expected JSON "
+                f"with rows at {self._endpoint.rows}: check `endpoint` in sources.yml"
+            )
+        declared = response.headers.get("Content-Type", "")
+        encoding = response.encoding if "charset" in declared else None
+        try:
+            text = response.content.decode(encoding or "utf-8-sig")
+            return simplejson.loads(text, use_decimal=True)
+        except (ValueError, LookupError) as error:
+            is_whole = response.content.rstrip().endswith((b"}", b"]"))
+            if isinstance(error, simplejson.JSONDecodeError):
+                is_whole = is_whole and error.pos < len(text)
+                fault = f"is no JSON ({error})"
+            else:
+                fault = f"is no text in {encoding or 'UTF-8, and names no charset'}"
+            if "json" not in declared or not is_whole:
+                raise _Unreadable(response=response) from None
+        raise DeliveryError(
+            f"{self._where}: the answer {fault}; have the service mended"
+        )
 
     def _has_all(self) -> bool:
         """Whether what was announced came: a page more is asked for all the same.
@@ -574,6 +606,11 @@ def _explained(where: str, host: str | None) -> Iterator[None]:
             raise ConfigurationError(
                 f"{where}: the service refuses each new token with 401; check login "
                 "and password of the connection"
+            ) from None
+        if answer is not None and not answer.content.strip():
+            raise DeliveryError(
+                f"{where}: the answer is empty, in {_ATTEMPTS} attempts; expected "
+                "JSON: check endpoint.path in sources.yml, or have the service mended"
             ) from None
         kind = answer.headers.get("Content-Type", "") if answer is not None else ""
         if "json" in kind:
