@@ -193,6 +193,52 @@ def test_what_cannot_be_read_is_left_out_with_its_reason(
     assert "example.org" not in text + summary(done)
 
 
+def test_files_that_are_slightly_off_are_read_or_left_out_with_the_cure(
+    files: Path, make: Make
+) -> None:
+    lines = [f"{n},a,b" for n in range(400)]
+    write(files / "broken_line.csv", "id,x,y", [*lines[:9], "9,a", *lines[10:]])
+    (files / "windows.csv").write_bytes("id,n\n1,4\n2,5\n".encode("utf-16-le"))
+    (files / "cyrillic.csv").write_bytes("id,имя\n1,Иван\n2,Анна\n".encode("cp1251"))
+    (files / "old_mac.csv").write_bytes(b"id,n\r1,4\r2,5\r")
+    write(files / "titled.csv", "Sales of May,,", ["id,n,m", "1,2,3", "2,3,4"])
+    write(files / "case.csv", "Id,ID", ["1,2"])
+    write(files / "bare.csv", "id,n", [])
+    done = make()
+    assert {each.name: table(done, each.name)["meta"] for each in done.tables}[
+        "windows"
+    ]["options"] == {"encoding": "utf-16-le"}
+    assert list(table(done, "cyrillic")["columns"]) == ["id", "имя"]
+    assert doubts(done, "lines that cannot be read and go to quarantine: 1")
+    assert doubts(done, "holds a number or a gap")
+    assert [reason.split(":")[0] for reason in done.left_out] == [
+        "bare.csv",
+        "case.csv",
+        "old_mac.csv",
+    ]
+    assert "usual line ends" in done.left_out[2]
+    counts = admitted(done)
+    assert (counts["broken_line"], counts["windows"]) == ((399, 1), (2, 0))
+
+
+def test_a_file_of_a_month_belongs_to_its_siblings_whatever_it_lacks(
+    files: Path, make: Make
+) -> None:
+    for month, city in ((1, "Köln"), (2, "Bonn"), (3, None)):
+        text = "sale_no;city\n" + (f"{month};{city}\n" if city else "")
+        (files / f"sales_2024-{month:02}.csv").write_bytes(text.encode("cp1252"))
+    write(files / "returns.csv", "sale_no,city", ["1,Bonn"])
+    done = make()
+    assert [each.name for each in done.tables] == ["returns", "sales"]
+    assert len(done.tables[1].delivery.files) == 3
+    assert doubts(done, "has the columns of returns")
+    assert admitted(done) == {"returns": (1, 0), "sales": (2, 0)}
+    (files / "sales_2024-04.csv").write_text("")
+    again = make("again")
+    assert [each.name for each in again.tables] == ["returns"]
+    assert any("and not sales_2024-04.csv" in reason for reason in again.left_out)
+
+
 # --- groups ---------------------------------------------------------------------------
 
 
@@ -335,6 +381,49 @@ def test_the_last_row_counts_as_much_as_the_first(files: Path, make: Make) -> No
     assert doubts(again, "900 of 950 values are bigint, the others are not")
 
 
+def test_nothing_of_a_late_value_is_lost(files: Path, make: Make) -> None:
+    rows = [f"R{n},{n}.5,{n + 1},{n}.5,{n}" for n in range(3000)]
+    rows[2990] = "R2990,0.0625,007,2.123456789012,12345678901234567890"
+    write(files / "late.csv", "row_no,weight,batch,price,serial", rows)
+    write(
+        files / "either.csv",
+        "row_no,distance,paid",
+        [f"R{n},{n % 9 + 1}.{n + 100},{n}" for n in range(300)],
+    )
+    done = make()
+    assert kinds(done, "late") == {
+        "row_no": "varchar",
+        "weight": "decimal(18,4)",
+        "batch": "varchar",
+        "price": "double",
+        "serial": "varchar",
+    }
+    assert kinds(done, "either") == {
+        "row_no": "varchar",
+        "distance": "decimal(18,3)",
+        "paid": "bigint",
+    }
+    assert doubts(done, "all values allow the reverse")
+    assert admitted(done) == {"either": (300, 0), "late": (3000, 0)}
+
+
+def test_days_whose_order_a_neighbour_settles_are_doubted_still(
+    files: Path, make: Make
+) -> None:
+    write(
+        files / "visits.csv",
+        "visit_no,came,left",
+        [
+            f"{n},0{n % 9 + 1}/{13 + n % 9}/2024,0{n % 9 + 1}/0{n % 7 + 1}/2024"
+            for n in range(99)
+        ],
+    )
+    done = make()
+    assert rules(done, "visits", "came") == {"format": "%m/%d/%Y"}
+    assert rules(done, "visits", "left") == {"format": "%m/%d/%Y"}
+    assert doubts(done, "month and day exchanged")
+
+
 def test_people_are_declared_and_never_quoted(files: Path, make: Make) -> None:
     header = (
         "CustomerID,E-Mail,Mobile,Loyalty Card,device_id,Twitter,First Name,Contact,"
@@ -441,6 +530,62 @@ def test_keys_references_and_feeds_of_a_shop(files: Path, make: Make) -> None:
     assert "sales_lines" in summary(done)
 
 
+def test_names_in_one_word_and_in_german_are_understood(
+    files: Path, make: Make
+) -> None:
+    write(
+        files / "kunden.csv",
+        "Kundennummer;PLZ;Geburtsdatum",
+        [f"{n:05};{n:05};0{n % 9 + 1}.02.1970" for n in range(100)],
+    )
+    write(
+        files / "Umsätze.csv",
+        "Belegnummer;Kundennummer;Datum;Menge;Betrag",
+        [f"{n:06};{n % 100:05};{n % 28 + 1}.01.2024;1;1.{n:03},50" for n in range(300)],
+    )
+    write(files / "stores.csv", "storeid,zip", [f"{n},{n:05}" for n in range(40)])
+    done = make()
+    assert {each.name: each.key for each in done.tables} == {
+        "kunden": ["kundennummer"],
+        "stores": ["storeid"],
+        "umsatze": ["belegnummer"],
+    }
+    company = load_company(done.folder)
+    assert sorted(company.feeds) == ["customers", "order_lines", "orders", "places"]
+    assert company.first_day == dt.date(2024, 1, 1)
+    assert rules(done, "umsatze", "betrag")["decimal"] == ","
+
+
+def test_a_column_goes_where_it_fits_best_and_circles_are_left_open(
+    files: Path, make: Make
+) -> None:
+    write(
+        files / "products.csv",
+        "product_id,product_category_name,name_length",
+        [f"P{n},things,{n}" for n in range(30)],
+    )
+    write(
+        files / "customers.csv",
+        "customer_id,order_id",
+        [f"C{n},O{n}" for n in range(30)],
+    )
+    write(
+        files / "orders.csv",
+        "order_id,customer_id,ordered_at",
+        [f"O{n},C{n},2024-01-{n % 28 + 1:02} 10:00:00" for n in range(30)],
+    )
+    done = make()
+    sql = (done.folder / "staging" / "stg_shop__products.sql").read_text()
+    assert "product_category_name as category" in sql
+    assert " as name" not in sql
+    declared = [
+        rules(done, name, column).get("references")
+        for name, column in (("orders", "customer_id"), ("customers", "order_id"))
+    ]
+    assert declared.count(None) == 1
+    assert admitted(done)["orders"] == (30, 0)
+
+
 def test_what_is_said_in_yaml_is_what_was_found(files: Path, make: Make) -> None:
     shop(files, 30)
     write(
@@ -480,6 +625,8 @@ def test_an_existing_folder_a_bad_name_and_an_empty_folder_are_refused(
     assert (done.folder / "company.yml").read_text() == "mine"
     with pytest.raises(ConfigurationError, match="expected lower-case"):
         make("My Shop")
+    with pytest.raises(ConfigurationError, match="is a file; expected the folder"):
+        scaffold("other", files / "a.csv", tmp_path / "other")
     # The name of a schema of Kith's is none for a source.
     assert load_company(make("customer").folder).sources[0].source == "customer_files"
 

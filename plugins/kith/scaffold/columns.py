@@ -58,13 +58,14 @@ _DATE_LIKE = r"(?=.*\d)[\w ,./:+-]{6,35}"
 _ISO = r"\d{4}-\d\d-\d\d([ T]\d\d:.*)?"
 
 
-@dataclass
+@dataclass(eq=False)
 class ColumnGuess:
     """A column as it will be declared.
 
     `rules` are those of `meta`; `given` counts its values, `distinct` the different
     ones, `sample` the rows of some of them; `low` and `high` bound a number, a date or
-    a timestamp.
+    a timestamp. `swapped` is its format with month and day exchanged, if all values
+    allow that too.
     """
 
     name: str
@@ -77,6 +78,7 @@ class ColumnGuess:
     doubts: list[str] = field(default_factory=list)
     low: Any = None
     high: Any = None
+    swapped: str | None = None
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -148,6 +150,7 @@ def guess_columns(delivery: Delivery) -> list[ColumnGuess]:
             _guess_accepted_values(column)
         elif "pii" not in column.rules and len(raw_types) == 1:
             _take_own_type(delivery, column, *raw_types)
+    _settle_orders(columns)
     return columns
 
 
@@ -409,10 +412,7 @@ def _take(
     pattern = chosen.rules.get("format", "")
     swapped = re.sub("%[dm]", lambda sign: {"%d": "%m", "%m": "%d"}[sign[0]], pattern)
     if swapped != pattern and {"format": swapped} in [one.rules for one in fitting]:
-        column.doubts.append(
-            f"every value is a day as {pattern} and with month and day exchanged "
-            f"({swapped}); ask who made the files"
-        )
+        column.swapped = swapped
     if "%y" in pattern:
         column.doubts.append("years have two digits: 69 to 99 are read as 1969 to 1999")
     if column.data_type == "date" and any(":" in value for value in values):
@@ -423,6 +423,32 @@ def _take(
         column.doubts.append(
             "no offset, read as UTC; if the source writes local time, declare "
             "time_zone, such as Europe/Paris"
+        )
+
+
+def _settle_orders(columns: list[ColumnGuess]) -> None:
+    """Of days that can be read in two ways take the way that their neighbours prove."""
+
+    def is_day_first(pattern: str) -> bool:
+        return pattern.index("%d") < pattern.index("%m")
+
+    proved = {
+        is_day_first(column.rules["format"])
+        for column in columns
+        if re.match("%[dm].%[dm]", column.rules.get("format", ""))
+        and not column.swapped
+    }
+    for column in columns:
+        if column.swapped is None:
+            continue
+        if proved == {is_day_first(column.swapped)}:
+            column.rules["format"], column.swapped = (
+                column.swapped,
+                column.rules["format"],
+            )
+        column.doubts.append(
+            f"every value is a day as {column.rules['format']} and with month and day "
+            f"exchanged ({column.swapped}); ask who made the files"
         )
 
 

@@ -5,6 +5,7 @@ mapping keeps its contract (keys unique, no value missing where one is needed) i
 proved on all rows.
 """
 
+import calendar
 import datetime as dt
 import re
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ import yaml
 from kith.company import feed_names
 from kith.database import fetch_row, literal, quote
 from kith.scaffold.columns import ColumnGuess, aggregates
-from kith.scaffold.tables import TableGuess
+from kith.scaffold.tables import TableGuess, possible_cursors
 from kith.scaffold.vocabulary import (
     FEEDS,
     WORDS,
@@ -477,26 +478,20 @@ def _wide_survey(table: TableGuess) -> Staging | None:
     overall: list[str] = []
     others = []
     for column in questions:
-        if column.data_type != "bigint":
-            continue
-        low, high = column.low or 0, column.high or 0
-        if low < 0 or high > 12 or high - low < 2:
+        name, low, high = column.name, column.low or 0, column.high or 0
+        if column.data_type != "bigint" or low < 0 or high > 12 or high - low < 2:
             continue
         # 6 beside 1 to 5 is mostly a code; a scale of six is rare.
         scale = (1, 5) if high <= 6 else (1, 7) if high == 7 else (1, 10)
-        if _NPS.search(column.name):
-            measure, scale = "nps", (0, 10)
-        elif _OVERALL.search(column.name) and not _asked_with(
-            table, column.name, overall
-        ):
-            measure = "csat"
-            overall.append(column.name)
-        elif _RATING.search(column.name):
-            measure = "perception"
+        if _NPS.search(name):
+            ratings.append(str((name, "nps", 0, 10)))
+        elif _OVERALL.search(name) and not _asked_with(table, name, overall):
+            overall.append(name)
+            ratings.append(str((name, "csat", *scale)))
+        elif _RATING.search(name):
+            ratings.append(str((name, "perception", *scale)))
         else:
-            others.append(column.name)
-            continue
-        ratings.append(str((column.name, measure, *scale)))
+            others.append(name)
     if not ratings:
         return None
     doubts = [
@@ -508,19 +503,16 @@ def _wide_survey(table: TableGuess) -> Staging | None:
             "add those of these that are ratings too: " + ", ".join(sorted(others))
         )
     setting: list[str] = []
-    moments = [c for c in table.columns if c.is_time and not table.has_gaps(c)]
-    if moments:
+    if moments := possible_cursors(table):
         answered_at = _cast(moments[0], "timestamp")
     else:
         answered_at = "{{ business_midnight(answered_on) }}"
         days = _days_by_file(table)
         setting = ["{%- set answered_on -%}", *days, "{%- endset -%}"]
+        known = "the end of the time that a file's name tells, known by the columns "
         doubts.append(
-            "no column tells when it was answered; answered_on is the end of the time "
-            "that a file's name tells, known by the columns that this file alone fills"
-            if len(days) > 1
-            else "no column tells when it was answered: all answers lie on one day, "
-            "answered_on"
+            "no column tells when it was answered; answered_on is "
+            + (f"{known}that this file alone fills" if days[1:] else "one day for all")
         )
     return Staging(
         feed="survey_answers",
@@ -562,10 +554,8 @@ def day_in(name: str) -> dt.date | None:
         return None
     year, month, day = (int(part or 0) for part in found.groups())
     try:
-        if day:
-            return dt.date(year, month, day)
-        after = dt.date(year + (month in (0, 12)), month % 12 + 1 if month else 1, 1)
-        return after - dt.timedelta(1)
+        last = calendar.monthrange(year, month or 12)[1]
+        return dt.date(year, month or 12, day or last)
     except ValueError:
         return None
 
@@ -582,19 +572,22 @@ def _days_by_file(table: TableGuess) -> list[str]:
     for path in delivery.files:
         day = day_in(path.name)
         marks = [
-            column.name
+            sql_name(column.name)
             for column in table.columns
-            if len(delivery.missing.get(column.name, ())) == len(rows) - 1
-            and path.name not in delivery.missing[column.name]
-            and column.given == rows.get(path.name)
+            if delivery.missing.get(column.name) == set(rows) - {path.name}
+            and column.given == rows[path.name]
             and "null_values" not in column.rules
         ]
         if marks and day:
-            mark = sql_name(marks[0])
-            cases.append(f"    when {mark} is not null then cast('{day}' as date)")
+            cases.append(f"    when {marks[0]} is not null then cast('{day}' as date)")
         else:
-            rest.append(f"    else cast('{day}' as date)")
-    if cases and len(rest) < 2 and "None" not in "".join(rest):
-        return ["case", *cases, *rest, "end"]
+            rest.append(day)
+    if cases and len(rest) < 2 and None not in rest:
+        return [
+            "case",
+            *cases,
+            *(f"    else cast('{day}' as date)" for day in rest),
+            "end",
+        ]
     last = max(filter(None, (day_in(path.name) for path in delivery.files)), default="")
     return [f"cast('{last or '2000-01-01'}' as date)"]

@@ -9,7 +9,6 @@ import itertools
 import math
 import re
 from dataclasses import dataclass, field
-from typing import Any
 
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
@@ -31,7 +30,7 @@ class TableGuess:
     typed: DuckDBPyRelation
     key: list[str] = field(default_factory=list)
     cursor: str | None = None
-    rules: dict[str, Any] = field(default_factory=dict)
+    look_back_days: int = 0
     doubts: list[str] = field(default_factory=list)
 
     @property
@@ -42,25 +41,6 @@ class TableGuess:
     def column(self, name: str) -> ColumnGuess:
         """The column of that name."""
         return next(column for column in self.columns if column.name == name)
-
-    @property
-    def description(self) -> str:
-        """What stands in sources.yml of it."""
-        files = self.delivery.files
-        return f"Rows of {files[0].name if len(files) == 1 else f'{len(files)} files'}."
-
-    @property
-    def meta(self) -> dict[str, Any]:
-        """Its rules in sources.yml, empty ones among them."""
-        return {
-            "connector": "files",
-            "path": self.delivery.path,
-            "options": self.delivery.options,
-            "key": self.key,
-            "cursor": self.cursor,
-            **self.rules,
-            "drift": {"missing": "warn"} if self.delivery.missing else None,
-        }
 
     def has_gaps(self, column: ColumnGuess) -> bool:
         """Whether a row lacks the column's value, or may come to lack it."""
@@ -250,8 +230,7 @@ def guess_dated_path(table: TableGuess) -> None:
         earliest, latest = aggregates(table.typed, (f"min({lag})", f"max({lag})"))
         if earliest < 0 or latest > 31:
             return
-        if latest:
-            table.rules["look_back_days"] = latest
+        table.look_back_days = latest
         table.doubts.append(
             "the day in a file's name is taken for the day on which its rows came, at "
             f"most {latest} days after theirs; rows later than look_back_days are left "
