@@ -2,14 +2,17 @@ import bz2
 import datetime as dt
 import gzip
 import io
+import json
 import lzma
 import shutil
+import unicodedata
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from kith import pull
@@ -331,6 +334,100 @@ def test_rows_of_a_large_file_keep_order_and_numbers(tmp_path: Path) -> None:
     assert delivery.rows == 150_000 - 3
 
 
+# --- names of columns ----------------------------------------------------------------
+
+
+def write_columns(path: Path, columns: dict[str, str]) -> None:
+    """A file of one row that has these columns."""
+    if path.suffix == ".csv":
+        path.write_text("\n".join(map(",".join, (columns, columns.values()))))
+    elif path.suffix == ".jsonl":
+        path.write_text(json.dumps(columns))
+    elif path.suffix == ".parquet":
+        table = pa.table({name: [value] for name, value in columns.items()})
+        pq.write_table(table, path)
+    else:
+        write_xlsx(path, {"Sales": {1: list(columns), 2: list(columns.values())}})
+
+
+KINDS = ["csv", "jsonl", "parquet", "xlsx"]
+ROW = {"sale_id": "A", "sold_at": "2024-03-01", "quantity": "1", "price": "1"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ["_kith_row", "_KITH_new", "file_row_number"])
+def test_a_column_named_as_one_of_kith_is_refused(
+    name: str, kind: str, tmp_path: Path
+) -> None:
+    path = company(tmp_path, f"data/sales.{kind}") / f"data/sales.{kind}"
+    write_columns(path, {**ROW, name: "7"})
+    with pytest.raises(DeliveryError, match=f"a column is named '{name}', as none"):
+        run_door(tmp_path)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_names_of_columns_are_known_however_their_accents_are_written(
+    kind: str, tmp_path: Path
+) -> None:
+    columns = [*COLUMNS, {"name": "größe", "data_type": "varchar"}]
+    company(tmp_path, f"data/sales.{kind}", columns)
+    decomposed = unicodedata.normalize("NFD", "Größe")
+    write_columns(tmp_path / f"data/sales.{kind}", {**ROW, decomposed: "XL"})
+    assert admitted(run_door(tmp_path), 'sale_id, "größe"') == [("A", "XL")]
+
+
+def test_a_key_of_json_without_a_name_is_refused(tmp_path: Path) -> None:
+    company(tmp_path, "data/sales.jsonl")
+    write_columns(tmp_path / "data/sales.jsonl", {**ROW, "": "7"})
+    with pytest.raises(DeliveryError, match="column 1 has no name; have it delivered"):
+        fetched(tmp_path)
+
+
+@pytest.mark.parametrize("kind", KINDS[:2])
+def test_no_message_shows_what_may_be_an_address_in_place_of_a_name(
+    kind: str, tmp_path: Path
+) -> None:
+    columns = [*COLUMNS, {"name": "mail", "data_type": "varchar"}]
+    columns[-1]["meta"] = {"pii": "email"}
+    company(tmp_path, f"data/sales.{kind}", columns)
+    path = tmp_path / f"data/sales.{kind}"
+    write_columns(path, {"price": "1", "li@na.de": "x", "LI@na.de": "y"})
+    with pytest.raises(DeliveryError, match="columns an undeclared name and an unde"):
+        fetched(tmp_path)
+    write_columns(path, {"price": "1", "Price": "x"})
+    with pytest.raises(DeliveryError, match=r"(?i)columns 'price' and 'price' can"):
+        fetched(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (f'{HEADER},"note\n' + "A,2024-03-01,1,1,x\n" * 9, "the header cannot be read"),
+        (f'{HEADER},"note\n' + "A,2024-03-01,1,1\n" * 9999, "the header cannot be rea"),
+        (f"\n\n{CONTENT}", "line 1 is empty; expected the columns sale_id, .* there"),
+        ("\n\n", "the file is empty, not even a header was found; expected the col"),
+        (f"caf\xe9,{CONTENT}", "line 1 is not utf-8 .*; set options.encoding"),
+    ],
+    ids=["open quote", "large, open quote", "blank lines", "empty", "latin-1"],
+)
+def test_a_header_that_cannot_be_read_is_named(
+    content: str, message: str, tmp_path: Path
+) -> None:
+    company(tmp_path)
+    (tmp_path / "data/sales.csv").write_text(content, encoding="latin-1")
+    with pytest.raises(DeliveryError, match=f"data/sales.csv: {message}"):
+        fetched(tmp_path)
+
+
+def test_lines_may_end_as_those_of_old_macs(tmp_path: Path) -> None:
+    text = CONTENT.replace("\n", "\r") + "X,too few\rY,2024-03-01,1,1"
+    (company(tmp_path) / "data/sales.csv").write_bytes(text.encode())
+    (delivery,) = fetched(tmp_path)
+    assert max(rows(delivery, "_kith_row, sale_id")) == (42, "Y")
+    rejects = f"select row_number, text from '{delivery.rejects}'"
+    assert duckdb.sql(rejects).fetchall() == [(41, "X,too few")]
+
+
 # --- files that change while they are read --------------------------------------------
 
 
@@ -369,18 +466,18 @@ def test_a_text_file_changed_while_it_is_read_is_refused(
     path = company(tmp_path, f"data/{name}") / "data" / name
     line = b'{"sale_id": "A"}\n'
     path.write_bytes(gzip.compress(line) if name.endswith(".gz") else line)
-    original = text_files.check_distinct
+    original = text_files.checked_names
 
-    def while_it_changes(*given: Any) -> None:
+    def while_it_changes(*given: Any) -> list[str]:
         if change == "gone":
             path.unlink()
         else:
             path.write_bytes(path.read_bytes() + line)
         if change == "damaged":
             raise OSError
-        original(*given)
+        return original(*given)
 
-    monkeypatch.setattr(text_files, "check_distinct", while_it_changes)
+    monkeypatch.setattr(text_files, "checked_names", while_it_changes)
     with pytest.raises(TransientError, match=rf"{name}: the file was changed while"):
         fetched(tmp_path)
 

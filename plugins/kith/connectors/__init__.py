@@ -6,7 +6,8 @@ rows. `kith.pull` knows the connectors by the name that stands in `sources.yml`.
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,9 @@ from kith.errors import DeliveryError, TransientError
 from kith.runs import Interval
 
 ROW_NUMBER = "_kith_row"
+# What Kith and DuckDB add to the columns of a delivery.
+_OWN_PREFIX = "_kith_"
+_OWN_NUMBER = "file_row_number"
 
 
 @dataclass(frozen=True)
@@ -152,3 +156,48 @@ def check_distinct(where: str, names: Iterable[str]) -> None:
                 "apart, since names of columns do not mind case; have one renamed"
             )
         seen[name.lower()] = name
+
+
+def checked_names(table: SourceTable, where: str, names: Iterable[str]) -> list[str]:
+    """Names of delivered columns, composed as Unicode's NFC asks.
+
+    Raises DeliveryError where one is missing or kept for Kith, or two are the same.
+    """
+    composed = [unicodedata.normalize("NFC", name) for name in names]
+    seen: dict[str, str] = {}
+    for number, name in enumerate(composed, 1):
+        lower = name.lower()
+        if not name:
+            raise DeliveryError(
+                f"{where}: column {number} has no name; have it delivered with one"
+            )
+        if lower.startswith(_OWN_PREFIX) or lower == _OWN_NUMBER:
+            raise DeliveryError(
+                f"{where}: a column is named '{name}', as none but Kith's own may be; "
+                "have it renamed"
+            )
+        if lower in seen:
+            pair = " and ".join(shown_names(table, [n]) for n in (seen[lower], name))
+            raise DeliveryError(
+                f"{where}: columns {pair} cannot be told apart, since names of columns "
+                "do not mind case; have one renamed"
+            )
+        seen[lower] = name
+    return composed
+
+
+def shown_names(table: SourceTable, names: Sequence[str]) -> str:
+    """Some names of delivered columns, for a message.
+
+    Of a table with identifiers only declared ones: in a file without a header an
+    address stands where a name is expected.
+    """
+    declared = columns_by_name(table)
+    shown = [
+        f"'{name[:40]}'"
+        for name in names
+        if not is_personal(table) or name.lower() in declared
+    ]
+    hidden = len(names) - len(shown)
+    rest = "an undeclared name" if hidden == 1 else f"{hidden} undeclared names"
+    return ", ".join([*shown[:5], *([rest] if hidden else [])])

@@ -25,6 +25,7 @@ from kith.connectors import (
     Fetched,
     Request,
     check_unchanged,
+    checked_names,
     reading,
     state_of,
 )
@@ -37,7 +38,7 @@ from kith.connectors.text_files import (
     convert_json_lines,
     write,
 )
-from kith.database import fetch_row, file_literal, parquet_sql
+from kith.database import fetch_row, file_literal, parquet_sql, quote
 from kith.errors import ConfigurationError, DeliveryError
 
 _CHARACTERS = {"delimiter", "quote", "escape"}
@@ -116,7 +117,7 @@ def _read(request: Request, part: Part, target: Path) -> Fetched:
     where = f"{request.table.full_name}: {part.origin}"
     with reading(where, request.table):
         if part.suffix == ".parquet":
-            return _parquet(request, part)
+            return _parquet(request, where, part, target)
         has_controls = True
         if part.suffix in DELIMITED:
             has_controls = convert_delimited(request, where, part, target)
@@ -140,13 +141,27 @@ def _read(request: Request, part: Part, target: Path) -> Fetched:
         return replace(converted, has_controls=has_controls)
 
 
-def _parquet(request: Request, part: Part) -> Fetched:
-    rows, columns = _shape(request, part.path)
-    return Fetched(part.origin, part.path, not part.is_ours, rows, columns)
+def _parquet(request: Request, where: str, part: Part, target: Path) -> Fetched:
+    delivered = _columns(request, part.path)
+    names = checked_names(request.table, where, delivered)
+    path = part.path
+    if names != list(delivered):
+        renamed = ", ".join(
+            f"{quote(old)} as {quote(new)}"
+            for old, new in zip(delivered, names, strict=True)
+        )
+        path = target
+        write(request.duckdb, f"select {renamed} from {parquet_sql(part.path)}", path)
+        part.discard()
+    columns = dict(zip(names, delivered.values(), strict=True))
+    is_original = path == part.path and not part.is_ours
+    rows = _row_count(request, path)
+    return Fetched(part.origin, path, is_original, rows, columns)
 
 
 def _converted(request: Request, origin: str, path: Path, has_schema: bool) -> Fetched:
-    rows, columns = _shape(request, path)
+    columns = _columns(request, path)
+    columns.pop(ROW_NUMBER, None)
     (reject_count,) = fetch_row(request.duckdb, "select count(*) from rejects")
     rejects = path.with_suffix(".rejects.parquet") if reject_count else None
     if rejects:
@@ -155,7 +170,7 @@ def _converted(request: Request, origin: str, path: Path, has_schema: bool) -> F
         origin,
         path,
         is_original=False,
-        rows=rows,
+        rows=_row_count(request, path),
         columns=columns,
         has_schema=has_schema,
         rejects=rejects,
@@ -171,13 +186,18 @@ def _nothing(request: Request) -> Fetched:
     return Fetched(declared, path, False, rows=0, columns={}, has_schema=False)
 
 
-def _shape(request: Request, path: Path) -> tuple[int, dict[str, str]]:
-    """Number of rows of a Parquet file, and name and type of its columns."""
+def _row_count(request: Request, path: Path) -> int:
+    """Number of rows of a Parquet file."""
     (rows,) = fetch_row(
         request.duckdb,
         f"select num_rows from parquet_file_metadata({file_literal(path)})",
     )
+    return int(rows)
+
+
+def _columns(request: Request, path: Path) -> dict[str, str]:
+    """Name and type of the columns of a Parquet file."""
     described = request.duckdb.execute(
         f"describe select * from {parquet_sql(path)}"
     ).fetchall()
-    return rows, {row[0]: row[1] for row in described if row[0] != ROW_NUMBER}
+    return {row[0]: row[1] for row in described}

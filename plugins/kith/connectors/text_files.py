@@ -10,17 +10,23 @@ import csv
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
 
 from kith.company import SourceTable
-from kith.connectors import ROW_NUMBER, Request, check_distinct, columns_by_name
+from kith.connectors import ROW_NUMBER, Request, checked_names, columns_by_name
 from kith.connectors.json_texts import read_line, row_as_text
 from kith.connectors.packed import Part
-from kith.database import PARQUET, fetch_row, file_literal, literal, parquet_sql
+from kith.database import (
+    PARQUET,
+    fetch_row,
+    file_literal,
+    literal,
+    parquet_sql,
+    quote,
+)
 from kith.errors import ConfigurationError, DeliveryError
 
 # Delimiter of each kind of delimited file, unless `options` declares another.
@@ -68,35 +74,51 @@ def _header(
     table: SourceTable, where: str, part: Part, dialect: dict[str, str]
 ) -> list[str]:
     quote_sign, escape = dialect["quote"], dialect["escape"]
-    with part.path.open("rb") as lines:
+    expected = f"expected the columns {', '.join(each.name for each in table.columns)}"
+    # What is not UTF-8 passes, since the fault of a later line is not the header's.
+    with part.path.open(
+        encoding="utf-8-sig", errors="surrogateescape", newline=""
+    ) as lines:
         reader = csv.reader(
-            # Line by line, since the fault of a later line is not the header's.
-            (line.decode("utf-8-sig") for line in lines),
+            lines,
             delimiter=dialect["delimiter"],
             quotechar=quote_sign or None,
             quoting=csv.QUOTE_MINIMAL if quote_sign else csv.QUOTE_NONE,
             doublequote=escape == quote_sign,
             escapechar=None if escape == quote_sign else escape,
+            strict=True,
         )
         try:
             header = next(reader, None)
-        except UnicodeDecodeError as error:
+            if header == [] and any(reader):
+                raise DeliveryError(
+                    f"{where}: line 1 is empty; {expected} there; have the lines above "
+                    "the header removed"
+                )
+        except csv.Error as error:
             raise DeliveryError(
-                f"{where}: line 1 is not "
-                f"{table.rules.options.get('encoding', 'utf-8')} ({error}); set "
-                "options.encoding in sources.yml to the file's encoding, e.g. latin-1"
-            ) from error
+                f"{where}: the header cannot be read ({error}), as with a quote that "
+                f"is not closed; {expected}; check `options` in sources.yml, or have "
+                "it delivered again"
+            ) from None
     if not header:
         raise DeliveryError(
-            f"{where}: the file is empty, not even a header was found; expected the "
-            f"columns {', '.join(column.name for column in table.columns)}; have it "
-            "delivered again"
+            f"{where}: the file is empty, not even a header was found; {expected}; "
+            "have it delivered again"
         )
-    names = [
-        name.strip() or f"column_{number}" for number, name in enumerate(header, 1)
-    ]
-    check_distinct(where, names)
-    return names
+    try:
+        "".join(header).encode(errors="surrogateescape").decode()
+    except UnicodeDecodeError as error:
+        raise DeliveryError(
+            f"{where}: line 1 is not "
+            f"{table.rules.options.get('encoding', 'utf-8')} ({error}); set "
+            "options.encoding in sources.yml to the file's encoding, e.g. latin-1"
+        ) from None
+    return checked_names(
+        table,
+        where,
+        [name.strip() or f"column_{number}" for number, name in enumerate(header, 1)],
+    )
 
 
 def _read_csv(part: Part, columns: list[str], **options: str) -> str:
@@ -190,30 +212,51 @@ def convert_json_lines(request: Request, where: str, part: Part, target: Path) -
     is_object = (
         "case when json_valid(line) then json_type(line) = 'OBJECT' else false end"
     )
+    # json_transform computes most numbers as floats. Lines with one that would come out
+    # otherwise than it was written, or than it is declared, go through Python.
+    is_inexact = f"regexp_matches(line, {literal(_INEXACT_NUMBER)})"
+    if any(column.rules.decimal == "," for column in request.table.columns):
+        is_inexact = "true"
     shapes = connection.execute(
         f"""
-        select case when {is_object} then json_keys(line) end as keys, count(*)
+        select
+            case when {is_object} then json_keys(line) end as keys,
+            bool_or({is_inexact})
         from {_read_csv(part, ["line"], **dialect, **_KEEP_REJECTS)}
         where line is not null
         group by keys
         """
     ).fetchall()
-    names = sorted({key for keys, _ in shapes for key in keys or []})
-    check_distinct(where, names)
+    keys = sorted({key for keys, _ in shapes for key in keys or []})
+    names = checked_names(request.table, where, keys)
     lines = (
         f"(select line, row_number() over () as {ROW_NUMBER} from "
         f"{_read_csv(part, ['line'], **dialect, ignore_errors='true')})"
     )
     if _collect_rejects(connection, header_lines=0):
         lines = f"({_counting_rejects(lines)})"
-    shape = literal(json.dumps(dict.fromkeys(names, "VARCHAR")))
-    with _exactly(request, names) as exact:
-        values = f"unnest(json_transform({exact}, {shape}))," if names else ""
-        write(
-            connection,
-            f"select {values} {ROW_NUMBER} from {lines} where {is_object}",
-            target,
+    line = "line"
+    if any(inexact for _, inexact in shapes):
+        connection.create_function(
+            "line_as_text", _line_as_text(request.table), ["VARCHAR"], "VARCHAR"
         )
+        line = f"case when {is_inexact} then line_as_text(line) else line end"
+    shape = literal(json.dumps(dict.fromkeys(keys, "VARCHAR")))
+    values = f"unnest(json_transform({line}, {shape}))," if keys else ""
+    named = "".join(
+        f"{quote(key)} as {quote(name)}, "
+        for key, name in zip(keys, names, strict=True)
+    )
+    write(
+        connection,
+        f"""
+        select {named} {ROW_NUMBER}
+        from (select {values} {ROW_NUMBER} from {lines} where {is_object})
+        """,
+        target,
+    )
+    if line != "line":
+        connection.remove_function("line_as_text")
     if any(keys is None for keys, _ in shapes):
         connection.execute(
             f"""
@@ -224,30 +267,16 @@ def convert_json_lines(request: Request, where: str, part: Part, target: Path) -
     part.discard()
 
 
-@contextmanager
-def _exactly(request: Request, names: list[str]) -> Iterator[str]:
-    """SQL of a line of JSON of which json_transform gives numbers as they are declared.
-
-    It computes most of them as floats. Lines with one that would come out otherwise
-    than it was written, which few are, go through Python.
-    """
-    columns = columns_by_name(request.table)
-    found = [columns[name.lower()] for name in names if name.lower() in columns]
+def _line_as_text(table: SourceTable) -> Callable[[str], str]:
+    columns = columns_by_name(table)
 
     def as_text(line: str) -> str:
         try:
             return row_as_text(read_line(line), columns)
         except (ValueError, RecursionError):
-            return line
+            return line  # For DuckDB to judge.
 
-    is_inexact = f"regexp_matches(line, {literal(_INEXACT_NUMBER)})"
-    if any(column.rules.decimal == "," for column in found):
-        is_inexact = "true"
-    request.duckdb.create_function("line_as_text", as_text, ["VARCHAR"], "VARCHAR")
-    try:
-        yield f"case when {is_inexact} then line_as_text(line) else line end"
-    finally:
-        request.duckdb.remove_function("line_as_text")
+    return as_text
 
 
 def write(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:

@@ -26,9 +26,10 @@ from kith.company import Column, SourceTable
 from kith.connectors import (
     ROW_NUMBER,
     Request,
-    check_distinct,
+    checked_names,
     columns_by_name,
     number_as_declared,
+    shown_names,
 )
 from kith.connectors.workbook_errors import column_letters, error_cells
 from kith.errors import DeliveryError
@@ -143,7 +144,7 @@ def _header(
         if top <= header <= bottom and left < right
     ]
     if unnamed or merged:
-        found = ", ".join(f"'{name[:40]}'" for name in list(names.values())[:5])
+        found = shown_names(table, list(names.values()))
         fault = f"merged over {merged[0]}" if merged else "as its only names"
         letters = ", ".join(map(column_letters, unnamed[:5]))
         more = f", but values without a name in column {letters}" if unnamed else ""
@@ -152,8 +153,7 @@ def _header(
             f"{more}; expected the header {_expected(table)}; have titles above the "
             "header removed and each column named"
         )
-    check_distinct(where, names.values())
-    return names
+    return dict(zip(names, checked_names(table, where, names.values()), strict=True))
 
 
 def _array(cells: list[Any], column: Column | None, kinds: dict[str, str]) -> pa.Array:
