@@ -309,6 +309,33 @@ def test_a_number_of_json_has_a_point_whatever_is_declared(tmp_path: Path) -> No
     ]
 
 
+@pytest.mark.parametrize(
+    ("meta", "message"),
+    [
+        ({"options": {"encoding": "rot13"}}, "options.encoding: found 'rot13'; exp"),
+        ({"options": {"encoding": "base64"}}, "options.encoding: found 'base64'; e"),
+        ({"options": {"encoding": "undefined"}}, "options.encoding: found 'undefin"),
+        ({"options": {"delimiter": '"'}}, "options: the delimiter '\"' is the sign"),
+        ({"options": {"quote": ","}}, "options: the delimiter ',' is the sign of q"),
+        ({"options": {"escape": ","}}, "options: the delimiter ',' is the sign of "),
+        ({"options": {"delimiter": "\n"}}, "options.delimiter: found '.n'; expect"),
+        ({"options": {"quote": "„"}}, "options.quote: found '„'; expected a charac"),
+        ({"options": {"quote": "", "escape": "~"}}, "options.escape: escapes are re"),
+        ({"path": ""}, "path: found ''; expected where files lie"),
+        ({"path": "data/***.csv"}, r"path: found 'data/\*\*\*.csv'; expected where"),
+        ({"path": "memory://x/**.csv"}, r"path: found 'memory://x/\*\*.csv'; expe"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_where_it_is_declared(
+    meta: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    deliver(company(tmp_path, **meta), sales(4))
+    with pytest.raises(
+        ConfigurationError, match=rf"sources.yml: shop.sales: {message}"
+    ):
+        fetched(tmp_path)
+
+
 def test_rows_of_a_large_file_keep_order_and_numbers(tmp_path: Path) -> None:
     # More than one of the buffers that DuckDB reads side by side, with lines that it
     # cannot read and with line ends inside of quotes.

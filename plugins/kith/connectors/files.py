@@ -12,7 +12,6 @@ Each may be packed as .gz, .zst, .bz2, .xz or .zip. `kith.connectors.places` tel
 encoding; of a workbook: sheet.
 """
 
-import codecs
 import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -89,14 +88,17 @@ def _check_options(table: SourceTable) -> None:
                 f"{where}: unknown option '{name}'; known are "
                 f"{', '.join(sorted(_OPTIONS))}"
             )
-        if (
-            name in _CHARACTERS
-            and len(value) != 1
-            and not (name == "quote" and not value)
+        if name in _CHARACTERS and not (
+            (len(value) == 1 and value not in "\0\r\n")
+            or (name == "quote" and not value)
         ):
             raise ConfigurationError(
                 f"{where}.{name}: found {value!r}; expected one character (a tab is "
                 '"\\t", in double quotes)'
+            )
+        if name in ("quote", "escape") and not value.isascii():
+            raise ConfigurationError(
+                f"{where}.{name}: found {value!r}; expected a character of ASCII"
             )
     if table.rules.options.get("quote") == "" and "escape" in table.rules.options:
         raise ConfigurationError(
@@ -105,8 +107,9 @@ def _check_options(table: SourceTable) -> None:
         )
     encoding = table.rules.options.get("encoding", "utf-8")
     try:
-        codecs.lookup(encoding)
-    except LookupError:
+        # As it will be read: some know no such errors, or are no encodings of text.
+        bytes(4).decode(encoding, "surrogateescape")
+    except (LookupError, UnicodeError):
         raise ConfigurationError(
             f"{where}.encoding: found '{encoding}'; expected a name such as utf-8, "
             "latin-1, cp1252 or utf-16"

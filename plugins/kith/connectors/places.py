@@ -71,6 +71,12 @@ def find_places(request: Request) -> list[Place]:
     table = request.table
     declared = table.rules.path or ""
     pattern = _DatedPattern(table, _with_variables(table, declared))
+    parts = pattern.wildcards.split("/")
+    if parts in ([""], ["."]) or any("**" in part and part != "**" for part in parts):
+        raise ConfigurationError(
+            f"sources.yml: {table.full_name}: path: found '{declared}'; expected where "
+            "files lie; ** stands for folders at any depth and for no part of a name"
+        )
     if "://" in pattern.wildcards and not pattern.wildcards.startswith("package://"):
         from kith.connectors.stores import list_store
 

@@ -157,6 +157,12 @@ def convert_delimited(request: Request, where: str, part: Part, target: Path) ->
             "options.delimiter in sources.yml"
         )
     dialect.setdefault("escape", dialect["quote"])
+    if dialect["delimiter"] in (dialect["quote"], dialect["escape"]):
+        raise ConfigurationError(
+            f"sources.yml: {table.full_name}: options: the delimiter "
+            f"{dialect['delimiter']!r} is the sign of quotes or escapes as well; "
+            "expected another"
+        )
     part = _as_utf8(table, part, request.workspace)
     names = _header(table, where, part, dialect)
     rows = _read_csv(
