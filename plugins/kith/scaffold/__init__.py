@@ -27,6 +27,8 @@ from kith.scaffold.tables import (
 )
 from kith.scaffold.writing import doubts_in, write_folder
 
+_RESERVED_BY_DUCKDB = {"memory", "pg_catalog", "system", "temp"}
+
 
 @dataclass(frozen=True)
 class Scaffolded:
@@ -46,7 +48,8 @@ def scaffold(name: str, files: Path, folder: Path) -> Scaffolded:
     already, or no file could be read.
     """
     _check(name, files, folder)
-    source = f"{name}_files" if name in RESERVED_SCHEMAS else name
+    is_taken = name in RESERVED_SCHEMAS | _RESERVED_BY_DUCKDB
+    source = f"{name}_files" if is_taken else name
     with tempfile.TemporaryDirectory(prefix="kith_company_") as scratch:
         workspace = Path(scratch)
         with connect(scratch=workspace / "duckdb") as connection:

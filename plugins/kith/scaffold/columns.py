@@ -56,6 +56,15 @@ _TIMES = (
 )
 _DATE_LIKE = r"(?=.*\d)[\w ,./:+-]{6,35}"
 _ISO = r"\d{4}-\d\d-\d\d([ T]\d\d:.*)?"
+# What a text may hold that no type reads.
+_UNTOLD = {
+    "days written in several ways, for which `format` may be a list": (
+        r"(?=.*\d\d)(\d+[-./]){2}\d+"
+    ),
+    "numbers with a sign, which staging may take off": (
+        r"[$€£¥]\s?-?[\d.,]+|-?[\d.,]+\s?[%€$£¥]"
+    ),
+}
 
 
 @dataclass(eq=False)
@@ -339,6 +348,11 @@ def _guess_type(delivery: Delivery, column: ColumnGuess) -> None:
                 f"{column.given - fewest} of {column.given} values are "
                 f"{nearest.data_type}, the others are not: kept as text"
             )
+        for kind, shape in _UNTOLD.items() if not column.is_id else ():
+            if sum(bool(re.fullmatch(shape, one)) for one in values) > 0.9 * len(
+                values
+            ):
+                column.doubts.append(f"seems to hold {kind}: kept as text")
         tokens = [token for token in tokens if token in _SURE_TOKENS]
         column.rules["null_values"] = tokens
     if not tokens:

@@ -5,7 +5,6 @@ seen here is what will be delivered.
 """
 
 import codecs
-import csv
 import datetime as dt
 import glob
 import itertools
@@ -33,7 +32,7 @@ from kith.connections import environment_connection
 from kith.connectors import Fetched, Request, files
 from kith.connectors.packed import Part, unpack
 from kith.connectors.text_files import DELIMITED, JSON_LINES
-from kith.database import fetch_row, literal
+from kith.database import fetch_row, literal, parquet_sql
 from kith.errors import DeliveryError
 from kith.runs import Interval
 
@@ -131,8 +130,9 @@ def read_folder(
     for number, file in enumerate(found):
         for other in found if file.is_ascii else []:
             # A month without an umlaut is written like those with one.
-            if other.pattern == file.pattern and "encoding" in other.options:
-                file.options["encoding"] = other.options["encoding"]
+            encoding = other.options.get("encoding", "utf-8")
+            if other.pattern == file.pattern and not encoding.startswith("utf"):
+                file.options["encoding"] = encoding
         try:
             file.fetched = _fetch(connection, file, workspace / f"{number:05}")
             groups[f"{file.pattern} {file.options}"].append(file)
@@ -308,10 +308,6 @@ def _fetch(connection: DuckDBPyConnection, file: _File, place: Path) -> list[Fet
         told = str(error).replace("; expected the header ;", ";")
         told = told.removeprefix("files.rows: ").removeprefix(f"{file.path.name}: ")
         raise DeliveryError(told) from None
-    except csv.Error as error:
-        raise DeliveryError(
-            f"its first line cannot be read ({error}); save it with usual line ends"
-        ) from None
     names = [name for each in fetched for name in each.columns]
     if sum(bool(_VALUE.fullmatch(name)) for name in names) * 2 >= len(names):
         # Not as a guess with a doubt: values would become names in sources.yml.
@@ -434,7 +430,11 @@ def _delivery(
             f"{len(missing)} of {len(columns)} columns are not in all of its "
             f"{len(paths)} files; a file that lacks one gives NULL and a warning"
         )
-    listed = ", ".join(literal(str(each.path)) for _, each in fetched)
+    parquet = parquet_sql(
+        *(each.path for _, each in fetched),
+        union_by_name="true",
+        filename="'_kith_path'",
+    )
     origins = ", ".join(
         f"{literal(str(each.path))}: {literal(file)}" for file, each in fetched
     )
@@ -442,8 +442,7 @@ def _delivery(
         connection,
         view,
         f"select columns(name -> name not like '\\_kith\\_%' escape '\\'), "
-        f"map {{{origins}}}[_kith_path] as _kith_file from read_parquet([{listed}], "
-        "union_by_name = true, filename = '_kith_path')",
+        f"map {{{origins}}}[_kith_path] as _kith_file from {parquet}",
         rows * len(columns),
     )
     sheet = together[0].options.get("sheet", "")
