@@ -958,7 +958,7 @@ def delivered(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]
 
 @pytest.fixture(autouse=True)
 def _key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KITH_IDENTIFIER_KEY", "a key of the tests")
+    monkeypatch.setenv("KITH_IDENTIFIER_KEY", "a key of the tests alone, long enough")
 
 
 def typed_rows(run: Run, without: str = "") -> list[tuple[Any, ...]]:

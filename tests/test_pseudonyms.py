@@ -62,6 +62,14 @@ SPELLINGS = [
         ["li.na@example.com", " Li.Na@Example.COM\t", "ｌｉ.na＠example.com\u00a0"],
     ),
     (
+        column("email"),
+        "email:o'brien@example.com",
+        [
+            *("O'Brien@example.com", "<O'Brien@example.com>"),
+            *("mailto:o'brien@example.com", "<MAILTO:O'Brien@Example.com>"),
+        ],
+    ),
+    (
         column("phone", phone_region="CN"),
         "phone:+8613800138000",
         [
@@ -95,6 +103,16 @@ def test_one_person_has_one_hash(
         (column("email"), "a@b@c.de"),
         (column("email"), "a\x07@b.de"),
         (column("email"), "a@b..de"),
+        (column("email"), "anna@example.com,"),
+        (column("email"), "'anna@example.com'"),
+        (column("email"), "anna@example.com;bob@example.com"),
+        (column("email"), "anna@example.com>"),
+        (column("email"), "mailto:Anna<anna@example.com>"),
+        (column("email"), '{"v":"anna@example.com"}'),
+        (column("phone", phone_region="CN"), '["13800138000"]'),
+        (column("card"), '{"number":"VIP00123"}'),
+        (column("device"), '["ab-1"]'),
+        (column("handle"), '{"name":"ann"}'),
         (column("phone", phone_region="CN"), "123"),
         (column("phone", phone_region="CN"), "see file"),
         (column("phone", phone_region="CN"), "1.38E+10"),
@@ -107,6 +125,26 @@ def test_one_person_has_one_hash(
 )
 def test_what_cannot_be_normalised_is_marked(declared: Column, unreadable: str) -> None:
     assert hashes([f" {unreadable} "], declared) == ["!" + oracle(unreadable)]
+
+
+@pytest.mark.parametrize("kind", ["email", "phone", "card", "device", "handle"])
+@pytest.mark.parametrize(
+    ("value", "raw_type"),
+    [
+        ({"v": "+8613800138000"}, "struct(v varchar)"),
+        (["+8613800138000"], "varchar[]"),
+        ({"k": "+8613800138000"}, "map(varchar, varchar)"),
+    ],
+)
+def test_what_holds_several_values_is_marked(
+    kind: str, value: Any, raw_type: str
+) -> None:
+    (found,) = hashes([value], column(kind), raw_type)
+    assert found and found[0] == "!" and HEX.fullmatch(found[1:])
+
+
+def test_what_only_looks_like_several_values_is_one() -> None:
+    assert hashes(["[::1]"], column("device")) == [oracle("device:[::1]")]
 
 
 @pytest.mark.parametrize("kind", ["email", "phone", "card", "device", "handle"])
@@ -181,7 +219,7 @@ def test_a_phone_in_any_style_is_the_same_person(number: int, style: int) -> Non
 
 
 @settings(max_examples=20, deadline=None)
-@given(key=st.text(st.characters(min_codepoint=33, max_codepoint=0x24F), min_size=1))
+@given(key=st.text(st.characters(min_codepoint=0xA1, max_codepoint=0x24F), min_size=32))
 def test_keys_of_any_length_are_those_of_the_standard(key: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KITH_IDENTIFIER_KEY", key)
@@ -214,6 +252,16 @@ def test_without_a_key_nothing_is_hashed(monkeypatch: pytest.MonkeyPatch) -> Non
         hashes(["a@b.de"], column("email"))
     with pytest.raises(ConfigurationError, match="KITH_IDENTIFIER_KEY"):
         pseudonyms.key_id()
+
+
+@pytest.mark.parametrize("key", ["x", "   ", " " * 40, "k" * 31])
+def test_a_key_that_is_short_is_refused(
+    key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KITH_IDENTIFIER_KEY", key)
+    reason = r"^shop.people: pii .*KEY is too short .* at least 32 char"
+    with pytest.raises(ConfigurationError, match=reason):
+        hashes(["a@b.de"], column("email"))
 
 
 def test_a_hash_needs_a_column_of_text() -> None:

@@ -484,7 +484,7 @@ def test_rows_that_come_unseen_to_earlier_days_are_counted_once(
     assert missed(1) == (0, 0, 7)
 
 
-KEY = "a key of the tests"
+KEY = "a key of the tests alone, long enough"
 PEOPLE = [
     {"name": "sale_id", "data_type": "varchar"},
     {"name": "sold_at", "data_type": "timestamp"},

@@ -229,7 +229,7 @@ def test_a_wrong_reference_is_named(
 def test_no_hash_of_a_person_is_shown_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("KITH_IDENTIFIER_KEY", "a key of the tests")
+    monkeypatch.setenv("KITH_IDENTIFIER_KEY", "a key of the tests alone, long enough")
     path = tables(tmp_path) / "sources.yml"
     sources = yaml.safe_load(path.read_text())
     for table in sources["sources"][0]["tables"][1:]:

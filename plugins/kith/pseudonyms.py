@@ -25,7 +25,12 @@ PATTERN = "!?[0-9a-f]{64}"
 
 _BLOCK_BYTES = 64
 _INNER, _OUTER = "kith_inner_pad", "kith_outer_pad"
-_EMAIL = r"[^@\s[:cntrl:]]+@[^@\s.[:cntrl:]]+(\.[^@\s.[:cntrl:]]+)+"
+# Signs that may stand around an address but are none of it; O'Brien has one within.
+_AROUND = r"@\s[:cntrl:]<>()\[\]{},;:\""
+_EMAIL = rf"[^'{_AROUND}][^{_AROUND}]*@[^.'{_AROUND}]+(\.[^.'{_AROUND}]+)+"
+# As links and mail programs write it.
+_LINKED = r"^(?:<(?:mailto:)?(.*)>|mailto:(.*))$"
+_SHORTEST_KEY = 32
 # A spreadsheet's 1.39E+10: the other digits are lost, and many people would be one.
 _ROUNDED = r"\d+([.,]\d+[eE]|[eE]\+)\+?\d+"
 
@@ -67,6 +72,9 @@ def hashed_columns(
     for number, (column, name) in enumerate(identifiers):
         text = _text(column, name, kinds[name])
         normalised = _normalised(connection, column, relation, text, number)
+        normalised = (
+            f"case when not {_is_nested(text, kinds[name])} then {normalised} end"
+        )
         message = f"{literal(f'{column.rules.pii}:')} || {normalised}"
         hashed[name] = f"coalesce({_hmac(message)}, '!' || {_hmac(text)})"
     return hashed
@@ -90,13 +98,18 @@ def key_id() -> str:
 
 def _set_pads(connection: duckdb.DuckDBPyConnection, table: SourceTable | None) -> None:
     """Hand the key to DuckDB as variables, so that it stands in no SQL text."""
+    where = f"{table.full_name}: pii columns: " if table else ""
     text = identifier_key()
     if text is None:
-        where = f"{table.full_name}: pii columns: " if table else ""
         raise ConfigurationError(
             f"{where}there is no key to hash identifiers with; set KITH_IDENTIFIER_KEY "
             "in the environment to a long secret text (`openssl rand -hex 32` makes "
             "one) and keep it: with another key everybody becomes somebody else"
+        )
+    if len(text.strip()) < _SHORTEST_KEY:
+        raise ConfigurationError(
+            f"{where}KITH_IDENTIFIER_KEY is too short to be secret; expected at least "
+            f"{_SHORTEST_KEY} characters (`openssl rand -hex 32` makes 64)"
         )
     key = text.encode()
     if len(key) > _BLOCK_BYTES:
@@ -125,6 +138,15 @@ def _text(column: Column, name: str, kind: str) -> str:
     return f"case when {text} not in ({tokens}) then {text} end" if tokens else text
 
 
+def _is_nested(text: str, kind: str) -> str:
+    """SQL whether a value is no single text but an object or a list."""
+    if kind.endswith("]") or kind.startswith(("STRUCT", "MAP", "UNION")):
+        return "true"
+    # A case, since all parts of an `and` would be computed for every row.
+    begins = f"prefix({text}, '{{') or prefix({text}, '[')"
+    return f"case when {begins} then json_valid({text}) else false end"
+
+
 def _normalised(
     connection: duckdb.DuckDBPyConnection,
     column: Column,
@@ -148,8 +170,12 @@ def _normalised(
     lower = f"lower({trimmed(text)})"
     match column.rules.pii:
         case "email":
-            is_email = f"regexp_full_match({lower}, {literal(_EMAIL)})"
-            return f"case when {is_email} then {lower} end"
+            bare = rf"regexp_replace({lower}, {literal(_LINKED)}, '\1\2')"
+            is_email, is_linked = (
+                f"regexp_full_match({each}, {literal(_EMAIL)})"
+                for each in (lower, bare)
+            )
+            return f"case when {is_email} then {lower} when {is_linked} then {bare} end"
         case "card":
             bare = rf"upper(regexp_replace({text}, '[^\pL\pN]', '', 'g'))"
             rounded = f"regexp_full_match({text}, {literal(_ROUNDED)})"

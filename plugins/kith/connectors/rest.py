@@ -174,8 +174,8 @@ class _Service:
             if empty > _EMPTY_PAGES:
                 raise DeliveryError(
                     f"{self._where}: {empty} pages in a row hold no row, and each "
-                    "leads to another; check endpoint.paging in sources.yml, or have the "
-                    "service mended"
+                    "leads to another; check endpoint.paging in sources.yml, or have "
+                    "the service mended"
                 )
             digest = _digest(self._page)
             if self._page and digest in self._earlier:
