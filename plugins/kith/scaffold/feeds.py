@@ -272,9 +272,9 @@ def _staged(table: TableGuess, feed: str, found: Found) -> Staging:
     select: dict[str, str] = {}
     doubts, conditions = [], []
     if FEEDS[feed].get("is_thing"):
-        name = found[own_key][0][1].name if own_key in found else own_key
-        if table.key != [name] and (own_key in found or not table.key):
-            raise _Lacking(f"{name} is no key of it")
+        named = [found[own_key][0][1].name] if own_key in found else table.key[:1]
+        if table.key != named or not named:
+            raise _Lacking(f"{''.join(named) or own_key} is no key of it")
     chosen: dict[str, ColumnGuess] = {}
     for surest, name, column in sorted(
         ((sure, name, column) for name, ones in found.items() for sure, column in ones),

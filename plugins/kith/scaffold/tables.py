@@ -270,7 +270,8 @@ def guess_references(tables: list[TableGuess], source: str) -> None:
                 column.given
                 and [column.name] != table.key
                 and parent is not table
-                and "references" not in column.rules
+                # What is hashed on one side only would never be found.
+                and not {"references", "pii"} & set(column.rules)
                 and key.data_type == column.data_type
                 and _means_key(column, key, parent)
                 and not _is_circle(
