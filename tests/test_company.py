@@ -33,6 +33,34 @@ def test_companies_of_the_repository_are_sound(folder: Path) -> None:
         ("company.yml", "stg_shop__orders]", "stg_shop__order]", "stg_shop__order.sql"),
         ("company.yml", "name: corner_shop", "name: [", "not valid YAML"),
         ("sources.yml", "name: shop", "name: customer", "own schemas"),
+        *(
+            ("sources.yml", "name: shop", f"name: {name}", "own schemas")
+            for name in ("temp", "system", "pg_catalog", "kith_build", "release")
+        ),
+        (
+            "sources.yml",
+            "name: web",
+            "name: shop",
+            "sources: source shop is declared t",
+        ),
+        (
+            "sources.yml",
+            "name: products\n",
+            "name: orders\n",
+            "table orders is declared",
+        ),
+        (
+            "sources.yml",
+            "{minimum: 0}",
+            "{references: {table: shop.vat, column: rate}}",
+            "shop.products: column unit_cost: references shop.vat.rate: no such table",
+        ),
+        (
+            "sources.yml",
+            "{minimum: 0}",
+            "{references: {table: shop.orders, column: rate}}",
+            "no such column; shop.orders has receipt_number, card_number,",
+        ),
         ("sources.yml", "connector: files", "connector: ftp", "shop.tables.customers"),
         ("sources.yml", "cursor: bought_at", "cursor: sold_at", "'sold_at'"),
         ("sources.yml", "cursor: bought_at", "cursor: card_number", "'card_number'"),

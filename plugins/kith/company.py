@@ -21,8 +21,11 @@ from pydantic import (
 from kith.errors import ConfigurationError
 from kith.settings import REPOSITORY
 
-# Schemas that Kith makes itself, so that no source may be called like one of them.
+# Schemas and databases of the warehouse that Kith or DuckDB makes: a source is a schema
+# there and may not be called like one of them.
 RESERVED_SCHEMAS = {
+    *("memory", "pg_catalog", "system", "temp"),
+    *("candidate", "kith_build", "release"),
     "kith",
     "staging",
     "feeds",
@@ -477,14 +480,32 @@ class _SourceNode(_DbtNode):
     def _is_free(cls, name: str) -> str:
         if name in RESERVED_SCHEMAS:
             raise ValueError(
-                "the name of one of Kith's own schemas; call the source after the "
-                "system that delivers it"
+                "the name of one of Kith's or DuckDB's own schemas; call the source "
+                "after the system that delivers it"
             )
         return name
+
+    @field_validator("tables")
+    @classmethod
+    def _are_distinct(cls, tables: list[_TableNode]) -> list[_TableNode]:
+        _check_distinct("table", [table.name for table in tables])
+        return tables
 
 
 class _SourcesFile(BaseModel):
     sources: list[_SourceNode]
+
+    @field_validator("sources")
+    @classmethod
+    def _are_distinct(cls, sources: list[_SourceNode]) -> list[_SourceNode]:
+        _check_distinct("source", [source.name for source in sources])
+        return sources
+
+
+def _check_distinct(kind: str, names: list[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"{kind} {name} is declared twice; each may stand once")
 
 
 class _CompanyFile(_Strict):
@@ -646,7 +667,32 @@ def _source_tables(path: Path) -> list[SourceTable]:
         raise _explain(path, content, error) from None
     if not tables:
         raise ConfigurationError(f"{path}: declares no source table")
+    _check_references(path, tables)
     return tables
+
+
+def _check_references(path: Path, tables: list[SourceTable]) -> None:
+    columns = {
+        table.full_name: [column.name for column in table.columns] for table in tables
+    }
+    for table in tables:
+        for column in table.columns:
+            reference = column.rules.references
+            if reference is None:
+                continue
+            where = (
+                f"{path}: {table.full_name}: column {column.name}: references "
+                f"{reference.table}.{reference.column}"
+            )
+            if reference.table not in columns:
+                raise ConfigurationError(
+                    f"{where}: no such table; declared are {', '.join(columns)}"
+                )
+            if reference.column not in columns[reference.table]:
+                raise ConfigurationError(
+                    f"{where}: no such column; {reference.table} has "
+                    f"{', '.join(columns[reference.table])}"
+                )
 
 
 def load_company(folder: Path) -> Company:

@@ -25,9 +25,8 @@ def hold_orphans_back(warehouse: duckdb.DuckDBPyConnection, run: Run) -> None:
     Expects the source views, `kith.run`, `kith.admitted_days` and
     `kith.quarantined_rows`. A table without orphans keeps its view as it is.
 
-    Raises ConfigurationError for a reference to what is not declared, or in a circle,
-    and DeliveryError when more rows of a table are orphans than its
-    `quarantine_limit_pct` allows.
+    Raises ConfigurationError for references in a circle, and DeliveryError when more
+    rows of a table are orphans than its `quarantine_limit_pct` allows.
     """
     if not any(_references(table) for table in run.company.sources):
         return
@@ -71,26 +70,8 @@ def _parents_first(company: Company) -> Iterator[SourceTable]:
     parents: dict[str, set[str]] = {}
     for table in company.sources:
         parents[table.full_name] = set()
-        for column, reference in _references(table):
-            where = (
-                f"sources.yml: {table.full_name}: column {column.name}: references "
-                f"{reference.table}.{reference.column}"
-            )
-            known = [
-                each for each in company.sources if each.full_name == reference.table
-            ]
-            if not known:
-                raise ConfigurationError(
-                    f"{where}: no such table; declared are "
-                    f"{', '.join(each.full_name for each in company.sources)}"
-                )
-            columns = [each.name for each in known[0].columns]
-            if reference.column not in columns:
-                raise ConfigurationError(
-                    f"{where}: no such column; {reference.table} has "
-                    f"{', '.join(columns)}"
-                )
-            if reference.orphans == "quarantine" and known[0] != table:
+        for _, reference in _references(table):
+            if reference.orphans == "quarantine" and reference.table != table.full_name:
                 parents[table.full_name].add(reference.table)
     try:
         order = list(TopologicalSorter(parents).static_order())
