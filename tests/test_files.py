@@ -32,7 +32,7 @@ from tests.one_table import (
     run_door,
     sales,
 )
-from tests.workbooks import write_ods, write_xlsx
+from tests.workbooks import Formula, write_ods, write_xlsx
 
 pytestmark = pytest.mark.usefixtures("kith_home")
 
@@ -744,9 +744,65 @@ def test_cells_with_errors_are_never_taken_for_empty_ones(
     run = run_door(tmp_path)
     assert admitted(run, "sale_id, price::varchar") == [("A", "1.50"), ("C", None)]
     assert quarantined(run, "row_number, reason, expected") == [
-        (2, "unreadable_line", "formula error: #DIV/0! in C3, #REF! in D3"),
-        (3, "unreadable_line", "formula error: #NAME? in A4"),
+        (2, "unreadable_line", "cell error: #DIV/0! in C3, #REF! in D3"),
+        (3, "unreadable_line", "cell error: #NAME? in A4"),
     ]
+
+
+@pytest.mark.parametrize("missing", ["", "<v/>", "<v></v>"])
+def test_a_formula_without_a_result_is_never_taken_for_an_empty_cell(
+    missing: str, book: Path, tmp_path: Path
+) -> None:
+    columns = [*COLUMNS, {"name": "note", "data_type": "varchar"}]
+    company(tmp_path, "data/sales.xlsx", columns, quarantine_limit_pct=100)
+    cells = {
+        1: [*HEADER.split(","), "note"],
+        2: ["A", "2024-03-01", 1, 1.5, Formula('t="str"', "<v></v>")],
+        3: ["B", "2024-03-01", 1, Formula("", "<v>2.5</v>"), "x"],
+        4: ["C", "2024-03-01", 1, Formula("", missing), "x"],
+        5: [None, None, None, Formula("", missing)],
+    }
+    write_xlsx(book, {"Sales": cells})
+    run = run_door(tmp_path)
+    assert admitted(run, "sale_id, price::varchar, note") == [
+        ("A", "1.50", None),
+        ("B", "2.50", "x"),
+    ]
+    assert quarantined(run, "row_number, expected") == [
+        (3, "cell error: a formula without a stored result in D4"),
+        (4, "cell error: a formula without a stored result in D5"),
+    ]
+
+
+def test_numbers_that_lost_digits_in_a_cell_are_refused(
+    book: Path, tmp_path: Path
+) -> None:
+    columns = [*COLUMNS, {"name": "weight", "data_type": "double"}]
+    company(tmp_path, "data/sales.xlsx", columns, quarantine_limit_pct=100)
+    cells = [
+        [*HEADER.split(","), "weight"],
+        [2**53, "2024-03-01", 2**53, 1.5, 1e30],
+        [12345678901234567890, "2024-03-01", 1, 1.5, 1],
+        ["C", "2024-03-01", -9007199254740994, 1.5, 1],
+    ]
+    write_xlsx(book, {"Sales": dict(enumerate(cells, 1))})
+    run = run_door(tmp_path)
+    exact = str(2**53)
+    assert admitted(run, "sale_id, quantity::varchar") == [(exact, exact)]
+    assert quarantined(run, "row_number, expected") == [
+        (2, "cell error: a number of more digits than a cell keeps in A3"),
+        (3, "cell error: a number of more digits than a cell keeps in C4"),
+    ]
+
+
+def test_cells_merged_below_the_header_are_refused(book: Path, tmp_path: Path) -> None:
+    cells = sheet_rows(9)
+    write_xlsx(book, {"Sales": cells}, "A5:A7")
+    with pytest.raises(DeliveryError, match="cells are merged below the header, A5:A7"):
+        fetched(tmp_path)
+    # Where nothing stands there nothing is lost.
+    write_xlsx(book, {"Sales": {**cells, 20: [None] * 4}}, "A20:B20")
+    assert fetched(tmp_path)[0].rows == 9
 
 
 def test_the_sheet_is_the_declared_or_the_only_visible_one(

@@ -4,7 +4,7 @@ import datetime as dt
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from xml.sax.saxutils import escape, quoteattr
 
 Rows = Mapping[int, Sequence[Any]]  # by the number of the row, from 1
@@ -13,6 +13,13 @@ _DOCUMENT = "http://schemas.openxmlformats.org/officeDocument/2006/relationships
 _PACKAGE = "http://schemas.openxmlformats.org/package/2006"
 _ODS = "urn:oasis:names:tc:opendocument:xmlns"
 _HEAD = '<?xml version="1.0" encoding="UTF-8"?>'
+
+
+class Formula(NamedTuple):
+    """A cell with a formula: attributes of the cell, and its result as it is stored."""
+
+    attributes: str
+    result: str
 
 
 def write_xlsx(
@@ -79,6 +86,8 @@ def write_xlsx(
 def _xlsx_cell(reference: str, value: Any) -> str:
     if value is None:
         return f'<c r="{reference}" s="1"/>'  # formatted, but empty
+    if isinstance(value, Formula):
+        return f'<c r="{reference}" {value.attributes}><f>1+1</f>{value.result}</c>'
     if isinstance(value, bool):
         return f'<c r="{reference}" t="b"><v>{int(value)}</v></c>'
     if isinstance(value, dt.date):

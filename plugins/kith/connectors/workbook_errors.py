@@ -1,8 +1,8 @@
-"""Cells of a workbook that hold an error such as #N/A.
+"""Cells of a workbook that hold an error such as #N/A, or a formula without a result.
 
 calamine gives them as empty cells, which would turn a failed formula into a missing
 value without a word. So they are looked up in the file itself, where that is XML: in
-.xlsx and .ods.
+.xlsx and .ods. Programs that do not calculate write formulas of .xlsx without results.
 """
 
 import re
@@ -13,8 +13,14 @@ from typing import IO
 from xml.parsers import expat
 
 _CHUNK_BYTES = 1 << 20
-_ERROR_IN_XLSX = re.compile(rb"""\st=["']e["']""")
+_ERROR_IN_XLSX = re.compile(
+    rb"""\st=["']e["']"""
+    rb"""|(?:</(?:\w+:)?f|<(?:\w+:)?f\b[^<>]{0,200}/)>"""
+    rb"""(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v></(?:\w+:)?v>)?</(?:\w+:)?c>"""
+)
 _ERROR_IN_ODS = re.compile(rb"""value-type=["']error["']""")
+_NO_RESULT = "a formula without a stored result"
+_LONGEST_SIGN = 256
 _REFERENCE = re.compile(r"([A-Z]+)(\d+)")
 
 Cells = dict[tuple[int, int], str]
@@ -65,7 +71,7 @@ def _contains(content: IO[bytes], sign: re.Pattern[bytes]) -> bool:
     while chunk := content.read(_CHUNK_BYTES):
         if sign.search(tail + chunk):
             return True
-        tail = chunk[-64:]
+        tail = chunk[-_LONGEST_SIGN:]
     return False
 
 
@@ -108,24 +114,31 @@ def _parse(
 
 def _read_xlsx(content: IO[bytes]) -> Cells:
     found: Cells = {}
-    row, column, is_error, shown = -1, -1, False, ""
+    row, column, kind, has_formula, result, shown = -1, -1, "", False, "", ""
 
     def start(element: str, values: dict[str, str]) -> None:
-        nonlocal row, column, is_error, shown
+        nonlocal row, column, kind, has_formula, result, shown
         element = _local(element)
         if element == "row":
             row, column = int(values.get("r", row + 2)) - 1, -1
         elif element == "c":
             named = _REFERENCE.fullmatch(values.get("r", ""))
             column = column_number(named[1]) if named else column + 1
-            is_error = values.get("t") == "e"
+            kind, has_formula, result = values.get("t", ""), False, ""
+        elif element == "f":
+            has_formula = True
         shown = ""
 
     def end(element: str) -> None:
-        nonlocal is_error
-        if _local(element) == "v" and is_error:
-            found[row, column] = shown
-            is_error = False
+        nonlocal result
+        element = _local(element)
+        if element == "v":
+            result = shown
+        elif element == "c" and kind == "e":
+            found[row, column] = result
+        # The result of a formula that gives text may be empty.
+        elif element == "c" and has_formula and not result and kind != "str":
+            found[row, column] = _NO_RESULT
 
     def text(value: str) -> None:
         nonlocal shown

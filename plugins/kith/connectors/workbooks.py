@@ -3,7 +3,8 @@
 The first row that is not empty is the header. A cell keeps its type where the column is
 declared as such and its cells are all of that kind; otherwise the column comes as text,
 written as `sources.yml` says that text is written. Rows with an error such as #N/A are
-handed over as unreadable, unless `null_values` names it.
+handed over as unreadable, unless `null_values` names it, and so are those with a number
+of which a workbook cannot hold all digits.
 """
 
 import datetime as dt
@@ -31,7 +32,7 @@ from kith.connectors import (
     number_as_declared,
     shown_names,
 )
-from kith.connectors.workbook_errors import column_letters, error_cells
+from kith.connectors.workbook_errors import Cells, column_letters, error_cells
 from kith.errors import DeliveryError
 
 # Beyond, a float does not tell one integer from the next.
@@ -48,6 +49,8 @@ def convert_workbook(request: Request, where: str, path: Path, target: Path) -> 
     sheet = _open_sheet(table, where, path)
     rows = sheet.to_python(skip_empty_area=False)
     errors = error_cells(path, sheet.name)
+    # The last rows may be nothing but cells with errors, which calamine leaves out.
+    rows += [[]] * (max((y for y, _ in errors), default=-1) + 1 - len(rows))
     header = next((n for n, row in enumerate(rows) if any(row)), None)
     if header is None:
         raise DeliveryError(
@@ -57,18 +60,19 @@ def convert_workbook(request: Request, where: str, path: Path, target: Path) -> 
     names = _header(table, where, sheet, rows, header)
     declared = columns_by_name(table)
     columns = {x: declared.get(name.lower()) for x, name in names.items()}
+    kinds = declared_types(request.duckdb, table)
+    errors |= _inexact_cells(rows, columns, kinds)
     rejected: dict[int, list[str]] = {}
     for (y, x), error in sorted(errors.items()):
         column = columns.get(x)
         if y > header and not (column and error in column.rules.null_values):
-            rejected.setdefault(y, []).append(f"{error} in {column_letters(x)}{y + 1}")
+            rejected.setdefault(y, []).append(f"{error} in {_reference(y, x)}")
     # Rows without a cell are ghosts of the program that made the sheet.
     kept = [
         y
         for y in range(header + 1, len(rows))
         if y not in rejected and any(cell != "" for cell in rows[y])
     ]
-    kinds = declared_types(request.duckdb, table)
     arrays = {
         name: _array([rows[y][x] for y in kept], column, kinds)
         for (x, name), column in zip(names.items(), columns.values(), strict=True)
@@ -79,7 +83,7 @@ def convert_workbook(request: Request, where: str, path: Path, target: Path) -> 
         {
             "row_number": pa.array([y - header for y in rejected], pa.int64()),
             "error": pa.array(
-                [f"formula error: {', '.join(found)}" for found in rejected.values()],
+                [f"cell error: {', '.join(found)}" for found in rejected.values()],
                 pa.string(),
             ),
             "text": pa.array(
@@ -136,13 +140,16 @@ def _header(
     """Name of each column that has one; raises where one with values has none."""
     names = {x: _text(cell).strip() for x, cell in enumerate(rows[header])}
     names = {x: name for x, name in names.items() if name}
-    filled = {x for row in rows[header:] for x, cell in enumerate(row) if cell != ""}
-    unnamed = sorted(filled - set(names))
-    merged = [
-        f"{column_letters(left)}{top + 1}:{column_letters(right)}{bottom + 1}"
+    used = {
+        (y, x) for y, row in enumerate(rows) for x, cell in enumerate(row) if cell != ""
+    }
+    unnamed = sorted({x for y, x in used if y >= header} - set(names))
+    ranges = [
+        (top, left < right, f"{_reference(top, left)}:{_reference(bottom, right)}")
         for (top, left), (bottom, right) in sheet.merged_cell_ranges or []
-        if top <= header <= bottom and left < right
+        if bottom >= header and (top, left) in used
     ]
+    merged = [name for top, is_wide, name in ranges if top <= header and is_wide]
     if unnamed or merged:
         found = shown_names(table, list(names.values()))
         fault = f"merged over {merged[0]}" if merged else "as its only names"
@@ -153,7 +160,35 @@ def _header(
             f"{more}; expected the header {_expected(table)}; have titles above the "
             "header removed and each column named"
         )
+    below = [name for top, _, name in ranges if top > header]
+    if below:
+        raise DeliveryError(
+            f"{where}: sheet '{sheet.name}': cells are merged below the header, "
+            f"{', '.join(below[:5])}; expected a value of its own in each, since that "
+            "of the others cannot be known; have them separated"
+        )
     return dict(zip(names, checked_names(table, where, names.values()), strict=True))
+
+
+def _reference(row: int, column: int) -> str:
+    return f"{column_letters(column)}{row + 1}"
+
+
+def _inexact_cells(
+    rows: list[list[Any]], columns: dict[int, Column | None], kinds: dict[str, str]
+) -> Cells:
+    """Whole numbers that a float does not tell from the next ones."""
+    exact = [
+        x
+        for x, column in columns.items()
+        if column is None or kinds[column.name] not in ("FLOAT", "DOUBLE")
+    ]
+    return {
+        (y, x): "a number of more digits than a cell keeps"
+        for y, row in enumerate(rows)
+        for x in exact
+        if x < len(row) and isinstance(row[x], float | int) and abs(row[x]) > _EXACT
+    }
 
 
 def _array(cells: list[Any], column: Column | None, kinds: dict[str, str]) -> pa.Array:
@@ -162,9 +197,7 @@ def _array(cells: list[Any], column: Column | None, kinds: dict[str, str]) -> pa
     values = [None if cell == "" else cell for cell in cells]
     found = {type(value) for value in values} - {type(None)}
     if is_number(kind) and found <= {int, float}:
-        if is_fraction(kind) or any(
-            value % 1 or abs(value) > _EXACT for value in values if value is not None
-        ):
+        if is_fraction(kind) or any(value % 1 for value in values if value is not None):
             return pa.array(values, pa.float64(), from_pandas=False)
         return pa.array(values, pa.float64()).cast(pa.int64())
     if is_time(kind) and found <= {dt.date, dt.datetime}:
