@@ -140,14 +140,13 @@ def _header(
     """Name of each column that has one; raises where one with values has none."""
     names = {x: _text(cell).strip() for x, cell in enumerate(rows[header])}
     names = {x: name for x, name in names.items() if name}
-    used = {
-        (y, x) for y, row in enumerate(rows) for x, cell in enumerate(row) if cell != ""
-    }
-    unnamed = sorted({x for y, x in used if y >= header} - set(names))
+    filled = {x for row in rows[header:] for x, cell in enumerate(row) if cell != ""}
+    unnamed = sorted(filled - set(names))
     ranges = [
         (top, left < right, f"{_reference(top, left)}:{_reference(bottom, right)}")
         for (top, left), (bottom, right) in sheet.merged_cell_ranges or []
-        if bottom >= header and (top, left) in used
+        if bottom >= header
+        and any(cell != "" for row in rows[top : top + 1] for cell in row[left:][:1])
     ]
     merged = [name for top, is_wide, name in ranges if top <= header and is_wide]
     if unnamed or merged:
