@@ -1,11 +1,14 @@
 """Faults in a company folder are named with file, key, value and cure."""
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
+from string import ascii_letters
 
+import duckdb
 import pytest
 
-from kith.company import load_company
+from kith.company import STRPTIME_CODES, load_company
 from kith.errors import ConfigurationError
 from kith.settings import REPOSITORY
 
@@ -60,6 +63,18 @@ def test_companies_of_the_repository_are_sound(folder: Path) -> None:
             "{minimum: 0}",
             "{references: {table: shop.orders, column: rate}}",
             "no such column; shop.orders has receipt_number, card_number,",
+        ),
+        (
+            "sources.yml",
+            "{minimum: 0}",
+            "{minimum: .inf}",
+            "minimum.float: Input should",
+        ),
+        (
+            "sources.yml",
+            "{minimum: 0}",
+            "{maximum: .nan}",
+            "maximum.float: Input should",
         ),
         ("sources.yml", "connector: files", "connector: ftp", "shop.tables.customers"),
         ("sources.yml", "cursor: bought_at", "cursor: sold_at", "'sold_at'"),
@@ -166,6 +181,48 @@ def test_what_only_dbt_reads_may_stand_there(tmp_path: Path) -> None:
     assert load_company(folder) == load_company(CORNER_SHOP).model_copy(
         update={"folder": folder}
     )
+
+
+@pytest.mark.parametrize(
+    ("data_type", "pattern", "fault"),
+    [
+        ("date", "%d.%m.%Q", "strptime has no %Q"),
+        ("varchar", "%d.%m.%Q", "strptime has no %Q"),
+        ("date", "%d.%m.%", "strptime has no %;"),
+        ("date", "DD.MM.YYYY", "tells no day of a year"),
+        ("timestamp", "%H:%M:%S", "tells no day of a year"),
+        ("timestamp", "%m/%Y", "tells no day of a year"),
+        ("date", "%d.%m.", "tells no day of a year"),
+        ("date", "%-d. %B %Y", None),
+        ("date", "%j %Y", None),
+        ("date", "%G-W%V-%u", None),
+        ("timestamp", "%c", None),
+        ("varchar", "%m/%Y", None),
+    ],
+)
+def test_a_format_tells_a_day(
+    tmp_path: Path, data_type: str, pattern: str, fault: str | None
+) -> None:
+    folder = Path(shutil.copytree(CORNER_SHOP, tmp_path / "shop"))
+    path = folder / "sources.yml"
+    meta = f"config: {{meta: {{format: ['%d.%m.%Y', '{pattern}']}}}}"
+    declared = f"{{name: city, data_type: {data_type}, {meta}, description: City."
+    path.write_text(path.read_text().replace(CITY, declared, 1))
+    if not fault:
+        load_company(folder)
+        return
+    words = rf"shop\.tables\.customers\.columns\.city: format '{pattern}':? {fault}"
+    with pytest.raises(ConfigurationError, match=words):
+        load_company(folder)
+
+
+def test_the_codes_of_a_format_are_those_of_duckdb() -> None:
+    read = set()
+    for code in [f"%{sign}{one}" for sign in ("", "-") for one in f"{ascii_letters}%"]:
+        with suppress(duckdb.InvalidInputException):
+            duckdb.execute(f"select try_strptime('x', '{code}')")
+            read.add(code)
+    assert read == STRPTIME_CODES
 
 
 def test_keys_of_an_anchor_may_be_replaced(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """A company folder, read and checked: `company.yml` and `sources.yml`."""
 
 import datetime as dt
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -46,7 +47,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 class _Strict(BaseModel):
     # A misspelt key must not be dropped without a word.
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 def _known_time_zone(value: str) -> str:
@@ -388,6 +389,24 @@ _RULE_NAMES = {*TableRules.model_fields, *ColumnRules.model_fields}
 _DBT_CONFIG = {"enabled", "event_time", "loaded_at_field", "loaded_at_query"}
 
 
+# What DuckDB's strptime reads.
+STRPTIME_CODES = {
+    *(f"%{letter}" for letter in "abcdfghjmnpuwxyzABGHIMSTUVWXYZ%"),
+    *(f"%-{letter}" for letter in "djmyHIMS"),
+}
+
+
+def _tells_a_day(codes: list[str]) -> bool:
+    letters = {code[-1] for code in codes}
+
+    def has(any_of: str) -> bool:
+        return not letters.isdisjoint(any_of)
+
+    is_week_day = has("UVW") and has("aAuw")
+    is_day = has("cjx") or (has("d") and has("bBhm")) or is_week_day
+    return is_day and has("cGxyY")
+
+
 class _ColumnConfig(_DbtNode):
     dbt_keys = {"meta", "tags"}
 
@@ -403,6 +422,23 @@ class _ColumnNode(_DbtNode):
     name: str
     data_type: str
     config: _ColumnConfig = _ColumnConfig()
+
+    @model_validator(mode="after")
+    def _has_formats_that_tell_a_day(self) -> "_ColumnNode":
+        is_moment = self.data_type.lower().startswith(("date", "timestamp"))
+        for pattern in self.config.meta.format:
+            codes = re.findall("%-?.?", pattern)
+            if unknown := [code for code in codes if code not in STRPTIME_CODES]:
+                raise ValueError(
+                    f"format '{pattern}': strptime has no {unknown[0]}; expected codes "
+                    "such as %d.%m.%Y %H:%M:%S"
+                )
+            if is_moment and not _tells_a_day(codes):
+                raise ValueError(
+                    f"format '{pattern}' tells no day of a year; expected codes of "
+                    "strptime such as %d.%m.%Y"
+                )
+        return self
 
 
 class _TableConfig(_DbtNode):
