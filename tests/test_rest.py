@@ -240,6 +240,10 @@ def test_patience_ends(
         (web_service.send(b"", 204), r"answers 204, no content; expected JSON with r"),
         (web_service.send(b'{"a": NaN, "s": "secret body"}'), r"is no JSON \(Expect"),
         (web_service.send(b'{"a": 1}\n{"secret body": 2}'), r"is no JSON \(Extra"),
+        (
+            web_service.send(b'{"data": [], "data": [1]}'),
+            "the answer holds a key twice",
+        ),
         (web_service.send(b'["M\xfcller"]'), "is no text in UTF-8, and names no char"),
         (
             lambda handler: handler.answer(b"[]", kind="application/json; charset=x"),
@@ -414,7 +418,7 @@ def test_values_keep_every_digit(read: Read) -> None:
             "exact": "0.10000000000000000555",
             "flag": "true",
             "late": None,
-            "nested": '{"a": [1, 2.50, null]}',
+            "nested": '{"a":[1,2.50,null]}',
             "none": None,
             "text": "Zoë",
             ROW_NUMBER: 1,
@@ -432,6 +436,50 @@ def test_values_keep_every_digit(read: Read) -> None:
         (4, "not a JSON object", '"text"'),
         (5, "not a JSON object", "null"),
         (6, "not a JSON object", "[]"),
+    ]
+
+
+def test_a_number_has_a_point_whatever_its_text_is_declared_to_have(
+    read: Read,
+) -> None:
+    columns = [
+        {"name": "sale_id", "data_type": "varchar"},
+        {
+            "name": "price",
+            "data_type": "decimal(18,3)",
+            "meta": {"decimal": ",", "aliases": ["amount"]},
+        },
+        {"name": "weight", "data_type": "decimal(18,3)"},
+    ]
+    rows = [
+        {"Price": 234.567, "weight": 1.5},
+        {"Price": "1.234,5"},
+        {"amount": 1234.5},
+        {"Price": {"EUR": 1.5}},
+    ]
+    with serving(rows) as service:
+        _, found = read(service, paging={}, columns=columns, cursor=None)
+    assert [(row["Price"] or row["amount"], row["weight"]) for row in found] == [
+        *(("234,567", "1.5"), ("1.234,5", None), ("1234,5", None)),
+        ('{"EUR":1.5}', None),
+    ]
+
+
+def test_a_row_with_a_repeated_key_is_rejected_alone(read: Read) -> None:
+    body = (
+        b'{"data": {"items": [{"sale_id": "a", "n": 1.10}, '
+        b'{"sale_id": "b", "n": 2, "n": 3.30, "o": {"p": null}}, [], '
+        b'{"sale_id": "c", "n": 4}]}}'
+    )
+    with serving([]) as service:
+        service.plan = [web_service.send(body)]
+        fetched, rows = read(service, paging={}, cursor=None)
+    assert [(row["sale_id"], row["n"]) for row in rows] == [("a", "1.10"), ("c", "4")]
+    assert list(fetched.columns) == ["n", "sale_id"]
+    assert fetched.reject_count == 2
+    assert duckdb.sql(f"from '{fetched.rejects}' order by all").fetchall() == [
+        (2, "repeated key", '{"sale_id": "b", "n": 2, "n": 3.30, "o": {"p": null}}'),
+        (3, "not a JSON object", "[]"),
     ]
 
 

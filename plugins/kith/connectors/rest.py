@@ -45,7 +45,14 @@ from requests.adapters import HTTPAdapter
 from kith.casts import declared_types
 from kith.company import Endpoint, Paging
 from kith.connections import Connection
-from kith.connectors import ROW_NUMBER, Fetched, Request, check_distinct
+from kith.connectors import (
+    ROW_NUMBER,
+    Fetched,
+    Request,
+    check_distinct,
+    columns_by_name,
+)
+from kith.connectors.json_texts import row_as_text
 from kith.connectors.landing import land, of_parquet
 from kith.database import fetch_row, literal, parquet_sql, quote
 from kith.errors import ConfigurationError, DeliveryError, TransientError
@@ -226,8 +233,10 @@ class _Service:
                 f"{self._where}: nothing at {self._endpoint.rows} of the answer, which "
                 f"holds {found[:200]}; check endpoint.rows in sources.yml"
             )
+        columns = columns_by_name(self._request.table)
         self._page = [
-            _as_text(row) for row in client.extract_response(response, self._rows)
+            row.text() if isinstance(row, _Repeating) else row_as_text(row, columns)
+            for row in client.extract_response(response, self._rows)
         ]
         url = _url_asked(response)
         is_counted = self._endpoint.paging.kind in ("page", "offset")
@@ -257,7 +266,10 @@ class _Service:
         encoding = response.encoding if "charset" in declared else None
         try:
             text = response.content.decode(encoding or "utf-8-sig")
-            return simplejson.loads(text, use_decimal=True)
+            answer = simplejson.loads(text, use_decimal=True, object_pairs_hook=_object)
+            if not isinstance(answer, _Repeating):
+                return answer
+            fault = "holds a key twice"
         except (ValueError, LookupError) as error:
             is_whole = response.content.rstrip().endswith((b"}", b"]"))
             if isinstance(error, simplejson.JSONDecodeError):
@@ -523,29 +535,45 @@ def _digest(rows: list[str]) -> bytes:
     return hashlib.sha256("\n".join(rows).encode()).digest()
 
 
-def _as_text(row: Any) -> str:
-    if isinstance(row, dict):
-        row = {name: _value_as_text(value) for name, value in row.items()}
-    return str(simplejson.dumps(row, use_decimal=True))
+class _Repeating(dict[str, Any]):
+    """An object of JSON in which a key stands twice, with all of its pairs."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        self._pairs = pairs
+
+    def text(self) -> str:
+        """It as JSON, as it came."""
+        texts = [
+            f"{simplejson.dumps(name)}: {simplejson.dumps(value, use_decimal=True)}"
+            for name, value in self._pairs
+        ]
+        return f"{{{', '.join(texts)}}}"
 
 
-def _value_as_text(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    return str(simplejson.dumps(value, use_decimal=True, ensure_ascii=False))
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    return found if len(found) == len(pairs) else _Repeating(pairs)
 
 
 def _unfolded(request: Request, where: str, origin: str, path: Any) -> Fetched:
-    """A column for each name in the rows; what is no JSON object is rejected."""
+    """A column for each name in the rows.
+
+    What is no JSON object, or has a key twice, is rejected.
+    """
     connection = request.duckdb
     rows = parquet_sql(path)
     # A case, since `and` does not keep json_type from what is no JSON.
     is_object = (
         "case when json_valid(row) then json_type(row) = 'OBJECT' else false end"
     )
+    is_row = (
+        f"case when {is_object} then len(json_keys(row)) = "
+        "len(list_distinct(json_keys(row))) else false end"
+    )
     shapes = connection.execute(
         f"""
-        select case when {is_object} then json_keys(row) end as keys, count(*)
+        select case when {is_row} then json_keys(row) end as keys, count(*)
         from {rows} group by keys
         """
     ).fetchall()
@@ -556,7 +584,7 @@ def _unfolded(request: Request, where: str, origin: str, path: Any) -> Fetched:
     unfolded = request.workspace / "unfolded.parquet"
     connection.execute(
         f"""
-        copy (select {values} {ROW_NUMBER} from {rows} where {is_object})
+        copy (select {values} {ROW_NUMBER} from {rows} where {is_row})
         to {literal(str(unfolded))} (format parquet, compression zstd)
         """
     )
@@ -565,8 +593,11 @@ def _unfolded(request: Request, where: str, origin: str, path: Any) -> Fetched:
     connection.execute(
         f"""
         copy (
-            select {ROW_NUMBER} as row_number, 'not a JSON object' as error, row as text
-            from {rows} where not {is_object}
+            select
+                {ROW_NUMBER} as row_number,
+                if({is_object}, 'repeated key', 'not a JSON object') as error,
+                row as text
+            from {rows} where not {is_row}
         ) to {literal(str(rejects))} (format parquet)
         """
     )
