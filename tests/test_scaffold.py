@@ -19,6 +19,8 @@ from kith.errors import ConfigurationError
 from kith.pull import pull_table
 from kith.runs import Run
 from kith.scaffold import Scaffolded, scaffold, summary
+from kith.scaffold.feeds import contracts
+from kith.scaffold.vocabulary import COLUMNS, FEEDS, phrases
 from tests.conftest import new_run, run_pipeline
 from tests.workbooks import write_xlsx
 
@@ -96,6 +98,15 @@ def refused(run: Run, name: str) -> int:
 
 def write(path: Path, header: str, lines: Iterator[str] | list[str]) -> None:
     path.write_text("\n".join([header, *lines]) + "\n", encoding="utf-8")
+
+
+def test_the_vocabulary_knows_every_feed_and_no_column_that_none_has() -> None:
+    read = contracts()
+    assert set(FEEDS) == set(read)
+    columns = {column for contract in read.values() for column in contract}
+    for feed, entry in FEEDS.items():
+        assert set(phrases(entry.get("needs", ""))) <= set(read[feed])
+    assert set(COLUMNS) <= columns
 
 
 # --- reading --------------------------------------------------------------------------
@@ -552,12 +563,15 @@ def test_names_in_one_word_and_in_german_are_understood(
         [f"{n:06};{n % 100:05};{n % 28 + 1}.01.2024;1;1.{n:03},50" for n in range(300)],
     )
     write(files / "stores.csv", "storeid,zip", [f"{n},{n:05}" for n in range(40)])
+    write(files / "tickets.csv", "ticket,state", [f"{n},open" for n in range(40)])
     done = make()
     assert {each.name: each.key for each in done.tables} == {
         "kunden": ["kundennummer"],
         "stores": ["storeid"],
+        "tickets": ["ticket"],
         "umsatze": ["belegnummer"],
     }
+    assert doubts(done, "key ticket: unique in these 40 rows, but is it by meaning?")
     company = load_company(done.folder)
     assert sorted(company.feeds) == ["customers", "order_lines", "orders", "places"]
     assert company.first_day == dt.date(2024, 1, 1)

@@ -42,6 +42,10 @@ class TableGuess:
         """The column of that name."""
         return next(column for column in self.columns if column.name == name)
 
+    def is_named_by(self, column: ColumnGuess) -> bool:
+        """Whether a column seems to name rows: an id, or `ticket` of tickets."""
+        return column.is_id or set(column.words) <= title_words(self.name)
+
     def has_gaps(self, column: ColumnGuess) -> bool:
         """Whether a row lacks the column's value, or may come to lack it."""
         return (
@@ -102,7 +106,7 @@ def _guess_key(connection: DuckDBPyConnection, table: TableGuess, name: str) -> 
     ):
         if (
             math.prod(distinct[part.name] for part in chosen) >= looked_at
-            and any(part.is_id for part in chosen)
+            and any(map(table.is_named_by, chosen))
             and (different == count or len(chosen) < len(table.columns))
             and _count(first_look.project(quoted(chosen)).distinct()) == looked_at
             and _count(table.typed.project(quoted(chosen)).distinct()) == different
@@ -138,7 +142,7 @@ def _key_parts(table: TableGuess) -> list[ColumnGuess]:
 
     def rank(column: ColumnGuess) -> int:
         is_part = column.has_word("key_part") or column.is_time
-        return 2 * (not column.is_id) + (not is_part)
+        return 2 * (not table.is_named_by(column)) + (not is_part)
 
     return sorted(
         (
@@ -259,7 +263,7 @@ def guess_references(tables: list[TableGuess], source: str) -> None:
     parents = [
         (parent, parent.column(parent.key[0]))
         for parent in tables
-        if len(parent.key) == 1 and parent.column(parent.key[0]).is_id
+        if len(parent.key) == 1 and parent.is_named_by(parent.column(parent.key[0]))
     ]
     # Orders are named by their id first, their payments only by the way.
     parents.sort(key=lambda one: not title_words(one[0].name) & set(one[1].words))

@@ -19,6 +19,7 @@ def phrases(text: str) -> list[str]:
 WORDS = {kind: set(phrases(text)) for kind, text in _VOCABULARY["words"].items()}
 PII = {kind: set(phrases(text)) for kind, text in _VOCABULARY["pii"].items()}
 FEEDS: dict[str, dict[str, Any]] = _VOCABULARY["feeds"]
+COLUMNS: dict[str, str] = _VOCABULARY["columns"]
 _CURSOR_WORDS = phrases(_VOCABULARY["words"]["cursor"])
 _COMPOUND = re.compile(f"({'|'.join(WORDS['noun'])})({'|'.join(WORDS['suffix'])})")
 
@@ -55,7 +56,7 @@ def cursor_rank(words: tuple[str, ...]) -> int:
 @cache
 def column_phrases(feed_column: str) -> list[list[str]]:
     """The names of a feed's column as words, its own first, then the surest."""
-    others = phrases(_VOCABULARY["columns"].get(feed_column, ""))
+    others = phrases(COLUMNS.get(feed_column, ""))
     return [
         canonical(name.split()) for name in [feed_column.replace("_", " "), *others]
     ]
