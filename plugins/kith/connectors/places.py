@@ -11,6 +11,7 @@ import datetime as dt
 import functools
 import glob
 import importlib.util
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,12 +19,13 @@ from pathlib import Path, PurePosixPath
 
 from kith.company import SourceTable
 from kith.connectors import Request
-from kith.errors import ConfigurationError, DeliveryError
+from kith.errors import ConfigurationError, DeliveryError, TransientError
 from kith.settings import environment_variable
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 _DATE = re.compile(r"\{date(?::([^{}]*))?\}")
 _WILDCARD = re.compile(r"(\*\*/|\*\*|\*|\?|\[[^\]]+\])")
+_ASK = "have the right to read given, by the owner or the machine's administrator"
 # As short as can be, so that a wildcard before a date leaves it all its digits.
 _WILDCARDS = {"**/": "(?:.*/)?", "**": ".*?", "*": "[^/]*?", "?": "[^/]"}
 _DIRECTIVES = {
@@ -215,16 +217,61 @@ def _list_disk(
     else:
         base, inside, prefix = company_folder, pattern, ""
     root = Path(Path(inside).anchor) if Path(inside).is_absolute() else base
+    inside = inside.lstrip("/") if root != base else inside
+    _check_folders(table, root, inside)
     listed = []
-    for path in root.glob(inside.lstrip("/") if root != base else inside):
-        if path.is_file():
+    for path in root.glob(inside):
+        if _may_be_file(path):
             is_below = path.is_relative_to(base)
             name = prefix + str(path.relative_to(base)) if is_below else str(path)
             listed.append(
                 Listed(
                     str(path) if root != base else name,
                     name,
-                    functools.partial(Path, path),
+                    functools.partial(_open, f"{table.full_name}: {name}", path),
                 )
             )
     return listed, str(base / inside)
+
+
+def _check_folders(table: SourceTable, root: Path, pattern: str) -> None:
+    """Raise DeliveryError where a folder is closed to us: glob would pass it over."""
+    parts = PurePosixPath(pattern).parts
+    for number, part in enumerate(parts):
+        # One name is found in a folder that may not be listed, too.
+        needed = os.X_OK | (os.R_OK if _WILDCARD.search(part) else 0)
+        above = "/".join(parts[:number])
+        for folder in root.glob(above) if above else [root]:
+            if folder.is_dir() and not os.access(folder, needed):
+                raise DeliveryError(
+                    f"{table.full_name}: {folder}: the folder cannot be looked into, "
+                    f"permission denied; {_ASK}, or narrow `path` in sources.yml"
+                )
+
+
+def _may_be_file(path: Path) -> bool:
+    try:
+        return path.is_file() or (path.is_symlink() and not path.exists())
+    except PermissionError:
+        return True
+
+
+def _open(where: str, path: Path) -> Path:
+    """The path of a file, once it is known that it can be read."""
+    try:
+        path.open("rb").close()
+    except PermissionError:
+        raise DeliveryError(
+            f"{where}: the file cannot be read, permission denied; {_ASK}"
+        ) from None
+    except OSError:
+        if path.is_symlink():
+            raise DeliveryError(
+                f"{where}: is a link to {path.readlink()}, where nothing can be read; "
+                "have the file delivered there, or remove the link"
+            ) from None
+        raise TransientError(
+            f"{where}: was listed, but cannot be opened; pull again when its delivery "
+            "is over"
+        ) from None
+    return path

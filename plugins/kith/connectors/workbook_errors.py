@@ -13,8 +13,8 @@ from typing import IO
 from xml.parsers import expat
 
 _CHUNK_BYTES = 1 << 20
-# What such a cell looks like at least: several expressions, each with a beginning of its
-# own, are quicker than one.
+# What such a cell looks like at least: several expressions, each with a beginning of
+# its own, are quicker than one.
 _NO_VALUE = rb"(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v></(?:\w+:)?v>)?</(?:\w+:)?c>"
 _SIGNS_OF_XLSX = [
     re.compile(sign)
