@@ -499,6 +499,16 @@ def test_a_database_goes_through_the_door(till: Path, execute: Any) -> None:
     assert newest_attempt(run, TABLE)[1].files[0].columns["colour"] == "VARCHAR"
 
 
+def test_a_table_without_columns_lacks_them_all(till: Path, execute: Any) -> None:
+    execute("drop table sales; create table sales (); insert into sales default values")
+    run = new_run(till, "2024-03-02", "2024-03-03")
+    with pytest.raises(
+        DeliveryError, match="missing column sale_id, sold_at, quantity"
+    ):
+        pull_table(run, TABLE)
+        admit_table(run, TABLE)
+
+
 def test_a_read_broken_off_is_whole_the_next_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -698,8 +708,30 @@ def test_sqlite_goes_through_the_door(
     assert {row[0] for row in quarantined(run, "row_number")} == {3, 4}
 
 
-def test_sqlite_is_never_created(tmp_path: Path, read: Any) -> None:
-    known = Connection("till", "sqlite", str(tmp_path / "missing.db"))
-    with pytest.raises(ConfigurationError, match="unable to open database file"):
+@pytest.mark.parametrize("path", ["missing.db", ".", ""])
+def test_sqlite_is_never_created(path: str, tmp_path: Path, read: Any) -> None:
+    known = Connection("till", "sqlite", path and str(tmp_path / path))
+    with pytest.raises(ConfigurationError, match="connection 'till': its host is no f"):
         read(relation="sales", connection=known)
     assert not (tmp_path / "missing.db").exists()
+
+
+def test_a_view_of_sqlite_over_nothing_is_not_tried_again(
+    ledger: sqlite3.Connection, tmp_path: Path, read: Any
+) -> None:
+    ledger.execute("create view fresh_sales as select * from gone")
+    ledger.commit()
+    known = Connection("till", "sqlite", str(tmp_path / "ledger 1.db"))
+    reason = r"refuses to read 'fresh_sales' \(.*no such table: main\.gone\); check"
+    with pytest.raises(ConfigurationError, match=reason):
+        read(relation="fresh_sales", connection=known)
+
+
+def test_a_locked_sqlite_is_tried_again(
+    ledger: sqlite3.Connection, tmp_path: Path, read: Any
+) -> None:
+    ledger.commit()
+    ledger.execute("begin exclusive")
+    known = Connection("till", "sqlite", str(tmp_path / "ledger 1.db"))
+    with pytest.raises(TransientError, match="database is locked"):
+        read(relation="sales", connection=known)

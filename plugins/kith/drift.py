@@ -102,7 +102,7 @@ def _likeness(one: str, other: str) -> float:
 
 def _delimiter(found: list[str]) -> str:
     """The cure for a header that was not divided at all."""
-    if len(found) > 1:
+    if len(found) != 1:
         return ""
     return next(
         (

@@ -11,6 +11,7 @@ makes of it.
 import datetime as dt
 import json
 import re
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -103,6 +104,11 @@ def _engine(company_folder: Path, known: Connection) -> sa.Engine:
     if driver.startswith("sqlite"):
         # Read only, so that a wrong path does not make an empty database.
         file = company_folder / (known.host or known.schema or "")
+        if not file.is_file():
+            raise ConfigurationError(
+                f"connection '{known.id}': its host is no file; expected the path of "
+                "an SQLite file, absolute or from the company's folder"
+            )
         query = {"mode": "ro", "uri": "true"}
         url = sa.URL.create(
             driver, database=f"file:{url_quote(str(file))}", query=query
@@ -411,7 +417,11 @@ def _explained(request: Request, known: Connection) -> Iterator[None]:
         ) from None
     except sa.exc.DBAPIError as error:
         reason = _reason(error, request, known)
-        busy = isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError)
+        # Nothing that passes: a view over a table that is gone, for instance.
+        is_wrong = getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
+        busy = not is_wrong and isinstance(
+            error, sa.exc.OperationalError | sa.exc.InterfaceError
+        )
         if busy and _REFUSED.search(reason):
             raise ConfigurationError(
                 f"{where}: the database refuses it ({reason}); check host, login, "
@@ -422,7 +432,7 @@ def _explained(request: Request, known: Connection) -> Iterator[None]:
                 f"{where}: the database cannot be reached or broke off ({reason}); "
                 "try again, or look after the database"
             ) from None
-        if isinstance(error, sa.exc.ProgrammingError):
+        if is_wrong or isinstance(error, sa.exc.ProgrammingError):
             raise ConfigurationError(
                 f"{where}: the database refuses to read '{relation}' ({reason}); check "
                 "`relation` in sources.yml and what its login may read"
