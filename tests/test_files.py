@@ -272,6 +272,19 @@ def test_nothing_of_a_line_of_json_is_cut_off(tmp_path: Path) -> None:
     assert fetched(tmp_path)[0].rows == 2
 
 
+def test_a_line_of_json_with_a_key_twice_is_rejected(tmp_path: Path) -> None:
+    company(tmp_path, "data/sales.jsonl")
+    lines = ['{"sale_id":"A"}', '{"sale_id":"B","n":1.10,"n":2}', "[]"]
+    (tmp_path / "data/sales.jsonl").write_text("\n".join(lines))
+    (delivery,) = fetched(tmp_path)
+    assert rows(delivery, "sale_id") == [("A",)]
+    rejects = f"select * from '{delivery.rejects}'"
+    assert duckdb.sql(rejects).fetchall() == [
+        (2, "repeated key", lines[1]),
+        (3, "not a JSON object", "[]"),
+    ]
+
+
 @pytest.mark.parametrize(
     "number",
     [
@@ -434,7 +447,7 @@ def test_no_message_shows_what_may_be_an_address_in_place_of_a_name(
         (f'{HEADER},"note\n' + "A,2024-03-01,1,1\n" * 9999, "the header cannot be rea"),
         (f"\n\n{CONTENT}", "line 1 is empty; expected the columns sale_id, .* there"),
         ("\n\n", "the file is empty, not even a header was found; expected the col"),
-        (f"caf\xe9,{CONTENT}", "line 1 is not utf-8 .*; set options.encoding"),
+        (f"caf\xe9,{CONTENT}", "line 1 is not utf-8 .*, e.g. cp1252 .Windows"),
     ],
     ids=["open quote", "large, open quote", "blank lines", "empty", "latin-1"],
 )

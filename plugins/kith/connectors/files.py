@@ -112,7 +112,7 @@ def _check_options(table: SourceTable) -> None:
     except (LookupError, UnicodeError):
         raise ConfigurationError(
             f"{where}.encoding: found '{encoding}'; expected a name such as utf-8, "
-            "latin-1, cp1252 or utf-16"
+            "cp1252 (Windows), latin-1 or utf-16"
         ) from None
 
 

@@ -12,8 +12,7 @@ from kith.connectors import number_as_declared
 def read_line(line: str) -> Any:
     """A line of JSON, its numbers as they stand there.
 
-    Of a key that stands there twice the first counts, as for DuckDB. Raises ValueError
-    where the line is no JSON.
+    Raises ValueError where the line is no JSON.
     """
     return simplejson.loads(
         line,
@@ -21,15 +20,7 @@ def read_line(line: str) -> Any:
         parse_int=RawJSON,
         parse_constant=RawJSON,
         allow_nan=True,
-        object_pairs_hook=_first_of_each_key,
     )
-
-
-def _first_of_each_key(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        found.setdefault(key, value)
-    return found
 
 
 def row_as_text(row: Any, columns: dict[str, Column]) -> str:

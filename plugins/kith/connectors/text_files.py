@@ -112,7 +112,8 @@ def _header(
         raise DeliveryError(
             f"{where}: line 1 is not "
             f"{table.rules.options.get('encoding', 'utf-8')} ({error}); set "
-            "options.encoding in sources.yml to the file's encoding, e.g. latin-1"
+            "options.encoding in sources.yml to the file's encoding, e.g. cp1252 "
+            "(Windows)"
         ) from None
     return checked_names(
         table,
@@ -234,6 +235,12 @@ def convert_json_lines(request: Request, where: str, part: Part, target: Path) -
         """
     ).fetchall()
     keys = sorted({key for keys, _ in shapes for key in keys or []})
+    is_row = is_object
+    if any(keys and len(set(keys)) < len(keys) for keys, _ in shapes):
+        is_row = (
+            f"case when {is_object} then len(json_keys(line)) = "
+            "len(list_distinct(json_keys(line))) else false end"
+        )
     names = checked_names(request.table, where, keys)
     lines = (
         f"(select line, row_number() over () as {ROW_NUMBER} from "
@@ -257,17 +264,21 @@ def convert_json_lines(request: Request, where: str, part: Part, target: Path) -
         connection,
         f"""
         select {named} {ROW_NUMBER}
-        from (select {values} {ROW_NUMBER} from {lines} where {is_object})
+        from (select {values} {ROW_NUMBER} from {lines} where {is_row})
         """,
         target,
     )
     if line != "line":
         connection.remove_function("line_as_text")
-    if any(keys is None for keys, _ in shapes):
+    if is_row != is_object or any(keys is None for keys, _ in shapes):
         connection.execute(
             f"""
-            insert into rejects select {ROW_NUMBER}, 'not a JSON object', line
-            from {lines} where line is not null and not {is_object}
+            insert into rejects
+            select
+                {ROW_NUMBER},
+                if({is_object}, 'repeated key', 'not a JSON object'),
+                line
+            from {lines} where line is not null and not {is_row}
             """
         )
     part.discard()
