@@ -600,6 +600,8 @@ def test_what_a_database_cannot_do_has_its_cure(
         read(connection=where(postgres, **secret))
     with pytest.raises(TransientError, match="cannot be reached"):
         read(connection=Connection("till", "postgres", "127.0.0.1", 1, "u", "s3cret"))
+    with pytest.raises(TransientError, match=r'host name "\*\*\*@h\.invalid"'):
+        read(connection=Connection("till", "postgres", "u:s3cret@h.invalid", 1, "u"))
     with pytest.raises(ConfigurationError, match="needs the Python package 'pymysql'"):
         read(connection=Connection("till", "mysql", "127.0.0.1"))
     with pytest.raises(ConfigurationError, match="unknown kind 'carrier_pigeon'"):

@@ -449,6 +449,7 @@ def _reason(error: sa.exc.DBAPIError, request: Request, known: Connection) -> st
     if isinstance(error, sa.exc.DataError | sa.exc.IntegrityError) and has_pii:
         return kind  # Databases quote the value.
     text = (str(error.orig).strip().splitlines() or [""])[0]
-    if known.password:
-        text = text.replace(known.password, "***")
+    # A host such as login:password@host is quoted whole.
+    for secret in (known.password, (known.host or "").rpartition("@")[0]):
+        text = text.replace(secret, "***") if secret else text
     return f"{kind}: {' '.join(text.split())[:200]}"
