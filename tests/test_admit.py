@@ -37,6 +37,8 @@ from tests.one_table import (
 KEY = b"a key of the tests alone, long enough"
 pytestmark = pytest.mark.usefixtures("kith_home")
 
+MAIL = {"name": "mail", "data_type": "varchar", "meta": {"pii": "email"}}
+
 
 def with_rules(column: str, data_type: str | None = None, **rules: Any) -> list[Any]:
     """The standard columns, one of them declared otherwise."""
@@ -753,3 +755,147 @@ def test_no_row_is_lost_or_made(
     names = [column["name"] for column in COLUMNS]
     keys = [tuple(row[names.index(name)] for name in key) for row in data]
     assert not key or len(set(keys)) == len(keys)
+
+
+# --- files of several types -----------------------------------------------------------
+
+
+def test_each_file_is_read_by_its_own_types(tmp_path: Path) -> None:
+    # Read together, DuckDB would make floats of the keys and UTC of the local times.
+    columns = [
+        {"name": "sale_id", "data_type": "varchar"},
+        {
+            "name": "sold_at",
+            "data_type": "timestamp",
+            "meta": {"time_zone": "Europe/Paris"},
+        },
+        {"name": "price", "data_type": "decimal(38,2)", "meta": {"decimal": ","}},
+    ]
+    company(tmp_path, "data/*", columns)
+    local, zoned = (
+        "timestamp '2024-07-01 12:00'",
+        "'2024-07-01 12:00:00+00'::timestamptz",
+    )
+    for name, sale_id, sold_at, price in (
+        ("a", "9007199254740993", local, "12345678901234567.89::decimal(38,2)"),
+        ("b", "7::double", zoned, "1.125::double"),
+        ("c", "1234567.5::double", local, "'1.234,5'"),
+        ("d", "'x'::blob", zoned, "7::integer"),
+        ("e", "uuid '00000000-0000-0000-0000-000000000001'", local, "null::date"),
+    ):
+        duckdb.sql(
+            f"copy (select {sale_id} as sale_id, {sold_at} as sold_at, "
+            f"{price} as price) to '{tmp_path}/data/{name}.parquet'"
+        )
+    assert admitted(run_door(tmp_path), "sale_id, hour(sold_at), price::varchar") == [
+        ("00000000-0000-0000-0000-000000000001", 10, None),
+        ("1234567.5", 10, "1234.50"),
+        ("7", 12, "1.13"),
+        ("9007199254740993", 10, "12345678901234567.89"),
+        ("x", 12, "7.00"),
+    ]
+
+
+def test_rows_that_a_file_cannot_know_of_are_quarantined(tmp_path: Path) -> None:
+    # Files of a day in UTC reach two hours into the next day of Paris, not further.
+    company(tmp_path, "data/s_{date:%Y-%m-%d}.csv", quarantine_limit_pct=60)
+    (tmp_path / "data/s_2024-06-01.csv").write_text(
+        f"{HEADER}\nA,2024-06-01 10:00:00,1,1\nB,2024-06-01 22:30:00,1,1\n"
+        "C,2024-06-04 10:00:00,1,1\n"
+    )
+    (tmp_path / "data/s_2024-06-04.csv").write_text(
+        f"{HEADER}\nD,2024-06-04 10:00:00,1,1\n"
+    )
+    at_once = run_door(tmp_path, "2024-06-01", "2024-06-04")
+    assert admitted(at_once, "sale_id") == [("A",), ("B",), ("D",)]
+    assert quarantined(at_once, "file, row_number, reason") == [
+        ("data/s_2024-06-01.csv", 3, "in_the_future")
+    ]
+    found = []
+    for day in range(1, 5):
+        run = run_door(tmp_path, f"2024-06-0{day}", f"2024-06-0{day}")
+        found += admitted(run, "sale_id")
+    assert found == [("A",), ("B",), ("D",)]
+
+
+def test_a_parquet_row_without_a_legible_cursor_is_shown_to_each_day(
+    tmp_path: Path,
+) -> None:
+    columns = with_rules("sold_at", time_zone="Europe/Paris")
+    company(tmp_path, "data/s.parquet", columns, quarantine_limit_pct=100)
+    duckdb.sql(
+        f"""
+        copy (
+            select 'S' || number as sale_id, 1 as quantity, 1 as price, sold_at
+            from (values
+                (1, timestamp '2024-06-01 12:00'), (2, timestamp '2024-06-02 12:00'),
+                (3, timestamp '0001-01-01'), (4, timestamp '2024-03-31 02:30'),
+                (5, null)
+            ) as sales (number, sold_at)
+        ) to '{tmp_path}/data/s.parquet'
+        """
+    )
+    run = run_door(tmp_path, "2024-06-01", "2024-06-01")
+    assert admitted(run, "sale_id") == [("S1",)]
+    assert quarantined(run, "row_number, reason") == [
+        *((3, "wrong_type"), (4, "wrong_type"), (5, "required_missing"))
+    ]
+
+
+def test_columns_may_bear_names_of_our_own_sql(tmp_path: Path) -> None:
+    columns = [*COLUMNS, {"name": "quarter", "data_type": "varchar"}]
+    company(tmp_path, columns=columns)
+    text = f"{HEADER},quarter\nA,2024-03-01,1,1.5,Q1\n"
+    (tmp_path / "data/sales.csv").write_text(text)
+    assert admitted(run_door(tmp_path), "sale_id, quarter") == [("A", "Q1")]
+
+
+@pytest.mark.parametrize(
+    ("delivered", "shown"),
+    [
+        ("li.na@example.com", "xx.xx@xxxxxxx.xxx"),
+        ("Li Na", "xx xx"),
+        ("+33 1 42 68 53 00", "+99 9 99 99 99 99"),
+        ("2024-13-45", "2024-13-45"),
+        ("12.5x", "99.9x"),
+        ("13.55.1", "13.55.1"),
+    ],
+)
+def test_beside_identifiers_no_value_is_shown_that_may_be_one(
+    delivered: str, shown: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KITH_IDENTIFIER_KEY", KEY.decode())
+    columns = [
+        *COLUMNS,
+        {"name": "mail", "data_type": "text", "meta": {"pii": "email"}},
+    ]
+    company(tmp_path, columns=columns)
+    text = f"{HEADER},mail\nA,2024-03-01,1,{delivered},a@b.example\n"
+    (tmp_path / "data/sales.csv").write_text(text)
+    message = refusal(tmp_path)
+    run = new_run(tmp_path, "2024-03-01", "2024-12-31")
+    assert quarantined(run, "reason, value") == [("wrong_type", shown)]
+    assert f"found '{shown}'" in message
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["sale_id,sold_at,quantity,price,e_mail", "A,2024-03-01,1,2,li.na@example.com"],
+)
+def test_an_identifier_under_another_name_is_not_stored(
+    header: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KITH_IDENTIFIER_KEY", KEY.decode())
+    columns = [
+        *COLUMNS,
+        {"name": "mail", "data_type": "text", "meta": {"pii": "email"}},
+    ]
+    company(tmp_path, columns=columns, drift={"missing": "warn"})
+    row = "B,2024-03-01,1,1,li.na@example.com"
+    (tmp_path / "data/sales.csv").write_text(f"{header}\n{row}\n")
+    message = refusal(tmp_path)
+    assert "missing column mail (pii)" in message
+    kept = [path for path in (tmp_path / "home").rglob("*") if path.is_file()]
+    assert kept
+    assert all(b"li.na" not in path.read_bytes() for path in kept)
+    assert "li.na" not in message

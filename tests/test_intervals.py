@@ -61,10 +61,6 @@ class Sale:
         """Number of its business day, counted from FIRST."""
         return (business_day(self.sold_at) - FIRST).days if self.sold_at else None
 
-    @property
-    def arrival_day(self) -> int:
-        return (business_day(self.got_at) - FIRST).days
-
 
 @dataclass(frozen=True)
 class Pull:
@@ -84,6 +80,19 @@ class Layout:
     arrival: str = "column"
     kind: str = "timestamp"
 
+    def arrival_day(self, sale: Sale) -> int:
+        """Number of the day that its file bears in its name, or on which it came.
+
+        Files may be cut at the midnight of Greenwich, two hours after that of Paris.
+        """
+        is_utc = self.arrival == "utc file"
+        day = sale.got_at.date() if is_utc else business_day(sale.got_at)
+        return (day - FIRST).days
+
+    def opened(self, pull: Pull) -> range:
+        """Days whose files a pull opens."""
+        return range(pull.first - self.look_back - 1, pull.last + self.look_back + 1)
+
     def shown(self, moment: dt.datetime | None) -> Any:
         return business_day(moment) if moment and self.kind == "date" else moment
 
@@ -93,7 +102,7 @@ def layouts(draw: st.DrawFn) -> Layout:
     return Layout(
         look_back=draw(st.integers(0, 3)),
         has_key=draw(st.booleans()),
-        arrival=draw(st.sampled_from(["column", "file"])),
+        arrival=draw(st.sampled_from(["column", "file", "utc file"])),
         kind=draw(st.sampled_from(["timestamp", "timestamp", "date"])),
     )
 
@@ -174,10 +183,10 @@ def new_company(
 def deliver(folder: Path, layout: Layout, source: list[Sale]) -> None:
     """Write the source's file, or one for each day on which something can arrive."""
     files: dict[str, list[Sale]] = {"sales.csv": source}
-    if layout.arrival == "file":
+    if layout.arrival != "column":
         files = {
             f"sales_{FIRST + dt.timedelta(days=day)}.csv": [
-                sale for sale in source if sale.arrival_day == day
+                sale for sale in source if layout.arrival_day(sale) == day
             ]
             for day in range(-5, DAYS + 8)
         }
@@ -203,10 +212,7 @@ def run_pull(folder: Path, layout: Layout, pull: Pull) -> Run:
     seen = [
         sale
         for sale in pull.source
-        if layout.arrival == "column"
-        or pull.first - layout.look_back
-        <= sale.arrival_day
-        <= pull.last + layout.look_back
+        if layout.arrival == "column" or layout.arrival_day(sale) in layout.opened(pull)
     ]
     assert len(seen) == (
         counts["rows_delivered"]
@@ -263,11 +269,12 @@ def expected(layout: Layout, pulls: list[Pull]) -> Union:
     }
     sold = pd.DataFrame(
         [
-            (day, sale.day, sale.arrival_day - sale.day, sale)
+            (day, sale.day, layout.arrival_day(sale) - sale.day, sale)
             for day, pull in owner.items()
             for sale in pull.source
             if sale.day is not None
-            if day == (sale.arrival_day if is_too_late(layout, sale) else sale.day)
+            if day
+            == (layout.arrival_day(sale) if is_too_late(layout, sale) else sale.day)
         ],
         columns=["owned", "day", "lateness", "sale"],
     )
@@ -287,14 +294,10 @@ def expected(layout: Layout, pulls: list[Pull]) -> Union:
     newest = {
         origin: pull.source
         for pull in pulls
-        for origin in (
-            range(pull.first - look_back, pull.last + look_back + 1)
-            if layout.arrival == "file"
-            else [None]
-        )
+        for origin in ([None] if layout.arrival == "column" else layout.opened(pull))
     }
     undated = sum(
-        sale.sold_at is None and origin in (None, sale.arrival_day)
+        sale.sold_at is None and origin in (None, layout.arrival_day(sale))
         for origin, source in newest.items()
         for sale in source
     )
@@ -309,7 +312,9 @@ def expected(layout: Layout, pulls: list[Pull]) -> Union:
 
 
 def is_too_late(layout: Layout, sale: Sale) -> bool:
-    return sale.day is not None and sale.arrival_day - sale.day > layout.look_back
+    return (
+        sale.day is not None and layout.arrival_day(sale) - sale.day > layout.look_back
+    )
 
 
 @few(20)
@@ -354,12 +359,13 @@ def test_delivered_again_in_any_order_equals_all_at_once(
     days = range(-layout.look_back, DAYS)
     elsewhere = sum(
         sale.day is not None
-        and (sale.arrival_day if is_too_late(layout, sale) else sale.day) not in days
+        and (layout.arrival_day(sale) if is_too_late(layout, sale) else sale.day)
+        not in days
         for sale in source
     )
     unopened = sum(
         sale.sold_at is None
-        and sale.arrival_day not in range(days[0], DAYS + layout.look_back)
+        and layout.arrival_day(sale) not in layout.opened(Pull(0, DAYS - 1, source))
         for sale in source
     )
     assert len(source) == (
@@ -368,6 +374,6 @@ def test_delivered_again_in_any_order_equals_all_at_once(
         + piecewise.total("duplicate_count")
         + piecewise.total("out_of_window_count")
         + elsewhere
-        + (unopened if layout.arrival == "file" else 0)
+        + (0 if layout.arrival == "column" else unopened)
     )
     assert sum(piecewise.rows.values()) == piecewise.total("row_count")

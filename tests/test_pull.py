@@ -568,7 +568,8 @@ def test_an_unreadable_file_of_identifiers_is_not_quoted(
     def fail(*arguments: Any) -> None:
         duckdb.sql(f"select cast('{'li'}.na@example.com' as integer)").fetchall()
 
-    deliver(tmp_path, sales(1))
+    header = "sale_id,sold_at,mail,phone"
+    (tmp_path / "data/sales.csv").write_text(f"{header}\nA,2024-03-01,,\n")
     monkeypatch.setattr("kith.pull.share", fail)
     with pytest.raises(DeliveryError, match="ConversionException") as refused:
         pull_table(run, TABLE)

@@ -21,6 +21,8 @@ from kith.deliveries import (
     Delivery,
     admitted_deliveries,
     admitted_intervals,
+    check_declarations,
+    check_keys,
     day_bounds,
     day_counts_sql,
     instant_bounds,
@@ -224,6 +226,14 @@ def prepare_warehouse(run: Run) -> None:
             "create temp table superseded "
             "(table_name varchar, day date, row_count bigint)"
         )
+        check_keys(
+            [
+                (table, deliveries[span.number])
+                for table in run.company.sources
+                for deliveries in [admitted_deliveries(run, table)]
+                for span in spans(deliveries)
+            ]
+        )
         for table in run.company.sources:
             warehouse.execute(f"create schema if not exists {quote(table.source)}")
             warehouse.execute(
@@ -238,6 +248,7 @@ def _source_sql(
     warehouse: duckdb.DuckDBPyConnection, run: Run, table: SourceTable
 ) -> str:
     deliveries = admitted_deliveries(run, table)
+    check_declarations(table, [deliveries[span.number] for span in spans(deliveries)])
     if not deliveries:
         columns = [
             f"cast(null as {column.data_type}) as {quote(column.name)}"

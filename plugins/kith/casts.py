@@ -27,11 +27,15 @@ _INTEGERS = {
 }
 _FLOATS = {"FLOAT", "DOUBLE"}
 _ZONED = "TIMESTAMP WITH TIME ZONE"
-# The no-break, the ideographic and the zero-width spaces, which spreadsheets and web
-# forms leave behind.
-_WIDE_SPACE = "\u00a0\u3000\ufeff\u200b"
+# The no-break, the ideographic, the zero-width and the typographic spaces, which
+# spreadsheets and web forms leave behind.
+_WIDE_SPACE = (
+    "\u00a0\u3000\ufeff\u200b\u0085\u2028\u2029\u202f\u205f\u2060"
+    "\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+)
 _WHITE_SPACE = f" \t\n\v\f\r{_WIDE_SPACE}"
-_CONTROL = r"[\x00-\x08\x0e-\x1f]"
+_CONTROL = r"[\x00-\x08\x0e-\x1f\x7f-\x{84}\x{86}-\x{9f}]"
+_DELETE = "\x7f"
 # What a program writes for bytes that it could not read.
 _REPLACEMENT = "\ufffd"
 _SEPARATORS = {".": ",", ",": "."}
@@ -143,6 +147,15 @@ def read_column(
     )
 
 
+def as_text(raw: str, raw_type: str) -> str:
+    """SQL of a value as people write it: 7 in a column of fractions, not 7.0."""
+    text = f"cast({raw} as varchar)"
+    if not is_fraction(raw_type):
+        return text
+    whole = f"cast(try_cast({raw} as hugeint) as varchar)"
+    return f"case when trunc({raw}) = {raw} then {whole} else {text} end"
+
+
 def typed_sql(
     column: Column,
     raw_type: str,
@@ -173,7 +186,7 @@ def typed_sql(
         listed = ", ".join(map(literal, tokens))
         raw = f"case when cast({raw} as varchar) not in ({listed}) then {raw} end"
     if kind == "VARCHAR":
-        return f"nullif(cast({raw} as varchar), '')"
+        return f"nullif({as_text(raw, raw_type)}, '')"
     if is_time(kind):
         if is_time(raw_type):
             return _moment(column, raw, raw_type, kind)
@@ -193,11 +206,11 @@ def typed_sql(
         is_whole = f"trunc({exact}) = {exact} and trunc({wide}) = {wide}"
         if is_number(raw_type):
             return f"case when {is_whole} then {typed} end"
-        # As long as its integer, it has nothing that was rounded away.
+        # As many digits as the text has signs: nothing of it was rounded away.
+        least = f"[0, {', '.join(str(10**n) for n in range(1, 18))}][strlen({raw})]"
         return (
-            f"case when strlen(cast({typed} as varchar)) = strlen({raw}) "
-            f"and not prefix({raw}, '0x') and not prefix({raw}, '0X') then {typed} "
-            f"when {is_whole} then {typed} end"
+            f"case when {typed} >= {least} and not prefix({raw}, '0x') "
+            f"and not prefix({raw}, '0X') then {typed} when {is_whole} then {typed} end"
         )
     if kind.startswith("DECIMAL") and not is_number(raw_type):
         # DuckDB makes 0.01 of 5e-10, and is right about all that is more.
@@ -257,8 +270,12 @@ def _text(raw: str, tokens: list[str], has_controls: bool) -> str:
     edges = [" ", "\n", "\r", *_WIDE_SPACE]
     if has_controls:
         is_control = f"regexp_matches({raw}, {literal(_CONTROL)})"
-        # Nothing to escape in it: no control character, at a third of a regex's time.
-        is_plain = f"strlen(json_quote({raw})) = strlen({raw}) + 2"
+        # Nothing to escape in it: no control character of ASCII but one, at a third of
+        # a regex's time.
+        is_plain = (
+            f"strlen(json_quote({raw})) = strlen({raw}) + 2 "
+            f"and not contains({raw}, {literal(_DELETE)})"
+        )
         edges = [" ", *_WIDE_SPACE]
     has_edge = " or ".join(
         f"{at}({raw}, {literal(sign)})" for sign in edges for at in ("prefix", "suffix")
@@ -268,7 +285,7 @@ def _text(raw: str, tokens: list[str], has_controls: bool) -> str:
     return (
         f"case when {is_ascii} and {is_plain} and {raw} >= '!' "
         f"and not suffix({raw}, ' ') then {given} "
-        f"when {is_plain} and not ({has_edge} or {lost}) then {given} "
+        f"when {is_plain} and not ({has_edge} or {lost} or {is_control}) then {given} "
         f"when {is_control} or {lost} then null "
         f"when {bare} not in ({nothing}) then {bare} end"
     )

@@ -198,7 +198,7 @@ def run() -> int:
 
 
 def replay() -> int:
-    """The same on what lies in quarantine, judged anew; nothing new is pulled."""
+    """The same on what was pulled before, judged anew; nothing new is pulled."""
     return _run(replays=True)
 
 
@@ -219,10 +219,10 @@ def _run(replays: bool) -> int:
         "replay": replays,
     }
     home = AirflowHome(settings)
-    tables = _quarantined_tables(this) if replays else company.sources
+    tables = _replayed_tables(this) if replays else company.sources
     print(
         f"{company.title}: {this.interval.from_day} to {this.interval.to_day}, "
-        f"{len(tables)} source tables{' with rows in quarantine' if replays else ''}",
+        f"{len(tables)} source tables{' to be judged anew' if replays else ''}",
         flush=True,
     )
     if not tables:
@@ -248,10 +248,10 @@ def _run(replays: bool) -> int:
     return 0
 
 
-def _quarantined_tables(run: Run) -> list[SourceTable]:
-    from kith.replay import quarantined_intervals
+def _replayed_tables(run: Run) -> list[SourceTable]:
+    from kith.replay import replayed_intervals
 
-    return [t for t in run.company.sources if quarantined_intervals(run, t)]
+    return [t for t in run.company.sources if replayed_intervals(run, t)]
 
 
 def _standing(run: Run, before: str | None) -> str:

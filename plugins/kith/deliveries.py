@@ -9,6 +9,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import duckdb
 
 from kith.company import SourceTable
 from kith.database import parquet_sql
+from kith.errors import ConfigurationError
 from kith.runs import Interval, Run
 from kith.windows import LateRows, MissedRows
 
@@ -43,6 +45,11 @@ class Delivery:
         return dt.datetime.fromisoformat(self.report["delivered_at"])
 
     @property
+    def days(self) -> str:
+        """The days that the run asked for, as people write them."""
+        return f"{self.interval.from_day} to {self.interval.to_day}"
+
+    @property
     def late(self) -> list[LateRows]:
         """Rows that came late, and those out of the window that came in its days."""
         return [LateRows(**entry) for entry in self.report.get("late", [])]
@@ -52,6 +59,58 @@ class Delivery:
         """What was found of days before the window that had been pulled before."""
         found = self.report.get("missed")
         return MissedRows(**found) if found else None
+
+
+def declaration_id(table: SourceTable) -> str:
+    """What admission makes of a delivery changes with it: keys and rules of columns."""
+    rules = table.rules.model_dump(
+        mode="json", include={"key", "cursor", "drop_exact_duplicates"}
+    )
+    columns = [
+        [
+            column.name,
+            column.data_type.lower(),
+            column.rules.model_dump(mode="json", exclude={"references"}),
+        ]
+        for column in table.columns
+    ]
+    return sha256(json.dumps([rules, columns]).encode()).hexdigest()[:12]
+
+
+def check_declarations(table: SourceTable, deliveries: list[Delivery]) -> None:
+    """Raise ConfigurationError where a delivery was admitted under other rules.
+
+    Rows that counted under the former ones would stand beside rows under today's.
+    """
+    now = declaration_id(table)
+    stale = [each for each in deliveries if each.report.get("declaration", now) != now]
+    if stale:
+        more = f" and {len(stale) - 1} more deliveries" if stale[1:] else ""
+        raise ConfigurationError(
+            f"{table.full_name}: the delivery of {stale[0].days}{more} was admitted "
+            "before key, cursor or columns were changed in sources.yml; have it judged "
+            "anew: make replay FROM= TO= with these days (make run, where a pii class "
+            "was changed, since raw holds what was hashed then)"
+        )
+
+
+def check_keys(deliveries: list[tuple[SourceTable, Delivery]]) -> None:
+    """Raise ConfigurationError where identifiers were hashed with several keys.
+
+    One person would be two.
+    """
+    known: dict[str, str] = {}
+    for table, delivery in sorted(deliveries, key=lambda each: each[1].delivered_at):
+        if key_id := delivery.report.get("key_id"):
+            known[key_id] = f"{table.full_name} of {delivery.days}"
+    if len(known) > 1:
+        (former, one), *_, (latest, other) = known.items()
+        raise ConfigurationError(
+            f"identifiers of {one} were hashed with the key {former}, those of {other} "
+            f"with {latest}: one person would be two; set KITH_IDENTIFIER_KEY to the "
+            f"former key and run the days since then again, or run all days with the "
+            "new one"
+        )
 
 
 @dataclass(frozen=True)

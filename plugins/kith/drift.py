@@ -3,21 +3,49 @@
 import re
 from collections.abc import Callable, Mapping
 from difflib import SequenceMatcher
+from typing import TYPE_CHECKING
 
 from kith.company import SourceTable
 from kith.errors import DeliveryError
 from kith.faults import is_required
-from kith.pull import Manifest, PulledFile
+
+if TYPE_CHECKING:
+    from kith.pull import Manifest, PulledFile
 
 _DELIMITERS = {";": "semicolon", "\t": "tab", "|": "bar", ",": "comma", ":": "colon"}
 _ALIKE = 0.6
 
 # Whether the values of a delivered column could be those of a declared one.
-Fits = Callable[[PulledFile, str, str], bool]
+Fits = Callable[["PulledFile", str, str], bool]
+
+
+def check_identifiers(table: SourceTable, origin: str, found: list[str]) -> None:
+    """Raise DeliveryError where an identifier may have come under another name.
+
+    It would be stored as it is, for nobody knows what to hash. Names of columns are not
+    told, since a file without a header has people's in their place.
+    """
+    missing = [
+        column.name
+        for column in table.columns
+        if column.rules.pii and not column.names_in(found)
+    ]
+    known = {name for column in table.columns for name in column.names_in(found)}
+    others = len(found) - len(known)
+    if missing and others:
+        cure = _delimiter(found) or (
+            "correct the header, or the column's name or aliases in sources.yml, or "
+            "declare the other columns"
+        )
+        raise DeliveryError(
+            f"{table.full_name}: {origin}, header: missing column {', '.join(missing)} "
+            f"(pii), and {others} of {len(found)} columns are not declared, in which "
+            f"it may stand in plain: nothing was stored; {cure}"
+        )
 
 
 def compare_columns(
-    table: SourceTable, manifest: Manifest, fits: Fits
+    table: SourceTable, manifest: "Manifest", fits: Fits
 ) -> tuple[list[str], list[str]]:
     """New columns, and what to warn of.
 
@@ -66,7 +94,7 @@ def compare_columns(
 
 def _renamed(
     table: SourceTable,
-    file: PulledFile,
+    file: "PulledFile",
     missing: list[str],
     new: list[str],
     fits: Fits,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from kith.casts import Reading, is_number, is_time
 from kith.company import Column, SourceTable
+from kith.connectors import is_personal
 from kith.database import literal, quote
 from kith.errors import ConfigurationError
 
@@ -41,6 +42,23 @@ class Fault:
     condition: str
     shown: str
     expected: str
+
+
+def masked(text: str) -> str:
+    """SQL of a text of which only days and short numbers are shown, else the shape.
+
+    Where values have slipped into other columns, a name or a telephone number may
+    stand anywhere.
+    """
+    harmless = literal(
+        r"[+-]?\d{0,6}([.,]\d{0,4})?|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T]+[\d:.,]*)?"
+    )
+    shape = text
+    for kind, sign in ((r"\pL", "x"), (r"\pN", "9")):
+        shape = f"regexp_replace({shape}, {literal(kind)}, {literal(sign)}, 'g')"
+    return (
+        f"case when regexp_full_match({text}, {harmless}) then {text} else {shape} end"
+    )
 
 
 def is_required(table: SourceTable, column: Column) -> bool:
@@ -94,7 +112,8 @@ class Rule:
 
     `good` reads the value as seldom as can be, since it is computed for every row;
     `faults` name what is wrong with the few that fail it. `typed` is SQL of the value
-    in its type `kind`; `now` that of the last legal cursor.
+    in its type `kind`; `now` that of the last legal cursor, `ahead` a condition on one
+    that its file cannot know of yet.
     """
 
     table: SourceTable
@@ -103,6 +122,7 @@ class Rule:
     kind: str
     typed: str
     now: str | None
+    ahead: str | None = None
 
     @property
     def _limits(self) -> tuple[str | None, str | None]:
@@ -142,6 +162,8 @@ class Rule:
             checks.append(f"cast({self.typed} as varchar) in ({self._accepted})")
         if self.column.name == self.table.rules.cursor:
             checks.append(f"{self.typed} <= {self.now}")
+            if self.ahead:
+                checks.append(f"not ({self.ahead})")
         fits = " and ".join(checks) or f"{self.typed} is not null"
         if is_required(self.table, self.column):
             yield f"({fits})"
@@ -167,7 +189,9 @@ class Rule:
             listed = ", ".join(rules.accepted_values)
             yield self._fault("not_accepted", f"one of {listed}", other)
         if self.column.name == self.table.rules.cursor:
-            later = f"{typed} > {self.now}"
+            later = f"{typed} > {self.now}" + (
+                f" or {self.ahead}" if self.ahead else ""
+            )
             yield self._fault("in_the_future", "not later than the delivery", later)
 
     def _type_expected(self) -> str:
@@ -183,10 +207,13 @@ class Rule:
         return kind
 
     def _fault(self, reason: str, expected: str, condition: str) -> Fault:
+        shown = self.reading.shown
+        if is_personal(self.table) and not self.column.rules.pii:
+            shown = masked(shown)
         return Fault(
             self.column.name,
             reason,
             condition,
-            f"left({self.reading.shown}, {SHOWN_CHARACTERS})",
+            f"left({shown}, {SHOWN_CHARACTERS})",
             expected[:SHOWN_CHARACTERS],
         )

@@ -8,7 +8,7 @@ import datetime as dt
 import fcntl
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib import import_module
 from pathlib import Path
 
@@ -35,9 +35,10 @@ from kith.database import (
     quote,
 )
 from kith.deliveries import Delivery, admitted_deliveries, find_missed, past_of
+from kith.drift import check_identifiers
 from kith.errors import DeliveryError
 from kith.runs import Interval, Run
-from kith.storage import move_durably, sha256
+from kith.storage import move_durably, sha256, syncing
 from kith.windows import (
     LateRows,
     MissedRows,
@@ -57,6 +58,8 @@ class PulledFile(BaseModel):
     """One file of an attempt.
 
     `rows_seen` counts the readable rows of the origin, `rows` those taken from it.
+    `ahead_of` is set where some of these lie on later days than the file can know of:
+    the first such moment.
     """
 
     origin: str
@@ -70,6 +73,7 @@ class PulledFile(BaseModel):
     rows_seen: int
     rejects: int
     rejects_stored: str | None
+    ahead_of: dt.datetime | dt.date | None = None
 
 
 class Manifest(BaseModel):
@@ -202,8 +206,11 @@ def _land(
     for number, delivery in enumerate(fetched, 1):
         stem = f"{number:04}_{Path(delivery.origin).name.split('.')[0]}"
         stored = folder / f"{stem}.parquet"
+        if delivery.rows:
+            check_identifiers(table, delivery.origin, list(delivery.columns))
         with reading(f"{table.full_name}: {delivery.origin}", table):
-            part = share(request, delivery, delivered_at)
+            with nullcontext() if delivery.is_original else syncing(delivery.path):
+                part = share(request, delivery, delivered_at)
             _store(connection, table, delivery, part.condition, stored)
         rejects = None
         if delivery.rejects:
@@ -223,6 +230,7 @@ def _land(
                 rows_seen=delivery.rows,
                 rejects=delivery.reject_count,
                 rejects_stored=rejects.name if rejects else None,
+                ahead_of=part.ahead_of,
             )
         )
     missed = _find_missed(run, request, shares, earlier)

@@ -1,17 +1,19 @@
-"""Replay: what lies in quarantine is judged anew, under today's declaration."""
+"""Replay: what was refused or admitted under another declaration is judged anew."""
 
 import dataclasses
 from pathlib import Path
 
 from kith.company import SourceTable
 from kith.database import connect, parquet_sql
-from kith.deliveries import Delivery, spans
+from kith.deliveries import Delivery, admitted_deliveries, declaration_id, spans
 from kith.pull import newest_attempt
 from kith.runs import Interval, Run
 
 
-def quarantined_intervals(run: Run, table: SourceTable) -> list[Interval]:
-    """Intervals, of those that touch the run's days, with rows in quarantine.
+def replayed_intervals(run: Run, table: SourceTable) -> list[Interval]:
+    """Intervals, of those that touch the run's days, that another verdict may await.
+
+    They have rows in quarantine, or were admitted before the declaration was changed.
 
     Only such whose newest pull still counts for some day: what a newer one covers would
     be judged for nothing, or refused once more.
@@ -32,13 +34,22 @@ def quarantined_intervals(run: Run, table: SourceTable) -> list[Interval]:
         newest = [each for each in newest if each.interval.to_day == last_day][-1:]
     counted = {newest[span.number].interval for span in spans(newest)}
     quarantine = run.quarantine(table.full_name)
+    now = declaration_id(table)
+    outdated = {
+        delivery.interval
+        for delivery in admitted_deliveries(run, table)
+        if delivery.report.get("declaration", now) != now
+    }
     return sorted(
         (
             interval
             for interval in counted
             if interval.from_day <= run.interval.to_day
             and interval.to_day >= run.interval.from_day
-            and _has_rows(run, quarantine / interval.slug / "rows.parquet")
+            and (
+                interval in outdated
+                or _has_rows(run, quarantine / interval.slug / "rows.parquet")
+            )
         ),
         key=lambda interval: (interval.from_day, interval.to_day),
     )

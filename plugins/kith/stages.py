@@ -30,7 +30,8 @@ def plan(
 ) -> list[Planned]:
     """Decide company, days and tables of a run.
 
-    A replay takes no new delivery: it judges those anew that have rows in quarantine.
+    A replay takes no new delivery: it judges those anew that have rows in quarantine or
+    were admitted under another declaration.
 
     Empty, so that the other tasks are skipped, when the schedule asks for a day after
     the last one of a company whose data have ended, or nothing lies in quarantine.
@@ -50,9 +51,9 @@ def plan(
 
 
 def _replayed(run: Run, table: SourceTable) -> list[dict[str, str]]:
-    from kith.replay import quarantined_intervals
+    from kith.replay import replayed_intervals
 
-    return [{"delivery": days.slug} for days in quarantined_intervals(run, table)]
+    return [{"delivery": days.slug} for days in replayed_intervals(run, table)]
 
 
 def pull(planned: Planned, conn: Any = None) -> None:

@@ -2,6 +2,9 @@
 
 import hashlib
 import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -12,6 +15,15 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def syncing(path: Path) -> Iterator[None]:
+    """Bring a file to the disk while something else is done that only reads it."""
+    with ThreadPoolExecutor(1) as beside:
+        synced = beside.submit(sync, path)
+        yield
+        synced.result()
 
 
 def move_durably(source: Path, target: Path) -> None:

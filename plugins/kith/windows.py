@@ -48,7 +48,8 @@ class Share:
     Rows before and after it belong to other windows. `late` tells of those taken that
     came late, and of those out of every window that came within the days of this one:
     `out_of_window` in all. `in_past` counts the rows of days that were pulled before,
-    where nothing tells when these came to the source.
+    where nothing tells when these came to the source. `ahead_of` is set where the file
+    holds rows that were not there yet when it was delivered: the first such moment.
     """
 
     taken: int
@@ -59,6 +60,7 @@ class Share:
     watermark: dt.datetime | dt.date | None = None
     condition: str | None = None
     in_past: int | None = None
+    ahead_of: dt.datetime | dt.date | None = None
 
 
 def window_of(table: SourceTable, interval: Interval) -> Interval:
@@ -77,8 +79,9 @@ def business_day(instant: dt.datetime, time_zone: str) -> dt.date:
 def share(request: Request, delivery: Fetched, delivered_at: dt.datetime) -> Share:
     """Find the rows of the window; reads nothing but cursor and day of arrival.
 
-    Rows without a legible cursor, or one later than the clock, belong to it too: no
-    window would ever take them, so that each shows them to admission.
+    Rows without a legible cursor, or one later than the clock or than the day after the
+    file's own, belong to it too: no window would ever take them, so that each shows
+    them to admission.
     """
     connection, table, window = request.duckdb, request.table, request.window
     time_zone = request.time_zone
@@ -93,6 +96,11 @@ def share(request: Request, delivery: Fetched, delivered_at: dt.datetime) -> Sha
     is_date = kinds[name] == "DATE"
     start, end = _bounds(window, is_date, time_zone)
     now = today if is_date else delivered_at
+    if delivery.arrival_day:
+        # A file may be cut at another midnight than the company's.
+        next_day = delivery.arrival_day + dt.timedelta(1)
+        beyond = _bounds(Interval(next_day, next_day), is_date, time_zone)[1]
+        now = min(now, beyond - beyond.resolution)
     (raw, *others) = table.column(name).names_in(delivery.columns)
     arrived = _arrived_sql(table, kinds, delivery)
     is_plain = cursor == quote(raw)
@@ -107,11 +115,11 @@ def share(request: Request, delivery: Fetched, delivered_at: dt.datetime) -> Sha
         from {parquet_sql(delivery.path, file_row_number="true")}
         """
     )
-    within = f"(moment >= '{start}' and moment < '{end}')"
+    within = f"(moment >= '{start}' and moment < '{end}' and moment <= '{now}')"
     # Where arrivals are told, they tell which rows are too late.
     is_asked = request.past and not arrived and not delivery.arrival_day
     first = _bounds(request.past, is_date, time_zone)[0] if request.past else start
-    within_count, before, after, watermark, in_past = fetch_row(
+    within_count, before, after, watermark, in_past, ahead = fetch_row(
         connection,
         f"""
         select
@@ -119,7 +127,8 @@ def share(request: Request, delivery: Fetched, delivered_at: dt.datetime) -> Sha
             count(*) filter (where moment < '{start}'),
             count(*) filter (where moment >= '{end}' and moment <= '{now}'),
             max(moment) filter (where {within}),
-            count(*) filter (where moment >= '{first}' and moment < '{start}')
+            count(*) filter (where moment >= '{first}' and moment < '{start}'),
+            count(*) filter (where moment > '{now}')
         from {moments}
         """,
     )
@@ -176,6 +185,7 @@ def share(request: Request, delivery: Fetched, delivered_at: dt.datetime) -> Sha
         late=late,
         watermark=watermark,
         in_past=in_past if is_asked else None,
+        ahead_of=beyond if delivery.arrival_day and ahead else None,
     )
     if delivery.rows_in_past is not None:
         found = replace(found, in_past=delivery.rows_in_past)
@@ -189,15 +199,11 @@ def share(request: Request, delivery: Fetched, delivered_at: dt.datetime) -> Sha
     condition = (
         f"file_row_number in (select file_row_number from {moments} where {within})"
     )
-    if is_time(delivery.columns[raw]) and not others:
+    if is_time(delivery.columns[raw]) and not others and not dateless:
         # In the file's own type, so that row groups can be skipped unread.
         margin = dt.timedelta(days=0 if is_plain else 2)
         near = f"{quote(raw)} >= '{start - margin}' and {quote(raw)} < '{end + margin}'"
-        if dateless:
-            near += f" or {quote(raw)} is null or {quote(raw)} > '{now - margin}'"
-        condition = f"({near})" + (
-            f" and {condition}" if hidden or not is_plain else ""
-        )
+        condition = near if is_plain and not hidden else f"{near} and {condition}"
     return replace(found, condition=condition)
 
 

@@ -64,7 +64,8 @@ class Listed:
 def find_places(request: Request) -> list[Place]:
     """The files to be read for the request's window, in the order of their paths.
 
-    Of a dated path these are, for a table with a cursor, the files of the window and
+    Of a dated path these are, for a table with a cursor, the files of the window, of
+    the day before, which may have been cut at another midnight than the company's, and
     of the look-back after it, in which rows of its last days can still arrive; for a
     snapshot the newest ones. Empty when files match, but none of these days.
 
@@ -115,8 +116,9 @@ def _of_window(request: Request, places: list[Place]) -> list[Place]:
     table, window = request.table, request.window
     days = sorted({place.arrival_day for place in places if place.arrival_day})
     if table.rules.cursor:
+        first = window.from_day - dt.timedelta(days=1)
         last = window.to_day + dt.timedelta(days=table.rules.look_back_days)
-        chosen = {day for day in days if window.from_day <= day <= last}
+        chosen = {day for day in days if first <= day <= last}
     else:
         chosen = set([day for day in days if day <= window.to_day][-1:])
         if not chosen:
