@@ -469,6 +469,30 @@ def test_lines_may_end_as_those_of_old_macs(tmp_path: Path) -> None:
     assert duckdb.sql(rejects).fetchall() == [(41, "X,too few")]
 
 
+@pytest.mark.parametrize("mixed", ["B,2024-03-01,1,1\r\n", "B\r,2024-03-01,1,1\n"])
+def test_lines_that_end_in_several_ways_are_named(mixed: str, tmp_path: Path) -> None:
+    text = f"{HEADER}\nA,2024-03-01,1,1\n{mixed}C,2024-03-01,1,1\n"
+    (company(tmp_path) / "data/sales.csv").write_bytes(text.encode())
+    with pytest.raises(DeliveryError, match="its lines do not all end in the same way"):
+        fetched(tmp_path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+@pytest.mark.parametrize("sign", ["\t", "\x1f", "\x7f", "\x80", "\x9f"])
+def test_text_with_control_characters_is_known(
+    sign: str, encoding: str, tmp_path: Path
+) -> None:
+    options = {"encoding": encoding}
+    path = company(tmp_path, options=options) / "data/sales.csv"
+    lines = f"{HEADER}\nä\xa0«é»,2024-03-01,1,1\n"
+    path.write_text(lines, encoding=encoding)
+    assert not fetched(tmp_path)[0].has_controls
+    # Its two bytes in UTF-8 may come to lie in two of the chunks that are read.
+    room = text_files._CHUNK_BYTES - len(lines.encode())
+    path.write_text(lines + "x" * (room - 1) + sign, encoding=encoding)
+    assert fetched(tmp_path)[0].has_controls
+
+
 # --- files that change while they are read --------------------------------------------
 
 

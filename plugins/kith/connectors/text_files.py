@@ -8,6 +8,7 @@ request's DuckDB connection.
 import codecs
 import csv
 import json
+import re
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -33,7 +34,9 @@ from kith.errors import ConfigurationError, DeliveryError
 DELIMITED = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": ""}
 JSON_LINES = (".jsonl", ".ndjson")
 _CHUNK_BYTES = 1 << 18
-_CONTROLS = bytes(sign for sign in range(0x20) if sign not in b"\n\r")
+# Control characters other than ends of lines: of ASCII, and beyond it in UTF-8.
+_CONTROLS = bytes(sign for sign in (*range(0x20), 0x7F) if sign not in b"\n\r")
+_LATE_CONTROL = re.compile(rb"\xc2[\x80-\x9f]")
 _NEVER_IN_JSON = b"\x01"
 # With a last 0 or an exponent, very small, or of more digits than a float holds. Where
 # it is met within text, no more than time is lost.
@@ -177,7 +180,16 @@ def convert_delimited(request: Request, where: str, part: Part, target: Path) ->
     )
     # Without numbers of their own, since counting would bring all rows to one thread;
     # the order of the file tells them as long as no line is missing.
-    write(connection, f"from {rows}", target)
+    try:
+        write(connection, f"from {rows}", target)
+    except duckdb.InvalidInputException as error:
+        if "state machine" not in str(error):
+            raise
+        raise DeliveryError(
+            f"{where}: its lines do not all end in the same way; expected one of \\n, "
+            "\\r\\n and \\r throughout, others inside of quotes only; have it "
+            "delivered again"
+        ) from None
     if _collect_rejects(connection, header_lines=1):
         uncounted = target.rename(target.with_suffix(".uncounted"))
         numbered = (
@@ -186,17 +198,21 @@ def convert_delimited(request: Request, where: str, part: Part, target: Path) ->
         )
         write(connection, _counting_rejects(numbered), target)
         uncounted.unlink()
-    has_controls = _contains(part.path, _CONTROLS)
+    has_controls = _contains(part.path, _CONTROLS, _LATE_CONTROL)
     part.discard()
     return has_controls
 
 
-def _contains(path: Path, signs: bytes) -> bool:
-    """Whether text in UTF-8 holds any of these characters."""
+def _contains(path: Path, signs: bytes, pair: re.Pattern[bytes] | None = None) -> bool:
+    """Whether a file holds any of these bytes, or such a pair of them."""
+    before = b""
     with path.open("rb", buffering=0) as text:
         while chunk := text.read(_CHUNK_BYTES):
             if any(sign in chunk for sign in signs):
                 return True
+            if pair and pair.search(before + chunk):
+                return True
+            before = chunk[-1:]
     return False
 
 
