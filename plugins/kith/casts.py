@@ -197,6 +197,9 @@ def typed_sql(
         raw = f"cast({raw} as varchar)"
         if is_number(kind) and column.rules.decimal:
             raw = _with_point(raw, column.rules.decimal)
+        elif is_number(kind):
+            # DuckDB reads 1_000 as 1000.
+            raw = f"case when not contains({raw}, '_') then {raw} end"
     typed = f"try_cast({raw} as {kind})"
     if kind in _FLOATS:
         return _finite(typed)
@@ -413,12 +416,14 @@ def _moment_of_text(column: Column, text: str, kind: str) -> str:
             raw_type = _ZONED if zoned else "TIMESTAMP"
             read.append(_moment(column, parsed, raw_type, kind))
         return f"coalesce({', '.join(read)})" if len(read) > 1 else read[0]
+    # DuckDB reads `epoch` as the first of January 1970.
+    is_written = f"{text} < ':'"
     if kind == "DATE":
         # By way of a timestamp, since a cast to a day ignores what follows the day.
         return (
             f"case when {text} like '____-__-__' and {text} >= '1' "
             f"then try_cast({text} as date) "
-            f"else {_day(f'try_cast({text} as timestamp)')} end"
+            f"when {is_written} then {_day(f'try_cast({text} as timestamp)')} end"
         )
     # A cast to timestamp would drop an offset such as +02:00 without a word; one to
     # timestamptz minds it, and reads a time without an offset as UTC.
@@ -429,12 +434,13 @@ def _moment_of_text(column: Column, text: str, kind: str) -> str:
     is_usual = f"{text} like '____-__-_____:__:__' and {text} >= '1'"
     plain = f"try_cast({text} as timestamp)"
     if column.rules.time_zone == "UTC":
-        return f"case when {is_usual} then {plain} else {with_offset} end"
+        rest = f"when {is_written} then {with_offset}"
+        return f"case when {is_usual} then {plain} {rest} end"
     local = _to_utc(column, plain, kind)
     offset = literal(r":\d\d(:\d\d(\.\d+)?)?\s*(Z|UTC|[+-]\d\d(:?\d\d)?)$")
     has_offset = f"regexp_matches({text}, {offset})"
     careful = _to_utc(column, _within_calendar(plain), kind)
     return (
         f"case when {is_usual} then {local} when {has_offset} then {with_offset} "
-        f"else {careful} end"
+        f"when {is_written} then {careful} end"
     )
