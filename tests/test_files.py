@@ -557,13 +557,15 @@ def deliver_days(folder: Path, *names: str) -> None:
         path.write_text(CONTENT)
 
 
-def test_dated_files_of_the_window_and_its_look_back_are_read(tmp_path: Path) -> None:
+def test_dated_files_of_the_window_the_day_before_and_the_look_back_are_read(
+    tmp_path: Path,
+) -> None:
     company(tmp_path, "data/sales_{date:%Y-%m-%d}.csv", look_back_days=2)
     deliver_days(tmp_path, *(f"sales_2024-03-{day:02}.csv" for day in range(1, 10)))
     deliveries = fetched(tmp_path, "2024-03-03", "2024-03-04")
     assert [(each.origin, each.arrival_day) for each in deliveries] == [
         (f"data/sales_2024-03-{day:02}.csv", dt.date(2024, 3, day))
-        for day in (3, 4, 5, 6)
+        for day in (2, 3, 4, 5, 6)
     ]
 
 
@@ -619,7 +621,7 @@ def test_a_name_without_a_legible_date_is_refused(name: str, tmp_path: Path) -> 
     ("from_day", "to_day"),
     [
         ("2024-02-01", "2024-02-02"),
-        ("2024-03-02", "2024-03-04"),
+        ("2024-03-03", "2024-03-04"),
         ("2024-04-01", "2024-04-01"),
     ],
 )
