@@ -477,20 +477,24 @@ def test_lines_that_end_in_several_ways_are_named(mixed: str, tmp_path: Path) ->
         fetched(tmp_path)
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
-@pytest.mark.parametrize("sign", ["\t", "\x1f", "\x7f", "\x80", "\x9f"])
-def test_text_with_control_characters_is_known(
-    sign: str, encoding: str, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize(
+    ("sign", "encoding"),
+    [
+        *((sign, "latin-1") for sign in "\t\x1f\x7f\x80\x9f\xa0"),
+        *((sign, "utf-8") for sign in "\t\x1f\x7f\x80\x9f\xa0\u2003\u202f\u2060"),
+        *((sign, "utf-8") for sign in "\u3000\ufeff\ufffd"),
+    ],
+)
+def test_text_with_odd_signs_is_known(sign: str, encoding: str, tmp_path: Path) -> None:
     options = {"encoding": encoding}
     path = company(tmp_path, options=options) / "data/sales.csv"
-    lines = f"{HEADER}\nä\xa0«é»,2024-03-01,1,1\n"
+    lines = f"{HEADER}\nä«é»,2024-03-01,1,1\n"
     path.write_text(lines, encoding=encoding)
-    assert not fetched(tmp_path)[0].has_controls
+    assert not fetched(tmp_path)[0].has_odd_signs
     # Its two bytes in UTF-8 may come to lie in two of the chunks that are read.
     room = text_files._CHUNK_BYTES - len(lines.encode())
     path.write_text(lines + "x" * (room - 1) + sign, encoding=encoding)
-    assert fetched(tmp_path)[0].has_controls
+    assert fetched(tmp_path)[0].has_odd_signs
 
 
 # --- files that change while they are read --------------------------------------------

@@ -109,19 +109,19 @@ def read_column(
     column: Column,
     raw_types: Mapping[str, str],
     kind: str,
-    has_controls: bool = True,
+    has_odd_signs: bool = True,
 ) -> Reading | None:
     """How to read a column of declared type `kind`; None where it does not come.
 
     `raw_types` gives the type of each delivered column. Where several of them mean this
     one, each row counts the first that it fills, the declared name before its aliases.
-    Control characters are looked for unless `has_controls` rules them out, but for ends
-    of lines.
+    Without `has_odd_signs` nobody looks for control characters, nor for white space but
+    blanks and ends of lines.
     """
     names = column.names_in(raw_types)
     readings = [
         Reading(
-            typed=typed_sql(column, raw_types[name], kind, name, has_controls),
+            typed=typed_sql(column, raw_types[name], kind, name, has_odd_signs),
             given=given_sql(column, raw_types[name], name),
             shown=_shown(column, name),
             can_fail=_can_fail(column, raw_types[name], kind),
@@ -161,7 +161,7 @@ def typed_sql(
     raw_type: str,
     kind: str,
     name: str | None = None,
-    has_controls: bool = True,
+    has_odd_signs: bool = True,
 ) -> str:
     """The value in its declared type `kind`; NULL where it cannot be read as such.
 
@@ -179,9 +179,9 @@ def typed_sql(
         raw, raw_type = f"try(decode({raw}))", "VARCHAR"
     if raw_type == "VARCHAR":
         if kind == "VARCHAR":
-            return _text(raw, tokens, has_controls)
+            return _text(raw, tokens, has_odd_signs)
         if tokens or column.rules.format or (column.rules.decimal and is_number(kind)):
-            raw = _text(raw, tokens, has_controls)
+            raw = _text(raw, tokens, has_odd_signs)
     elif tokens:
         listed = ", ".join(map(literal, tokens))
         raw = f"case when cast({raw} as varchar) not in ({listed}) then {raw} end"
@@ -258,7 +258,7 @@ def _can_fail(column: Column, raw_type: str, kind: str) -> bool:
     return raw_type != kind or kind in _FLOATS or is_time(kind)
 
 
-def _text(raw: str, tokens: list[str], has_controls: bool) -> str:
+def _text(raw: str, tokens: list[str], has_odd_signs: bool) -> str:
     """Text without outer white space; NULL for nothing, and for what is no text.
 
     That is text with control characters, or with the sign that a program writes for
@@ -266,31 +266,31 @@ def _text(raw: str, tokens: list[str], has_controls: bool) -> str:
     """
     nothing = ", ".join(map(literal, ["", *tokens]))
     given = f"case when {raw} not in ({nothing}) then {raw} end"
-    is_ascii = f"strlen({raw}) = length({raw})"
-    is_control = "false"
-    # A quoted value may still begin or end with a line.
-    is_plain = f"not suffix({raw}, '\n') and not suffix({raw}, '\r')"
-    edges = [" ", "\n", "\r", *_WIDE_SPACE]
-    if has_controls:
-        is_control = f"regexp_matches({raw}, {literal(_CONTROL)})"
-        # Nothing to escape in it: no control character of ASCII but one, at a third of
-        # a regex's time.
-        is_plain = (
-            f"strlen(json_quote({raw})) = strlen({raw}) + 2 "
-            f"and not contains({raw}, {literal(_DELETE)})"
-        )
-        edges = [" ", *_WIDE_SPACE]
-    has_edge = " or ".join(
-        f"{at}({raw}, {literal(sign)})" for sign in edges for at in ("prefix", "suffix")
-    )
-    lost = f"contains({raw}, {literal(_REPLACEMENT)})"
     bare = trimmed(raw)
+    bare_given = f"case when {bare} not in ({nothing}) then {bare} end"
+    # Nothing before it in ASCII is but white space and control characters.
+    begins = f"{raw} >= '!' and not suffix({raw}, ' ')"
+    if not has_odd_signs:
+        ends = f"not suffix({raw}, '\n') and not suffix({raw}, '\r')"
+        return f"case when {begins} and {ends} then {given} else {bare_given} end"
+    is_ascii = f"strlen({raw}) = length({raw})"
+    # Nothing to escape in it: no control character of ASCII but one, at a third of a
+    # regex's time.
+    is_plain = (
+        f"strlen(json_quote({raw})) = strlen({raw}) + 2 "
+        f"and not contains({raw}, {literal(_DELETE)})"
+    )
+    has_edge = " or ".join(
+        f"{at}({raw}, {literal(sign)})"
+        for sign in [" ", *_WIDE_SPACE]
+        for at in ("prefix", "suffix")
+    )
+    is_control = f"regexp_matches({raw}, {literal(_CONTROL)})"
+    lost = f"contains({raw}, {literal(_REPLACEMENT)})"
     return (
-        f"case when {is_ascii} and {is_plain} and {raw} >= '!' "
-        f"and not suffix({raw}, ' ') then {given} "
+        f"case when {is_ascii} and {is_plain} and {begins} then {given} "
         f"when {is_plain} and not ({has_edge} or {lost} or {is_control}) then {given} "
-        f"when {is_control} or {lost} then null "
-        f"when {bare} not in ({nothing}) then {bare} end"
+        f"when {is_control} or {lost} then null else {bare_given} end"
     )
 
 

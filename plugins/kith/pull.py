@@ -69,7 +69,7 @@ class PulledFile(BaseModel):
     sha256: str
     columns: dict[str, str]
     has_schema: bool
-    has_controls: bool = True
+    has_odd_signs: bool = True
     rows_seen: int
     rejects: int
     rejects_stored: str | None
@@ -226,7 +226,7 @@ def _land(
                 sha256=sha256(stored),
                 columns=delivery.columns,
                 has_schema=delivery.has_schema,
-                has_controls=delivery.has_controls,
+                has_odd_signs=delivery.has_odd_signs,
                 rows_seen=delivery.rows,
                 rejects=delivery.reject_count,
                 rejects_stored=rejects.name if rejects else None,

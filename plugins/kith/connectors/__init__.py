@@ -66,8 +66,8 @@ class Fetched:
         rows: Number of rows in `path`.
         columns: Name and DuckDB type of each column, without Kith's own.
         has_schema: False where columns are known only by the rows that fill them.
-        has_controls: False where it is known that no value holds a control character,
-            a tab included, but for ends of lines.
+        has_odd_signs: False where it is known that no value holds a control character,
+            white space but blanks and ends of lines, or a replacement character.
         rejects: Parquet file (row_number, error, text) of unreadable lines, if any.
         reject_count: Number of rows in `rejects`.
         arrival_day: Day of delivery that the origin's name tells.
@@ -81,7 +81,7 @@ class Fetched:
     rows: int
     columns: dict[str, str]
     has_schema: bool = True
-    has_controls: bool = True
+    has_odd_signs: bool = True
     rejects: Path | None = None
     reject_count: int = 0
     arrival_day: dt.date | None = None

@@ -121,9 +121,9 @@ def _read(request: Request, part: Part, target: Path) -> Fetched:
     with reading(where, request.table):
         if part.suffix == ".parquet":
             return _parquet(request, where, part, target)
-        has_controls = True
+        has_odd_signs = True
         if part.suffix in DELIMITED:
-            has_controls = convert_delimited(request, where, part, target)
+            has_odd_signs = convert_delimited(request, where, part, target)
         elif part.suffix in JSON_LINES:
             convert_json_lines(request, where, part, target)
         elif part.suffix in _WORKBOOKS:
@@ -141,7 +141,7 @@ def _read(request: Request, part: Part, target: Path) -> Fetched:
         converted = _converted(
             request, part.origin, target, part.suffix not in JSON_LINES
         )
-        return replace(converted, has_controls=has_controls)
+        return replace(converted, has_odd_signs=has_odd_signs)
 
 
 def _parquet(request: Request, where: str, part: Part, target: Path) -> Fetched:

@@ -11,7 +11,8 @@ import json
 import re
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import duckdb
@@ -34,9 +35,19 @@ from kith.errors import ConfigurationError, DeliveryError
 DELIMITED = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": ""}
 JSON_LINES = (".jsonl", ".ndjson")
 _CHUNK_BYTES = 1 << 18
-# Control characters other than ends of lines: of ASCII, and beyond it in UTF-8.
-_CONTROLS = bytes(sign for sign in (*range(0x20), 0x7F) if sign not in b"\n\r")
-_LATE_CONTROL = re.compile(rb"\xc2[\x80-\x9f]")
+# Control characters other than ends of lines, and in UTF-8: further ones, the white
+# space of typography, and what stands for bytes that could not be read.
+_ODD_BYTES = bytes(sign for sign in (*range(0x20), 0x7F) if sign not in b"\n\r")
+_ODD_SIGNS = [
+    re.compile(pattern)
+    for pattern in (
+        b"\xc2[\x80-\xa0]",
+        b"\xe2\x80[\x82-\x8b\xa8\xa9\xaf]",
+        b"\xe2\x81[\x9f\xa0]",
+        b"\xe3\x80\x80",
+        b"\xef(\xbb\xbf|\xbf\xbd)",
+    )
+]
 _NEVER_IN_JSON = b"\x01"
 # With a last 0 or an exponent, very small, or of more digits than a float holds. Where
 # it is met within text, no more than time is lost.
@@ -146,8 +157,7 @@ _KEEP_REJECTS = {
 def convert_delimited(request: Request, where: str, part: Part, target: Path) -> bool:
     """Write delimited lines below a header to a Parquet file, in their order.
 
-    Returns whether the text holds control characters at all, so that admission need not
-    look for them in each value.
+    Returns whether the text holds odd signs at all, see `Fetched.has_odd_signs`.
     """
     table, connection = request.table, request.duckdb
     dialect = {
@@ -180,16 +190,18 @@ def convert_delimited(request: Request, where: str, part: Part, target: Path) ->
     )
     # Without numbers of their own, since counting would bring all rows to one thread;
     # the order of the file tells them as long as no line is missing.
-    try:
-        write(connection, f"from {rows}", target)
-    except duckdb.InvalidInputException as error:
-        if "state machine" not in str(error):
-            raise
-        raise DeliveryError(
-            f"{where}: its lines do not all end in the same way; expected one of \\n, "
-            "\\r\\n and \\r throughout, others inside of quotes only; have it "
-            "delivered again"
-        ) from None
+    with ThreadPoolExecutor(1) as beside:
+        is_odd = beside.submit(_has_odd_signs, part.path)
+        try:
+            write(connection, f"from {rows}", target)
+        except duckdb.InvalidInputException as error:
+            if "state machine" not in str(error):
+                raise
+            raise DeliveryError(
+                f"{where}: its lines do not all end in the same way; expected one of "
+                "\\n, \\r\\n and \\r throughout, others inside of quotes only; have "
+                "it delivered again"
+            ) from None
     if _collect_rejects(connection, header_lines=1):
         uncounted = target.rename(target.with_suffix(".uncounted"))
         numbered = (
@@ -198,28 +210,34 @@ def convert_delimited(request: Request, where: str, part: Part, target: Path) ->
         )
         write(connection, _counting_rejects(numbered), target)
         uncounted.unlink()
-    has_controls = _contains(part.path, _CONTROLS, _LATE_CONTROL)
     part.discard()
-    return has_controls
+    return is_odd.result()
 
 
-def _contains(path: Path, signs: bytes, pair: re.Pattern[bytes] | None = None) -> bool:
-    """Whether a file holds any of these bytes, or such a pair of them."""
-    before = b""
+def _has_odd_signs(path: Path) -> bool:
+    """Whether admission has to look at each value of a text in UTF-8, see `Fetched`."""
+    return any(
+        any(sign in chunk for sign in _ODD_BYTES)
+        or any(sign.pattern[0] in chunk and sign.search(chunk) for sign in _ODD_SIGNS)
+        for chunk in _chunks(path)
+    )
+
+
+def _chunks(path: Path) -> Iterator[bytes]:
+    """What stands in a text behind its byte order mark; no sign is cut in two."""
     with path.open("rb", buffering=0) as text:
-        while chunk := text.read(_CHUNK_BYTES):
-            if any(sign in chunk for sign in signs):
-                return True
-            if pair and pair.search(before + chunk):
-                return True
-            before = chunk[-1:]
-    return False
+        chunk = text.read(_CHUNK_BYTES).removeprefix(codecs.BOM_UTF8)
+        while chunk:
+            yield chunk
+            more = text.read(_CHUNK_BYTES)
+            chunk = chunk[-2:] + more if more else b""
 
 
 def convert_json_lines(request: Request, where: str, part: Part, target: Path) -> None:
     """Write lines of JSON objects to a Parquet file; every key becomes a column."""
     connection = request.duckdb
     part = _as_utf8(request.table, part, request.workspace)
+    is_cut = any(_NEVER_IN_JSON in chunk for chunk in _chunks(part.path))
     # Lines are read as text first, so that a malformed one is kept as it came. No
     # line of JSON holds the control character that serves as delimiter.
     dialect = {
@@ -229,7 +247,7 @@ def convert_json_lines(request: Request, where: str, part: Part, target: Path) -
         "escape": "''",
         # Lenient towards ends of lines of several kinds, but only where nothing stands
         # behind a delimiter: it would be cut off.
-        "strict_mode": str(_contains(part.path, _NEVER_IN_JSON)).lower(),
+        "strict_mode": str(is_cut).lower(),
     }
     # A case, since `and` does not keep json_type from a line that is no JSON.
     is_object = (
