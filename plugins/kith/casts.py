@@ -360,23 +360,28 @@ def _to_utc(column: Column, local: str, kind: str) -> str:
     zone = column.rules.time_zone
     if kind == "DATE" or zone == "UTC":
         return local
+    days = ", ".join(f"date '{day}'" for day in _clock_changes(zone))
 
     def utc(moment: str) -> str:
         # By way of microseconds: a second `at time zone` costs as much as the first.
         return f"make_timestamp(epoch_us({moment} at time zone {literal(zone)}))"
 
     def is_then(moment: str) -> str:
-        return f"{moment} at time zone 'UTC' at time zone {literal(zone)} = {local}"
+        return f"{moment} at time zone 'UTC' at time zone {literal(zone)} = local"
 
-    days = ", ".join(f"date '{day}'" for day in _clock_changes(zone))
     if not days:
         return utc(local)
     # As the clock went the day before, and as it went the day after.
-    before = f"({utc(f'({local} - interval 1 day)')} + interval 1 day)"
-    after = f"({utc(f'({local} + interval 1 day)')} - interval 1 day)"
+    before = f"({utc('(local - interval 1 day)')} + interval 1 day)"
+    after = f"({utc('(local + interval 1 day)')} - interval 1 day)"
+    odd = (
+        f"case when {is_then(before)} then {before} "
+        f"when {is_then(after)} then {after} end"
+    )
+    # Named there: spelt out six times more, it would take longer to plan than to run.
     return (
         f"case when cast({local} as date) not in ({days}) then {utc(local)} "
-        f"when {is_then(before)} then {before} when {is_then(after)} then {after} end"
+        f"else list_transform([{local}], lambda local: {odd})[1] end"
     )
 
 

@@ -14,7 +14,7 @@ import duckdb
 import phonenumbers
 import pyarrow as pa
 
-from kith.casts import is_fraction, trimmed
+from kith.casts import as_text, trimmed
 from kith.company import Column, SourceTable
 from kith.database import fetch_row, literal, quote
 from kith.errors import ConfigurationError
@@ -114,6 +114,8 @@ def _set_pads(connection: duckdb.DuckDBPyConnection, table: SourceTable | None) 
     key = text.encode()
     if len(key) > _BLOCK_BYTES:
         key = sha256(key).digest()
+    if fetch_row(connection, f"select getvariable('{_OUTER}') is not null") == (True,):
+        return
     for name, byte in ((_INNER, 0x36), (_OUTER, 0x5C)):
         pad = bytes(part ^ byte for part in key.ljust(_BLOCK_BYTES, b"\0"))
         connection.execute(f"set variable {name} = $pad", {"pad": pad})
@@ -128,12 +130,7 @@ def _hmac(text: str) -> str:
 def _text(column: Column, name: str, kind: str) -> str:
     """SQL of the value as delivered, without outer white space; NULL for none."""
     raw = quote(name)
-    text = f"cast({raw} as varchar)"
-    if is_fraction(kind):
-        # 13800138000 in a column of floating-point numbers, not 13800138000.0.
-        whole = f"cast(try_cast({raw} as hugeint) as varchar)"
-        text = f"case when trunc({raw}) = {raw} then {whole} else {text} end"
-    text = f"nullif({trimmed(text)}, '')"
+    text = f"nullif({trimmed(as_text(raw, kind))}, '')"
     tokens = ", ".join(map(literal, column.rules.null_values))
     return f"case when {text} not in ({tokens}) then {text} end" if tokens else text
 
