@@ -146,18 +146,6 @@ def check_unchanged(where: str, path: Path, state: tuple[int, ...]) -> None:
         ) from None
 
 
-def check_distinct(where: str, names: Iterable[str]) -> None:
-    """Raise DeliveryError where two names differ by their case only."""
-    seen: dict[str, str] = {}
-    for name in names:
-        if name.lower() in seen:
-            raise DeliveryError(
-                f"{where}: columns '{seen[name.lower()]}' and '{name}' cannot be told "
-                "apart, since names of columns do not mind case; have one renamed"
-            )
-        seen[name.lower()] = name
-
-
 def checked_names(table: SourceTable, where: str, names: Iterable[str]) -> list[str]:
     """Names of delivered columns, composed as Unicode's NFC asks.
 

@@ -49,7 +49,7 @@ from kith.connectors import (
     ROW_NUMBER,
     Fetched,
     Request,
-    check_distinct,
+    checked_names,
     columns_by_name,
 )
 from kith.connectors.json_texts import row_as_text
@@ -577,14 +577,21 @@ def _unfolded(request: Request, where: str, origin: str, path: Any) -> Fetched:
         from {rows} group by keys
         """
     ).fetchall()
-    names = sorted({name for keys, _ in shapes for name in keys or []})
-    check_distinct(where, names)
-    shape = literal(simplejson.dumps(dict.fromkeys(names, "VARCHAR")))
-    values = f"unnest(json_transform(row, {shape}))," if names else ""
+    keys = sorted({key for keys, _ in shapes for key in keys or []})
+    names = checked_names(request.table, where, keys)
+    shape = literal(simplejson.dumps(dict.fromkeys(keys, "VARCHAR")))
+    values = f"unnest(json_transform(row, {shape}))," if keys else ""
+    named = "".join(
+        f"{quote(key)} as {quote(name)}, "
+        for key, name in zip(keys, names, strict=True)
+    )
     unfolded = request.workspace / "unfolded.parquet"
     connection.execute(
         f"""
-        copy (select {values} {ROW_NUMBER} from {rows} where {is_row})
+        copy (
+            select {named} {ROW_NUMBER}
+            from (select {values} {ROW_NUMBER} from {rows} where {is_row})
+        )
         to {literal(str(unfolded))} (format parquet, compression zstd)
         """
     )

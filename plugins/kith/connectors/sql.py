@@ -27,7 +27,7 @@ import sqlalchemy as sa
 
 from kith.casts import declared_types
 from kith.connections import Connection
-from kith.connectors import ROW_NUMBER, Fetched, Request, check_distinct
+from kith.connectors import ROW_NUMBER, Fetched, Request, checked_names
 from kith.connectors.landing import land, of_parquet
 from kith.errors import ConfigurationError, DeliveryError, TransientError
 from kith.runs import Interval
@@ -193,7 +193,7 @@ class _Read:
     def __init__(
         self, request: Request, connection: sa.Connection, relation: sa.Table
     ) -> None:
-        check_distinct(request.table.full_name, relation.columns.keys())
+        checked_names(request.table, request.table.full_name, relation.columns.keys())
         self._connection = connection
         self._relation = relation
         self._is_sqlite = connection.dialect.name == "sqlite"
