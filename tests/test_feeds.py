@@ -73,7 +73,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
         run = new_run(folder)
         run.warehouse.parent.mkdir(parents=True)
         prepare_warehouse(run)
-        with pytest.raises(BuildError):
+        with pytest.raises(BuildError, match=r"feed_\w+: .*provided by stg_\w+"):
             dbt(run, "build", "--select", "path:models/feeds", "path:company")
         yield run
 

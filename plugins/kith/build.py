@@ -185,19 +185,33 @@ def dbt(run: Run, *arguments: str, pass_fds: tuple[int, ...] = ()) -> None:
             ),
         )
     if process.returncode != 0:
-        raise BuildError(f"{_first_failure(results, output)} — full log: {output}")
+        failure = _first_failure(run.company, results, output)
+        raise BuildError(f"{failure} — full log: {output}")
 
 
-def _first_failure(results: Path, output: Path) -> str:
+def _first_failure(company: Company, results: Path, output: Path) -> str:
     if results.is_file():
         for result in json.loads(results.read_text())["results"]:
             if result["status"] in ("error", "fail"):
                 name = ".".join(result["unique_id"].split(".")[2:3])
-                return f"dbt {name}: {' '.join((result['message'] or '').split())}"
+                message = " ".join((result["message"] or "").split())
+                return f"dbt {name}: {message}{_providers(company, name)}"
     lines = [line for line in output.read_text().splitlines() if line.strip()]
     faults = [line for line in lines if "Error" in line] or lines[-1:]
     start = lines.index(faults[0]) if faults else 0
     return "dbt: " + " ".join(" ".join(lines[start : start + 4]).split())
+
+
+def _providers(company: Company, model: str) -> str:
+    """Where to look when a feed cannot be built: nobody edits the feed itself."""
+    feed = model.removeprefix("feed_")
+    staging = company.feeds.get(feed, []) if feed != model else []
+    if not staging:
+        return ""
+    return (
+        f"; the feed is provided by {', '.join(staging)} in "
+        f"{company.folder / 'staging'}, what it needs stands in docs/feeds.md"
+    )
 
 
 def build(run: Run) -> None:
