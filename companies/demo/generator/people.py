@@ -272,13 +272,24 @@ class People:
         )
 
     @cached_property
+    def upset(self) -> Floats:
+        """Day of the complaint that drives away those whom one drives away.
+
+        Early for newcomers, some day of two thirds of a year for the others.
+        """
+        since = np.where(self.start > 0, 0.0, 240 * self._uniform("upset"))
+        return self.start + 3 + since + 15 * self._uniform("angry")
+
+    @cached_property
     def churn(self) -> Floats:
         """Day after which they never come again; may lie after the last day."""
         strength = np.zeros(len(self.i))
         for name, (_, weight) in CHURN_DRIVERS.items():
             strength += weight * self.drivers[name]
         odds = MONTHLY_CHURN * np.exp(strength) / 30
-        own = self.start + 20 - np.log(self._uniform("churn")) / odds
+        angry = self.drivers["unanswered_complaint"]
+        onset = np.where(angry, self.upset + 2, self.start + 20)
+        own = onset - np.log(self._uniform("churn")) / odds
         gone = self.employee_left + 20 * self._uniform("gone with employee")
         return np.where(
             self.follows_employee, np.minimum(own, np.maximum(gone, 20)), own

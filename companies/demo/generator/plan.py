@@ -7,7 +7,7 @@ what it finds with what was put in.
 import datetime as dt
 from dataclasses import dataclass
 
-VERSION = 1  # to be raised when the same seed gives other rows
+VERSION = 2  # to be raised when the same seed gives other rows
 ZONE = "Europe/Berlin"
 
 

@@ -80,7 +80,7 @@ class Service:
         day = people.start[owner] + people.span[owner] * chance
         # Whoever is driven away by an unanswered complaint has one to begin with.
         angry = np.flatnonzero(people.drivers["unanswered_complaint"])
-        first = people.start[angry] + 3 + 15 * draws.uniform("angry", people.i[angry])
+        first = people.upset[angry]
         crisis = np.flatnonzero(in_crisis(people))
         at = crisis_start(people.plan) or 0
         wait = draws.uniform("crisis wait", people.i[crisis]) ** 2
