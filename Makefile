@@ -29,7 +29,7 @@ $(VENV)/installed: requirements.lock
 run: $(VENV)/installed ## Run the pipeline (COMPANY=companies/x FROM=2017-01-01 TO=2017-12-31)
 	@$(BIN)/python -m kith run
 
-replay: $(VENV)/installed ## Judge quarantined deliveries anew after sources.yml was mended (FROM= TO=)
+replay: $(VENV)/installed ## Judge what was pulled anew after sources.yml was changed (FROM= TO=)
 	@$(BIN)/python -m kith replay
 
 company: $(VENV)/installed ## Write companies/<NAME>/ after your files (NAME=x FILES=/data/x)

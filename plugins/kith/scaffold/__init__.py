@@ -27,8 +27,6 @@ from kith.scaffold.tables import (
 )
 from kith.scaffold.writing import doubts_in, write_folder
 
-_RESERVED_BY_DUCKDB = {"memory", "pg_catalog", "system", "temp"}
-
 
 @dataclass(frozen=True)
 class Scaffolded:
@@ -48,7 +46,7 @@ def scaffold(name: str, files: Path, folder: Path) -> Scaffolded:
     already, or no file could be read.
     """
     _check(name, files, folder)
-    is_taken = name in RESERVED_SCHEMAS | _RESERVED_BY_DUCKDB
+    is_taken = name in RESERVED_SCHEMAS
     source = f"{name}_files" if is_taken else name
     with tempfile.TemporaryDirectory(prefix="kith_company_") as scratch:
         workspace = Path(scratch)
