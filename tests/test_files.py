@@ -469,11 +469,22 @@ def test_lines_may_end_as_those_of_old_macs(tmp_path: Path) -> None:
     assert duckdb.sql(rejects).fetchall() == [(41, "X,too few")]
 
 
-@pytest.mark.parametrize("mixed", ["B,2024-03-01,1,1\r\n", "B\r,2024-03-01,1,1\n"])
-def test_lines_that_end_in_several_ways_are_named(mixed: str, tmp_path: Path) -> None:
-    text = f"{HEADER}\nA,2024-03-01,1,1\n{mixed}C,2024-03-01,1,1\n"
+@pytest.mark.parametrize("first", ["\n", "\r\n"])
+def test_lines_may_end_in_several_ways(first: str, tmp_path: Path) -> None:
+    lines = ["A,2024-03-01,1,1\r\n", '"B\r\n""2",2024-03-01,1,1\n', "C,too few\r\n"]
+    text = f"{HEADER}{first}{''.join(lines)}D,2024-03-01,1,1\n"
     (company(tmp_path) / "data/sales.csv").write_bytes(text.encode())
-    with pytest.raises(DeliveryError, match="its lines do not all end in the same way"):
+    (delivery,) = fetched(tmp_path)
+    found = sorted(rows(delivery, "_kith_row, sale_id"))
+    assert found == [(1, "A"), (2, 'B\r\n"2'), (4, "D")]
+    rejects = f"select row_number, text from '{delivery.rejects}'"
+    assert duckdb.sql(rejects).fetchall() == [(3, "C,too few")]
+
+
+def test_a_line_broken_by_a_carriage_return_is_named(tmp_path: Path) -> None:
+    text = f"{HEADER}\nA,2024-03-01,1,1\nB\r,2024-03-01,1,1\nC,2024-03-01,1,1\n"
+    (company(tmp_path) / "data/sales.csv").write_bytes(text.encode())
+    with pytest.raises(DeliveryError, match="broken by a carriage return alone"):
         fetched(tmp_path)
 
 

@@ -112,6 +112,11 @@ def good_rows() -> list[Row]:
 # --- writing --------------------------------------------------------------------------
 
 
+def two_line_ends(text: str) -> str:
+    middle = text.index("\n", len(text) // 2)
+    return text[:middle] + text[middle:].replace("\n", "\r\n")
+
+
 def csv_text(
     rows: Iterable[Row], header: list[str] | None = None, **dialect: Any
 ) -> str:
@@ -524,6 +529,7 @@ def csv_files() -> list[Mutation]:
         # dialect
         whole("byte order mark", f"\ufeff{good}", "repaired"),
         whole("Windows line ends", good.replace("\n", "\r\n"), "repaired"),
+        whole("Windows line ends from the middle on", two_line_ends(good), "repaired"),
         whole("no line end at the end", good.rstrip("\n"), "repaired"),
         whole(
             "semicolons", csv_text(good_rows(), delimiter=";"), "stopped", "semicolon"

@@ -13,6 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -179,6 +180,44 @@ def convert_delimited(request: Request, where: str, part: Part, target: Path) ->
         )
     part = _as_utf8(table, part, request.workspace)
     names = _header(table, where, part, dialect)
+    with ThreadPoolExecutor(1) as beside:
+        is_odd = beside.submit(_has_odd_signs, part.path)
+        try:
+            _write_lines(connection, part, names, dialect, target)
+        except duckdb.InvalidInputException as error:
+            if not _is_of_line_ends(error):
+                raise
+            is_odd.result()
+            part = _with_equal_ends(part, dialect, request.workspace)
+            try:
+                _write_lines(connection, part, names, dialect, target)
+            except duckdb.InvalidInputException as still:
+                if not _is_of_line_ends(still):
+                    raise
+                raise DeliveryError(
+                    f"{where}: a line is broken by a carriage return alone; expected "
+                    "lines that end in \\n or \\r\\n, or all in \\r, and others "
+                    "inside of quotes only; have it delivered again"
+                ) from None
+    if _collect_rejects(connection, header_lines=1):
+        uncounted = target.rename(target.with_suffix(".uncounted"))
+        numbered = (
+            f"(select * exclude (file_row_number), file_row_number + 1 as {ROW_NUMBER} "
+            f"from {parquet_sql(uncounted, file_row_number='true')})"
+        )
+        write(connection, _counting_rejects(numbered), target)
+        uncounted.unlink()
+    part.discard()
+    return is_odd.result()
+
+
+def _write_lines(
+    connection: duckdb.DuckDBPyConnection,
+    part: Part,
+    names: list[str],
+    dialect: dict[str, str],
+    target: Path,
+) -> None:
     rows = _read_csv(
         part,
         names,
@@ -190,28 +229,37 @@ def convert_delimited(request: Request, where: str, part: Part, target: Path) ->
     )
     # Without numbers of their own, since counting would bring all rows to one thread;
     # the order of the file tells them as long as no line is missing.
-    with ThreadPoolExecutor(1) as beside:
-        is_odd = beside.submit(_has_odd_signs, part.path)
-        try:
-            write(connection, f"from {rows}", target)
-        except duckdb.InvalidInputException as error:
-            if "state machine" not in str(error):
-                raise
-            raise DeliveryError(
-                f"{where}: its lines do not all end in the same way; expected one of "
-                "\\n, \\r\\n and \\r throughout, others inside of quotes only; have "
-                "it delivered again"
-            ) from None
-    if _collect_rejects(connection, header_lines=1):
-        uncounted = target.rename(target.with_suffix(".uncounted"))
-        numbered = (
-            f"(select * exclude (file_row_number), file_row_number + 1 as {ROW_NUMBER} "
-            f"from {parquet_sql(uncounted, file_row_number='true')})"
-        )
-        write(connection, _counting_rejects(numbered), target)
-        uncounted.unlink()
+    write(connection, f"from {rows}", target)
+
+
+def _is_of_line_ends(error: duckdb.Error) -> bool:
+    return "state machine" in str(error)
+
+
+def _with_equal_ends(part: Part, dialect: dict[str, str], workspace: Path) -> Part:
+    """A copy whose lines all end in a line feed, but for what stands in quotes.
+
+    DuckDB reads strictly only what ends alike throughout, and what it reads otherwise
+    loses surplus values.
+    """
+    quote_sign = dialect["quote"].encode()
+    escaped = dialect["escape"].encode() + quote_sign
+    is_quoted = False
+    with (
+        part.path.open("rb") as source,
+        tempfile.NamedTemporaryFile(dir=workspace, delete=False) as target,
+    ):
+        for line in source:
+            if quote_sign:
+                signs = line.count(quote_sign)
+                if dialect["escape"] != dialect["quote"]:
+                    signs -= line.count(escaped)
+                is_quoted ^= signs % 2 == 1
+            if not is_quoted and line.endswith(b"\r\n"):
+                line = line[:-2] + b"\n"
+            target.write(line)
     part.discard()
-    return is_odd.result()
+    return replace(part, path=Path(target.name), is_ours=True)
 
 
 def _has_odd_signs(path: Path) -> bool:
