@@ -22,9 +22,9 @@ from kith.scaffold import Scaffolded, scaffold, summary
 from kith.scaffold.feeds import contracts
 from kith.scaffold.vocabulary import COLUMNS, FEEDS, phrases
 from tests.conftest import new_run, run_pipeline
+from tests.shared_data import shared_data
 from tests.workbooks import write_xlsx
 
-SFO = Path("/work/shared/data/sfo_survey")
 Make = Callable[..., Scaffolded]
 
 
@@ -674,11 +674,11 @@ def test_the_shop_is_published_without_an_edit(files: Path, make: Make) -> None:
     assert found == (300, revenue)
 
 
-@pytest.mark.skipif(not SFO.is_dir(), reason=f"{SFO} is not here")
 def test_nine_years_of_a_survey_give_the_published_scores_without_an_edit(
     tmp_path: Path, kith_home: Path
 ) -> None:
-    done = scaffold("sfo", SFO, tmp_path / "sfo")
+    files = shared_data("sfo_survey", "KITH_SFO_SURVEY")
+    done = scaffold("sfo", files, tmp_path / "sfo")
     (survey,) = done.tables
     assert (survey.delivery.rows, len(survey.delivery.files)) == (28_665, 9)
     company = load_company(done.folder)
