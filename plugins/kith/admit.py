@@ -232,6 +232,9 @@ def _read_part(
             if name[0].isalpha() and not column.rules.pii
         ):
             good.append(f"({header.condition}) is not true")
+    ahead = {
+        str(folder / file.stored): file.ahead_of for file in files if file.ahead_of
+    }
     has_odd_signs = any(file.has_odd_signs for file in files)
     for column in table.columns:
         reading = read_column(column, raw, kinds[column.name], has_odd_signs)
@@ -240,12 +243,6 @@ def _read_part(
             continue
         sql = typed[column.name] = f"_kith_typed_{len(read)}"
         read.append(f"{reading.typed} as {sql}")
-        ahead = " or ".join(
-            f"(_kith_file = {literal(str(folder / file.stored))} "
-            f"and {sql} >= '{file.ahead_of}')"
-            for file in files
-            if file.ahead_of
-        )
         rule = Rule(table, column, reading, kinds[column.name], sql, now, ahead)
         good += rule.good()
         faults += rule.faults()
@@ -575,9 +572,7 @@ def _check_share(
 
 
 def _settle_repeats(
-    connection: duckdb.DuckDBPyConnection,
-    delivery: _Delivery,
-    data: Path,
+    connection: duckdb.DuckDBPyConnection, delivery: _Delivery, data: Path
 ) -> tuple[int, int]:
     """Leave each key once in `data`; returns how many rows were dropped and kept.
 

@@ -23,6 +23,7 @@ from kith.deliveries import (
     admitted_intervals,
     check_declarations,
     check_keys,
+    counting,
     day_bounds,
     day_counts_sql,
     instant_bounds,
@@ -240,29 +241,33 @@ def prepare_warehouse(run: Run) -> None:
             "create temp table superseded "
             "(table_name varchar, day date, row_count bigint)"
         )
+        admitted = [
+            (table, admitted_deliveries(run, table)) for table in run.company.sources
+        ]
         check_keys(
             [
-                (table, deliveries[span.number])
-                for table in run.company.sources
-                for deliveries in [admitted_deliveries(run, table)]
-                for span in spans(deliveries)
+                (table, delivery)
+                for table, deliveries in admitted
+                for delivery in counting(deliveries)
             ]
         )
-        for table in run.company.sources:
+        for table, deliveries in admitted:
+            check_declarations(table, counting(deliveries))
             warehouse.execute(f"create schema if not exists {quote(table.source)}")
             warehouse.execute(
                 f"create view {quote(table.source)}.{quote(table.name)} as "
-                + _source_sql(warehouse, run, table)
+                + _source_sql(warehouse, run, table, deliveries)
             )
         _write_control_tables(warehouse, run)
         hold_orphans_back(warehouse, run)
 
 
 def _source_sql(
-    warehouse: duckdb.DuckDBPyConnection, run: Run, table: SourceTable
+    warehouse: duckdb.DuckDBPyConnection,
+    run: Run,
+    table: SourceTable,
+    deliveries: list[Delivery],
 ) -> str:
-    deliveries = admitted_deliveries(run, table)
-    check_declarations(table, [deliveries[span.number] for span in spans(deliveries)])
     if not deliveries:
         columns = [
             f"cast(null as {column.data_type}) as {quote(column.name)}"

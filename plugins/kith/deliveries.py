@@ -77,13 +77,18 @@ def declaration_id(table: SourceTable) -> str:
     return sha256(json.dumps([rules, columns]).encode()).hexdigest()[:12]
 
 
+def outdated(table: SourceTable, deliveries: list[Delivery]) -> list[Delivery]:
+    """Those that were admitted under another declaration than today's."""
+    now = declaration_id(table)
+    return [each for each in deliveries if each.report.get("declaration", now) != now]
+
+
 def check_declarations(table: SourceTable, deliveries: list[Delivery]) -> None:
     """Raise ConfigurationError where a delivery was admitted under other rules.
 
     Rows that counted under the former ones would stand beside rows under today's.
     """
-    now = declaration_id(table)
-    stale = [each for each in deliveries if each.report.get("declaration", now) != now]
+    stale = outdated(table, deliveries)
     if stale:
         more = f" and {len(stale) - 1} more deliveries" if stale[1:] else ""
         raise ConfigurationError(
@@ -168,6 +173,12 @@ def spans(deliveries: list[Delivery]) -> list[Span]:
         else:
             found.append(Span(owners[day], Interval(day, day)))
     return found
+
+
+def counting(deliveries: list[Delivery]) -> list[Delivery]:
+    """Those to which a day belongs; `deliveries` has the oldest first."""
+    numbers = {span.number for span in spans(deliveries)}
+    return [deliveries[number] for number in sorted(numbers)]
 
 
 def past_of(window: Interval, deliveries: list[Delivery]) -> Interval | None:

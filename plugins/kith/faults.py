@@ -1,8 +1,8 @@
 """What can be wrong with a delivered row, as SQL: once to sift, once to explain."""
 
 import datetime as dt
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from kith.casts import Reading, is_number, is_time
 from kith.company import Column, SourceTable
@@ -112,8 +112,8 @@ class Rule:
 
     `good` reads the value as seldom as can be, since it is computed for every row;
     `faults` name what is wrong with the few that fail it. `typed` is SQL of the value
-    in its type `kind`; `now` that of the last legal cursor, `ahead` a condition on one
-    that its file cannot know of yet.
+    in its type `kind`; `now` that of the last legal cursor. `ahead` gives for the paths
+    of some files the first cursor that they cannot know of yet.
     """
 
     table: SourceTable
@@ -122,7 +122,7 @@ class Rule:
     kind: str
     typed: str
     now: str | None
-    ahead: str | None = None
+    ahead: Mapping[str, dt.date] = field(default_factory=dict)
 
     @property
     def _limits(self) -> tuple[str | None, str | None]:
@@ -150,6 +150,19 @@ class Rule:
     def _accepted(self) -> str:
         return ", ".join(map(literal, self.column.rules.accepted_values or []))
 
+    @property
+    def _later(self) -> str:
+        """SQL of whether the cursor lies after the delivery."""
+        return " or ".join(
+            [
+                f"{self.typed} > {self.now}",
+                *(
+                    f"(_kith_file = {literal(path)} and {self.typed} >= '{moment}')"
+                    for path, moment in self.ahead.items()
+                ),
+            ]
+        )
+
     def good(self) -> Iterator[str]:
         """Conditions that all hold in a good row."""
         low, high = self._limits
@@ -161,9 +174,7 @@ class Rule:
         if self._accepted:
             checks.append(f"cast({self.typed} as varchar) in ({self._accepted})")
         if self.column.name == self.table.rules.cursor:
-            checks.append(f"{self.typed} <= {self.now}")
-            if self.ahead:
-                checks.append(f"not ({self.ahead})")
+            checks.append(f"not ({self._later})")
         fits = " and ".join(checks) or f"{self.typed} is not null"
         if is_required(self.table, self.column):
             yield f"({fits})"
@@ -189,10 +200,8 @@ class Rule:
             listed = ", ".join(rules.accepted_values)
             yield self._fault("not_accepted", f"one of {listed}", other)
         if self.column.name == self.table.rules.cursor:
-            later = f"{typed} > {self.now}" + (
-                f" or {self.ahead}" if self.ahead else ""
-            )
-            yield self._fault("in_the_future", "not later than the delivery", later)
+            expected = "not later than the delivery"
+            yield self._fault("in_the_future", expected, self._later)
 
     def _type_expected(self) -> str:
         rules, kind = self.column.rules, self.kind.lower()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from kith.company import SourceTable
 from kith.database import connect, parquet_sql
-from kith.deliveries import Delivery, admitted_deliveries, declaration_id, spans
+from kith.deliveries import Delivery, admitted_deliveries, counting, outdated
 from kith.pull import newest_attempt
 from kith.runs import Interval, Run
 
@@ -32,13 +32,11 @@ def replayed_intervals(run: Run, table: SourceTable) -> list[Interval]:
     if not table.rules.cursor:
         last_day = max((each.interval.to_day for each in newest), default=None)
         newest = [each for each in newest if each.interval.to_day == last_day][-1:]
-    counted = {newest[span.number].interval for span in spans(newest)}
+    counted = [delivery.interval for delivery in counting(newest)]
     quarantine = run.quarantine(table.full_name)
-    now = declaration_id(table)
-    outdated = {
+    changed = {
         delivery.interval
-        for delivery in admitted_deliveries(run, table)
-        if delivery.report.get("declaration", now) != now
+        for delivery in outdated(table, admitted_deliveries(run, table))
     }
     return sorted(
         (
@@ -47,7 +45,7 @@ def replayed_intervals(run: Run, table: SourceTable) -> list[Interval]:
             if interval.from_day <= run.interval.to_day
             and interval.to_day >= run.interval.from_day
             and (
-                interval in outdated
+                interval in changed
                 or _has_rows(run, quarantine / interval.slug / "rows.parquet")
             )
         ),

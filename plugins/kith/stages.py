@@ -34,7 +34,8 @@ def plan(
     were admitted under another declaration.
 
     Empty, so that the other tasks are skipped, when the schedule asks for a day after
-    the last one of a company whose data have ended, or nothing lies in quarantine.
+    the last one of a company whose data have ended, or nothing awaits another
+    verdict.
     """
     run = plan_run(params, data_interval_start, data_interval_end, run_id)
     last_day = run.company.last_day
