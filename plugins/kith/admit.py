@@ -17,7 +17,7 @@ import duckdb
 
 from kith.casts import declared_types, is_number, is_time, read_column
 from kith.company import Column, SourceTable
-from kith.connectors import ROW_NUMBER, reading
+from kith.connectors import ROW_NUMBER, is_own, reading
 from kith.database import PARQUET, connect, fetch_row, literal, parquet_sql, quote
 from kith.deliveries import declaration_id
 from kith.drift import compare_columns, compare_types
@@ -31,6 +31,7 @@ from kith.pull import (
 )
 from kith.runs import Run
 from kith.storage import move_durably, syncing
+from kith.typed_texts import texts_sql
 from kith.volume import check_days, check_snapshot
 from kith.windows import business_day
 
@@ -178,17 +179,19 @@ def _of_equal_types(files: list[PulledFile]) -> list[list[PulledFile]]:
     Read together, others would be cast to a type that holds them all before anybody
     looks at them: a key of 17 digits to a floating-point number, a local time to UTC.
     """
-    groups: list[tuple[dict[str, str], list[PulledFile]]] = []
+    groups: list[tuple[dict[str, tuple[str, str | None]], list[PulledFile]]] = []
     for file in files:
+        stored = {
+            name: (kind, file.facts.typed.get(name))
+            for name, kind in file.columns.items()
+        }
         for kinds, group in groups:
-            if all(
-                kinds.get(name, kind) == kind for name, kind in file.columns.items()
-            ):
-                kinds |= file.columns
+            if all(kinds.get(name, kind) == kind for name, kind in stored.items()):
+                kinds |= stored
                 group.append(file)
                 break
         else:
-            groups.append((dict(file.columns), [file]))
+            groups.append((stored, [file]))
     return [group for _, group in groups]
 
 
@@ -207,9 +210,11 @@ def _read_part(
         filename="'_kith_file'",
         file_row_number="true",
     )
-    own = {ROW_NUMBER, "_kith_file", "file_row_number"}
+    first, *others = (file.facts for file in files)
+    facts = first.with_others(*others)
+    relation = texts_sql(relation, facts)
     described = connection.execute(f"describe select * from {relation}").fetchall()
-    raw = {row[0]: row[1] for row in described if row[0] not in own}
+    raw = {row[0]: row[1] for row in described if not is_own(row[0])}
     has_numbers = any(row[0] == ROW_NUMBER for row in described)
     number = f"coalesce({ROW_NUMBER}, file_row_number + 1)"
     relation = (
@@ -235,9 +240,8 @@ def _read_part(
     ahead = {
         str(folder / file.stored): file.ahead_of for file in files if file.ahead_of
     }
-    has_odd_signs = any(file.has_odd_signs for file in files)
     for column in table.columns:
-        reading = read_column(column, raw, kinds[column.name], has_odd_signs)
+        reading = read_column(column, raw, kinds[column.name], facts)
         if reading is None:
             typed[column.name] = f"cast(null as {kinds[column.name]})"
             continue

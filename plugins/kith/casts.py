@@ -20,6 +20,7 @@ import duckdb
 from kith.company import Column, SourceTable
 from kith.database import fetch_row, literal, quote
 from kith.errors import ConfigurationError
+from kith.typed_texts import TextFacts, is_typed, value_sql
 
 _INTEGERS = {
     *("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"),
@@ -109,25 +110,26 @@ def read_column(
     column: Column,
     raw_types: Mapping[str, str],
     kind: str,
-    has_odd_signs: bool = True,
+    facts: TextFacts | None = None,
 ) -> Reading | None:
     """How to read a column of declared type `kind`; None where it does not come.
 
     `raw_types` gives the type of each delivered column. Where several of them mean this
     one, each row counts the first that it fills, the declared name before its aliases.
-    Without `has_odd_signs` nobody looks for control characters, nor for white space but
-    blanks and ends of lines.
+    With `facts`, the SQL reads the relation of `kith.typed_texts.texts_sql`.
     """
-    names = column.names_in(raw_types)
-    readings = [
-        Reading(
-            typed=typed_sql(column, raw_types[name], kind, name, has_odd_signs),
-            given=given_sql(column, raw_types[name], name),
-            shown=_shown(column, name),
-            can_fail=_can_fail(column, raw_types[name], kind),
-        )
-        for name in names
-    ]
+    facts = facts or TextFacts()
+    readings = []
+    for name in column.names_in(raw_types):
+        raw, shown = quote(name), _shown(column, name)
+        is_value = facts.typed.get(name) == kind and is_typed(column, kind)
+        if is_value:
+            readings.append(_reading(column, kind, kind, value_sql(name), shown))
+        if not is_value or name in facts.unusual:
+            has_odd_signs = facts.has_odd_signs
+            readings.append(
+                _reading(column, raw_types[name], kind, raw, shown, has_odd_signs)
+            )
     if len(readings) < 2:
         return readings[0] if readings else None
     cases = [
@@ -147,6 +149,22 @@ def read_column(
     )
 
 
+def _reading(
+    column: Column,
+    raw_type: str,
+    kind: str,
+    raw: str,
+    shown: str,
+    has_odd_signs: bool = True,
+) -> Reading:
+    return Reading(
+        typed=typed_sql(column, raw_type, kind, raw, has_odd_signs),
+        given=given_sql(column, raw_type, raw),
+        shown=shown,
+        can_fail=_can_fail(column, raw_type, kind),
+    )
+
+
 def as_text(raw: str, raw_type: str) -> str:
     """SQL of a value as people write it: 7 in a column of fractions, not 7.0."""
     text = f"cast({raw} as varchar)"
@@ -160,17 +178,17 @@ def typed_sql(
     column: Column,
     raw_type: str,
     kind: str,
-    name: str | None = None,
+    raw: str,
     has_odd_signs: bool = True,
 ) -> str:
     """The value in its declared type `kind`; NULL where it cannot be read as such.
 
-    It is read from the delivered column `name`, by default the declared name.
+    `raw` is SQL of the value as delivered. Without `has_odd_signs` nobody looks for
+    control characters, nor for white space but blanks and ends of lines.
 
     Text loses its outer white space. Timestamps come out as naive UTC. A decimal is
     rounded to its declared places; an integer is never rounded, so 3.5 is not one.
     """
-    raw = quote(name or column.name)
     tokens = column.rules.null_values
     if column.rules.pii:
         return f"case when strlen({raw}) = 64 then {raw} end"
@@ -228,13 +246,12 @@ def typed_sql(
     return typed
 
 
-def given_sql(column: Column, raw_type: str, name: str | None = None) -> str:
+def given_sql(column: Column, raw_type: str, raw: str) -> str:
     """The value as delivered; NULL where nothing was given.
 
     Empty text is nothing, whatever the format: a CSV cannot tell it from NULL, and
     an empty identifier would make one customer of all who have none.
     """
-    raw = quote(name or column.name)
     if raw_type == "VARCHAR":
         raw = f"nullif({trimmed(raw)}, '')"
     tokens = ", ".join(map(literal, column.rules.null_values))

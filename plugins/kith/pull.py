@@ -39,6 +39,7 @@ from kith.drift import check_identifiers
 from kith.errors import DeliveryError
 from kith.runs import Interval, Run
 from kith.storage import move_durably, sha256, syncing
+from kith.typed_texts import TextFacts
 from kith.windows import (
     LateRows,
     MissedRows,
@@ -69,7 +70,7 @@ class PulledFile(BaseModel):
     sha256: str
     columns: dict[str, str]
     has_schema: bool
-    has_odd_signs: bool = True
+    facts: TextFacts = TextFacts()
     rows_seen: int
     rejects: int
     rejects_stored: str | None
@@ -226,7 +227,7 @@ def _land(
                 sha256=sha256(stored),
                 columns=delivery.columns,
                 has_schema=delivery.has_schema,
-                has_odd_signs=delivery.has_odd_signs,
+                facts=delivery.facts,
                 rows_seen=delivery.rows,
                 rejects=delivery.reject_count,
                 rejects_stored=rejects.name if rejects else None,

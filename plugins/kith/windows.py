@@ -18,6 +18,7 @@ from kith.company import SourceTable
 from kith.connectors import Fetched, Request
 from kith.database import fetch_row, literal, parquet_sql, quote
 from kith.runs import Interval
+from kith.typed_texts import texts_sql
 
 
 class LateRows(BaseModel):
@@ -87,7 +88,9 @@ def share(request: Request, delivery: Fetched, delivered_at: dt.datetime) -> Sha
     time_zone = request.time_zone
     kinds = declared_types(connection, table)
     name = table.rules.cursor
-    read = name and read_column(table.column(name), delivery.columns, kinds[name])
+    read = name and read_column(
+        table.column(name), delivery.columns, kinds[name], delivery.facts
+    )
     if not name or not read:
         # Without its cursor a delivery is for admission to refuse.
         return Share(delivery.rows)
@@ -108,11 +111,12 @@ def share(request: Request, delivery: Fetched, delivered_at: dt.datetime) -> Sha
     # many times.
     is_kept = not is_plain and (arrived or delivery.arrival_day)
     moments, kept_as = ("kept_moments", "table") if is_kept else ("moments", "view")
+    stored = parquet_sql(delivery.path, file_row_number="true")
     connection.execute(
         f"""
         create or replace temp {kept_as} {moments} as
         select {cursor} as moment, {arrived or "null"} as arrived, file_row_number
-        from {parquet_sql(delivery.path, file_row_number="true")}
+        from {texts_sql(stored, delivery.facts)}
         """
     )
     within = f"(moment >= '{start}' and moment < '{end}' and moment <= '{now}')"
@@ -199,7 +203,9 @@ def share(request: Request, delivery: Fetched, delivered_at: dt.datetime) -> Sha
     condition = (
         f"file_row_number in (select file_row_number from {moments} where {within})"
     )
-    if is_time(delivery.columns[raw]) and not others and not dateless:
+    stored_type = delivery.facts.typed.get(raw, delivery.columns[raw])
+    has_texts = raw in delivery.facts.unusual
+    if is_time(stored_type) and not others and not has_texts and not dateless:
         # In the file's own type, so that row groups can be skipped unread.
         margin = dt.timedelta(days=0 if is_plain else 2)
         near = f"{quote(raw)} >= '{start - margin}' and {quote(raw)} < '{end + margin}'"
@@ -224,7 +230,9 @@ def _arrived_sql(
 ) -> str | None:
     """SQL of the column that says when the source got a row, if it came."""
     name = table.rules.arrived
-    read = name and read_column(table.column(name), delivery.columns, kinds[name])
+    read = name and read_column(
+        table.column(name), delivery.columns, kinds[name], delivery.facts
+    )
     return read.typed if read else None
 
 

@@ -9,7 +9,7 @@ import datetime as dt
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
@@ -18,6 +18,7 @@ from kith.company import Column, SourceTable
 from kith.connections import Connection
 from kith.errors import DeliveryError, TransientError
 from kith.runs import Interval
+from kith.typed_texts import TextFacts
 
 ROW_NUMBER = "_kith_row"
 # What Kith and DuckDB add to the columns of a delivery.
@@ -64,10 +65,10 @@ class Fetched:
         is_original: `path` is the source's own file: to be copied, never moved.
         state: What `state_of` told of that file before it was read.
         rows: Number of rows in `path`.
-        columns: Name and DuckDB type of each column, without Kith's own.
+        columns: Name and DuckDB type of each column as it came, without Kith's own.
         has_schema: False where columns are known only by the rows that fill them.
-        has_odd_signs: False where it is known that no value holds a control character,
-            white space but blanks and ends of lines, or a replacement character.
+        facts: What is known of its values; where texts are `typed`, they are stored as
+            `kith.typed_texts` tells.
         rejects: Parquet file (row_number, error, text) of unreadable lines, if any.
         reject_count: Number of rows in `rejects`.
         arrival_day: Day of delivery that the origin's name tells.
@@ -81,7 +82,7 @@ class Fetched:
     rows: int
     columns: dict[str, str]
     has_schema: bool = True
-    has_odd_signs: bool = True
+    facts: TextFacts = field(default_factory=TextFacts)
     rejects: Path | None = None
     reject_count: int = 0
     arrival_day: dt.date | None = None
@@ -146,6 +147,11 @@ def check_unchanged(where: str, path: Path, state: tuple[int, ...]) -> None:
         ) from None
 
 
+def is_own(name: str) -> bool:
+    """Whether a column is one that Kith or DuckDB adds to those of a delivery."""
+    return name.lower().startswith(_OWN_PREFIX) or name.lower() == _OWN_NUMBER
+
+
 def checked_names(table: SourceTable, where: str, names: Iterable[str]) -> list[str]:
     """Names of delivered columns, composed as Unicode's NFC asks.
 
@@ -159,7 +165,7 @@ def checked_names(table: SourceTable, where: str, names: Iterable[str]) -> list[
             raise DeliveryError(
                 f"{where}: column {number} has no name; have it delivered with one"
             )
-        if lower.startswith(_OWN_PREFIX) or lower == _OWN_NUMBER:
+        if is_own(name):
             raise DeliveryError(
                 f"{where}: a column is named '{name}', as none but Kith's own may be; "
                 "have it renamed"

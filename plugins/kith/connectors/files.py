@@ -39,6 +39,7 @@ from kith.connectors.text_files import (
 )
 from kith.database import fetch_row, file_literal, parquet_sql, quote
 from kith.errors import ConfigurationError, DeliveryError
+from kith.typed_texts import TextFacts, delivered_columns
 
 _CHARACTERS = {"delimiter", "quote", "escape"}
 _OPTIONS = {*_CHARACTERS, "encoding", "sheet"}
@@ -121,9 +122,9 @@ def _read(request: Request, part: Part, target: Path) -> Fetched:
     with reading(where, request.table):
         if part.suffix == ".parquet":
             return _parquet(request, where, part, target)
-        has_odd_signs = True
+        facts = TextFacts()
         if part.suffix in DELIMITED:
-            has_odd_signs = convert_delimited(request, where, part, target)
+            facts = convert_delimited(request, where, part, target)
         elif part.suffix in JSON_LINES:
             convert_json_lines(request, where, part, target)
         elif part.suffix in _WORKBOOKS:
@@ -138,10 +139,8 @@ def _read(request: Request, part: Part, target: Path) -> Fetched:
                 "or packed (.gz, .zst, .bz2, .xz, .zip); rename it or narrow `path` in "
                 "sources.yml"
             )
-        converted = _converted(
-            request, part.origin, target, part.suffix not in JSON_LINES
-        )
-        return replace(converted, has_odd_signs=has_odd_signs)
+        has_schema = part.suffix not in JSON_LINES
+        return _converted(request, part.origin, target, has_schema, facts)
 
 
 def _parquet(request: Request, where: str, part: Part, target: Path) -> Fetched:
@@ -162,8 +161,10 @@ def _parquet(request: Request, where: str, part: Part, target: Path) -> Fetched:
     return Fetched(part.origin, path, is_original, rows, columns)
 
 
-def _converted(request: Request, origin: str, path: Path, has_schema: bool) -> Fetched:
-    columns = _columns(request, path)
+def _converted(
+    request: Request, origin: str, path: Path, has_schema: bool, facts: TextFacts
+) -> Fetched:
+    columns = delivered_columns(_columns(request, path), facts.typed)
     columns.pop(ROW_NUMBER, None)
     (reject_count,) = fetch_row(request.duckdb, "select count(*) from rejects")
     rejects = path.with_suffix(".rejects.parquet") if reject_count else None
@@ -176,6 +177,7 @@ def _converted(request: Request, origin: str, path: Path, has_schema: bool) -> F
         rows=_row_count(request, path),
         columns=columns,
         has_schema=has_schema,
+        facts=facts,
         rejects=rejects,
         reject_count=reject_count,
     )

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import duckdb
 
+from kith.casts import declared_types
 from kith.company import SourceTable
 from kith.connectors import ROW_NUMBER, Request, checked_names, columns_by_name
 from kith.connectors.json_texts import read_line, row_as_text
@@ -31,6 +32,7 @@ from kith.database import (
     quote,
 )
 from kith.errors import ConfigurationError, DeliveryError
+from kith.typed_texts import TextFacts, find_unusual, stored_sql, typed_columns
 
 # Delimiter of each kind of delimited file, unless `options` declares another.
 DELIMITED = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": ""}
@@ -155,11 +157,10 @@ _KEEP_REJECTS = {
 }
 
 
-def convert_delimited(request: Request, where: str, part: Part, target: Path) -> bool:
-    """Write delimited lines below a header to a Parquet file, in their order.
-
-    Returns whether the text holds odd signs at all, see `Fetched.has_odd_signs`.
-    """
+def convert_delimited(
+    request: Request, where: str, part: Part, target: Path
+) -> TextFacts:
+    """Write delimited lines below a header to a Parquet file, in their order."""
     table, connection = request.table, request.duckdb
     dialect = {
         "delimiter": DELIMITED[part.suffix],
@@ -180,17 +181,19 @@ def convert_delimited(request: Request, where: str, part: Part, target: Path) ->
         )
     part = _as_utf8(table, part, request.workspace)
     names = _header(table, where, part, dialect)
+    typed = typed_columns(table, declared_types(connection, table), names)
+    columns = stored_sql(names, typed)
     with ThreadPoolExecutor(1) as beside:
         is_odd = beside.submit(_has_odd_signs, part.path)
         try:
-            _write_lines(connection, part, names, dialect, target)
+            _write_lines(connection, part, names, dialect, columns, target)
         except duckdb.InvalidInputException as error:
             if not _is_of_line_ends(error):
                 raise
             is_odd.result()
             part = _with_equal_ends(part, dialect, request.workspace)
             try:
-                _write_lines(connection, part, names, dialect, target)
+                _write_lines(connection, part, names, dialect, columns, target)
             except duckdb.InvalidInputException as still:
                 if not _is_of_line_ends(still):
                     raise
@@ -208,7 +211,11 @@ def convert_delimited(request: Request, where: str, part: Part, target: Path) ->
         write(connection, _counting_rejects(numbered), target)
         uncounted.unlink()
     part.discard()
-    return is_odd.result()
+    return TextFacts(
+        has_odd_signs=is_odd.result(),
+        typed=typed,
+        unusual=find_unusual(connection, target, typed),
+    )
 
 
 def _write_lines(
@@ -216,6 +223,7 @@ def _write_lines(
     part: Part,
     names: list[str],
     dialect: dict[str, str],
+    columns: str,
     target: Path,
 ) -> None:
     rows = _read_csv(
@@ -229,7 +237,7 @@ def _write_lines(
     )
     # Without numbers of their own, since counting would bring all rows to one thread;
     # the order of the file tells them as long as no line is missing.
-    write(connection, f"from {rows}", target)
+    write(connection, f"select {columns} from {rows}", target)
 
 
 def _is_of_line_ends(error: duckdb.Error) -> bool:
@@ -263,7 +271,7 @@ def _with_equal_ends(part: Part, dialect: dict[str, str], workspace: Path) -> Pa
 
 
 def _has_odd_signs(path: Path) -> bool:
-    """Whether admission has to look at each value of a text in UTF-8, see `Fetched`."""
+    """Whether each value of a text in UTF-8 has to be looked at, see `TextFacts`."""
     return any(
         any(sign in chunk for sign in _ODD_BYTES)
         or any(sign.pattern[0] in chunk and sign.search(chunk) for sign in _ODD_SIGNS)

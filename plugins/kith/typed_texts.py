@@ -1,0 +1,134 @@
+"""How delivered text lies in Parquet: as its value, where the value tells the text.
+
+In a column declared as whole number, decimal, day or timestamp, 42 and 2024-05-01 are
+what their values look like when written out. Such a text is stored as its value, in a
+fraction of the bytes and of the time to read it. Any other (007, 1e3, n/a) is stored
+as it came, in a column beside it, so that nothing is lost.
+"""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import duckdb
+from pydantic import BaseModel
+
+from kith.company import Column, SourceTable
+from kith.database import file_literal, literal, quote
+
+_TEXT, _VALUE = "_kith_text_", "_kith_value_"
+_TYPES = re.compile(r"U?(TINY|SMALL|BIG)INT|U?INTEGER|DECIMAL\(.*\)|DATE|TIMESTAMP")
+
+
+class TextFacts(BaseModel, frozen=True):
+    """What is known of the values of a file before anybody reads them.
+
+    Attributes:
+        has_odd_signs: False where no value holds a control character, white space but
+            blanks and ends of lines, or a replacement character.
+        typed: Type of each column whose texts are stored as values of that type.
+        unusual: Those of `typed` in which other texts were found.
+    """
+
+    has_odd_signs: bool = True
+    typed: dict[str, str] = {}
+    unusual: frozenset[str] = frozenset()
+
+    def with_others(self, *others: "TextFacts") -> "TextFacts":
+        """What is known of the values of several files, where `typed` do not differ."""
+        all_of = [self, *others]
+        return TextFacts(
+            has_odd_signs=any(each.has_odd_signs for each in all_of),
+            typed={name: kind for each in all_of for name, kind in each.typed.items()},
+            unusual=frozenset().union(*(each.unusual for each in all_of)),
+        )
+
+
+def typed_columns(
+    table: SourceTable, kinds: dict[str, str], delivered: Iterable[str]
+) -> dict[str, str]:
+    """The delivered columns of text to be stored as values, and their types.
+
+    Not those of which the declaration tells another way of writing, and no identifiers,
+    which are hashed.
+    """
+    names = list(delivered)
+    return {
+        name: kinds[column.name]
+        for column in table.columns
+        if is_typed(column, kinds[column.name])
+        for name in column.names_in(names)
+    }
+
+
+def is_typed(column: Column, kind: str) -> bool:
+    """Whether texts of a column of type `kind` may be stored as values."""
+    rules = column.rules
+    has_own_writing = rules.pii or rules.format or rules.decimal
+    return not has_own_writing and _TYPES.fullmatch(kind) is not None
+
+
+def stored_sql(delivered: Iterable[str], typed: dict[str, str]) -> str:
+    """SQL of the columns to be stored, over columns of text."""
+    columns = []
+    for name in delivered:
+        text = quote(name)
+        if name not in typed:
+            columns.append(text)
+            continue
+        value = f"try_cast({text} as {typed[name]})"
+        is_usual = f"cast({value} as varchar) = {text}"
+        columns += [
+            f"case when {is_usual} then {value} end as {text}",
+            f"case when {is_usual} then null else {text} end as {_text(name)}",
+        ]
+    return ", ".join(columns)
+
+
+def find_unusual(
+    connection: duckdb.DuckDBPyConnection, path: Path, typed: dict[str, str]
+) -> frozenset[str]:
+    """Those of the `typed` columns of a stored file that hold other texts as well."""
+    found = connection.execute(
+        f"""
+        select distinct path_in_schema
+        from parquet_metadata({file_literal(path)})
+        where prefix(path_in_schema, {literal(_TEXT)})
+            and stats_null_count is distinct from num_values
+        """
+    ).fetchall()
+    return frozenset(typed) & {name.removeprefix(_TEXT) for (name,) in found}
+
+
+def delivered_columns(stored: dict[str, str], typed: dict[str, str]) -> dict[str, str]:
+    """Name and type of each column as it came, of those of a stored file."""
+    return {
+        name: "VARCHAR" if name in typed else kind
+        for name, kind in stored.items()
+        if not name.startswith(_TEXT)
+    }
+
+
+def texts_sql(relation: str, facts: TextFacts) -> str:
+    """SQL relation of the texts as they came, over a stored one.
+
+    It has the values, too, where `value_sql` says.
+    """
+    if not facts.typed:
+        return relation
+    texts = ", ".join(
+        f"coalesce(cast({quote(name)} as varchar), {_text(name)}) as {quote(name)}"
+        for name in facts.typed
+    )
+    values = ", ".join(f"{quote(name)} as {value_sql(name)}" for name in facts.typed)
+    beside = ", ".join(map(_text, facts.typed))
+    return f"(select * exclude ({beside}) replace ({texts}), {values} from {relation})"
+
+
+def value_sql(name: str) -> str:
+    """SQL of the value of a text that is stored as one; NULL where it is not."""
+    return quote(f"{_VALUE}{name}")
+
+
+def _text(name: str) -> str:
+    return quote(f"{_TEXT}{name}")
