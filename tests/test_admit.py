@@ -456,7 +456,7 @@ def test_hours_that_clocks_skip_or_show_twice(
         rules["format"] = "%Y-%m-%d %H:%M:%S"
     raw_type = "TIMESTAMP" if form == "timestamp" else "VARCHAR"
     column = Column(name="at", data_type="timestamp", rules=ColumnRules(**rules))
-    sql = typed_sql(column, raw_type, "TIMESTAMP")
+    sql = typed_sql(column, raw_type, "TIMESTAMP", "at")
     text = local + (".000000" if form == "text with fraction" else "")
     delivered = f"select cast('{text}' as {raw_type}) as at"
     found = duckdb.sql(f"select cast({sql} as varchar) from ({delivered})")
@@ -480,7 +480,7 @@ def test_local_times_are_those_of_the_standard_library(
     is_real = there.astimezone(zone).replace(tzinfo=None) == local
     rules = ColumnRules(time_zone=time_zone)
     column = Column(name="at", data_type="timestamp", rules=rules)
-    sql = typed_sql(column, "VARCHAR", "TIMESTAMP")
+    sql = typed_sql(column, "VARCHAR", "TIMESTAMP", "at")
     ((found,),) = duckdb.sql(f"select {sql} from (select '{local}' as at)").fetchall()
     assert found == (there.replace(tzinfo=None) if is_real else None)
 

@@ -9,6 +9,7 @@ import datetime as dt
 import json
 import shutil
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,16 @@ from kith.deliveries import declaration_id
 from kith.drift import compare_columns, compare_types
 from kith.errors import ConfigurationError, DeliveryError
 from kith.faults import CURES, SHOWN_CHARACTERS, Fault, Rule, repeated_header
+from kith.in_place import (
+    DATA,
+    EXCLUDED,
+    FILE,
+    ROW,
+    files_in_place,
+    in_place_sql,
+    keep_in_place,
+    leave_place,
+)
 from kith.pull import (
     Manifest,
     PulledFile,
@@ -31,28 +42,46 @@ from kith.pull import (
 )
 from kith.runs import Run
 from kith.storage import move_durably, syncing
-from kith.typed_texts import texts_sql
+from kith.typed_texts import TextFacts, texts_sql, value_sql
 from kith.volume import check_days, check_snapshot
 from kith.windows import business_day
 
 _OWN_COLUMNS = {"loaded_at", "row_key"}
 # Enough to know what is usual, and few enough to be read each time.
 _EARLIER_DELIVERIES = 60
+# Smaller deliveries are written anew; a table may have hundreds of them.
+_ROWS_IN_PLACE = 1_000_000
+# With more exceptions than one row in so many the whole delivery is written anew.
+_ROWS_PER_EXCEPTION = 100
+_AN_EXCEPTION = f"({FILE}, {ROW}) in (select {FILE}, {ROW} from exceptions)"
 
 
 @dataclass(frozen=True)
 class _Part:
     """The files of an attempt whose columns have the same types, as SQL.
 
-    `relation` has the columns as they lie in the files (`raw` gives their types), the
-    typed ones, and whether the row is good. `typed` maps each column to be admitted to
-    its SQL.
+    `delivered` has the columns as they came (`raw` gives their types) and the values
+    that are stored; `read` are the typed ones, `good` is whether the row is. `typed`
+    maps each column to be admitted to its SQL; `in_place`, if rows could be admitted as
+    they lie, to its name in the files. Of which rows this is true, `unchanged` tells.
     """
 
-    relation: str
+    delivered: str
     raw: dict[str, str]
+    read: list[str]
+    good: str
     typed: dict[str, str]
+    in_place: dict[str, str]
+    unchanged: str
     faults: list[Fault]
+
+    def rows(self, condition: str = "true") -> str:
+        """Relation of all columns, and of whether the row is good."""
+        read = ", ".join(["*", *self.read])
+        return (
+            f"(select *, {self.good} as _kith_good "
+            f"from (select {read} from {self.delivered} where {condition}))"
+        )
 
 
 @dataclass(frozen=True)
@@ -204,26 +233,28 @@ def _read_part(
     evolved: list[str],
     now: str | None,
 ) -> _Part:
-    relation = parquet_sql(
+    stored = parquet_sql(
         *(folder / file.stored for file in files),
         union_by_name="true",
         filename="'_kith_file'",
         file_row_number="true",
     )
-    first, *others = (file.facts for file in files)
-    facts = first.with_others(*others)
+    relation = f"(select *, file_index as {FILE} from {stored})"
+    facts = TextFacts.of_all([file.facts for file in files])
     relation = texts_sql(relation, facts)
     described = connection.execute(f"describe select * from {relation}").fetchall()
     raw = {row[0]: row[1] for row in described if not is_own(row[0])}
     has_numbers = any(row[0] == ROW_NUMBER for row in described)
     number = f"coalesce({ROW_NUMBER}, file_row_number + 1)"
     relation = (
-        f"(select * exclude (file_row_number) replace ({number} as {ROW_NUMBER}) "
-        f"from {relation})"
+        f"(select * replace ({number} as {ROW_NUMBER}) from {relation})"
         if has_numbers
         else f"(select *, file_row_number + 1 as {ROW_NUMBER} from {relation})"
     )
     typed: dict[str, str] = {}
+    in_place: dict[str, str] = {}
+    can_lie = True
+    unchanged: list[str] = []
     read: list[str] = []
     good: list[str] = []
     faults: list[Fault] = []
@@ -247,16 +278,29 @@ def _read_part(
             continue
         sql = typed[column.name] = f"_kith_typed_{len(read)}"
         read.append(f"{reading.typed} as {sql}")
+        (name, *others) = column.names_in(raw)
+        lying = value_sql(name) if name in facts.typed else quote(name)
+        in_place[column.name] = name
+        stored_type = facts.typed.get(name, raw[name])
+        can_lie &= not others and stored_type == kinds[column.name]
+        if reading.typed != lying:
+            unchanged.append(f"{sql} is not distinct from {lying}")
         rule = Rule(table, column, reading, kinds[column.name], sql, now, ahead)
         good += rule.good()
         faults += rule.faults()
     for name in evolved:
         typed[name] = f"cast({quote(name) if name in raw else 'null'} as varchar)"
+        if name in raw:
+            in_place[name] = name
+            can_lie &= raw[name] == "VARCHAR"
     return _Part(
-        relation=f"(select *, {' and '.join(good) or 'true'} as _kith_good "
-        f"from (select {', '.join(['*', *read])} from {relation}))",
+        delivered=relation,
         raw=raw,
+        read=read,
+        good=" and ".join(good) or "true",
         typed=typed,
+        in_place=in_place if can_lie else {},
+        unchanged=" and ".join(unchanged) or "true",
         faults=faults,
     )
 
@@ -294,6 +338,11 @@ def _now(
     return f"timestamp '{manifest.delivered_at}'"
 
 
+def _reading(delivery: _Delivery) -> AbstractContextManager[None]:
+    table, files = delivery.table, delivery.manifest.files
+    return reading(f"{table.full_name}: {_names(files)}", table)
+
+
 def _names(files: list[PulledFile]) -> str:
     names = [file.origin for file in files]
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if names[3:] else "")
@@ -308,21 +357,30 @@ def _split(
     """Write the good rows, the bad ones and the days; returns the report.
 
     The usual case, a clean delivery, costs one pass over its rows and a sort of the
-    hashes of its keys; only bad rows and repeated keys cost more.
+    hashes of its keys; only bad rows and repeated keys cost more. A big one is not even
+    written: `kith.in_place`.
     """
     manifest, table = delivery.manifest, delivery.table
     earlier = _earlier_deliveries(run, table, manifest)
     if earlier:
         raw_types = earlier[0].report.get("raw_types", {})
         delivery.warnings.extend(compare_types(table, delivery.raw, raw_types))
-    data = built / "data.parquet"
-    good = _write_good_rows(connection, delivery, data)
-    _find_bad_rows(connection, delivery, manifest.rows_taken - good)
+    data = built / DATA
+    in_place = _find_exceptions(connection, delivery)
+    if in_place:
+        keep_in_place(map(Path, delivery.origins), built)
+        good = _write_exceptions(connection, delivery, built)
+    else:
+        good = _write_good_rows(connection, delivery, data)
+    _find_bad_rows(connection, delivery, manifest.rows_taken - good, bool(in_place))
     _write_quarantine(connection, run, table)
     _check_share(connection, run, delivery)
     with syncing(data):
-        dropped, kept = _settle_repeats(connection, delivery, data)
-    _write_days(connection, delivery, built)
+        rows = _admitted_sql(delivery, built, in_place)
+        dropped, kept = _settle_repeats(connection, delivery, rows, data)
+    if not files_in_place(built):
+        in_place = {}
+    _write_days(connection, delivery, _admitted_sql(delivery, built, in_place), built)
     delivery.warnings.extend(_check_volume(connection, delivery, built, earlier))
     if kept:
         delivery.warnings.append(
@@ -349,6 +407,7 @@ def _split(
         "duplicates": dropped,
         "exact_duplicates_kept": kept,
         "raw_types": delivery.raw,
+        "in_place": in_place,
         "warnings": delivery.warnings,
     }
 
@@ -409,15 +468,70 @@ def _fingerprint(expressions: Iterable[str]) -> str:
     return f"md5(cast(json_array({texts}) as varchar))"
 
 
-def _write_good_rows(
-    connection: duckdb.DuckDBPyConnection, delivery: _Delivery, data: Path
+def _find_exceptions(
+    connection: duckdb.DuckDBPyConnection, delivery: _Delivery
+) -> dict[str, str]:
+    """Find the rows that cannot be admitted as they lie, as a table `exceptions`.
+
+    Returns the name in the files of each admitted column; nothing where all rows are to
+    be written anew.
+    """
+    part, *others = delivery.parts
+    row_count = delivery.manifest.rows_taken
+    # Without a key each row is told from its equals by a column that is computed.
+    can_lie = delivery.table.rules.key and part.in_place and not others
+    if not can_lie or row_count < _ROWS_IN_PLACE:
+        return {}
+    most = row_count // _ROWS_PER_EXCEPTION
+    with _reading(delivery):
+        connection.execute(
+            f"""
+            create temp table exceptions as
+            select {FILE}, {ROW}, _kith_good as is_good
+            from {part.rows()}
+            where _kith_good is not true or not ({part.unchanged})
+            limit {most + 1}
+            """
+        )
+    (count,) = fetch_row(connection, "select count(*) from exceptions")
+    return part.in_place if count <= most else {}
+
+
+def _write_exceptions(
+    connection: duckdb.DuckDBPyConnection, delivery: _Delivery, built: Path
 ) -> int:
-    """Write the rows without a fault, and count them."""
+    """Write the good ones of the exceptions, and which they are; count good rows."""
+    count, good = fetch_row(
+        connection, "select count(*), count(*) filter (where is_good) from exceptions"
+    )
+    if count:
+        _write(connection, f"select {FILE}, {ROW} from exceptions", built / EXCLUDED)
+    condition = _AN_EXCEPTION if good else "false"
+    _write_good_rows(connection, delivery, built / DATA, condition)
+    return int(delivery.manifest.rows_taken - count + good)
+
+
+def _admitted_sql(delivery: _Delivery, built: Path, in_place: dict[str, str]) -> str:
+    """Relation of the admitted rows."""
+    rows = parquet_sql(built / DATA)
+    if not in_place:
+        return rows
+    lying = in_place_sql(built, in_place, str(delivery.manifest.delivered_at))
+    return f"(from {rows} union all by name from {lying})"
+
+
+def _write_good_rows(
+    connection: duckdb.DuckDBPyConnection,
+    delivery: _Delivery,
+    data: Path,
+    condition: str = "true",
+) -> int:
+    """Write the rows without a fault for which a condition holds, and count them."""
     table = delivery.table
     good = " union all by name ".join(
         "select "
         + ", ".join(f"{sql} as {quote(name)}" for name, sql in part.typed.items())
-        + f" from {part.relation} where _kith_good"
+        + f" from {part.rows(condition)} where _kith_good"
         for part in delivery.parts
     )
     row_key = ""
@@ -430,7 +544,7 @@ def _write_good_rows(
             *, timestamp '{delivery.manifest.delivered_at}' as loaded_at{row_key}
         from ({good})
     """
-    with reading(f"{table.full_name}: {_names(delivery.manifest.files)}", table):
+    with _reading(delivery):
         return _write(connection, query, data)
 
 
@@ -443,7 +557,10 @@ def _write(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> int
 
 
 def _find_bad_rows(
-    connection: duckdb.DuckDBPyConnection, delivery: _Delivery, bad_count: int
+    connection: duckdb.DuckDBPyConnection,
+    delivery: _Delivery,
+    bad_count: int,
+    are_exceptions: bool,
 ) -> None:
     """Collect bad rows and unreadable lines in a table `bad_rows`.
 
@@ -477,7 +594,7 @@ def _find_bad_rows(
                     case {fault} end as fault,
                     {_fingerprint(map(quote, part.raw))} as payload_hash,
                     {day} as day
-                from {part.relation}
+                from {part.rows(_AN_EXCEPTION if are_exceptions else "true")}
                 where _kith_good is not true
             )
             """
@@ -576,9 +693,11 @@ def _check_share(
 
 
 def _settle_repeats(
-    connection: duckdb.DuckDBPyConnection, delivery: _Delivery, data: Path
+    connection: duckdb.DuckDBPyConnection, delivery: _Delivery, rows: str, data: Path
 ) -> tuple[int, int]:
-    """Leave each key once in `data`; returns how many rows were dropped and kept.
+    """Leave each key once in `rows`; returns how many rows were dropped and kept.
+
+    Where keys are repeated, what is left is written to `data`.
 
     Of the rows of a key the one with the latest cursor wins, and of those the one with
     the greatest content, so that the order of delivery does not matter. Equal rows of
@@ -587,7 +706,6 @@ def _settle_repeats(
     """
     table = delivery.table
     connection.execute("create temp table dropped (day date)")
-    rows = parquet_sql(data)
     key = ", ".join(map(quote, table.rules.key or ["row_key"]))
     # Sorting the hashes takes half the time and memory of grouping by the keys.
     connection.execute(
@@ -634,6 +752,7 @@ def _settle_repeats(
         settled,
     )
     settled.replace(data)
+    leave_place(data.parent)
     if not is_dropped:
         return 0, surplus
     if cursor:
@@ -647,10 +766,9 @@ def _settle_repeats(
 
 
 def _write_days(
-    connection: duckdb.DuckDBPyConnection, delivery: _Delivery, built: Path
+    connection: duckdb.DuckDBPyConnection, delivery: _Delivery, rows: str, built: Path
 ) -> None:
     """Count rows by business day: each day of the window, or one for a snapshot."""
-    rows = parquet_sql(built / "data.parquet")
     window = delivery.manifest.window
     first, last = window.from_day, window.to_day
     cursor = delivery.table.rules.cursor

@@ -33,6 +33,7 @@ from kith.deliveries import (
     spans,
 )
 from kith.errors import BuildError
+from kith.in_place import DATA
 from kith.references import hold_orphans_back
 from kith.runs import Interval, Run
 from kith.settings import REPOSITORY, child_environment, load_settings
@@ -322,7 +323,7 @@ def _counted_rows(run: Run, table: SourceTable, deliveries: list[Delivery]) -> s
     owned: dict[int, list[Interval]] = {}
     for span in spans(deliveries):
         owned.setdefault(span.number, []).append(span.days)
-    files = {number: deliveries[number].folder / "data.parquet" for number in owned}
+    files = {number: deliveries[number].folder / DATA for number in owned}
     # A snapshot is one delivery, and counts whole.
     whole = [number for number in owned if owned[number] == [deliveries[number].window]]
     partly = [number for number in owned if number not in whole]
@@ -343,6 +344,17 @@ def _counted_rows(run: Run, table: SourceTable, deliveries: list[Delivery]) -> s
                 quote(table.rules.cursor or ""),
             )
         )
+    for number, stretches in owned.items():
+        lying = deliveries[number].in_place
+        if lying and number in whole:
+            parts.append(f"select * from {lying}")
+        elif lying:
+            column = quote(table.rules.cursor or "")
+            within = " or ".join(
+                f"({column} >= {low} and {column} < {high})"
+                for low, high in (_bounds(run, table, days) for days in stretches)
+            )
+            parts.append(f"select * from {lying} where {within}")
     return f"({' union all by name '.join(parts)})"
 
 

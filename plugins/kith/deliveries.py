@@ -18,6 +18,7 @@ import duckdb
 from kith.company import SourceTable
 from kith.database import parquet_sql
 from kith.errors import ConfigurationError
+from kith.in_place import in_place_sql
 from kith.runs import Interval, Run
 from kith.windows import LateRows, MissedRows
 
@@ -53,6 +54,14 @@ class Delivery:
     def late(self) -> list[LateRows]:
         """Rows that came late, and those out of the window that came in its days."""
         return [LateRows(**entry) for entry in self.report.get("late", [])]
+
+    @property
+    def in_place(self) -> str | None:
+        """SQL relation of the rows that were admitted where they lie, if any were."""
+        columns = self.report.get("in_place")
+        if not columns:
+            return None
+        return in_place_sql(self.folder, columns, self.report["delivered_at"])
 
     @property
     def missed(self) -> MissedRows | None:

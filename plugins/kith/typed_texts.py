@@ -7,7 +7,7 @@ as it came, in a column beside it, so that nothing is lost.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import duckdb
@@ -34,13 +34,13 @@ class TextFacts(BaseModel, frozen=True):
     typed: dict[str, str] = {}
     unusual: frozenset[str] = frozenset()
 
-    def with_others(self, *others: "TextFacts") -> "TextFacts":
+    @classmethod
+    def of_all(cls, files: "Sequence[TextFacts]") -> "TextFacts":
         """What is known of the values of several files, where `typed` do not differ."""
-        all_of = [self, *others]
-        return TextFacts(
-            has_odd_signs=any(each.has_odd_signs for each in all_of),
-            typed={name: kind for each in all_of for name, kind in each.typed.items()},
-            unusual=frozenset().union(*(each.unusual for each in all_of)),
+        return cls(
+            has_odd_signs=any(file.has_odd_signs for file in files),
+            typed={name: kind for file in files for name, kind in file.typed.items()},
+            unusual=frozenset(name for file in files for name in file.unusual),
         )
 
 

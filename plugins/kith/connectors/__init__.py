@@ -23,7 +23,7 @@ from kith.typed_texts import TextFacts
 ROW_NUMBER = "_kith_row"
 # What Kith and DuckDB add to the columns of a delivery.
 _OWN_PREFIX = "_kith_"
-_OWN_NUMBER = "file_row_number"
+_OWN_NAMES = {"file_row_number", "file_index"}
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def check_unchanged(where: str, path: Path, state: tuple[int, ...]) -> None:
 
 def is_own(name: str) -> bool:
     """Whether a column is one that Kith or DuckDB adds to those of a delivery."""
-    return name.lower().startswith(_OWN_PREFIX) or name.lower() == _OWN_NUMBER
+    return name.lower().startswith(_OWN_PREFIX) or name.lower() in _OWN_NAMES
 
 
 def checked_names(table: SourceTable, where: str, names: Iterable[str]) -> list[str]:
