@@ -9,6 +9,8 @@ import duckdb
 import yaml
 
 from kith.admit import admit_table
+from kith.deliveries import Delivery
+from kith.in_place import DATA
 from kith.pull import pull_table
 from kith.runs import Run
 from tests.conftest import new_run
@@ -99,8 +101,18 @@ def run_door(
 
 def admitted(run: Run, columns: str = "* exclude (loaded_at)") -> list[tuple[Any, ...]]:
     """Admitted rows, ordered."""
-    path = run.admitted(TABLE) / run.interval.slug / "data.parquet"
-    return duckdb.sql(f"select {columns} from '{path}' order by all").fetchall()
+    rows = admitted_sql(run)
+    return duckdb.sql(f"select {columns} from {rows} order by all").fetchall()
+
+
+def admitted_sql(run: Run, table: str = TABLE) -> str:
+    """SQL relation of the admitted rows of the run's interval."""
+    folder = run.admitted(table) / run.interval.slug
+    delivery = Delivery(folder, json.loads((folder / "report.json").read_text()))
+    in_place = (
+        f"union all by name from {delivery.in_place}" if delivery.in_place else ""
+    )
+    return f"(from '{folder / DATA}' {in_place})"
 
 
 def quarantined(run: Run, columns: str) -> list[tuple[Any, ...]]:

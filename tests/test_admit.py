@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from kith.admit import admit_table
 from kith.casts import typed_sql
 from kith.company import Column, ColumnRules
+from kith.database import quote
 from kith.errors import ConfigurationError, DeliveryError
 from kith.pull import pull_table
 from tests.conftest import new_run
@@ -25,6 +26,7 @@ from tests.one_table import (
     HEADER,
     TABLE,
     admitted,
+    admitted_sql,
     company,
     days,
     deliver,
@@ -262,8 +264,7 @@ def test_killed_between_two_renames_the_next_admission_recovers(tmp_path: Path) 
 def test_types_and_load_time_of_admitted_rows(tmp_path: Path) -> None:
     deliver(company(tmp_path), sales(1))
     run = run_door(tmp_path)
-    path = run.admitted(TABLE) / run.interval.slug / "data.parquet"
-    described = duckdb.sql(f"describe from '{path}'").fetchall()
+    described = duckdb.sql(f"describe from {admitted_sql(run)}").fetchall()
     assert {row[0]: row[1] for row in described} == {
         "sale_id": "VARCHAR",
         "sold_at": "TIMESTAMP",
@@ -456,7 +457,7 @@ def test_hours_that_clocks_skip_or_show_twice(
         rules["format"] = "%Y-%m-%d %H:%M:%S"
     raw_type = "TIMESTAMP" if form == "timestamp" else "VARCHAR"
     column = Column(name="at", data_type="timestamp", rules=ColumnRules(**rules))
-    sql = typed_sql(column, raw_type, "TIMESTAMP", "at")
+    sql = typed_sql(column, raw_type, "TIMESTAMP", quote("at"))
     text = local + (".000000" if form == "text with fraction" else "")
     delivered = f"select cast('{text}' as {raw_type}) as at"
     found = duckdb.sql(f"select cast({sql} as varchar) from ({delivered})")
@@ -480,7 +481,7 @@ def test_local_times_are_those_of_the_standard_library(
     is_real = there.astimezone(zone).replace(tzinfo=None) == local
     rules = ColumnRules(time_zone=time_zone)
     column = Column(name="at", data_type="timestamp", rules=rules)
-    sql = typed_sql(column, "VARCHAR", "TIMESTAMP", "at")
+    sql = typed_sql(column, "VARCHAR", "TIMESTAMP", quote("at"))
     ((found,),) = duckdb.sql(f"select {sql} from (select '{local}' as at)").fetchall()
     assert found == (there.replace(tzinfo=None) if is_real else None)
 

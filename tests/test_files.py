@@ -20,6 +20,7 @@ from kith import pull
 from kith.connectors import Fetched, Request, files, text_files
 from kith.database import connect
 from kith.errors import ConfigurationError, DeliveryError, TransientError
+from kith.typed_texts import texts_sql
 from tests.conftest import new_run
 from tests.one_table import (
     COLUMNS,
@@ -64,10 +65,14 @@ def fetched(
         )
 
 
-def rows(delivery: Fetched, columns: str = "*") -> list[tuple[Any, ...]]:
-    return duckdb.sql(
-        f"select {columns} from read_parquet('{delivery.path}')"
-    ).fetchall()
+def relation(delivery: Fetched) -> str:
+    return texts_sql(f"read_parquet('{delivery.path}')", delivery.facts)
+
+
+def rows(
+    delivery: Fetched, columns: str = "columns(name -> not prefix(name, '_kith_value'))"
+) -> list[tuple[Any, ...]]:
+    return duckdb.sql(f"select {columns} from {relation(delivery)}").fetchall()
 
 
 def origins(folder: Path, from_day: str, to_day: str) -> list[str]:
@@ -367,7 +372,7 @@ def test_rows_of_a_large_file_keep_order_and_numbers(tmp_path: Path) -> None:
     assert duckdb.sql(rejects).fetchall() == [(n, lines[n]) for n in sorted(bad)]
     (wrong,) = duckdb.sql(
         f"""
-        select count(*) from '{delivery.path}'
+        select count(*) from {relation(delivery)}
         where sale_id <> 'S' || (_kith_row - 1) or quantity <> (_kith_row - 1)::varchar
         """
     ).fetchall()
@@ -501,11 +506,11 @@ def test_text_with_odd_signs_is_known(sign: str, encoding: str, tmp_path: Path) 
     path = company(tmp_path, options=options) / "data/sales.csv"
     lines = f"{HEADER}\nä«é»,2024-03-01,1,1\n"
     path.write_text(lines, encoding=encoding)
-    assert not fetched(tmp_path)[0].has_odd_signs
+    assert not fetched(tmp_path)[0].facts.has_odd_signs
     # Its two bytes in UTF-8 may come to lie in two of the chunks that are read.
     room = text_files._CHUNK_BYTES - len(lines.encode())
     path.write_text(lines + "x" * (room - 1) + sign, encoding=encoding)
-    assert fetched(tmp_path)[0].has_odd_signs
+    assert fetched(tmp_path)[0].facts.has_odd_signs
 
 
 # --- files that change while they are read --------------------------------------------

@@ -22,6 +22,7 @@ from kith.scaffold import Scaffolded, scaffold, summary
 from kith.scaffold.feeds import contracts
 from kith.scaffold.vocabulary import COLUMNS, FEEDS, phrases
 from tests.conftest import new_run, run_pipeline
+from tests.one_table import admitted_sql
 from tests.shared_data import shared_data
 from tests.workbooks import write_xlsx
 
@@ -87,8 +88,7 @@ def admitted(done: Scaffolded) -> dict[str, tuple[int, int]]:
 
 
 def rows(run: Run, name: str) -> int:
-    path = run.admitted(name) / run.interval.slug / "data.parquet"
-    return duckdb.sql(f"from '{path}'").count("*").fetchall()[0][0]
+    return duckdb.sql(f"from {admitted_sql(run, name)}").count("*").fetchall()[0][0]
 
 
 def refused(run: Run, name: str) -> int:

@@ -211,7 +211,7 @@ def _of_equal_types(files: list[PulledFile]) -> list[list[PulledFile]]:
     groups: list[tuple[dict[str, tuple[str, str | None]], list[PulledFile]]] = []
     for file in files:
         stored = {
-            name: (kind, file.facts.typed.get(name))
+            name.lower(): (kind, file.facts.typed.get(name))
             for name, kind in file.columns.items()
         }
         for kinds, group in groups:

@@ -36,11 +36,18 @@ class TextFacts(BaseModel, frozen=True):
 
     @classmethod
     def of_all(cls, files: "Sequence[TextFacts]") -> "TextFacts":
-        """What is known of the values of several files, where `typed` do not differ."""
+        """What is known of the values of several files, where `typed` do not differ.
+
+        Of the spellings of a name the first is taken, as DuckDB takes it.
+        """
+        typed = [column for file in files for column in file.typed.items()]
+        first = {name.lower(): name for name, _ in reversed(typed)}
         return cls(
             has_odd_signs=any(file.has_odd_signs for file in files),
-            typed={name: kind for file in files for name, kind in file.typed.items()},
-            unusual=frozenset(name for file in files for name in file.unusual),
+            typed={first[name.lower()]: kind for name, kind in typed},
+            unusual=frozenset(
+                first[name.lower()] for file in files for name in file.unusual
+            ),
         )
 
 
