@@ -70,7 +70,7 @@ def relation(delivery: Fetched) -> str:
 
 
 def rows(
-    delivery: Fetched, columns: str = "columns(name -> not prefix(name, '_kith_value'))"
+    delivery: Fetched, columns: str = "columns('^(?!_kith_(value|text))')"
 ) -> list[tuple[Any, ...]]:
     return duckdb.sql(f"select {columns} from {relation(delivery)}").fetchall()
 

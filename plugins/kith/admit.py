@@ -10,7 +10,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +29,8 @@ from kith.in_place import (
     EXCLUDED,
     FILE,
     ROW,
-    files_in_place,
     in_place_sql,
     keep_in_place,
-    leave_place,
 )
 from kith.pull import (
     Manifest,
@@ -53,35 +51,24 @@ _EARLIER_DELIVERIES = 60
 _ROWS_IN_PLACE = 1_000_000
 # With more exceptions than one row in so many the whole delivery is written anew.
 _ROWS_PER_EXCEPTION = 100
-_AN_EXCEPTION = f"({FILE}, {ROW}) in (select {FILE}, {ROW} from exceptions)"
 
 
 @dataclass(frozen=True)
 class _Part:
     """The files of an attempt whose columns have the same types, as SQL.
 
-    `delivered` has the columns as they came (`raw` gives their types) and the values
-    that are stored; `read` are the typed ones, `good` is whether the row is. `typed`
-    maps each column to be admitted to its SQL; `in_place`, if rows could be admitted as
-    they lie, to its name in the files. Of which rows this is true, `unchanged` tells.
+    `relation` has the columns as they came (`raw` gives their types), the typed ones,
+    and whether the row is good. `typed` maps each column to be admitted to its SQL;
+    `in_place`, if rows could be admitted as they lie, to its name in the files. Of
+    which rows this is true, `unchanged` tells.
     """
 
-    delivered: str
+    relation: str
     raw: dict[str, str]
-    read: list[str]
-    good: str
     typed: dict[str, str]
     in_place: dict[str, str]
     unchanged: str
     faults: list[Fault]
-
-    def rows(self, condition: str = "true") -> str:
-        """Relation of all columns, and of whether the row is good."""
-        read = ", ".join(["*", *self.read])
-        return (
-            f"(select *, {self.good} as _kith_good "
-            f"from (select {read} from {self.delivered} where {condition}))"
-        )
 
 
 @dataclass(frozen=True)
@@ -294,10 +281,9 @@ def _read_part(
             in_place[name] = name
             can_lie &= raw[name] == "VARCHAR"
     return _Part(
-        delivered=relation,
+        relation=f"(select *, {' and '.join(good) or 'true'} as _kith_good "
+        f"from (select {', '.join(['*', *read])} from {relation}))",
         raw=raw,
-        read=read,
-        good=" and ".join(good) or "true",
         typed=typed,
         in_place=in_place if can_lie else {},
         unchanged=" and ".join(unchanged) or "true",
@@ -366,21 +352,17 @@ def _split(
         raw_types = earlier[0].report.get("raw_types", {})
         delivery.warnings.extend(compare_types(table, delivery.raw, raw_types))
     data = built / DATA
-    in_place = _find_exceptions(connection, delivery)
-    if in_place:
+    good = 0
+    if in_place := _find_exceptions(connection, delivery):
         keep_in_place(map(Path, delivery.origins), built)
-        good = _write_exceptions(connection, delivery, built)
-    else:
-        good = _write_good_rows(connection, delivery, data)
-    _find_bad_rows(connection, delivery, manifest.rows_taken - good, bool(in_place))
+        delivery, good = _only_exceptions(connection, delivery, built)
+    good += _write_good_rows(connection, delivery, data)
+    _find_bad_rows(connection, delivery, manifest.rows_taken - good)
     _write_quarantine(connection, run, table)
     _check_share(connection, run, delivery)
     with syncing(data):
-        rows = _admitted_sql(delivery, built, in_place)
-        dropped, kept = _settle_repeats(connection, delivery, rows, data)
-    if not files_in_place(built):
-        in_place = {}
-    _write_days(connection, delivery, _admitted_sql(delivery, built, in_place), built)
+        dropped, kept = _settle_repeats(connection, delivery, built, in_place)
+    _write_days(connection, delivery, built, in_place)
     delivery.warnings.extend(_check_volume(connection, delivery, built, earlier))
     if kept:
         delivery.warnings.append(
@@ -487,8 +469,7 @@ def _find_exceptions(
         connection.execute(
             f"""
             create temp table exceptions as
-            select {FILE}, {ROW}, _kith_good as is_good
-            from {part.rows()}
+            from {part.relation}
             where _kith_good is not true or not ({part.unchanged})
             limit {most + 1}
             """
@@ -497,26 +478,35 @@ def _find_exceptions(
     return part.in_place if count <= most else {}
 
 
-def _write_exceptions(
+def _only_exceptions(
     connection: duckdb.DuckDBPyConnection, delivery: _Delivery, built: Path
-) -> int:
-    """Write the good ones of the exceptions, and which they are; count good rows."""
-    count, good = fetch_row(
-        connection, "select count(*), count(*) filter (where is_good) from exceptions"
-    )
+) -> tuple[_Delivery, int]:
+    """What is left of a delivery to be judged, and how many rows count as they lie."""
+    (count,) = fetch_row(connection, "select count(*) from exceptions")
     if count:
-        _write(connection, f"select {FILE}, {ROW} from exceptions", built / EXCLUDED)
-    condition = _AN_EXCEPTION if good else "false"
-    _write_good_rows(connection, delivery, built / DATA, condition)
-    return int(delivery.manifest.rows_taken - count + good)
+        _write_excluded(connection, built)
+    (part,) = delivery.parts
+    left = replace(delivery, parts=[replace(part, relation="exceptions")])
+    return left, delivery.manifest.rows_taken - count
 
 
-def _admitted_sql(delivery: _Delivery, built: Path, in_place: dict[str, str]) -> str:
-    """Relation of the admitted rows."""
+def _write_excluded(connection: duckdb.DuckDBPyConnection, built: Path) -> None:
+    _write(connection, f"select {FILE}, {ROW} from exceptions", built / EXCLUDED)
+
+
+def _admitted_sql(
+    delivery: _Delivery,
+    built: Path,
+    in_place: dict[str, str],
+    *,
+    is_numbered: bool = False,
+) -> str:
+    """Relation of the admitted rows; with numbers of those that count as they lie."""
     rows = parquet_sql(built / DATA)
     if not in_place:
         return rows
-    lying = in_place_sql(built, in_place, str(delivery.manifest.delivered_at))
+    loaded_at = str(delivery.manifest.delivered_at)
+    lying = in_place_sql(built, in_place, loaded_at, is_numbered=is_numbered)
     return f"(from {rows} union all by name from {lying})"
 
 
@@ -524,14 +514,13 @@ def _write_good_rows(
     connection: duckdb.DuckDBPyConnection,
     delivery: _Delivery,
     data: Path,
-    condition: str = "true",
 ) -> int:
-    """Write the rows without a fault for which a condition holds, and count them."""
+    """Write the rows without a fault, and count them."""
     table = delivery.table
     good = " union all by name ".join(
         "select "
         + ", ".join(f"{sql} as {quote(name)}" for name, sql in part.typed.items())
-        + f" from {part.rows(condition)} where _kith_good"
+        + f" from {part.relation} where _kith_good"
         for part in delivery.parts
     )
     row_key = ""
@@ -560,7 +549,6 @@ def _find_bad_rows(
     connection: duckdb.DuckDBPyConnection,
     delivery: _Delivery,
     bad_count: int,
-    are_exceptions: bool,
 ) -> None:
     """Collect bad rows and unreadable lines in a table `bad_rows`.
 
@@ -594,7 +582,7 @@ def _find_bad_rows(
                     case {fault} end as fault,
                     {_fingerprint(map(quote, part.raw))} as payload_hash,
                     {day} as day
-                from {part.rows(_AN_EXCEPTION if are_exceptions else "true")}
+                from {part.relation}
                 where _kith_good is not true
             )
             """
@@ -693,11 +681,12 @@ def _check_share(
 
 
 def _settle_repeats(
-    connection: duckdb.DuckDBPyConnection, delivery: _Delivery, rows: str, data: Path
+    connection: duckdb.DuckDBPyConnection,
+    delivery: _Delivery,
+    built: Path,
+    in_place: dict[str, str],
 ) -> tuple[int, int]:
-    """Leave each key once in `rows`; returns how many rows were dropped and kept.
-
-    Where keys are repeated, what is left is written to `data`.
+    """Leave each key once; returns how many rows were dropped and kept.
 
     Of the rows of a key the one with the latest cursor wins, and of those the one with
     the greatest content, so that the order of delivery does not matter. Equal rows of
@@ -706,6 +695,7 @@ def _settle_repeats(
     """
     table = delivery.table
     connection.execute("create temp table dropped (day date)")
+    rows = _admitted_sql(delivery, built, in_place, is_numbered=True)
     key = ", ".join(map(quote, table.rules.key or ["row_key"]))
     # Sorting the hashes takes half the time and memory of grouping by the keys.
     connection.execute(
@@ -738,21 +728,27 @@ def _settle_repeats(
         connection, "select count(*) from ranked where _kith_rank > 1"
     )
     is_dropped = bool(table.rules.key) or table.rules.drop_exact_duplicates
+    own = f"_kith_rank, {FILE}, {ROW}" if in_place else "_kith_rank"
     chosen = (
-        "* exclude (_kith_rank) from ranked where _kith_rank = 1"
+        f"* exclude ({own}) from ranked where _kith_rank = 1"
         if is_dropped
-        else "* exclude (_kith_rank) replace "
+        else f"* exclude ({own}) replace "
         "(left(row_key, 33) || _kith_rank as row_key) from ranked"
     )
-    settled = data.with_name("settled.parquet")
+    data, settled = built / DATA, built / "settled.parquet"
     _write(
         connection,
-        f"select * from {rows} where hash({key}) not in (from repeated) "
+        f"select * from {parquet_sql(data)} where hash({key}) not in (from repeated) "
         f"union all by name select {chosen}",
         settled,
     )
     settled.replace(data)
-    leave_place(data.parent)
+    if in_place:
+        connection.execute(
+            f"insert into exceptions by name select {FILE}, {ROW} from ranked "
+            f"where {ROW} is not null"
+        )
+        _write_excluded(connection, built)
     if not is_dropped:
         return 0, surplus
     if cursor:
@@ -766,9 +762,13 @@ def _settle_repeats(
 
 
 def _write_days(
-    connection: duckdb.DuckDBPyConnection, delivery: _Delivery, rows: str, built: Path
+    connection: duckdb.DuckDBPyConnection,
+    delivery: _Delivery,
+    built: Path,
+    in_place: dict[str, str],
 ) -> None:
     """Count rows by business day: each day of the window, or one for a snapshot."""
+    rows = _admitted_sql(delivery, built, in_place)
     window = delivery.manifest.window
     first, last = window.from_day, window.to_day
     cursor = delivery.table.rules.cursor

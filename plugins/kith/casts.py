@@ -20,7 +20,7 @@ import duckdb
 from kith.company import Column, SourceTable
 from kith.database import fetch_row, literal, quote
 from kith.errors import ConfigurationError
-from kith.typed_texts import TextFacts, is_typed, value_sql
+from kith.typed_texts import TextFacts, is_typed, unusual_sql, value_sql
 
 _INTEGERS = {
     *("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"),
@@ -119,17 +119,10 @@ def read_column(
     With `facts`, the SQL reads the relation of `kith.typed_texts.texts_sql`.
     """
     facts = facts or TextFacts()
-    readings = []
-    for name in column.names_in(raw_types):
-        raw, shown = quote(name), _shown(column, name)
-        is_value = facts.typed.get(name) == kind and is_typed(column, kind)
-        if is_value:
-            readings.append(_reading(column, kind, kind, value_sql(name), shown))
-        if not is_value or name in facts.unusual:
-            has_odd_signs = facts.has_odd_signs
-            readings.append(
-                _reading(column, raw_types[name], kind, raw, shown, has_odd_signs)
-            )
+    readings = [
+        _read_name(column, raw_types[name], kind, name, facts)
+        for name in column.names_in(raw_types)
+    ]
     if len(readings) < 2:
         return readings[0] if readings else None
     cases = [
@@ -149,18 +142,23 @@ def read_column(
     )
 
 
-def _reading(
-    column: Column,
-    raw_type: str,
-    kind: str,
-    raw: str,
-    shown: str,
-    has_odd_signs: bool = True,
+def _read_name(
+    column: Column, raw_type: str, kind: str, name: str, facts: TextFacts
 ) -> Reading:
+    raw, value = quote(name), value_sql(name)
+    is_value = facts.typed.get(name) == kind and is_typed(column, kind)
+    if is_value and name in facts.unusual:
+        of_value = typed_sql(column, kind, kind, value)
+        text = unusual_sql(name)
+        of_text = typed_sql(column, raw_type, kind, text, facts.has_odd_signs)
+        typed = f"case when {value} is not null then {of_value} else {of_text} end"
+    else:
+        raw, raw_type = (value, kind) if is_value else (raw, raw_type)
+        typed = typed_sql(column, raw_type, kind, raw, facts.has_odd_signs)
     return Reading(
-        typed=typed_sql(column, raw_type, kind, raw, has_odd_signs),
+        typed=typed,
         given=given_sql(column, raw_type, raw),
-        shown=shown,
+        shown=_shown(column, name),
         can_fail=_can_fail(column, raw_type, kind),
     )
 

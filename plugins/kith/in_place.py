@@ -28,28 +28,22 @@ def keep_in_place(files: Iterable[Path], folder: Path) -> None:
             shutil.copyfile(file, target)
 
 
-def files_in_place(folder: Path) -> list[Path]:
-    """The files of a delivery whose rows were admitted where they lie."""
-    return sorted(folder.glob("in_place_*.parquet"))
-
-
-def leave_place(folder: Path) -> None:
-    """Take the second names back, once all rows have been written."""
-    for file in files_in_place(folder):
-        file.unlink()
-    (folder / EXCLUDED).unlink(missing_ok=True)
-
-
-def in_place_sql(folder: Path, columns: dict[str, str], loaded_at: str) -> str:
+def in_place_sql(
+    folder: Path, columns: dict[str, str], loaded_at: str, *, is_numbered: bool = False
+) -> str:
     """SQL relation of the rows that count as they lie, with `loaded_at`.
 
-    `columns` gives for each admitted column its name in the files.
+    `columns` gives for each admitted column its name in the files. Of numbered rows
+    `FILE` and `ROW` are told.
     """
     named = ", ".join(
-        f"{quote(delivered)} as {quote(name)}" for name, delivered in columns.items()
+        [f"{quote(delivered)} as {quote(name)}" for name, delivered in columns.items()]
+        + ([FILE, ROW] if is_numbered else [])
     )
     files = parquet_sql(
-        *files_in_place(folder), union_by_name="true", file_row_number="true"
+        *sorted(folder.glob("in_place_*.parquet")),
+        union_by_name="true",
+        file_row_number="true",
     )
     rows = f"(select *, file_index as {FILE} from {files})"
     if (folder / EXCLUDED).exists():

@@ -87,7 +87,7 @@ def stored_sql(delivered: Iterable[str], typed: dict[str, str]) -> str:
         is_usual = f"cast({value} as varchar) = {text}"
         columns += [
             f"case when {is_usual} then {value} end as {text}",
-            f"case when {is_usual} then null else {text} end as {_text(name)}",
+            f"case when {is_usual} then null else {text} end as {unusual_sql(name)}",
         ]
     return ", ".join(columns)
 
@@ -119,17 +119,17 @@ def delivered_columns(stored: dict[str, str], typed: dict[str, str]) -> dict[str
 def texts_sql(relation: str, facts: TextFacts) -> str:
     """SQL relation of the texts as they came, over a stored one.
 
-    It has the values, too, where `value_sql` says.
+    It has the values and the unusual texts, too, as columns of their own.
     """
     if not facts.typed:
         return relation
     texts = ", ".join(
-        f"coalesce(cast({quote(name)} as varchar), {_text(name)}) as {quote(name)}"
+        f"coalesce(cast({quote(name)} as varchar), {unusual_sql(name)}) "
+        f"as {quote(name)}"
         for name in facts.typed
     )
     values = ", ".join(f"{quote(name)} as {value_sql(name)}" for name in facts.typed)
-    beside = ", ".join(map(_text, facts.typed))
-    return f"(select * exclude ({beside}) replace ({texts}), {values} from {relation})"
+    return f"(select * replace ({texts}), {values} from {relation})"
 
 
 def value_sql(name: str) -> str:
@@ -137,5 +137,6 @@ def value_sql(name: str) -> str:
     return quote(f"{_VALUE}{name}")
 
 
-def _text(name: str) -> str:
+def unusual_sql(name: str) -> str:
+    """SQL of a text that its value would not tell; NULL where it is stored as value."""
     return quote(f"{_TEXT}{name}")
