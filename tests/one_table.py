@@ -9,8 +9,7 @@ import duckdb
 import yaml
 
 from kith.admit import admit_table
-from kith.deliveries import Delivery
-from kith.in_place import DATA
+from kith.deliveries import DATA, Delivery
 from kith.pull import pull_table
 from kith.runs import Run
 from tests.conftest import new_run

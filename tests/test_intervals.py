@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from kith import admit
 from kith.build import prepare_warehouse
 from kith.runs import Run
 from tests.one_table import TABLE, company, report, run_door
@@ -79,6 +80,8 @@ class Layout:
     has_key: bool
     arrival: str = "column"
     kind: str = "timestamp"
+    # Whether its deliveries count as big, so that rows are admitted where they lie.
+    is_big: bool = False
 
     def arrival_day(self, sale: Sale) -> int:
         """Number of the day that its file bears in its name, or on which it came.
@@ -104,6 +107,7 @@ def layouts(draw: st.DrawFn) -> Layout:
         has_key=draw(st.booleans()),
         arrival=draw(st.sampled_from(["column", "file", "utc file"])),
         kind=draw(st.sampled_from(["timestamp", "timestamp", "date"])),
+        is_big=draw(st.booleans()),
     )
 
 
@@ -157,6 +161,8 @@ def new_company(
         shutil.rmtree(folder, ignore_errors=True)
         monkeypatch.setenv("KITH_HOME", str(folder / "home"))
         by_column = layout.arrival == "column"
+        monkeypatch.setattr(admit, "_ROWS_IN_PLACE", 1 if layout.is_big else 1000)
+        monkeypatch.setattr(admit, "_ROWS_PER_EXCEPTION", 2)
         return company(
             folder,
             path="data/sales.csv" if by_column else "data/sales_{date:%Y-%m-%d}.csv",

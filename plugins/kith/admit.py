@@ -20,12 +20,11 @@ from kith.casts import declared_types, is_number, is_time, read_column
 from kith.company import Column, SourceTable
 from kith.connectors import ROW_NUMBER, is_own, reading
 from kith.database import PARQUET, connect, fetch_row, literal, parquet_sql, quote
-from kith.deliveries import declaration_id
+from kith.deliveries import DATA, FORMER, declaration_id
 from kith.drift import compare_columns, compare_types
 from kith.errors import ConfigurationError, DeliveryError
 from kith.faults import CURES, SHOWN_CHARACTERS, Fault, Rule, repeated_header
 from kith.in_place import (
-    DATA,
     EXCLUDED,
     FILE,
     ROW,
@@ -689,9 +688,10 @@ def _settle_repeats(
     """Leave each key once; returns how many rows were dropped and kept.
 
     Of the rows of a key the one with the latest cursor wins, and of those the one with
-    the greatest content, so that the order of delivery does not matter. Equal rows of
-    a table without a key are told apart by a number, or dropped where declared. The
-    days of dropped rows stand in a table `dropped` afterwards.
+    the greatest content, so that the order of delivery does not matter. Of each former
+    day of its key one is kept in `FORMER`. Equal rows of a table without a key are told
+    apart by a number, or dropped where declared. The days of dropped rows, also of
+    former ones, stand in a table `dropped` afterwards.
     """
     table = delivery.table
     connection.execute("create temp table dropped (day date)")
@@ -713,13 +713,17 @@ def _settle_repeats(
         return 0, 0
     cursor = table.rules.cursor
     latest = f"{quote(cursor)} desc, " if cursor else ""
+    order = f"{latest}{_fingerprint(map(quote, delivery.parts[0].typed))} desc"
+    day = delivery.day(quote(cursor)) if cursor else "null"
     connection.execute(
         f"""
         create temp table ranked as
-        select *, row_number() over (
-            partition by {key}
-            order by {latest}{_fingerprint(map(quote, delivery.parts[0].typed))} desc
-        ) as _kith_rank
+        select
+            *,
+            row_number() over (partition by {key} order by {order}) as _kith_rank,
+            row_number() over (
+                partition by {key}, {day} order by {order}
+            ) as _kith_rank_of_day
         from {rows}
         where hash({key}) in (from repeated)
         """
@@ -728,7 +732,9 @@ def _settle_repeats(
         connection, "select count(*) from ranked where _kith_rank > 1"
     )
     is_dropped = bool(table.rules.key) or table.rules.drop_exact_duplicates
-    own = f"_kith_rank, {FILE}, {ROW}" if in_place else "_kith_rank"
+    own = "_kith_rank, _kith_rank_of_day"
+    if in_place:
+        own += f", {FILE}, {ROW}"
     chosen = (
         f"* exclude ({own}) from ranked where _kith_rank = 1"
         if is_dropped
@@ -749,12 +755,14 @@ def _settle_repeats(
             f"where {ROW} is not null"
         )
         _write_excluded(connection, built)
+    former = "from ranked where _kith_rank > 1 and _kith_rank_of_day = 1"
+    if fetch_row(connection, f"select count(*) {former}") != (0,):
+        _write(connection, f"select * exclude ({own}) {former}", built / FORMER)
     if not is_dropped:
         return 0, surplus
     if cursor:
         connection.execute(
-            f"insert into dropped select {delivery.day(quote(cursor))} from ranked "
-            "where _kith_rank > 1"
+            f"insert into dropped select {day} from ranked where _kith_rank > 1"
         )
     else:
         connection.execute(f"insert into dropped select null from range({surplus})")

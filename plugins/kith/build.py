@@ -18,6 +18,8 @@ import duckdb
 from kith.company import Company, Freshness, Period, SourceTable, feed_names
 from kith.database import connect, fetch_row, literal, parquet_sql, quote
 from kith.deliveries import (
+    DATA,
+    FORMER,
     Delivery,
     admitted_deliveries,
     admitted_intervals,
@@ -33,7 +35,6 @@ from kith.deliveries import (
     spans,
 )
 from kith.errors import BuildError
-from kith.in_place import DATA
 from kith.references import hold_orphans_back
 from kith.runs import Interval, Run
 from kith.settings import REPOSITORY, child_environment, load_settings
@@ -275,7 +276,7 @@ def _source_sql(
             for column in table.columns
         ]
         return f"select {', '.join(columns)} where false"
-    rows = _counted_rows(run, table, deliveries)
+    rows = _counted_rows(warehouse, run, table, deliveries)
     # Admission leaves each key once per delivery, and a row that holds its cursor in
     # its key lies on one day, which one delivery owns.
     key = table.rules.key
@@ -310,7 +311,9 @@ def _source_sql(
         from {rows}
         where {hashed} in (select hashed from {repeated})
     """
-    _count_superseded(warehouse, run, table, ranked)
+    _count_superseded(
+        warehouse, run, table, f"(from ({ranked}) where _kith_rank > 1)", 1
+    )
     return f"""
         select * from {rows} where {hashed} not in (select hashed from {repeated})
         union all by name
@@ -318,8 +321,16 @@ def _source_sql(
     """
 
 
-def _counted_rows(run: Run, table: SourceTable, deliveries: list[Delivery]) -> str:
-    """SQL of the admitted rows of each delivery on the days that belong to it."""
+def _counted_rows(
+    warehouse: duckdb.DuckDBPyConnection,
+    run: Run,
+    table: SourceTable,
+    deliveries: list[Delivery],
+) -> str:
+    """SQL of the admitted rows of each delivery on the days that belong to it.
+
+    Of a key there may be several.
+    """
     owned: dict[int, list[Interval]] = {}
     for span in spans(deliveries):
         owned.setdefault(span.number, []).append(span.days)
@@ -331,19 +342,27 @@ def _counted_rows(run: Run, table: SourceTable, deliveries: list[Delivery]) -> s
     if whole:
         paths = [files[number] for number in whole]
         parts.append(f"select * from {parquet_sql(*paths, union_by_name='true')}")
-    if partly:
-        parts.append(
-            "select * from "
-            + owned_sql(
-                [files[number] for number in partly],
-                [
-                    (index, *_bounds(run, table, days))
-                    for index, number in enumerate(partly)
-                    for days in owned[number]
-                ],
-                quote(table.rules.cursor or ""),
-            )
+
+    def on_own_days(paths: dict[int, Path]) -> str:
+        return owned_sql(
+            list(paths.values()),
+            [
+                (index, *_bounds(run, table, days))
+                for index, number in enumerate(paths)
+                for days in owned[number]
+            ],
+            quote(table.rules.cursor or ""),
         )
+
+    if partly:
+        parts.append(f"from {on_own_days({n: files[n] for n in partly})}")
+    # A delivery that counts whole has the later row of each of these keys.
+    former = {n: deliveries[n].folder / FORMER for n in partly}
+    former = {number: path for number, path in former.items() if path.exists()}
+    if former:
+        parts.append(f"from {on_own_days(former)}")
+        # They were counted as duplicates.
+        _count_superseded(warehouse, run, table, on_own_days(former), -1)
     for number, stretches in owned.items():
         lying = deliveries[number].in_place
         if lying and number in whole:
@@ -370,9 +389,13 @@ def _has_date_cursor(table: SourceTable) -> bool:
 
 
 def _count_superseded(
-    warehouse: duckdb.DuckDBPyConnection, run: Run, table: SourceTable, ranked: str
+    warehouse: duckdb.DuckDBPyConnection,
+    run: Run,
+    table: SourceTable,
+    rows: str,
+    sign: int,
 ) -> None:
-    """Note by day the rows of which a newer delivery has the key."""
+    """Note by day how many rows more (or, by the sign, fewer) have a later one."""
     day = quote(table.rules.cursor or "")
     if not _has_date_cursor(table):
         zone = literal(run.company.time_zone)
@@ -380,8 +403,8 @@ def _count_superseded(
     warehouse.execute(
         f"""
         insert into superseded
-        select {literal(table.full_name)}, {day}, count(*)
-        from ({ranked}) where _kith_rank > 1
+        select {literal(table.full_name)}, {day}, {sign} * count(*)
+        from {rows}
         group by all
         """
     )
@@ -508,7 +531,9 @@ def _write_days(
             values {", ".join(late) or "(cast(null as date), 0, 0)"}
         ) as late (day, late_count, out_of_window_count) using (day)
         left join (
+            select day, cast(sum(row_count) as bigint) as row_count
             from superseded where table_name = {literal(table.full_name)}
+            group by day
         ) as later using (day)
         where day is not null
         """

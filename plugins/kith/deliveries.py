@@ -22,6 +22,10 @@ from kith.in_place import in_place_sql
 from kith.runs import Interval, Run
 from kith.windows import LateRows, MissedRows
 
+# Each key once; and beside it rows of former days of keys that came again, which count
+# where the later row does not: once its day has been delivered anew without it.
+DATA, FORMER = "data.parquet", "former.parquet"
+
 
 @dataclass(frozen=True)
 class Delivery:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from kith.database import parquet_sql, quote
 
-DATA, EXCLUDED = "data.parquet", "excluded.parquet"
+EXCLUDED = "excluded.parquet"
 # Numbers of a file and of a row in it, as `EXCLUDED` has them.
 FILE, ROW = "_kith_file_index", "file_row_number"
 
