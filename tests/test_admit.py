@@ -218,7 +218,7 @@ def test_wrong_encoding_stops_or_is_quarantined(tmp_path: Path) -> None:
     path.write_bytes("\n".join([HEADER, *lines]).encode("latin-1"))
     message = refusal(tmp_path)
     assert "data/sales.csv, row 1, 2, 3 …: unreadable_line" in message
-    assert "set options.encoding in sources.yml, e.g. latin-1" in message
+    assert "set options.encoding in sources.yml, e.g. cp1252 (Windows)" in message
     path.write_bytes("\n".join([HEADER + "\xe9", *lines]).encode("latin-1"))
     assert "data/sales.csv: line 1 is not utf-8" in refusal(tmp_path)
 

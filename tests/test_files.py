@@ -70,7 +70,7 @@ def relation(delivery: Fetched) -> str:
 
 
 def rows(
-    delivery: Fetched, columns: str = "columns('^(?!_kith_(value|text))')"
+    delivery: Fetched, columns: str = "columns('^(?!_kith_text)')"
 ) -> list[tuple[Any, ...]]:
     return duckdb.sql(f"select {columns} from {relation(delivery)}").fetchall()
 

@@ -39,7 +39,7 @@ from kith.pull import (
 )
 from kith.runs import Run
 from kith.storage import move_durably, syncing
-from kith.typed_texts import TextFacts, texts_sql, value_sql
+from kith.typed_texts import TextFacts, texts_sql
 from kith.volume import check_days, check_snapshot
 from kith.windows import business_day
 
@@ -56,18 +56,24 @@ _ROWS_PER_EXCEPTION = 100
 class _Part:
     """The files of an attempt whose columns have the same types, as SQL.
 
-    `relation` has the columns as they came (`raw` gives their types), the typed ones,
-    and whether the row is good. `typed` maps each column to be admitted to its SQL;
-    `in_place`, if rows could be admitted as they lie, to its name in the files. Of
-    which rows this is true, `unchanged` tells.
+    `judged` has the columns as they lie in the files (`facts` tells how), the typed
+    ones, and whether the row is good. `raw` gives the types of columns as they came.
+    `typed` maps each column to be admitted to its SQL; `in_place`, if rows could be
+    admitted as they lie, to its name in the files. Of which rows this is true,
+    `unchanged` tells.
     """
 
-    relation: str
+    judged: str
+    facts: TextFacts
     raw: dict[str, str]
     typed: dict[str, str]
     in_place: dict[str, str]
     unchanged: str
     faults: list[Fault]
+
+    def rows(self, condition: str) -> str:
+        """Relation of the rows for which a condition holds, as they came and typed."""
+        return texts_sql(f"(from {self.judged} where {condition})", self.facts)
 
 
 @dataclass(frozen=True)
@@ -227,8 +233,9 @@ def _read_part(
     )
     relation = f"(select *, file_index as {FILE} from {stored})"
     facts = TextFacts.of_all([file.facts for file in files])
-    relation = texts_sql(relation, facts)
-    described = connection.execute(f"describe select * from {relation}").fetchall()
+    described = connection.execute(
+        f"describe select * from {texts_sql(relation, facts)}"
+    ).fetchall()
     raw = {row[0]: row[1] for row in described if not is_own(row[0])}
     has_numbers = any(row[0] == ROW_NUMBER for row in described)
     number = f"coalesce({ROW_NUMBER}, file_row_number + 1)"
@@ -265,12 +272,11 @@ def _read_part(
         sql = typed[column.name] = f"_kith_typed_{len(read)}"
         read.append(f"{reading.typed} as {sql}")
         (name, *others) = column.names_in(raw)
-        lying = value_sql(name) if name in facts.typed else quote(name)
         in_place[column.name] = name
         stored_type = facts.typed.get(name, raw[name])
         can_lie &= not others and stored_type == kinds[column.name]
-        if reading.typed != lying:
-            unchanged.append(f"{sql} is not distinct from {lying}")
+        if reading.typed != quote(name):
+            unchanged.append(f"{sql} is not distinct from {quote(name)}")
         rule = Rule(table, column, reading, kinds[column.name], sql, now, ahead)
         good += rule.good()
         faults += rule.faults()
@@ -280,8 +286,9 @@ def _read_part(
             in_place[name] = name
             can_lie &= raw[name] == "VARCHAR"
     return _Part(
-        relation=f"(select *, {' and '.join(good) or 'true'} as _kith_good "
+        judged=f"(select *, {' and '.join(good) or 'true'} as _kith_good "
         f"from (select {', '.join(['*', *read])} from {relation}))",
+        facts=facts,
         raw=raw,
         typed=typed,
         in_place=in_place if can_lie else {},
@@ -468,8 +475,7 @@ def _find_exceptions(
         connection.execute(
             f"""
             create temp table exceptions as
-            from {part.relation}
-            where _kith_good is not true or not ({part.unchanged})
+            from {part.rows(f"_kith_good is not true or not ({part.unchanged})")}
             limit {most + 1}
             """
         )
@@ -485,7 +491,8 @@ def _only_exceptions(
     if count:
         _write_excluded(connection, built)
     (part,) = delivery.parts
-    left = replace(delivery, parts=[replace(part, relation="exceptions")])
+    part = replace(part, judged="exceptions", facts=TextFacts())
+    left = replace(delivery, parts=[part])
     return left, delivery.manifest.rows_taken - count
 
 
@@ -519,7 +526,7 @@ def _write_good_rows(
     good = " union all by name ".join(
         "select "
         + ", ".join(f"{sql} as {quote(name)}" for name, sql in part.typed.items())
-        + f" from {part.relation} where _kith_good"
+        + f" from {part.rows('_kith_good')}"
         for part in delivery.parts
     )
     row_key = ""
@@ -581,8 +588,7 @@ def _find_bad_rows(
                     case {fault} end as fault,
                     {_fingerprint(map(quote, part.raw))} as payload_hash,
                     {day} as day
-                from {part.relation}
-                where _kith_good is not true
+                from {part.rows("_kith_good is not true")}
             )
             """
         )
@@ -668,7 +674,7 @@ def _check_share(
         if reason == "unreadable_line" and "ENCODING" in expected:
             cure = (
                 "the file is not in the declared encoding: set options.encoding in "
-                "sources.yml, e.g. latin-1"
+                "sources.yml, e.g. cp1252 (Windows)"
             )
         raise DeliveryError(
             f"{table.full_name}: {file}, row {', '.join(map(str, numbers))}"

@@ -20,7 +20,7 @@ import duckdb
 from kith.company import Column, SourceTable
 from kith.database import fetch_row, literal, quote
 from kith.errors import ConfigurationError
-from kith.typed_texts import TextFacts, is_typed, unusual_sql, value_sql
+from kith.typed_texts import TextFacts, is_typed, text_sql, unusual_sql
 
 _INTEGERS = {
     *("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"),
@@ -116,7 +116,7 @@ def read_column(
 
     `raw_types` gives the type of each delivered column. Where several of them mean this
     one, each row counts the first that it fills, the declared name before its aliases.
-    With `facts`, the SQL reads the relation of `kith.typed_texts.texts_sql`.
+    The SQL reads a stored relation, see `kith.typed_texts`; `shown` the texts of it.
     """
     facts = facts or TextFacts()
     readings = [
@@ -145,22 +145,28 @@ def read_column(
 def _read_name(
     column: Column, raw_type: str, kind: str, name: str, facts: TextFacts
 ) -> Reading:
-    raw, value = quote(name), value_sql(name)
+    text, shown = text_sql(name, facts), _shown(column, name)
+
+    def of_text(raw: str) -> str:
+        return typed_sql(column, raw_type, kind, raw, facts.has_odd_signs)
+
     is_value = facts.typed.get(name) == kind and is_typed(column, kind)
-    if is_value and name in facts.unusual:
-        of_value = typed_sql(column, kind, kind, value)
-        text = unusual_sql(name)
-        of_text = typed_sql(column, raw_type, kind, text, facts.has_odd_signs)
-        typed = f"case when {value} is not null then {of_value} else {of_text} end"
-    else:
-        raw, raw_type = (value, kind) if is_value else (raw, raw_type)
-        typed = typed_sql(column, raw_type, kind, raw, facts.has_odd_signs)
-    return Reading(
-        typed=typed,
-        given=given_sql(column, raw_type, raw),
-        shown=_shown(column, name),
-        can_fail=_can_fail(column, raw_type, kind),
-    )
+    if is_value and name not in facts.unusual:
+        value = quote(name)
+        typed, given = (
+            typed_sql(column, kind, kind, value),
+            given_sql(column, kind, value),
+        )
+        return Reading(typed, given, shown, _can_fail(column, kind, kind))
+    typed = of_text(text)
+    if is_value:
+        of_value = typed_sql(column, kind, kind, quote(name))
+        typed = (
+            f"case when {quote(name)} is not null then {of_value} "
+            f"else {of_text(unusual_sql(name))} end"
+        )
+    given = given_sql(column, raw_type, text)
+    return Reading(typed, given, shown, _can_fail(column, raw_type, kind))
 
 
 def as_text(raw: str, raw_type: str) -> str:

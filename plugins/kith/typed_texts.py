@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from kith.company import Column, SourceTable
 from kith.database import file_literal, literal, quote
 
-_TEXT, _VALUE = "_kith_text_", "_kith_value_"
+_TEXT = "_kith_text_"
 _TYPES = re.compile(r"U?(TINY|SMALL|BIG)INT|U?INTEGER|DECIMAL\(.*\)|DATE|TIMESTAMP")
 
 
@@ -117,24 +117,22 @@ def delivered_columns(stored: dict[str, str], typed: dict[str, str]) -> dict[str
 
 
 def texts_sql(relation: str, facts: TextFacts) -> str:
-    """SQL relation of the texts as they came, over a stored one.
-
-    It has the values and the unusual texts, too, as columns of their own.
-    """
+    """SQL relation of the columns as they came, over a stored one."""
     if not facts.typed:
         return relation
     texts = ", ".join(
-        f"coalesce(cast({quote(name)} as varchar), {unusual_sql(name)}) "
-        f"as {quote(name)}"
-        for name in facts.typed
+        f"{text_sql(name, facts)} as {quote(name)}" for name in facts.typed
     )
-    values = ", ".join(f"{quote(name)} as {value_sql(name)}" for name in facts.typed)
-    return f"(select * replace ({texts}), {values} from {relation})"
+    return f"(select * replace ({texts}) from {relation})"
 
 
-def value_sql(name: str) -> str:
-    """SQL of the value of a text that is stored as one; NULL where it is not."""
-    return quote(f"{_VALUE}{name}")
+def text_sql(name: str, facts: TextFacts) -> str:
+    """SQL of a column as it came, over a stored relation."""
+    if name not in facts.typed:
+        return quote(name)
+    text = f"cast({quote(name)} as varchar)"
+    is_unusual = name in facts.unusual
+    return f"coalesce({text}, {unusual_sql(name)})" if is_unusual else text
 
 
 def unusual_sql(name: str) -> str:

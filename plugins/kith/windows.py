@@ -18,7 +18,6 @@ from kith.company import SourceTable
 from kith.connectors import Fetched, Request
 from kith.database import fetch_row, literal, parquet_sql, quote
 from kith.runs import Interval
-from kith.typed_texts import texts_sql
 
 
 class LateRows(BaseModel):
@@ -111,12 +110,11 @@ def share(request: Request, delivery: Fetched, delivered_at: dt.datetime) -> Sha
     # many times.
     is_kept = not is_plain and (arrived or delivery.arrival_day)
     moments, kept_as = ("kept_moments", "table") if is_kept else ("moments", "view")
-    stored = parquet_sql(delivery.path, file_row_number="true")
     connection.execute(
         f"""
         create or replace temp {kept_as} {moments} as
         select {cursor} as moment, {arrived or "null"} as arrived, file_row_number
-        from {texts_sql(stored, delivery.facts)}
+        from {parquet_sql(delivery.path, file_row_number="true")}
         """
     )
     within = f"(moment >= '{start}' and moment < '{end}' and moment <= '{now}')"
