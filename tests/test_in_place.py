@@ -16,7 +16,7 @@ from kith import admit
 from kith.admit import admit_table
 from kith.build import prepare_warehouse
 from kith.connectors import text_files
-from kith.database import connect, parquet_sql
+from kith.database import connect, parquet_sql, quote
 from kith.pull import newest_attempt, pull_table
 from kith.runs import Run
 from kith.typed_texts import TextFacts, find_unusual, stored_sql, texts_sql
@@ -117,6 +117,21 @@ def test_each_text_comes_back_as_it_was(tmp_path: Path, kind: str) -> None:
     assert facts.unusual == {"value"}
 
 
+def test_texts_beside_are_found_under_any_name(tmp_path: Path) -> None:
+    names = ["a.b", "a, b", 'a"b', "größe", "_kith", "[x]", "a'b", "%"]
+    with connect(scratch=tmp_path) as connection:
+        values = ", ".join(
+            f"'{n % 2}7' as {quote(name)}" for n, name in enumerate(names)
+        )
+        typed = dict.fromkeys(names, "BIGINT")
+        path = tmp_path / "stored.parquet"
+        columns = stored_sql(names, typed)
+        connection.execute(
+            f"copy (select {columns} from (select {values})) to '{path}'"
+        )
+        assert find_unusual(connection, path, typed) == set(names[::2])
+
+
 def test_a_column_without_unusual_texts_is_known_as_such(tmp_path: Path) -> None:
     deliver(company(tmp_path), sales(5))
     (file,) = newest_attempt(run_door(tmp_path), TABLE)[1].files
@@ -163,6 +178,22 @@ def test_stored_values_are_judged_as_their_texts(
             admit_table(run, TABLE)
             outcomes.append(whole_outcome(run))
     assert outcomes[0] == outcomes[1]
+
+
+def test_a_repeated_header_is_known_by_columns_of_stored_values(
+    tmp_path: Path,
+) -> None:
+    columns = [
+        {"name": "sale_id", "data_type": "varchar"},
+        {"name": "_n", "data_type": "bigint"},
+        {"name": "2024", "data_type": "bigint"},
+    ]
+    company(tmp_path, columns=columns, cursor=None, quarantine_limit_pct=100)
+    lines = ["sale_id,_n,2024", "A,1,2", "sale_id,_n,2024", "B,3,4"]
+    (tmp_path / "data/sales.csv").write_text("\n".join([*lines, ""]))
+    run = run_door(tmp_path)
+    assert admitted(run) == [("A", 1, 2), ("B", 3, 4)]
+    assert quarantined(run, "row_number, reason") == [(2, "repeated_header")]
 
 
 def quoted(text: str) -> str:

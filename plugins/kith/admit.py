@@ -8,97 +8,34 @@ refused as a whole, and what was admitted before for the interval stays in force
 import datetime as dt
 import json
 import shutil
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from kith.casts import declared_types, is_number, is_time, read_column
-from kith.company import Column, SourceTable
-from kith.connectors import ROW_NUMBER, is_own, reading
+from kith.company import SourceTable
+from kith.connectors import ROW_NUMBER
 from kith.database import PARQUET, connect, fetch_row, literal, parquet_sql, quote
 from kith.deliveries import DATA, FORMER, declaration_id
-from kith.drift import compare_columns, compare_types
-from kith.errors import ConfigurationError, DeliveryError
-from kith.faults import CURES, SHOWN_CHARACTERS, Fault, Rule, repeated_header
-from kith.in_place import (
-    EXCLUDED,
-    FILE,
-    ROW,
-    in_place_sql,
-    keep_in_place,
-)
-from kith.pull import (
-    Manifest,
-    PulledFile,
-    newest_attempt,
-    workspace,
-)
+from kith.drift import compare_types
+from kith.errors import DeliveryError
+from kith.faults import CURES, SHOWN_CHARACTERS
+from kith.in_place import EXCLUDED, FILE, ROW, in_place_sql, keep_in_place
+from kith.judge import Attempt, read_attempt
+from kith.pull import Manifest, newest_attempt, workspace
 from kith.runs import Run
 from kith.storage import move_durably, syncing
-from kith.typed_texts import TextFacts, texts_sql
+from kith.typed_texts import TextFacts
 from kith.volume import check_days, check_snapshot
-from kith.windows import business_day
 
-_OWN_COLUMNS = {"loaded_at", "row_key"}
 # Enough to know what is usual, and few enough to be read each time.
 _EARLIER_DELIVERIES = 60
 # Smaller deliveries are written anew; a table may have hundreds of them.
 _ROWS_IN_PLACE = 1_000_000
 # With more exceptions than one row in so many the whole delivery is written anew.
 _ROWS_PER_EXCEPTION = 100
-
-
-@dataclass(frozen=True)
-class _Part:
-    """The files of an attempt whose columns have the same types, as SQL.
-
-    `judged` has the columns as they lie in the files (`facts` tells how), the typed
-    ones, and whether the row is good. `raw` gives the types of columns as they came.
-    `typed` maps each column to be admitted to its SQL; `in_place`, if rows could be
-    admitted as they lie, to its name in the files. Of which rows this is true,
-    `unchanged` tells.
-    """
-
-    judged: str
-    facts: TextFacts
-    raw: dict[str, str]
-    typed: dict[str, str]
-    in_place: dict[str, str]
-    unchanged: str
-    faults: list[Fault]
-
-    def rows(self, condition: str) -> str:
-        """Relation of the rows for which a condition holds, as they came and typed."""
-        return texts_sql(f"(from {self.judged} where {condition})", self.facts)
-
-
-@dataclass(frozen=True)
-class _Delivery:
-    """An attempt: where its rows are and how each column is read.
-
-    `origins` maps the path of each file to its name as people know it. `day` makes SQL
-    of the cursor into SQL of its business day.
-    """
-
-    table: SourceTable
-    manifest: Manifest
-    parts: list[_Part]
-    warnings: list[str]
-    origins: dict[str, str]
-    day: Callable[[str], str]
-
-    @property
-    def raw(self) -> dict[str, str]:
-        """Type of each delivered column; of several the one that came first."""
-        return {
-            name: kind
-            for part in reversed(self.parts)
-            for name, kind in part.raw.items()
-        }
 
 
 def admit_table(run: Run, table: str) -> None:
@@ -121,10 +58,10 @@ def admit_table(run: Run, table: str) -> None:
             # the other moves the filter on typed values below them, so that each value
             # would be computed twice.
             connection.execute("set disabled_optimizers = 'in_clause, filter_pushdown'")
-            delivery = _read_delivery(connection, run, declared, folder, manifest)
+            attempt = read_attempt(connection, run, declared, folder, manifest)
             built = work / "interval"
             built.mkdir()
-            report = _split(connection, run, delivery, built)
+            report = _split(connection, run, attempt, built)
         (built / "report.json").write_text(json.dumps(report, indent=2))
         _swap(built, run.admitted(table) / run.interval.slug)
         figures["rows"] = report["admitted"]
@@ -133,218 +70,11 @@ def admit_table(run: Run, table: str) -> None:
         figures["warnings"] = report["warnings"]
 
 
-# --- columns --------------------------------------------------------------------------
-
-
-def _read_delivery(
-    connection: duckdb.DuckDBPyConnection,
-    run: Run,
-    table: SourceTable,
-    folder: Path,
-    manifest: Manifest,
-) -> _Delivery:
-    kinds = declared_types(connection, table)
-    new, warnings = compare_columns(
-        table,
-        manifest,
-        lambda file, delivered, name: _fits(
-            connection,
-            table,
-            folder / file.stored,
-            table.column(name).model_copy(update={"name": delivered}),
-            file.columns,
-            kinds[name],
-        ),
-    )
-    evolved = new if table.rules.drift.new == "evolve" else []
-    for name in {*kinds, *evolved}:
-        if name.lower() in _OWN_COLUMNS:
-            raise ConfigurationError(
-                f"{table.full_name}: column {name}: admission adds a column of that "
-                "name; have it delivered under another one"
-            )
-    if manifest.rows_taken + manifest.rejects == 0:
-        message = (
-            f"{table.full_name}: {_names(manifest.files)}: no row for "
-            f"{manifest.from_day} to {manifest.to_day}"
-        )
-        if table.rules.empty == "stop":
-            raise DeliveryError(
-                f"{message}; expected some (empty: stop in sources.yml); have it "
-                "delivered again, or declare empty: warn"
-            )
-        warnings.append(message)
-    now = _now(run, table, kinds, manifest)
-    parts = [
-        _read_part(connection, table, folder, files, kinds, evolved, now)
-        for files in _of_equal_types(manifest.files)
-    ]
-    return _Delivery(
-        table=table,
-        manifest=manifest,
-        parts=parts,
-        warnings=warnings,
-        origins={str(folder / file.stored): file.origin for file in manifest.files},
-        day=lambda cursor: (
-            cursor
-            if kinds[table.rules.cursor or ""] == "DATE"
-            else f"cast({cursor} at time zone 'UTC' at time zone "
-            f"{literal(run.company.time_zone)} as date)"
-        ),
-    )
-
-
-def _of_equal_types(files: list[PulledFile]) -> list[list[PulledFile]]:
-    """The files in groups, in each of which every column has one type.
-
-    Read together, others would be cast to a type that holds them all before anybody
-    looks at them: a key of 17 digits to a floating-point number, a local time to UTC.
-    """
-    groups: list[tuple[dict[str, tuple[str, str | None]], list[PulledFile]]] = []
-    for file in files:
-        stored = {
-            name.lower(): (kind, file.facts.typed.get(name))
-            for name, kind in file.columns.items()
-        }
-        for kinds, group in groups:
-            if all(kinds.get(name, kind) == kind for name, kind in stored.items()):
-                kinds |= stored
-                group.append(file)
-                break
-        else:
-            groups.append((stored, [file]))
-    return [group for _, group in groups]
-
-
-def _read_part(
-    connection: duckdb.DuckDBPyConnection,
-    table: SourceTable,
-    folder: Path,
-    files: list[PulledFile],
-    kinds: dict[str, str],
-    evolved: list[str],
-    now: str | None,
-) -> _Part:
-    stored = parquet_sql(
-        *(folder / file.stored for file in files),
-        union_by_name="true",
-        filename="'_kith_file'",
-        file_row_number="true",
-    )
-    relation = f"(select *, file_index as {FILE} from {stored})"
-    facts = TextFacts.of_all([file.facts for file in files])
-    described = connection.execute(
-        f"describe select * from {texts_sql(relation, facts)}"
-    ).fetchall()
-    raw = {row[0]: row[1] for row in described if not is_own(row[0])}
-    has_numbers = any(row[0] == ROW_NUMBER for row in described)
-    number = f"coalesce({ROW_NUMBER}, file_row_number + 1)"
-    relation = (
-        f"(select * replace ({number} as {ROW_NUMBER}) from {relation})"
-        if has_numbers
-        else f"(select *, file_row_number + 1 as {ROW_NUMBER} from {relation})"
-    )
-    typed: dict[str, str] = {}
-    in_place: dict[str, str] = {}
-    can_lie = True
-    unchanged: list[str] = []
-    read: list[str] = []
-    good: list[str] = []
-    faults: list[Fault] = []
-    if header := repeated_header(table, raw):
-        faults.append(header)
-        # A number or a time cannot be read from its column's name in any case.
-        if not any(
-            is_number(kinds[column.name]) or is_time(kinds[column.name])
-            for column in table.columns
-            for name in column.names_in(raw)
-            if name[0].isalpha() and not column.rules.pii
-        ):
-            good.append(f"({header.condition}) is not true")
-    ahead = {
-        str(folder / file.stored): file.ahead_of for file in files if file.ahead_of
-    }
-    for column in table.columns:
-        reading = read_column(column, raw, kinds[column.name], facts)
-        if reading is None:
-            typed[column.name] = f"cast(null as {kinds[column.name]})"
-            continue
-        sql = typed[column.name] = f"_kith_typed_{len(read)}"
-        read.append(f"{reading.typed} as {sql}")
-        (name, *others) = column.names_in(raw)
-        in_place[column.name] = name
-        stored_type = facts.typed.get(name, raw[name])
-        can_lie &= not others and stored_type == kinds[column.name]
-        if reading.typed != quote(name):
-            unchanged.append(f"{sql} is not distinct from {quote(name)}")
-        rule = Rule(table, column, reading, kinds[column.name], sql, now, ahead)
-        good += rule.good()
-        faults += rule.faults()
-    for name in evolved:
-        typed[name] = f"cast({quote(name) if name in raw else 'null'} as varchar)"
-        if name in raw:
-            in_place[name] = name
-            can_lie &= raw[name] == "VARCHAR"
-    return _Part(
-        judged=f"(select *, {' and '.join(good) or 'true'} as _kith_good "
-        f"from (select {', '.join(['*', *read])} from {relation}))",
-        facts=facts,
-        raw=raw,
-        typed=typed,
-        in_place=in_place if can_lie else {},
-        unchanged=" and ".join(unchanged) or "true",
-        faults=faults,
-    )
-
-
-def _fits(
-    connection: duckdb.DuckDBPyConnection,
-    table: SourceTable,
-    path: Path,
-    column: Column,
-    raw_types: dict[str, str],
-    kind: str,
-) -> bool:
-    """Whether nearly all of the first values would do for a column."""
-    reading = read_column(column, raw_types, kind)
-    if reading is None or column.rules.pii:
-        return False
-    good = Rule(table, column, reading, kind, "typed", None).good()
-    (fitting, count) = fetch_row(
-        connection,
-        f"select count(*) filter (where {' and '.join(good) or 'true'}), count(*) "
-        f"from (select *, {reading.typed} as typed "
-        f"from {parquet_sql(path)} limit 1000)",
-    )
-    return bool(count) and fitting >= 0.95 * count
-
-
-def _now(
-    run: Run, table: SourceTable, kinds: dict[str, str], manifest: Manifest
-) -> str | None:
-    """SQL literal of the last legal cursor."""
-    if table.rules.cursor is None:
-        return None
-    if kinds[table.rules.cursor] == "DATE":
-        return f"date '{business_day(manifest.delivered_at, run.company.time_zone)}'"
-    return f"timestamp '{manifest.delivered_at}'"
-
-
-def _reading(delivery: _Delivery) -> AbstractContextManager[None]:
-    table, files = delivery.table, delivery.manifest.files
-    return reading(f"{table.full_name}: {_names(files)}", table)
-
-
-def _names(files: list[PulledFile]) -> str:
-    names = [file.origin for file in files]
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if names[3:] else "")
-
-
 # --- rows -----------------------------------------------------------------------------
 
 
 def _split(
-    connection: duckdb.DuckDBPyConnection, run: Run, delivery: _Delivery, built: Path
+    connection: duckdb.DuckDBPyConnection, run: Run, attempt: Attempt, built: Path
 ) -> dict[str, Any]:
     """Write the good rows, the bad ones and the days; returns the report.
 
@@ -352,26 +82,26 @@ def _split(
     hashes of its keys; only bad rows and repeated keys cost more. A big one is not even
     written: `kith.in_place`.
     """
-    manifest, table = delivery.manifest, delivery.table
+    manifest, table = attempt.manifest, attempt.table
     earlier = _earlier_deliveries(run, table, manifest)
     if earlier:
         raw_types = earlier[0].report.get("raw_types", {})
-        delivery.warnings.extend(compare_types(table, delivery.raw, raw_types))
+        attempt.warnings.extend(compare_types(table, attempt.raw, raw_types))
     data = built / DATA
     good = 0
-    if in_place := _find_exceptions(connection, delivery):
-        keep_in_place(map(Path, delivery.origins), built)
-        delivery, good = _only_exceptions(connection, delivery, built)
-    good += _write_good_rows(connection, delivery, data)
-    _find_bad_rows(connection, delivery, manifest.rows_taken - good)
+    if in_place := _find_exceptions(connection, attempt):
+        keep_in_place(map(Path, attempt.origins), built)
+        attempt, good = _only_exceptions(connection, attempt, built)
+    good += _write_good_rows(connection, attempt, data)
+    _find_bad_rows(connection, attempt, manifest.rows_taken - good)
     _write_quarantine(connection, run, table)
-    _check_share(connection, run, delivery)
+    _check_share(connection, run, attempt)
     with syncing(data):
-        dropped, kept = _settle_repeats(connection, delivery, built, in_place)
-    _write_days(connection, delivery, built, in_place)
-    delivery.warnings.extend(_check_volume(connection, delivery, built, earlier))
+        dropped, kept = _settle_repeats(connection, attempt, built, in_place)
+    _write_days(connection, attempt, built, in_place)
+    attempt.warnings.extend(_check_volume(connection, attempt, built, earlier))
     if kept:
-        delivery.warnings.append(
+        attempt.warnings.append(
             f"{table.full_name}: {kept} rows equal to others were kept; declare a key, "
             "or drop_exact_duplicates, if they are no rows of their own"
         )
@@ -394,9 +124,9 @@ def _split(
         "quarantined": manifest.rows_taken - good + manifest.rejects,
         "duplicates": dropped,
         "exact_duplicates_kept": kept,
-        "raw_types": delivery.raw,
+        "raw_types": attempt.raw,
         "in_place": in_place,
-        "warnings": delivery.warnings,
+        "warnings": attempt.warnings,
     }
 
 
@@ -427,12 +157,12 @@ def _earlier_deliveries(
 
 def _check_volume(
     connection: duckdb.DuckDBPyConnection,
-    delivery: _Delivery,
+    attempt: Attempt,
     built: Path,
     earlier: list[_Earlier],
 ) -> list[str]:
     """What to warn of; raises DeliveryError where the size stops the run."""
-    table, manifest = delivery.table, delivery.manifest
+    table, manifest = attempt.table, attempt.manifest
     if not table.rules.cursor:
         rows = manifest.rows_taken + manifest.rejects
         before = [int(each.report["rows_delivered"]) for each in earlier]
@@ -457,21 +187,21 @@ def _fingerprint(expressions: Iterable[str]) -> str:
 
 
 def _find_exceptions(
-    connection: duckdb.DuckDBPyConnection, delivery: _Delivery
+    connection: duckdb.DuckDBPyConnection, attempt: Attempt
 ) -> dict[str, str]:
     """Find the rows that cannot be admitted as they lie, as a table `exceptions`.
 
     Returns the name in the files of each admitted column; nothing where all rows are to
     be written anew.
     """
-    part, *others = delivery.parts
-    row_count = delivery.manifest.rows_taken
+    part, *others = attempt.parts
+    row_count = attempt.manifest.rows_taken
     # Without a key each row is told from its equals by a column that is computed.
-    can_lie = delivery.table.rules.key and part.in_place and not others
+    can_lie = attempt.table.rules.key and part.in_place and not others
     if not can_lie or row_count < _ROWS_IN_PLACE:
         return {}
     most = row_count // _ROWS_PER_EXCEPTION
-    with _reading(delivery):
+    with attempt.reading():
         connection.execute(
             f"""
             create temp table exceptions as
@@ -484,16 +214,16 @@ def _find_exceptions(
 
 
 def _only_exceptions(
-    connection: duckdb.DuckDBPyConnection, delivery: _Delivery, built: Path
-) -> tuple[_Delivery, int]:
+    connection: duckdb.DuckDBPyConnection, attempt: Attempt, built: Path
+) -> tuple[Attempt, int]:
     """What is left of a delivery to be judged, and how many rows count as they lie."""
     (count,) = fetch_row(connection, "select count(*) from exceptions")
     if count:
         _write_excluded(connection, built)
-    (part,) = delivery.parts
+    (part,) = attempt.parts
     part = replace(part, judged="exceptions", facts=TextFacts())
-    left = replace(delivery, parts=[part])
-    return left, delivery.manifest.rows_taken - count
+    left = replace(attempt, parts=[part])
+    return left, attempt.manifest.rows_taken - count
 
 
 def _write_excluded(connection: duckdb.DuckDBPyConnection, built: Path) -> None:
@@ -501,7 +231,7 @@ def _write_excluded(connection: duckdb.DuckDBPyConnection, built: Path) -> None:
 
 
 def _admitted_sql(
-    delivery: _Delivery,
+    attempt: Attempt,
     built: Path,
     in_place: dict[str, str],
     *,
@@ -511,23 +241,23 @@ def _admitted_sql(
     rows = parquet_sql(built / DATA)
     if not in_place:
         return rows
-    loaded_at = str(delivery.manifest.delivered_at)
+    loaded_at = str(attempt.manifest.delivered_at)
     lying = in_place_sql(built, in_place, loaded_at, is_numbered=is_numbered)
     return f"(from {rows} union all by name from {lying})"
 
 
 def _write_good_rows(
     connection: duckdb.DuckDBPyConnection,
-    delivery: _Delivery,
+    attempt: Attempt,
     data: Path,
 ) -> int:
     """Write the rows without a fault, and count them."""
-    table = delivery.table
+    table = attempt.table
     good = " union all by name ".join(
         "select "
         + ", ".join(f"{sql} as {quote(name)}" for name, sql in part.typed.items())
         + f" from {part.rows('_kith_good')}"
-        for part in delivery.parts
+        for part in attempt.parts
     )
     row_key = ""
     if not table.rules.key:
@@ -536,10 +266,10 @@ def _write_good_rows(
         row_key = f", {_fingerprint(declared)} || '-1' as row_key"
     query = f"""
         select
-            *, timestamp '{delivery.manifest.delivered_at}' as loaded_at{row_key}
+            *, timestamp '{attempt.manifest.delivered_at}' as loaded_at{row_key}
         from ({good})
     """
-    with _reading(delivery):
+    with attempt.reading():
         return _write(connection, query, data)
 
 
@@ -553,14 +283,14 @@ def _write(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> int
 
 def _find_bad_rows(
     connection: duckdb.DuckDBPyConnection,
-    delivery: _Delivery,
+    attempt: Attempt,
     bad_count: int,
 ) -> None:
     """Collect bad rows and unreadable lines in a table `bad_rows`.
 
     Of several faults of a row the first counts, in the order of declared columns.
     """
-    table, manifest = delivery.table, delivery.manifest
+    table, manifest = attempt.table, attempt.manifest
     connection.execute(
         """
         create temp table bad_rows (
@@ -569,7 +299,7 @@ def _find_bad_rows(
         )
         """
     )
-    for part in delivery.parts if bad_count else []:
+    for part in attempt.parts if bad_count else []:
         fault = " ".join(
             f"when {fault.condition} then {{'column_name': {literal(fault.column)}, "
             f"'reason': {literal(fault.reason)}, 'value': {fault.shown}, "
@@ -577,7 +307,7 @@ def _find_bad_rows(
             for fault in part.faults
         )
         cursor = table.rules.cursor
-        day = delivery.day(part.typed[cursor]) if cursor else "cast(null as date)"
+        day = attempt.day(part.typed[cursor]) if cursor else "cast(null as date)"
         connection.execute(
             f"""
             insert into bad_rows
@@ -592,12 +322,12 @@ def _find_bad_rows(
             )
             """
         )
-    for path, origin in delivery.origins.items() if bad_count else []:
+    for path, origin in attempt.origins.items() if bad_count else []:
         connection.execute(
             "update bad_rows set file = $origin where file = $path",
             {"origin": origin, "path": path},
         )
-    folder = Path(next(iter(delivery.origins))).parent
+    folder = Path(next(iter(attempt.origins))).parent
     for file in manifest.files:
         if file.rejects_stored:
             connection.execute(
@@ -628,7 +358,7 @@ def _write_quarantine(
 
 
 def _check_share(
-    connection: duckdb.DuckDBPyConnection, run: Run, delivery: _Delivery
+    connection: duckdb.DuckDBPyConnection, run: Run, attempt: Attempt
 ) -> None:
     """Raise DeliveryError when too many rows are bad.
 
@@ -636,7 +366,7 @@ def _check_share(
     with each interval of their file, so that they are measured against the whole file,
     the others against the rows of the interval.
     """
-    table, manifest = delivery.table, delivery.manifest
+    table, manifest = attempt.table, attempt.manifest
     is_dated = "true"
     if table.rules.cursor:
         is_dated = (
@@ -687,7 +417,7 @@ def _check_share(
 
 def _settle_repeats(
     connection: duckdb.DuckDBPyConnection,
-    delivery: _Delivery,
+    attempt: Attempt,
     built: Path,
     in_place: dict[str, str],
 ) -> tuple[int, int]:
@@ -699,9 +429,9 @@ def _settle_repeats(
     apart by a number, or dropped where declared. The days of dropped rows, also of
     former ones, stand in a table `dropped` afterwards.
     """
-    table = delivery.table
+    table = attempt.table
     connection.execute("create temp table dropped (day date)")
-    rows = _admitted_sql(delivery, built, in_place, is_numbered=True)
+    rows = _admitted_sql(attempt, built, in_place, is_numbered=True)
     key = ", ".join(map(quote, table.rules.key or ["row_key"]))
     # Sorting the hashes takes half the time and memory of grouping by the keys.
     connection.execute(
@@ -719,8 +449,8 @@ def _settle_repeats(
         return 0, 0
     cursor = table.rules.cursor
     latest = f"{quote(cursor)} desc, " if cursor else ""
-    order = f"{latest}{_fingerprint(map(quote, delivery.parts[0].typed))} desc"
-    day = delivery.day(quote(cursor)) if cursor else "null"
+    order = f"{latest}{_fingerprint(map(quote, attempt.parts[0].typed))} desc"
+    day = attempt.day(quote(cursor)) if cursor else "null"
     connection.execute(
         f"""
         create temp table ranked as
@@ -777,15 +507,15 @@ def _settle_repeats(
 
 def _write_days(
     connection: duckdb.DuckDBPyConnection,
-    delivery: _Delivery,
+    attempt: Attempt,
     built: Path,
     in_place: dict[str, str],
 ) -> None:
     """Count rows by business day: each day of the window, or one for a snapshot."""
-    rows = _admitted_sql(delivery, built, in_place)
-    window = delivery.manifest.window
+    rows = _admitted_sql(attempt, built, in_place)
+    window = attempt.manifest.window
     first, last = window.from_day, window.to_day
-    cursor = delivery.table.rules.cursor
+    cursor = attempt.table.rules.cursor
     if cursor:
         # By the quarter of an hour first, which no zone has parted since 1972:
         # converting each row's instant would take longer than all the rest.
@@ -793,7 +523,7 @@ def _write_days(
         instant = "make_timestamp(_kith_quarter * 900000000)"
         counted = f"""
             select
-                cast({delivery.day(instant)} as date) as day,
+                cast({attempt.day(instant)} as date) as day,
                 sum(row_count) as row_count,
                 cast(max(newest_at) as timestamp) as newest_at
             from (

@@ -14,7 +14,7 @@ import duckdb
 from pydantic import BaseModel
 
 from kith.company import Column, SourceTable
-from kith.database import file_literal, literal, quote
+from kith.database import file_literal, quote
 
 _TEXT = "_kith_text_"
 _TYPES = re.compile(r"U?(TINY|SMALL|BIG)INT|U?INTEGER|DECIMAL\(.*\)|DATE|TIMESTAMP")
@@ -95,16 +95,16 @@ def stored_sql(delivered: Iterable[str], typed: dict[str, str]) -> str:
 def find_unusual(
     connection: duckdb.DuckDBPyConnection, path: Path, typed: dict[str, str]
 ) -> frozenset[str]:
-    """Those of the `typed` columns of a stored file that hold other texts as well."""
-    found = connection.execute(
+    """Those of the `typed` columns of a stored file that may hold other texts, too."""
+    empty = connection.execute(
         f"""
-        select distinct path_in_schema
+        select path_in_schema
         from parquet_metadata({file_literal(path)})
-        where prefix(path_in_schema, {literal(_TEXT)})
-            and stats_null_count is distinct from num_values
+        group by path_in_schema
+        having bool_and(coalesce(stats_null_count = num_values, false))
         """
     ).fetchall()
-    return frozenset(typed) & {name.removeprefix(_TEXT) for (name,) in found}
+    return frozenset(name for name in typed if (f"{_TEXT}{name}",) not in empty)
 
 
 def delivered_columns(stored: dict[str, str], typed: dict[str, str]) -> dict[str, str]:
