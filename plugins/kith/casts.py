@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 import duckdb
 
 from kith.company import Column, SourceTable
-from kith.database import fetch_row, literal, quote
+from kith.database import literal, quote
 from kith.errors import ConfigurationError
 from kith.typed_texts import TextFacts, is_typed, text_sql, unusual_sql
 
@@ -63,16 +63,12 @@ def is_time(kind: str) -> bool:
     return kind == "DATE" or kind.startswith("TIMESTAMP")
 
 
-def declared_types(
-    connection: duckdb.DuckDBPyConnection, table: SourceTable
-) -> dict[str, str]:
+def declared_types(table: SourceTable) -> dict[str, str]:
     """DuckDB's own names of the declared types (`text` is VARCHAR, and so on)."""
     kinds = {}
     for column in table.columns:
         try:
-            (kind,) = fetch_row(
-                connection, f"select typeof(cast(null as {column.data_type}))"
-            )
+            kind = str(duckdb.sqltype(column.data_type))
         except duckdb.Error:
             raise ConfigurationError(
                 f"sources.yml: {table.full_name}: column {column.name}: data_type "

@@ -88,7 +88,7 @@ def read_attempt(
 
     Raises DeliveryError where its columns break what `sources.yml` declares.
     """
-    kinds = declared_types(connection, table)
+    kinds = declared_types(table)
     new, warnings = compare_columns(
         table,
         manifest,

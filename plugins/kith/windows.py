@@ -85,7 +85,7 @@ def share(request: Request, delivery: Fetched, delivered_at: dt.datetime) -> Sha
     """
     connection, table, window = request.duckdb, request.table, request.window
     time_zone = request.time_zone
-    kinds = declared_types(connection, table)
+    kinds = declared_types(table)
     name = table.rules.cursor
     read = name and read_column(
         table.column(name), delivery.columns, kinds[name], delivery.facts

@@ -389,7 +389,7 @@ def _parameters(request: Request, endpoint: Endpoint) -> dict[str, str]:
     if cursor is None:
         return parameters
     days = request.window
-    if declared_types(request.duckdb, request.table)[cursor] == "DATE":
+    if declared_types(request.table)[cursor] == "DATE":
         since, until = (
             dt.datetime.combine(day, dt.time())
             for day in (days.from_day, days.to_day + dt.timedelta(days=1))

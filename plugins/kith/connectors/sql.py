@@ -399,7 +399,7 @@ def _window(request: Request, relation: sa.Table, is_sqlite: bool) -> _Window | 
         request,
         cursor,
         ZoneInfo(declared.rules.time_zone),
-        declared_types(request.duckdb, table)[declared.name] == "DATE",
+        declared_types(table)[declared.name] == "DATE",
     )
 
 

@@ -181,7 +181,7 @@ def convert_delimited(
         )
     part = _as_utf8(table, part, request.workspace)
     names = _header(table, where, part, dialect)
-    typed = typed_columns(table, declared_types(connection, table), names)
+    typed = typed_columns(table, declared_types(table), names)
     columns = stored_sql(names, typed)
     with ThreadPoolExecutor(1) as beside:
         is_odd = beside.submit(_has_odd_signs, part.path)

@@ -60,7 +60,7 @@ def convert_workbook(request: Request, where: str, path: Path, target: Path) -> 
     names = _header(table, where, sheet, rows, header)
     declared = columns_by_name(table)
     columns = {x: declared.get(name.lower()) for x, name in names.items()}
-    kinds = declared_types(request.duckdb, table)
+    kinds = declared_types(table)
     errors |= _inexact_cells(rows, columns, kinds)
     rejected: dict[int, list[str]] = {}
     for (y, x), error in sorted(errors.items()):
