@@ -39,7 +39,7 @@ def test_a_given_database_is_respected(
 ) -> None:
     name = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
     assert AirflowHome(load_settings()).environment()[name] == (
-        f"sqlite:///{kith_home}/airflow/airflow.db"
+        f"sqlite:///{kith_home}/airflow/airflow.db?timeout=25"
     )
     monkeypatch.setenv(name, "postgresql+psycopg2://u@h/airflow")
     assert AirflowHome(load_settings()).environment()[name].startswith("postgresql")

@@ -67,9 +67,10 @@ def load_settings() -> Settings:
         release_grace_minutes=int(environment.get("KITH_RELEASE_GRACE_MINUTES") or 10),
         airflow_host=environment.get("KITH_HOST") or "127.0.0.1",
         airflow_port=int(environment.get("KITH_PORT") or 8080),
-        # SQLite needs no server; PostgreSQL for anything that people rely on.
+        # SQLite needs no server; PostgreSQL for anything that people rely on. One
+        # process writes at a time; after five seconds, its default, others give up.
         airflow_database=environment.get("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN")
-        or f"sqlite:///{home / 'airflow' / 'airflow.db'}",
+        or f"sqlite:///{home / 'airflow' / 'airflow.db'}?timeout=25",
     )
 
 
