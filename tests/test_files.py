@@ -981,3 +981,12 @@ def test_an_empty_sheet_is_refused(book: Path, tmp_path: Path) -> None:
     write_xlsx(book, {"Sales": {}})
     with pytest.raises(DeliveryError, match="sheet 'Sales' is empty, not even a head"):
         fetched(tmp_path)
+
+
+def test_a_missing_file_of_an_absolute_path_is_named_as_declared(
+    tmp_path: Path,
+) -> None:
+    missing = tmp_path / "elsewhere" / "sales.csv"
+    company(tmp_path, str(missing))
+    with pytest.raises(DeliveryError, match=rf"no file at {missing}; the delivery"):
+        fetched(tmp_path)

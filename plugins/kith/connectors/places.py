@@ -233,7 +233,7 @@ def _list_disk(
                     functools.partial(_open, f"{table.full_name}: {name}", path),
                 )
             )
-    return listed, str(base / inside)
+    return listed, str(root / inside)
 
 
 def _check_folders(table: SourceTable, root: Path, pattern: str) -> None:
