@@ -221,18 +221,49 @@ def test_a_killed_run_names_its_stage_and_the_next_one_waits_and_succeeds(
     assert told.index("build 0.0 s 3 rows") < told.index("audit 0.0 s 3 rows")
 
 
+def pulled(kith: Kith) -> set[str]:
+    journals = (kith.home / "corner_shop" / "runs").glob("*/journal.jsonl")
+    newest = max(journals, key=lambda journal: journal.stat().st_mtime)
+    entries = map(json.loads, newest.read_text().splitlines())
+    return {e["item"] for e in entries if (e["stage"], e["event"]) == ("pull", "end")}
+
+
 def test_an_interrupted_run_leaves_no_process_behind(kith: Kith) -> None:
     kith.order("pull web.clicks", "hang")
     process = kith.start("run")
     wait_for(kith.home / "hanging")
+    # Meanwhile the other tables are pulled.
+    others = {table.full_name for table in load_company(SHOP).sources} - {"web.clicks"}
+    deadline = time.monotonic() + 60
+    while pulled(kith) != others:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
     child = owner(kith)
+    tasks = child.children()
+    assert len(tasks) == 2
     process.send_signal(signal.SIGINT)
     time.sleep(0.2)
     process.send_signal(signal.SIGTERM)  # the second one must not stop the cleaning up
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 130
     assert "Interrupted; current is unchanged" in errors
-    assert not child.is_running()
+    assert not any(process.is_running() for process in (child, *tasks))
+
+
+def test_a_killed_task_ends_the_run_and_names_memory(kith: Kith) -> None:
+    before = kith.current
+    kith.order("build", "hang")
+    process = kith.start("run")
+    wait_for(kith.home / "hanging")
+    for task in owner(kith).children():
+        task.kill()
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert errors.startswith(
+        "Failed: build: Airflow ended with 1: kith.errors.KithError: the process of "
+        "task build was killed, perhaps for lack of memory (KITH_MEMORY_LIMIT); log: "
+    )
+    assert kith.current == before
 
 
 def test_rollback_hands_on_company_and_release(kith: Kith) -> None:

@@ -246,3 +246,4 @@ def test_plugins_folder_hides_kith_from_airflow() -> None:
     # Airflow would register plugins/kith/runs.py as a top-level module `runs`.
     ignored = (REPOSITORY / "plugins" / ".airflowignore").read_text().split()
     assert "kith/" in ignored
+    assert "kith_executor.py" in ignored  # It is no plugin of theirs.

@@ -22,7 +22,13 @@ from kith.errors import ConfigurationError
 from kith.settings import REPOSITORY, Settings, child_environment
 
 USER = "admin"
-LAUNCH = [sys.executable, "-m", "kith.airflow_launch"]
+LAUNCH = [sys.executable, "-m", "kith.launch", "airflow"]
+# Beside `environment`, where Airflow leads one run without a server. No more tasks at
+# once, since each may take DuckDB's whole memory limit.
+IN_PROCESS = {
+    "AIRFLOW__CORE__EXECUTOR": "kith_executor.ForkedProcesses",
+    "AIRFLOW__CORE__PARALLELISM": "2",
+}
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -149,8 +150,13 @@ def assemble_project(run: Run) -> Path:
     return project
 
 
-def dbt(run: Run, *arguments: str, pass_fds: tuple[int, ...] = ()) -> None:
-    """Run one dbt command on the company's project.
+def dbt(
+    run: Run,
+    *arguments: str,
+    prepare: Callable[[Run], None] | None = None,
+    pass_fds: tuple[int, ...] = (),
+) -> None:
+    """Run one dbt command on the company's project, after `prepare`.
 
     In a process of its own: its lock on the warehouse goes when it goes. Its output
     is kept in the run's folder. Raises BuildError with the first failure.
@@ -162,31 +168,41 @@ def dbt(run: Run, *arguments: str, pass_fds: tuple[int, ...] = ()) -> None:
     results = target / "run_results.json"
     results.unlink(missing_ok=True)
     output = log_folder / "output.log"
-    with output.open("a", encoding="utf-8") as stream:
-        process = subprocess.run(
+    with (
+        output.open("a", encoding="utf-8") as stream,
+        subprocess.Popen(
             [
-                str(Path(sys.executable).with_name("dbt")),
+                *(sys.executable, "-m", "kith.launch", "dbt"),
                 "--no-version-check",
                 "--no-use-colors",
                 *arguments,
                 *("--project-dir", str(assemble_project(run))),
                 *("--profiles-dir", str(DBT_PROJECT)),
                 *("--target-path", str(target)),
-                *("--log-path", str(log_folder)),
+                # What it would tell there takes a twentieth of its time.
+                *("--log-level-file", "none", "--log-path", str(log_folder)),
                 *("--vars", json.dumps(dbt_vars(run.company))),
             ],
+            stdin=subprocess.PIPE,
             stdout=stream,
             stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
             pass_fds=pass_fds,
-            check=False,
             env=child_environment(
+                PYTHONPATH=str(REPOSITORY / "plugins"),
                 KITH_WAREHOUSE=str(run.warehouse),
                 KITH_MEMORY_LIMIT=settings.memory_limit,
                 KITH_THREADS=str(settings.threads),
                 KITH_SCRATCH=str(run.folder / "scratch"),
             ),
-        )
+        ) as process,
+    ):
+        try:
+            if prepare:
+                prepare(run)
+            process.communicate(b"begin\n")
+        except BaseException:  # An interrupt or a timeout, too.
+            process.kill()
+            raise
     if process.returncode != 0:
         failure = _first_failure(run.company, results, output)
         raise BuildError(f"{failure} — full log: {output}")
@@ -224,8 +240,12 @@ def build(run: Run) -> None:
     the data.
     """
     with run.stage("build") as figures, run.writer_lock() as lock:
-        prepare_warehouse(run)
-        dbt(run, "build", "--exclude-resource-type", "unit_test", pass_fds=(lock,))
+        dbt(
+            run,
+            *("build", "--exclude-resource-type", "unit_test"),
+            prepare=prepare_warehouse,
+            pass_fds=(lock,),
+        )
         results = json.loads(
             (run.folder / "dbt" / "target" / "run_results.json").read_text()
         )["results"]

@@ -12,6 +12,7 @@ from typing import Any
 
 from kith import airflow_server
 from kith.airflow_home import (
+    IN_PROCESS,
     LAUNCH,
     USER,
     AirflowHome,
@@ -112,12 +113,13 @@ def _run_in_process(
     # appears among the company's runs is that of our child.
     runs = run.run_folder.parent
     before = set(runs.iterdir()) if runs.is_dir() else set()
-    command = ["dags", "test", DAG, started.isoformat(), "--conf", json.dumps(params)]
+    command = ["dags", "test", DAG, started.isoformat(), "--use-executor"]
+    command += ["--conf", json.dumps(params)]
     with source_systems(run.company, run.home) as variables:
         with log.open("w") as output:
             child = subprocess.Popen(
                 [*LAUNCH, *command],
-                env=home.environment() | variables,
+                env=home.environment() | IN_PROCESS | variables,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -1,6 +1,7 @@
 """A company folder, read and checked: `company.yml` and `sources.yml`."""
 
 import datetime as dt
+import functools
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -671,6 +672,7 @@ def _explain(path: Path, content: Any, error: ValidationError) -> ConfigurationE
     return ConfigurationError(f"{path}: " + "; ".join(faults))
 
 
+@functools.cache
 def feed_names() -> list[str]:
     """Names of all feeds, after the models feed_<name> in dbt_project/models/feeds."""
     models = (REPOSITORY / "dbt_project" / "models" / "feeds").glob("feed_*.sql")

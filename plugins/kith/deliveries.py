@@ -5,6 +5,7 @@ is gone, and the order in which days were run does not matter.
 """
 
 import datetime as dt
+import itertools
 import json
 from collections import Counter
 from collections.abc import Iterator
@@ -174,17 +175,20 @@ def admitted_deliveries(run: Run, table: SourceTable) -> list[Delivery]:
 
 def spans(deliveries: list[Delivery]) -> list[Span]:
     """The days that belong to each delivery; `deliveries` has the oldest first."""
-    owners: dict[dt.date, int] = {}
+    owners: dict[int, int] = {}
     for number, delivery in enumerate(deliveries):
-        for day in _days(delivery.window):
-            owners[day] = number
-    found: list[Span] = []
-    for day in sorted(owners):
-        last = found[-1] if found else None
-        if last and last.number == owners[day] and last.days.to_day == _before(day):
-            found[-1] = Span(last.number, Interval(last.days.from_day, day))
-        else:
-            found.append(Span(owners[day], Interval(day, day)))
+        first, last = delivery.window.from_day, delivery.window.to_day
+        days = range(first.toordinal(), last.toordinal() + 1)
+        owners.update(dict.fromkeys(days, number))
+    # Days in a row lie as far apart as their places in the order.
+    stretches = itertools.groupby(
+        enumerate(sorted(owners)), lambda pair: (owners[pair[1]], pair[1] - pair[0])
+    )
+    found = []
+    for (number, _), stretch in stretches:
+        ordinals = [ordinal for _, ordinal in stretch]
+        ends = map(dt.date.fromordinal, (ordinals[0], ordinals[-1]))
+        found.append(Span(number, Interval(*ends)))
     return found
 
 

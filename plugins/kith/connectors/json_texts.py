@@ -1,5 +1,7 @@
 """Rows of JSON as rows of text: numbers keep each digit that was written."""
 
+import json
+from decimal import Decimal
 from typing import Any
 
 import simplejson
@@ -29,20 +31,25 @@ def row_as_text(row: Any, columns: dict[str, Column]) -> str:
     A number of JSON has a point, whatever text of its column is declared to have:
     `columns` (of `columns_by_name`) tell which of them take a comma.
     """
-    if isinstance(row, dict):
-        row = {
+    if not isinstance(row, dict):
+        return str(simplejson.dumps(row, use_decimal=True))
+    return json.dumps(
+        {
             key: _value_as_text(value, columns.get(key.lower()))
             for key, value in row.items()
         }
-    return str(simplejson.dumps(row, use_decimal=True))
+    )
 
 
 def _value_as_text(value: Any, column: Column | None) -> str | None:
     if value is None or isinstance(value, str):
         return value
-    text = str(
+    if isinstance(value, RawJSON):
+        return number_as_declared(value.encoded_json, column)
+    if isinstance(value, int | Decimal) and not isinstance(value, bool):
+        return number_as_declared(str(value), column)
+    return str(
         simplejson.dumps(
             value, use_decimal=True, ensure_ascii=False, separators=(",", ":")
         )
     )
-    return text if isinstance(value, dict | list) else number_as_declared(text, column)
