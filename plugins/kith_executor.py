@@ -59,7 +59,7 @@ class ForkedProcesses(BaseExecutor):
             self._working[future] = process, workload.key
             if workload.ti.task_id == "build" and self._idle:
                 # dbt keeps one core busy, and who is idle longest works next.
-                self._idle[0].submit(_import_gate)
+                self._idle[0].submit(_import_ahead)
 
     def sync(self) -> None:
         """Run all that is queued to its end: `dags test` has nothing else to do.
@@ -117,7 +117,9 @@ def _run(workload: ExecuteTask) -> None:
     run_task_in_process(ti=ti, task=tasks[ti.task_id])
 
 
-def _import_gate() -> None:
+def _import_ahead() -> None:
+    """Import what takes the tasks after build seconds to import."""
+    import kith.report.charts  # noqa: F401
     from kith.gx_duckdb import keep_connections_open
 
     keep_connections_open()

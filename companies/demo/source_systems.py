@@ -27,8 +27,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from generator.company import CUSTOMERS, SEED, generate
-from generator.plan import VERSION, Plan
+from generator.plan import CUSTOMERS, SEED, VERSION, Plan
 
 Answer = tuple[str, dict[str, str]]  # body, and headers beside the usual ones
 
@@ -44,6 +43,8 @@ def make(folder: Path, wanted: dict[str, Any]) -> None:
         asked = {name: value for name, value in wanted.items() if value is not None}
         if held | asked | {"version": VERSION} == held:
             return
+        from generator.company import generate  # which most starts do without
+
         full = {**usual, **asked, "version": VERSION}
         unfinished = folder / "unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)

@@ -22,6 +22,7 @@ from pydantic import (
 
 from kith.errors import ConfigurationError
 from kith.settings import REPOSITORY
+from kith.storage import state_of
 
 # Schemas and databases of the warehouse that Kith or DuckDB makes: a source is a schema
 # there and may not be called like one of them.
@@ -734,10 +735,16 @@ def _check_references(path: Path, tables: list[SourceTable]) -> None:
 
 
 def load_company(folder: Path) -> Company:
-    """Read and check a company folder.
+    """Read and check a company folder; not again while its files are as they were.
 
     Raises ConfigurationError naming file, key and value of every fault.
     """
+    files = (folder / "company.yml", folder / "sources.yml")
+    return _load(folder, tuple(map(state_of, files)))
+
+
+@functools.lru_cache(maxsize=1)
+def _load(folder: Path, _: tuple[tuple[int, ...], ...]) -> Company:
     path = folder / "company.yml"
     content = _read_yaml(path)
     try:

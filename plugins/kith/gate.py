@@ -25,6 +25,7 @@ from kith.errors import BrokenCheckError, ConfigurationError, GateError
 from kith.gx_duckdb import open_warehouse
 from kith.runs import Run
 from kith.settings import REPOSITORY
+from kith.storage import state_of
 
 FEED_SCHEMA = "feeds"
 SAMPLE_ROWS = 10
@@ -104,8 +105,7 @@ def permit_path(run: Run) -> Path:
 
 def fingerprint(warehouse: Path) -> str:
     """Changes whenever the file is written to or made anew."""
-    stat = warehouse.stat()
-    return f"{stat.st_ino}-{stat.st_size}-{stat.st_mtime_ns}"
+    return "-".join(map(str, state_of(warehouse)))
 
 
 def list_tables(run: Run) -> list[Table]:

@@ -130,7 +130,7 @@ class Run:
 
     @classmethod
     def from_dict(cls, values: dict[str, str]) -> "Run":
-        """Inverse of `to_dict`; the company's files are read anew."""
+        """Inverse of `to_dict`; the company is what its files say now."""
         return cls(
             company=load_company(Path(values["company"])),
             interval=Interval(

@@ -35,6 +35,15 @@ def move_durably(source: Path, target: Path) -> None:
     sync(target.parent)
 
 
+def state_of(path: Path) -> tuple[int, ...]:
+    """What tells one state of a file from the next; of no file nothing."""
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
 def sha256(path: Path) -> str:
     """Hash of a file's content, in hexadecimal digits."""
     with path.open("rb") as stream:

@@ -17,8 +17,6 @@ from .draws import Draws, Integers
 from .people import YEAR, People, life_stage
 from .plan import Plan
 
-CUSTOMERS = 2000
-SEED = 20240101
 CHUNK = 5000  # customers at a time: what memory depends on, and nothing else
 
 

@@ -8,6 +8,8 @@ import datetime as dt
 from dataclasses import dataclass
 
 VERSION = 2  # to be raised when the same seed gives other rows
+CUSTOMERS = 2000
+SEED = 20240101
 ZONE = "Europe/Berlin"
 
 

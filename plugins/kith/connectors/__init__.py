@@ -18,6 +18,7 @@ from kith.company import Column, SourceTable
 from kith.connections import Connection
 from kith.errors import DeliveryError, TransientError
 from kith.runs import Interval
+from kith.storage import state_of
 from kith.typed_texts import TextFacts
 
 ROW_NUMBER = "_kith_row"
@@ -127,15 +128,6 @@ def reading(where: str, table: SourceTable) -> Iterator[None]:
             f"{where}: cannot be read, it seems truncated or damaged "
             f"({' '.join(shown.split())[:300]}); have it delivered again"
         ) from (None if is_personal(table) else error)
-
-
-def state_of(path: Path) -> tuple[int, ...]:
-    """What tells one state of a file from the next; of no file nothing."""
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return ()
-    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def check_unchanged(where: str, path: Path, state: tuple[int, ...]) -> None:

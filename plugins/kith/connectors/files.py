@@ -26,7 +26,6 @@ from kith.connectors import (
     check_unchanged,
     checked_names,
     reading,
-    state_of,
 )
 from kith.connectors.packed import Part, unpack
 from kith.connectors.places import find_places
@@ -39,6 +38,7 @@ from kith.connectors.text_files import (
 )
 from kith.database import fetch_row, file_literal, parquet_sql, quote
 from kith.errors import ConfigurationError, DeliveryError
+from kith.storage import state_of
 from kith.typed_texts import TextFacts, delivered_columns
 
 _CHARACTERS = {"delimiter", "quote", "escape"}
