@@ -32,8 +32,6 @@ from kith.errors import KithError
 class ForkedProcesses(BaseExecutor):
     """Runs as many tasks at once as Airflow's setting `parallelism` says."""
 
-    is_local = True
-
     def start(self) -> None:
         """Make ready; the processes are forked with the first task."""
         self._idle: deque[ProcessPoolExecutor] = deque()
@@ -44,8 +42,9 @@ class ForkedProcesses(BaseExecutor):
         # then, and SQLite would hold its lock in each process that inherits it.
         fork = multiprocessing.get_context("fork")
         for _ in range(self.parallelism):
+            # A pool for each, so that it is known which one is idle.
             process = ProcessPoolExecutor(1, fork, initializer=_begin)
-            process.submit(os.getpid)
+            process.submit(os.getpid)  # It begins with its first work: all at once.
             self._idle.append(process)
 
     def _process_workloads(self, workloads: Sequence[Any]) -> None:
@@ -86,9 +85,6 @@ class ForkedProcesses(BaseExecutor):
         """End the processes."""
         for process in self._idle:
             process.shutdown()
-
-    def terminate(self) -> None:
-        """Nothing to do: the processes end with this one."""
 
 
 def _begin() -> None:

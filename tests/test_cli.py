@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -146,11 +146,15 @@ def kith(installed: Kith) -> Iterator[Kith]:
     (installed.home / "hanging").unlink(missing_ok=True)
 
 
-def wait_for(path: Path, seconds: int = 60) -> None:
+def wait_until(is_so: Callable[[], bool], what: str, seconds: int = 60) -> None:
     deadline = time.monotonic() + seconds
-    while not path.exists():
-        assert time.monotonic() < deadline, f"{path} did not appear"
+    while not is_so():
+        assert time.monotonic() < deadline, what
         time.sleep(0.1)
+
+
+def wait_for(path: Path) -> None:
+    wait_until(path.exists, f"{path} did not appear")
 
 
 def owner(kith: Kith) -> psutil.Process:
@@ -232,12 +236,8 @@ def test_an_interrupted_run_leaves_no_process_behind(kith: Kith) -> None:
     kith.order("pull web.clicks", "hang")
     process = kith.start("run")
     wait_for(kith.home / "hanging")
-    # Meanwhile the other tables are pulled.
     others = {table.full_name for table in load_company(SHOP).sources} - {"web.clicks"}
-    deadline = time.monotonic() + 60
-    while pulled(kith) != others:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    wait_until(lambda: pulled(kith) == others, "the other tables were not pulled")
     child = owner(kith)
     tasks = child.children()
     assert len(tasks) == 2

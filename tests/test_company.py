@@ -24,6 +24,17 @@ def test_companies_of_the_repository_are_sound(folder: Path) -> None:
     assert company.feeds
 
 
+def test_a_folder_that_was_changed_is_read_again(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(CORNER_SHOP, tmp_path / "shop"))
+    assert load_company(folder) is load_company(folder)
+    path = folder / "company.yml"
+    path.write_text(path.read_text().replace("currency: EUR", "currency: USD"))
+    assert load_company(folder).currency == "USD"
+    (folder / "staging" / "stg_shop__orders.sql").unlink()
+    with pytest.raises(ConfigurationError, match=r"stg_shop__orders\.sql does not"):
+        load_company(folder)
+
+
 @pytest.mark.parametrize(
     ("file", "found", "instead", "words"),
     [

@@ -105,7 +105,7 @@ def _owner_or_server(home: AirflowHome) -> Ownership | Api:
 def _run_in_process(
     home: AirflowHome, ownership: Ownership, run: Run, params: dict[str, Any]
 ) -> tuple[Journal, str | None]:
-    """Let Airflow run the DAG in one child process. Returns what it failed of."""
+    """Let a child process of Airflow lead the run. Returns what it failed of."""
     home.prepare()
     started = dt.datetime.now(dt.UTC)
     log = home.logs / f"run_{started:%Y%m%dT%H%M%S%f}.log"
@@ -113,8 +113,10 @@ def _run_in_process(
     # appears among the company's runs is that of our child.
     runs = run.run_folder.parent
     before = set(runs.iterdir()) if runs.is_dir() else set()
-    command = ["dags", "test", DAG, started.isoformat(), "--use-executor"]
-    command += ["--conf", json.dumps(params)]
+    command = [
+        *("dags", "test", DAG, started.isoformat(), "--use-executor"),
+        *("--conf", json.dumps(params)),
+    ]
     with source_systems(run.company, run.home) as variables:
         with log.open("w") as output:
             child = subprocess.Popen(

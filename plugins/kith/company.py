@@ -739,8 +739,8 @@ def load_company(folder: Path) -> Company:
 
     Raises ConfigurationError naming file, key and value of every fault.
     """
-    files = (folder / "company.yml", folder / "sources.yml")
-    return _load(folder, tuple(map(state_of, files)))
+    files = ("company.yml", "sources.yml", "staging")
+    return _load(folder, tuple(state_of(folder / name) for name in files))
 
 
 @functools.lru_cache(maxsize=1)
