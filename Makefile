@@ -27,22 +27,22 @@ $(VENV)/installed: requirements.lock
 	@touch $@
 
 run: $(VENV)/installed ## Run the pipeline (COMPANY=companies/x FROM=2017-01-01 TO=2017-12-31)
-	@$(BIN)/python -m kith run
+	@$(BIN)/python -m kith_airflow run
 
 replay: $(VENV)/installed ## Judge what was pulled anew after sources.yml was changed (FROM= TO=)
-	@$(BIN)/python -m kith replay
+	@$(BIN)/python -m kith_airflow replay
 
 company: $(VENV)/installed ## Write companies/<NAME>/ after your files (NAME=x FILES=/data/x)
-	@$(BIN)/python -m kith company
+	@$(BIN)/python -m kith_airflow company
 
 rollback: $(VENV)/installed ## Point `current` at the release before (RELEASE=id for another)
-	@$(BIN)/python -m kith rollback
+	@$(BIN)/python -m kith_airflow rollback
 
 up: $(VENV)/installed ## Start the Airflow server
-	@$(BIN)/python -m kith up
+	@$(BIN)/python -m kith_airflow up
 
 down: $(VENV)/installed ## Stop what `make up` started
-	@$(BIN)/python -m kith down
+	@$(BIN)/python -m kith_airflow down
 
 test: $(VENV)/installed ## Run all tests
 	@$(BIN)/python -m pytest

@@ -22,7 +22,7 @@ from airflow.sdk import CronDataIntervalTimetable, Param, chain, dag, task
 from airflow.sdk.definitions import retry_policy
 
 from kith import stages
-from kith.company import load_company
+from kith.company.folder import load_company
 from kith.errors import TransientError
 from kith.settings import load_settings
 

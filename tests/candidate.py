@@ -14,8 +14,8 @@ import duckdb
 import pytest
 import yaml
 
-from kith.company import load_company
-from kith.runs import Interval, Run
+from kith.company.folder import load_company
+from kith.runs.run import Interval, Run
 from kith.settings import REPOSITORY
 
 MODELS = REPOSITORY / "dbt_project" / "models"

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from kith.company import load_company
-from kith.runs import Interval, Run
+from kith.company.folder import load_company
+from kith.runs.run import Interval, Run
 from kith.settings import REPOSITORY
 from tests.companies.generate import generate
 
@@ -78,11 +78,11 @@ def new_run(
 
 def run_pipeline(run: Run) -> Path:
     """Call the stages in the DAG's order; returns the release now current."""
-    from kith.admit import admit_table
-    from kith.build import build
-    from kith.gate import audit
-    from kith.publish import publish
-    from kith.pull import pull_table
+    from kith.admit.table import admit_table
+    from kith.build.candidate import build
+    from kith.gate.audit import audit
+    from kith.publish.release import publish
+    from kith.pull.table import pull_table
     from kith.report import write_report
 
     for stage in (pull_table, admit_table):
@@ -105,13 +105,13 @@ def content_hashes(release: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def kith_command() -> Callable[..., subprocess.CompletedProcess[str]]:
-    """`python -m kith …` in a process of its own, as the Makefile calls it."""
+    """`python -m kith_airflow …` in a process of its own, as the Makefile calls it."""
 
     def call(
         *arguments: str, timeout: int = 600, **environment: str
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "kith", *arguments],
+            [sys.executable, "-m", "kith_airflow", *arguments],
             cwd=REPOSITORY,
             env={
                 **os.environ,

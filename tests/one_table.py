@@ -8,10 +8,10 @@ from typing import Any
 import duckdb
 import yaml
 
-from kith.admit import admit_table
-from kith.deliveries import DATA, Delivery
-from kith.pull import pull_table
-from kith.runs import Run
+from kith.admit.table import admit_table
+from kith.deliveries.admitted import DATA, Delivery
+from kith.pull.table import pull_table
+from kith.runs.run import Run
 from tests.conftest import new_run
 
 TABLE = "shop.sales"

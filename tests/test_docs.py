@@ -11,7 +11,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from kith.company import (
+from kith.company.folder import (
     ColumnRules,
     DriftPolicy,
     Endpoint,

@@ -17,9 +17,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from kith import admit
-from kith.build import prepare_warehouse
-from kith.runs import Run
+from kith.admit import table as admit
+from kith.build.candidate import prepare_warehouse
+from kith.runs.run import Run
 from tests.one_table import TABLE, company, report, run_door
 
 # The clocks of Paris go forward on the 31st of March.

@@ -18,9 +18,9 @@ import duckdb
 import pandas as pd
 import pytest
 
-from kith.admit import admit_table
+from kith.admit.table import admit_table
 from kith.errors import DeliveryError, GateError
-from kith.pull import pull_table
+from kith.pull.table import pull_table
 from kith.settings import REPOSITORY
 from tests.conftest import content_hashes, new_run, run_pipeline
 

@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 import pendulum
 import pytest
 
-from kith.company import load_company
+from kith.company.folder import load_company
 from kith.errors import ConfigurationError, DeliveryError
-from kith.runs import Run
+from kith.runs.run import Run
 from kith.settings import REPOSITORY
 from kith.stages import admit, plan, pull
 from tests.one_table import COLUMNS, company, deliver, report, run_door, sales

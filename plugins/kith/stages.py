@@ -9,8 +9,8 @@ import dataclasses
 import datetime as dt
 from typing import Any
 
-from kith.company import SourceTable
-from kith.runs import Interval, Run, plan_run
+from kith.company.folder import SourceTable
+from kith.runs.run import Interval, Run, plan_run
 
 Planned = dict[str, str]
 # Airflow's definition of each param of the DAG.
@@ -52,7 +52,7 @@ def plan(
 
 
 def _replayed(run: Run, table: SourceTable) -> list[dict[str, str]]:
-    from kith.replay import replayed_intervals
+    from kith.admit.replay import replayed_intervals
 
     return [{"delivery": days.slug} for days in replayed_intervals(run, table)]
 
@@ -64,8 +64,8 @@ def pull(planned: Planned, conn: Any = None) -> None:
     """
     if "delivery" in planned:
         return
-    from kith.connections import environment_connection, of_airflow
-    from kith.pull import pull_table
+    from kith.pull.connections import environment_connection, of_airflow
+    from kith.pull.table import pull_table
 
     find_connection = of_airflow(conn) if conn else environment_connection
     pull_table(Run.from_dict(planned), planned["table"], find_connection)
@@ -73,7 +73,7 @@ def pull(planned: Planned, conn: Any = None) -> None:
 
 def admit(planned: Planned) -> None:
     """Admit one table."""
-    from kith.admit import admit_table
+    from kith.admit.table import admit_table
 
     run = Run.from_dict(planned)
     if "delivery" in planned:
@@ -84,21 +84,21 @@ def admit(planned: Planned) -> None:
 
 def build(planned: list[Planned]) -> None:
     """Build the candidate warehouse."""
-    from kith.build import build
+    from kith.build.candidate import build
 
     build(Run.from_dict(planned[0]))
 
 
 def audit(planned: list[Planned]) -> None:
     """Let the gate judge the candidate."""
-    from kith.gate import audit
+    from kith.gate.audit import audit
 
     audit(Run.from_dict(planned[0]))
 
 
 def publish(planned: list[Planned]) -> None:
     """Publish the candidate."""
-    from kith.publish import publish
+    from kith.publish.release import publish
 
     publish(Run.from_dict(planned[0]))
 

@@ -17,7 +17,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from kith.company import PUBLISHED_SCHEMAS, load_company
+from kith.company.folder import PUBLISHED_SCHEMAS, load_company
 from kith.database import connect, literal, quote
 from kith.settings import REPOSITORY, load_settings
 from tests.bench import door
@@ -115,7 +115,7 @@ def bench(rows: int, folder: Path) -> None:
     company = generate(folder / "company", rows)
     home = folder / "home"
     # Airflow's metadata store is made once per machine, not once per run: leave it out.
-    command = [sys.executable, "-m", "kith", "run"]
+    command = [sys.executable, "-m", "kith_airflow", "run"]
     small = generate(folder / "small", 1000)
     measured(command, KITH_HOME=str(home), COMPANY=str(small))
     shutil.rmtree(home / "corner_shop")

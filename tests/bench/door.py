@@ -103,10 +103,10 @@ def write_company(folder: Path, rows: int, has_faults: bool) -> None:
 
 def door(folder: Path, home: Path) -> None:
     """Pull and admit the file in this process."""
-    from kith.admit import admit_table
-    from kith.company import load_company
-    from kith.pull import pull_table
-    from kith.runs import Interval, Run
+    from kith.admit.table import admit_table
+    from kith.company.folder import load_company
+    from kith.pull.table import pull_table
+    from kith.runs.run import Interval, Run
 
     company = load_company(folder)
     days = Interval(company.first_day, company.first_day.replace(month=12, day=31))

@@ -16,7 +16,7 @@ from kith.database import connect
 from kith.errors import PublicationError
 from kith.report import charts, formats, satisfaction
 from kith.report.figures import Figures, Row, read_figures
-from kith.runs import Run
+from kith.runs.run import Run
 
 COHORTS_SHOWN = 24
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import altair as alt
 
-from kith.company import Company
+from kith.company.folder import Company
 from kith.report import formats
 from kith.report.drawing import (
     ACCENT,

@@ -1,0 +1,1 @@
+"""Admit: raw to admitted rows and quarantine."""

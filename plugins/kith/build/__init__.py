@@ -1,0 +1,1 @@
+"""Build: admitted rows to the candidate, by dbt."""

@@ -1,0 +1,263 @@
+"""References between source tables: rows whose counterpart never came are held back.
+
+They are judged when the warehouse is prepared, on all that was admitted: it does not
+matter which of two tables comes first, and a row comes back by itself in the build
+after its counterpart has arrived.
+"""
+
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+
+import duckdb
+
+from kith.admit.faults import CURES, SHOWN_CHARACTERS
+from kith.company.folder import Column, Company, Reference, SourceTable
+from kith.database import fetch_row, literal, quote
+from kith.errors import ConfigurationError, DeliveryError
+from kith.runs.run import Run
+
+REASON = "unknown_reference"
+
+
+def hold_orphans_back(warehouse: duckdb.DuckDBPyConnection, run: Run) -> None:
+    """Leave orphans out of the source views, and count them as quarantined.
+
+    Expects the source views, `kith.run`, `kith.admitted_days` and
+    `kith.quarantined_rows`. A table without orphans keeps its view as it is.
+
+    Raises ConfigurationError for references in a circle, and DeliveryError when more
+    rows of a table are orphans than its `quarantine_limit_pct` allows.
+    """
+    if not any(_references(table) for table in run.company.sources):
+        return
+    with run.stage("references") as figures:
+        figures["orphans"], figures["warnings"] = 0, []
+        for table in _parents_first(run.company):
+            held_back: dict[str, str] = {}
+            for column, reference in _references(table):
+                values = _orphan_values(warehouse, run, table, column, reference)
+                if values is None:
+                    continue
+                if reference.orphans == "quarantine":
+                    held_back[column.name] = values
+                    continue
+                (count,) = fetch_row(
+                    warehouse,
+                    f"select count(*) from {_view(table)} "
+                    f"where {quote(column.name)} in (select orphan from {values})",
+                )
+                figures["warnings"].append(
+                    f"{table.full_name}: column {column.name}: {count} rows without "
+                    f"their counterpart in {reference.table}.{reference.column}"
+                )
+            if held_back:
+                figures["orphans"] += _hold_back(warehouse, run, table, held_back)
+
+
+def _references(table: SourceTable) -> list[tuple[Column, Reference]]:
+    return [
+        (column, column.rules.references)
+        for column in table.columns
+        if column.rules.references
+    ]
+
+
+def _parents_first(company: Company) -> Iterator[SourceTable]:
+    """Tables in such an order that what is held back of one is no parent of the next.
+
+    A table may refer to itself (an employee's superior): judged on all of its rows.
+    """
+    parents: dict[str, set[str]] = {}
+    for table in company.sources:
+        parents[table.full_name] = set()
+        for _, reference in _references(table):
+            if reference.orphans == "quarantine" and reference.table != table.full_name:
+                parents[table.full_name].add(reference.table)
+    try:
+        order = list(TopologicalSorter(parents).static_order())
+    except CycleError as error:
+        raise ConfigurationError(
+            f"sources.yml: tables refer to one another in a circle "
+            f"({' → '.join(error.args[1])}); declare orphans: warn for one of them"
+        ) from None
+    return (company.table(name) for name in order)
+
+
+def _view(table: SourceTable) -> str:
+    return f"{quote(table.source)}.{quote(table.name)}"
+
+
+def _orphan_values(
+    warehouse: duckdb.DuckDBPyConnection,
+    run: Run,
+    table: SourceTable,
+    column: Column,
+    reference: Reference,
+) -> str | None:
+    """Table of the values of a column that its parent lacks; None if there are none."""
+    source, _, name = reference.table.partition(".")
+    values = f"kith.{quote(f'orphans_{table.source}__{table.name}__{column.name}')}"
+    child, parent = quote(column.name), quote(reference.column)
+    if (
+        column.data_type
+        != run.company.table(reference.table).column(reference.column).data_type
+    ):
+        child, parent = (f"cast({each} as varchar)" for each in (child, parent))
+    (count,) = fetch_row(
+        warehouse,
+        f"""
+        create table {values} as
+        select distinct {quote(column.name)} as orphan
+        from {_view(table)}
+        where {quote(column.name)} is not null and {child} not in (
+            select {parent} from {quote(source)}.{quote(name)}
+            where {quote(reference.column)} is not null
+        )
+        """,
+    )
+    if count:
+        return values
+    warehouse.execute(f"drop table {values}")
+    return None
+
+
+def _hold_back(
+    warehouse: duckdb.DuckDBPyConnection,
+    run: Run,
+    table: SourceTable,
+    held_back: dict[str, str],
+) -> int:
+    """Part a table's view from its orphans; returns how many there are.
+
+    `held_back` maps columns to the table of their orphan values. Of a row that is an
+    orphan in several columns the first declared one is named.
+    """
+    whole = f"{quote(table.source)}.{quote(f'_kith_with_orphans_{table.name}')}"
+    warehouse.execute(f"alter view {_view(table)} rename to {whole.partition('.')[2]}")
+    is_orphan = {
+        name: f"coalesce({quote(name)} in (select orphan from {values}), false)"
+        for name, values in held_back.items()
+    }
+    warehouse.execute(
+        f"create view {_view(table)} as select * from {whole} "
+        f"where not ({' or '.join(is_orphan.values())})"
+    )
+    column = " ".join(
+        f"when {condition} then {literal(name)}"
+        for name, condition in is_orphan.items()
+    )
+    value = " ".join(
+        f"when {condition} then {_shown(table.column(name))}"
+        for name, condition in is_orphan.items()
+    )
+    expected = " ".join(
+        f"when {condition} then {literal(f'a value of {parent.table}.{parent.column}')}"
+        for name, condition in is_orphan.items()
+        for parent in [table.column(name).rules.references]
+        if parent
+    )
+    key = ", ".join(_shown(table.column(name)) for name in table.rules.key)
+    row = f"concat_ws(', ', {key})" if key else "row_key"
+    warehouse.execute(
+        f"""
+        create temp table orphans as
+        select
+            case {column} end as column_name,
+            left(case {value} end, {SHOWN_CHARACTERS}) as value,
+            left(case {expected} end || ', for row ' || {row}, {SHOWN_CHARACTERS})
+                as expected,
+            md5(cast(to_json(found) as varchar)) as payload_hash,
+            {_day(run, table)} as day
+        from {whole} as found
+        where {" or ".join(is_orphan.values())}
+        """
+    )
+    (count,) = fetch_row(warehouse, "select count(*) from orphans")
+    _check_share(warehouse, run, table, whole)
+    warehouse.execute(
+        f"""
+        insert into kith.quarantined_rows by name
+        select {literal(table.source)} as source_name,
+            {literal(table.name)} as table_name, {literal(REASON)} as reason, *
+        from orphans
+        """
+    )
+    # A snapshot has its figures on the as-of date.
+    day = "day" if table.rules.cursor else "(select as_of_date from kith.run)"
+    warehouse.execute(
+        f"""
+        update kith.admitted_days as counted
+        set row_count = counted.row_count - found.orphans,
+            quarantined_count = counted.quarantined_count + found.orphans
+        from (
+            select {day} as day, count(*) as orphans from orphans group by all
+        ) as found
+        where counted.source_name = {literal(table.source)}
+            and counted.table_name = {literal(table.name)}
+            and counted.day = found.day
+        """
+    )
+    warehouse.execute("drop table orphans")
+    return int(count)
+
+
+def _shown(column: Column) -> str:
+    text = f"cast({quote(column.name)} as varchar)"
+    return f"left({text}, 8)" if column.rules.pii else text
+
+
+def _day(run: Run, table: SourceTable) -> str:
+    cursor = table.rules.cursor
+    if cursor is None:
+        return "cast(null as date)"
+    if table.column(cursor).data_type.lower() == "date":
+        return quote(cursor)
+    zone = literal(run.company.time_zone)
+    return f"cast({quote(cursor)} at time zone 'UTC' at time zone {zone} as date)"
+
+
+def _check_share(
+    warehouse: duckdb.DuckDBPyConnection, run: Run, table: SourceTable, whole: str
+) -> None:
+    """Raise DeliveryError when too many rows are orphans.
+
+    Of the run's days, or of all: the one that is worse.
+    """
+    limit = table.rules.quarantine_limit_pct
+    scopes = {"rows": "true"}
+    if table.rules.cursor:
+        days = run.interval
+        scopes[f"rows of {days.from_day} to {days.to_day}"] = (
+            f"day between '{days.from_day}' and '{days.to_day}'"
+        )
+    for what, condition in scopes.items():
+        (orphans, rows) = fetch_row(
+            warehouse,
+            f"""
+            select
+                (select count(*) from orphans where {condition}),
+                (
+                    select count(*)
+                    from (select {_day(run, table)} as day from {whole})
+                    where {condition}
+                )
+            """,
+        )
+        if orphans * 100 <= limit * rows:
+            continue
+        column, value, expected = fetch_row(
+            warehouse,
+            f"""
+            select column_name, min(value), arg_min(expected, (value, expected))
+            from orphans where {condition}
+            group by column_name
+            order by count(*) desc, column_name
+            limit 1
+            """,
+        )
+        raise DeliveryError(
+            f"{table.full_name}: column {column}: {REASON}, found {value!r}, expected "
+            f"{expected}; {orphans} of {rows} {what} are orphans "
+            f"({orphans * 100 / rows:.3g} %), over quarantine_limit_pct {limit:g}; "
+            f"{CURES[REASON]}"
+        )

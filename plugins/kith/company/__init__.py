@@ -1,0 +1,1 @@
+"""What a company declares in its folder, read and checked."""

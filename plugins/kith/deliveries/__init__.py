@@ -1,0 +1,1 @@
+"""What lies between the stages on disk: raw and admitted deliveries."""

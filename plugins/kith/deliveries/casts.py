@@ -1,0 +1,469 @@
+"""How a delivered value becomes a value of its declared type, as SQL expressions.
+
+Pull needs it for the cursor (which rows belong to an interval), admission for all
+columns. Nothing is guessed: a value that cannot be read is NULL here, and admission
+tells it from a value that was not given.
+
+The expressions run once per value of each delivery. What looks roundabout in them is
+the quick way for the usual value before the careful way for the rest.
+"""
+
+import datetime as dt
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+import duckdb
+
+from kith.company.folder import Column, SourceTable
+from kith.database import literal, quote
+from kith.deliveries.typed_texts import TextFacts, is_typed, text_sql, unusual_sql
+from kith.errors import ConfigurationError
+
+_INTEGERS = {
+    *("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"),
+    *("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"),
+}
+_FLOATS = {"FLOAT", "DOUBLE"}
+_ZONED = "TIMESTAMP WITH TIME ZONE"
+# The no-break, the ideographic, the zero-width and the typographic spaces, which
+# spreadsheets and web forms leave behind.
+_WIDE_SPACE = (
+    "\u00a0\u3000\ufeff\u200b\u0085\u2028\u2029\u202f\u205f\u2060"
+    "\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+)
+_WHITE_SPACE = f" \t\n\v\f\r{_WIDE_SPACE}"
+_CONTROL = r"[\x00-\x08\x0e-\x1f\x7f-\x{84}\x{86}-\x{9f}]"
+_DELETE = "\x7f"
+# What a program writes for bytes that it could not read.
+_REPLACEMENT = "\ufffd"
+_SEPARATORS = {".": ",", ",": "."}
+_FIRST_YEAR, _LAST_YEAR = 1000, 9999
+
+
+def is_number(kind: str) -> bool:
+    """Whether a DuckDB type holds numbers."""
+    return kind in _INTEGERS | _FLOATS or kind.startswith("DECIMAL")
+
+
+def is_fraction(kind: str) -> bool:
+    """Whether a DuckDB type holds numbers that need not be whole."""
+    return is_number(kind) and kind not in _INTEGERS
+
+
+def trimmed(text: str) -> str:
+    """SQL text without its outer white space."""
+    return f"trim({text}, {literal(_WHITE_SPACE)})"
+
+
+def is_time(kind: str) -> bool:
+    """Whether a DuckDB type holds days or instants."""
+    return kind == "DATE" or kind.startswith("TIMESTAMP")
+
+
+def declared_types(table: SourceTable) -> dict[str, str]:
+    """DuckDB's own names of the declared types (`text` is VARCHAR, and so on)."""
+    kinds = {}
+    for column in table.columns:
+        try:
+            kind = str(duckdb.sqltype(column.data_type))
+        except duckdb.Error:
+            raise ConfigurationError(
+                f"sources.yml: {table.full_name}: column {column.name}: data_type "
+                f"'{column.data_type}' is unknown; expected one such as varchar, "
+                "bigint, double, decimal(18,2), date, timestamp or boolean"
+            ) from None
+        if kind in ("HUGEINT", "UHUGEINT"):
+            raise ConfigurationError(
+                f"sources.yml: {table.full_name}: column {column.name}: Parquet keeps "
+                f"no {column.data_type} exactly; declare decimal(38,0), or varchar for "
+                "what only looks like a number"
+            )
+        kinds[column.name] = kind
+    return kinds
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a declared column is read from the delivered ones, as SQL.
+
+    Attributes:
+        typed: The value in its declared type; NULL where it cannot be read as such.
+        given: The value as delivered; NULL where nothing was given.
+        shown: What people may see of the value.
+        can_fail: Whether a given value may be unreadable at all.
+    """
+
+    typed: str
+    given: str
+    shown: str
+    can_fail: bool
+
+
+def read_column(
+    column: Column,
+    raw_types: Mapping[str, str],
+    kind: str,
+    facts: TextFacts | None = None,
+) -> Reading | None:
+    """How to read a column of declared type `kind`; None where it does not come.
+
+    `raw_types` gives the type of each delivered column. Where several of them mean this
+    one, each row counts the first that it fills, the declared name before its aliases.
+    The SQL reads a stored relation, see `kith.deliveries.typed_texts`; `shown` the
+    texts of it.
+    """
+    facts = facts or TextFacts()
+    readings = [
+        _read_name(column, raw_types[name], kind, name, facts)
+        for name in column.names_in(raw_types)
+    ]
+    if len(readings) < 2:
+        return readings[0] if readings else None
+    cases = [
+        (f"when {reading.given} is not null then", reading) for reading in readings
+    ]
+    return Reading(
+        typed="case "
+        + " ".join(f"{when} {each.typed}" for when, each in cases)
+        + " end",
+        given="case "
+        + " ".join(f"{when} cast({each.given} as varchar)" for when, each in cases)
+        + " end",
+        shown="case "
+        + " ".join(f"{when} {each.shown}" for when, each in cases)
+        + " end",
+        can_fail=any(reading.can_fail for reading in readings),
+    )
+
+
+def _read_name(
+    column: Column, raw_type: str, kind: str, name: str, facts: TextFacts
+) -> Reading:
+    text, shown = text_sql(name, facts), _shown(column, name)
+
+    def of_text(raw: str) -> str:
+        return typed_sql(column, raw_type, kind, raw, facts.has_odd_signs)
+
+    is_value = facts.typed.get(name) == kind and is_typed(column, kind)
+    if is_value and name not in facts.unusual:
+        value = quote(name)
+        typed, given = (
+            typed_sql(column, kind, kind, value),
+            given_sql(column, kind, value),
+        )
+        return Reading(typed, given, shown, _can_fail(column, kind, kind))
+    typed = of_text(text)
+    if is_value:
+        of_value = typed_sql(column, kind, kind, quote(name))
+        typed = (
+            f"case when {quote(name)} is not null then {of_value} "
+            f"else {of_text(unusual_sql(name))} end"
+        )
+    given = given_sql(column, raw_type, text)
+    return Reading(typed, given, shown, _can_fail(column, raw_type, kind))
+
+
+def as_text(raw: str, raw_type: str) -> str:
+    """SQL of a value as people write it: 7 in a column of fractions, not 7.0."""
+    text = f"cast({raw} as varchar)"
+    if not is_fraction(raw_type):
+        return text
+    whole = f"cast(try_cast({raw} as hugeint) as varchar)"
+    return f"case when trunc({raw}) = {raw} then {whole} else {text} end"
+
+
+def typed_sql(
+    column: Column,
+    raw_type: str,
+    kind: str,
+    raw: str,
+    has_odd_signs: bool = True,
+) -> str:
+    """The value in its declared type `kind`; NULL where it cannot be read as such.
+
+    `raw` is SQL of the value as delivered. Without `has_odd_signs` nobody looks for
+    control characters, nor for white space but blanks and ends of lines.
+
+    Text loses its outer white space. Timestamps come out as naive UTC. A decimal is
+    rounded to its declared places; an integer is never rounded, so 3.5 is not one.
+    """
+    tokens = column.rules.null_values
+    if column.rules.pii:
+        return f"case when strlen({raw}) = 64 then {raw} end"
+    if raw_type == "BLOB":
+        # What old writers of Parquet call text.
+        raw, raw_type = f"try(decode({raw}))", "VARCHAR"
+    if raw_type == "VARCHAR":
+        if kind == "VARCHAR":
+            return _text(raw, tokens, has_odd_signs)
+        if tokens or column.rules.format or (column.rules.decimal and is_number(kind)):
+            raw = _text(raw, tokens, has_odd_signs)
+    elif tokens:
+        listed = ", ".join(map(literal, tokens))
+        raw = f"case when cast({raw} as varchar) not in ({listed}) then {raw} end"
+    if kind == "VARCHAR":
+        return f"nullif({as_text(raw, raw_type)}, '')"
+    if is_time(kind):
+        if is_time(raw_type):
+            return _moment(column, raw, raw_type, kind)
+        return _moment_of_text(column, f"cast({raw} as varchar)", kind)
+    if raw_type == kind:
+        return _finite(raw) if kind in _FLOATS else raw
+    if not (is_number(raw_type) and is_number(kind)):
+        raw = f"cast({raw} as varchar)"
+        if is_number(kind) and column.rules.decimal:
+            raw = _with_point(raw, column.rules.decimal)
+        elif is_number(kind):
+            # DuckDB reads 1_000 as 1000.
+            raw = f"case when not contains({raw}, '_') then {raw} end"
+    typed = f"try_cast({raw} as {kind})"
+    if kind in _FLOATS:
+        return _finite(typed)
+    if kind in _INTEGERS and raw_type not in _INTEGERS:
+        # DuckDB rounds to the nearest integer, and reads 0x1F, which no float does.
+        exact, wide = (f"try_cast({raw} as {k})" for k in ("decimal(38,10)", "double"))
+        is_whole = f"trunc({exact}) = {exact} and trunc({wide}) = {wide}"
+        if is_number(raw_type):
+            return f"case when {is_whole} then {typed} end"
+        # As many digits as the text has signs: nothing of it was rounded away.
+        least = f"[0, {', '.join(str(10**n) for n in range(1, 18))}][strlen({raw})]"
+        return (
+            f"case when {typed} >= {least} and not prefix({raw}, '0x') "
+            f"and not prefix({raw}, '0X') then {typed} when {is_whole} then {typed} end"
+        )
+    if kind.startswith("DECIMAL") and not is_number(raw_type):
+        # DuckDB makes 0.01 of 5e-10, and is right about all that is more.
+        places = int(kind.rstrip(")").split(",")[1])
+        least = f"{Decimal(1).scaleb(-places):f}"
+        by_float = f"try_cast(try_cast({raw} as double) as {kind})"
+        has_exponent = f"contains({raw}, 'e') or contains({raw}, 'E')"
+        return (
+            f"case when {typed} not between -{least} and {least} then {typed} "
+            f"when {has_exponent} then {by_float} else {typed} end"
+        )
+    return typed
+
+
+def given_sql(column: Column, raw_type: str, raw: str) -> str:
+    """The value as delivered; NULL where nothing was given.
+
+    Empty text is nothing, whatever the format: a CSV cannot tell it from NULL, and
+    an empty identifier would make one customer of all who have none.
+    """
+    if raw_type == "VARCHAR":
+        raw = f"nullif({trimmed(raw)}, '')"
+    tokens = ", ".join(map(literal, column.rules.null_values))
+    if not tokens:
+        return raw
+    return f"case when cast({raw} as varchar) not in ({tokens}) then {raw} end"
+
+
+def _shown(column: Column, name: str) -> str:
+    text = f"cast({quote(name)} as varchar)"
+    if column.rules.pii:
+        # Should something plain have come this far, not even that is shown.
+        hashed = f"regexp_extract({text}, '^!?([0-9a-f]{{8}})[0-9a-f]{{56}}$', 1)"
+        return f"nullif({hashed}, '')"
+    return text
+
+
+def _can_fail(column: Column, raw_type: str, kind: str) -> bool:
+    if kind == "VARCHAR":
+        return raw_type in ("VARCHAR", "BLOB")
+    return raw_type != kind or kind in _FLOATS or is_time(kind)
+
+
+def _text(raw: str, tokens: list[str], has_odd_signs: bool) -> str:
+    """Text without outer white space; NULL for nothing, and for what is no text.
+
+    That is text with control characters, or with the sign that a program writes for
+    bytes that it could not read.
+    """
+    nothing = ", ".join(map(literal, ["", *tokens]))
+    given = f"case when {raw} not in ({nothing}) then {raw} end"
+    bare = trimmed(raw)
+    bare_given = f"case when {bare} not in ({nothing}) then {bare} end"
+    # Nothing before it in ASCII is but white space and control characters.
+    begins = f"{raw} >= '!' and not suffix({raw}, ' ')"
+    if not has_odd_signs:
+        ends = f"not suffix({raw}, '\n') and not suffix({raw}, '\r')"
+        return f"case when {begins} and {ends} then {given} else {bare_given} end"
+    is_ascii = f"strlen({raw}) = length({raw})"
+    # Nothing to escape in it: no control character of ASCII but one, at a third of a
+    # regex's time.
+    is_plain = (
+        f"strlen(json_quote({raw})) = strlen({raw}) + 2 "
+        f"and not contains({raw}, {literal(_DELETE)})"
+    )
+    has_edge = " or ".join(
+        f"{at}({raw}, {literal(sign)})"
+        for sign in [" ", *_WIDE_SPACE]
+        for at in ("prefix", "suffix")
+    )
+    is_control = f"regexp_matches({raw}, {literal(_CONTROL)})"
+    lost = f"contains({raw}, {literal(_REPLACEMENT)})"
+    return (
+        f"case when {is_ascii} and {is_plain} and {begins} then {given} "
+        f"when {is_plain} and not ({has_edge} or {lost} or {is_control}) then {given} "
+        f"when {is_control} or {lost} then null else {bare_given} end"
+    )
+
+
+def _with_point(text: str, decimal: str) -> str:
+    """SQL of a written number with a point and without thousands; NULL if it is none.
+
+    1.234,5 and 1 234,5 are numbers of a decimal comma, 1.23,5 and 1,2,3 are not.
+    """
+    sign = f"[{decimal}]"
+    plain = rf"[+-]?\d*({sign}\d*)?([eE][+-]?\d+)?"
+    groups = "|".join(
+        rf"({separator}\d{{3}})+"
+        for separator in (
+            f"[{_SEPARATORS[decimal]}]",
+            " ",
+            "\u00a0",
+            "\u202f",
+            "'",
+            "’",
+        )
+    )
+    grouped = rf"[+-]?\d{{1,3}}({groups})({sign}\d*)?"
+    digits = f"regexp_replace({text}, {literal(f'[^0-9{decimal}+-]')}, '', 'g')"
+    return (
+        f"replace(case when regexp_full_match({text}, {literal(plain)}) then {text} "
+        f"when regexp_full_match({text}, {literal(grouped)}) then {digits} end, "
+        f"{literal(decimal)}, '.')"
+    )
+
+
+def _finite(number: str) -> str:
+    # NaN and infinity would spoil every sum they enter.
+    return f"case when isfinite({number}) then {number} end"
+
+
+def _within_calendar(moment: str) -> str:
+    # DuckDB reads 24-07-01 as a day of the year 24, and `infinity` as a day.
+    first, end = f"{_FIRST_YEAR}-01-01", f"{_LAST_YEAR}-12-31 23:59:59.999999"
+    return f"case when {moment} between '{first}' and '{end}' then {moment} end"
+
+
+def _moment(column: Column, value: str, raw_type: str, kind: str) -> str:
+    if raw_type == _ZONED:
+        zone = "UTC" if kind.startswith("TIMESTAMP") else column.rules.time_zone
+        value, raw_type = f"({value} at time zone {literal(zone)})", "TIMESTAMP"
+        if kind != "DATE":
+            return _within_calendar(f"cast({value} as {kind})")
+    if kind == "DATE" and raw_type != kind:
+        return _day(value)
+    if raw_type != kind:
+        value = f"try_cast({value} as {kind})"
+    return _to_utc(column, _within_calendar(value), kind)
+
+
+def _day(moment: str) -> str:
+    # A time of day would be lost without a word.
+    is_whole = f"date_trunc('day', {moment}) = {moment}"
+    day = _within_calendar(f"try_cast({moment} as date)")
+    return f"case when {is_whole} then {day} end"
+
+
+def _to_utc(column: Column, local: str, kind: str) -> str:
+    """A local time as UTC; NULL where clocks were put forward and it never was.
+
+    Of a time that was twice, when clocks were put back, the first is taken.
+    """
+    zone = column.rules.time_zone
+    if kind == "DATE" or zone == "UTC":
+        return local
+    days = ", ".join(f"date '{day}'" for day in _clock_changes(zone))
+
+    def utc(moment: str) -> str:
+        # By way of microseconds: a second `at time zone` costs as much as the first.
+        return f"make_timestamp(epoch_us({moment} at time zone {literal(zone)}))"
+
+    def is_then(moment: str) -> str:
+        return f"{moment} at time zone 'UTC' at time zone {literal(zone)} = local"
+
+    if not days:
+        return utc(local)
+    # As the clock went the day before, and as it went the day after.
+    before = f"({utc('(local - interval 1 day)')} + interval 1 day)"
+    after = f"({utc('(local + interval 1 day)')} - interval 1 day)"
+    odd = (
+        f"case when {is_then(before)} then {before} "
+        f"when {is_then(after)} then {after} end"
+    )
+    # Named there: spelt out six times more, it would take longer to plan than to run.
+    return (
+        f"case when cast({local} as date) not in ({days}) then {utc(local)} "
+        f"else list_transform([{local}], lambda local: {odd})[1] end"
+    )
+
+
+@functools.cache
+def _clock_changes(time_zone: str) -> list[dt.date]:
+    """Days from 1970 to 2049 with times that a zone's clocks skip or show twice."""
+    zone = ZoneInfo(time_zone)
+
+    def is_odd(moment: dt.datetime) -> bool:
+        first, second = (moment.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
+        return first.utcoffset() != second.utcoffset()
+
+    days, changed = (
+        [dt.datetime(1970, 1, 1) + dt.timedelta(n) for n in range(29_220)],
+        [],
+    )
+    for day in days:
+        noons = (
+            (day + dt.timedelta(hours=hours)).replace(tzinfo=zone).utcoffset()
+            for hours in (-12, 36)
+        )
+        if len(set(noons)) > 1 and any(
+            is_odd(day + dt.timedelta(minutes=minutes))
+            for minutes in range(0, 1440, 15)
+        ):
+            changed.append(day.date())
+    return changed
+
+
+def _moment_of_text(column: Column, text: str, kind: str) -> str:
+    patterns = column.rules.format
+    if patterns:
+        read = []
+        for pattern in patterns:
+            parsed = f"try_strptime({text}, {literal(pattern)})"
+            zoned = "%z" in pattern or "%Z" in pattern
+            raw_type = _ZONED if zoned else "TIMESTAMP"
+            read.append(_moment(column, parsed, raw_type, kind))
+        return f"coalesce({', '.join(read)})" if len(read) > 1 else read[0]
+    # DuckDB reads `epoch` as the first of January 1970.
+    is_written = f"{text} < ':'"
+    if kind == "DATE":
+        # By way of a timestamp, since a cast to a day ignores what follows the day.
+        return (
+            f"case when {text} like '____-__-__' and {text} >= '1' "
+            f"then try_cast({text} as date) "
+            f"when {is_written} then {_day(f'try_cast({text} as timestamp)')} end"
+        )
+    # A cast to timestamp would drop an offset such as +02:00 without a word; one to
+    # timestamptz minds it, and reads a time without an offset as UTC.
+    with_offset = _within_calendar(
+        f"make_timestamp(epoch_us(try_cast({text} as timestamptz)))"
+    )
+    # Only a whole time fits there, with no room for an offset.
+    is_usual = f"{text} like '____-__-_____:__:__' and {text} >= '1'"
+    plain = f"try_cast({text} as timestamp)"
+    if column.rules.time_zone == "UTC":
+        rest = f"when {is_written} then {with_offset}"
+        return f"case when {is_usual} then {plain} {rest} end"
+    local = _to_utc(column, plain, kind)
+    offset = literal(r":\d\d(:\d\d(\.\d+)?)?\s*(Z|UTC|[+-]\d\d(:?\d\d)?)$")
+    has_offset = f"regexp_matches({text}, {offset})"
+    careful = _to_utc(column, _within_calendar(plain), kind)
+    return (
+        f"case when {is_usual} then {local} when {has_offset} then {with_offset} "
+        f"when {is_written} then {careful} end"
+    )

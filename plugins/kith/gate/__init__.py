@@ -1,0 +1,1 @@
+"""The gate: whether the candidate may be published."""

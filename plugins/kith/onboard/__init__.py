@@ -1,0 +1,1 @@
+"""Onboard: a company folder written after a company's files."""

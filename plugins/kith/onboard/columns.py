@@ -1,0 +1,533 @@
+"""What the values of a column say: its type, and whether they identify people.
+
+A type is declared only when admission's own SQL reads every row with it. Whatever other
+meaning the values allow is a doubt.
+"""
+
+import datetime as dt
+import itertools
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import phonenumbers
+from duckdb import DuckDBPyRelation
+
+from kith.company.folder import Column, ColumnRules
+from kith.database import literal, quote
+from kith.deliveries.casts import Reading, is_number, is_time, read_column
+from kith.onboard.deliveries import Delivery
+from kith.onboard.vocabulary import PII, WORDS, words_of
+
+_SAMPLE = 500
+# So many values of a column may go to quarantine rather than make it text.
+_UNFIT_SHARE = 0.001
+# Tokens that surely mean nothing; the further ones may be a value of a text: Namibia, a
+# dash, nothing chosen.
+_SURE_TOKENS = (
+    *("NULL", "null", "(null)", "<NA>", "\\N", "#N/A", "#NULL!", "N/A", "n/a"),
+    *("NaN", "nan"),
+)
+_NULL_TOKENS = (
+    *_SURE_TOKENS,
+    *("NA", "?", "-", "--", ".", "None", "none", "Blank", "BLANK", "blank"),
+    *("Missing", "missing", "Unknown", "unknown", "n.a.", "#"),
+)
+
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
+_PHONE = re.compile(r"(\+|00)\d[\d ().-]{6,18}|\(?0?\d{2,4}\)?[ -]\d{3,4}[ -]?\d{3,5}")
+_MAC_OR_IP = re.compile(r"([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}|(\d{1,3}\.){3}\d{1,3}")
+# Numbers of one country are often valid in a neighbour: the larger one is likelier.
+_LARGE_REGIONS = (
+    *("CN", "US", "IN", "JP", "DE", "GB", "FR", "BR", "IT", "ES", "MX", "KR", "TR"),
+    *("ID", "PL", "NL", "CA", "AU"),
+)
+
+_DAYS = (
+    *("%Y-%m-%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y"),
+    *("%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%d/%m/%y", "%m/%d/%y", "%d.%m.%y"),
+    *("%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y"),
+    "%Y年%m月%d日",
+)
+_TIMES = (
+    *("", " %H:%M:%S", " %H:%M", " %I:%M:%S %p", " %I:%M %p", " %H:%M:%S.%f"),
+    *("T%H:%M:%S", "T%H:%M", " %H:%M:%S %z", " %H:%M:%S%z"),
+)
+_DATE_LIKE = r"(?=.*\d)[\w ,./:+-]{6,35}"
+_ISO = r"\d{4}-\d\d-\d\d([ T]\d\d:.*)?"
+# What a text may hold that no type reads.
+_UNTOLD = {
+    "days written in several ways, for which `format` may be a list": (
+        r"(?=.*\d\d)(\d+[-./]){2}\d+"
+    ),
+    "numbers with a sign, which staging may take off": (
+        r"[$€£¥]\s?-?[\d.,]+|-?[\d.,]+\s?[%€$£¥]"
+    ),
+}
+
+
+@dataclass(eq=False)
+class ColumnGuess:
+    """A column as it will be declared.
+
+    `rules` are those of `meta`; `given` counts its values, `distinct` the different
+    ones, `sample` the rows of some of them; `low` and `high` bound a number, a date or
+    a timestamp. `swapped` is its format with month and day exchanged, if all values
+    allow that too.
+    """
+
+    name: str
+    delivered: list[str]
+    given: int = 0
+    distinct: int = 0
+    sample: dict[str, int] = field(default_factory=dict)
+    data_type: str = "varchar"
+    rules: dict[str, Any] = field(default_factory=dict)
+    doubts: list[str] = field(default_factory=list)
+    low: Any = None
+    high: Any = None
+    swapped: str | None = None
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words of the name that it has in the files."""
+        return words_of(self.delivered[0])
+
+    @property
+    def is_time(self) -> bool:
+        """Whether it is declared a day or an instant."""
+        return is_time(self.data_type.upper())
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it is declared a number."""
+        return is_number(self.data_type.upper())
+
+    @property
+    def is_id(self) -> bool:
+        """Whether its name is that of a key or a number that names something."""
+        last = self.words[-1]
+        return bool(WORDS["id"] & {last, self.name}) or (
+            last not in WORDS["no_id"] and bool(re.search("[a-z](id|num|nbr)$", last))
+        )
+
+    def has_word(self, *kinds: str) -> bool:
+        """Whether its name holds a word of these kinds."""
+        return any(WORDS[kind] & set(self.words) for kind in kinds)
+
+    def declared(self) -> Column:
+        """As `load_company` will read it."""
+        return Column(
+            name=self.name, data_type=self.data_type, rules=ColumnRules(**self.rules)
+        )
+
+    def reading(
+        self,
+        delivery: Delivery,
+        data_type: str = "",
+        rules: dict[str, Any] | None = None,
+    ) -> Reading:
+        """How admission reads it, as it is guessed so far or as given."""
+        rules = {**self.rules, **(rules or {})}
+        # Plain, since nothing of it is kept: a hash would not show that it is a key.
+        rules.pop("pii", None)
+        kind = data_type or self.data_type
+        column = Column(name=self.name, data_type=kind, rules=ColumnRules(**rules))
+        reading = read_column(column, delivery.raw_types, kind.upper())
+        if reading is None:
+            raise KeyError(self.name)
+        return reading
+
+
+def guess_columns(delivery: Delivery) -> list[ColumnGuess]:
+    """Guess type, rules and identifiers of people of each column of a table."""
+    columns = [ColumnGuess(name, names) for name, names in delivery.columns.items()]
+    for column in columns:
+        aliases = [name for name in column.delivered if name.lower() != column.name]
+        if aliases:
+            column.rules["aliases"] = aliases
+        _take_sample(delivery, column)
+        if not column.given:
+            column.doubts.append("holds no value at all; correct its data_type")
+            continue
+        others = {word for one in columns if one is not column for word in one.words}
+        _guess_pii(column, others)
+        raw_types = {delivery.raw_types[name] for name in column.delivered}
+        if "pii" not in column.rules and raw_types == {"VARCHAR"}:
+            _guess_type(delivery, column)
+            _guess_accepted_values(column)
+        elif "pii" not in column.rules and len(raw_types) == 1:
+            _take_own_type(delivery, column, *raw_types)
+    _settle_orders(columns)
+    return columns
+
+
+def aggregates(rows: DuckDBPyRelation, expressions: Iterable[str]) -> list[Any]:
+    """The values of many aggregates over a relation."""
+    values: list[Any] = []
+    remaining = iter(expressions)
+    # In slices: a statement of a thousand takes longer to plan than to run.
+    while part := list(itertools.islice(remaining, 60)):
+        values += rows.aggregate(", ".join(part)).fetchall()[0]
+    return values
+
+
+def _take_sample(delivery: Delivery, column: ColumnGuess) -> None:
+    """Count its values; keep some from all over the table, in a fixed order."""
+    given = column.reading(delivery).given
+    tokens = ", ".join(map(literal, _NULL_TOKENS))
+    values = delivery.delivered.query(
+        "delivered",
+        f"""
+        select text, n, count(*) over (), cast(sum(n) over () as bigint)
+        from (
+            select trim(cast({given} as varchar)) as text, count(*) as n
+            from delivered where {given} is not null group by all
+        )
+        order by text not in ({tokens}), hash(text), text limit {_SAMPLE}
+        """,
+    ).fetchall()
+    column.sample = {text: count for text, count, _, _ in values}
+    if values:
+        column.distinct, column.given = values[0][2:]
+
+
+# --- identifiers of people ------------------------------------------------------------
+
+
+def _guess_pii(column: ColumnGuess, other_words: set[str]) -> None:
+    """Declare an identifier of a person; what seems to be one is taken for one."""
+    words = {*column.words, "".join(column.words), column.name}
+
+    def share(shape: re.Pattern[str]) -> float:
+        return sum(map(bool, map(shape.fullmatch, column.sample))) / len(column.sample)
+
+    by_name = [kind for kind, known in PII.items() if words & known]
+    if words & {"name", "names"} and (
+        words & (WORDS["people"] | {"first", "last"})
+        or other_words & (PII["email"] | PII["phone"])
+    ):
+        by_name.append("handle")
+    is_class = column.distinct <= 10 and column.given >= 50 * column.distinct
+    kind = (
+        by_name[0] if by_name and not is_class and not words & WORDS["no_pii"] else ""
+    )
+    why = "its name looks"
+    for by_shape, is_so in (
+        ("email", share(_EMAIL) >= 0.5),
+        ("device", share(_MAC_OR_IP) >= 0.5 and "version" not in words),
+        ("card", sum(map(_is_card, column.sample)) >= 0.8 * len(column.sample)),
+        ("phone", share(_PHONE) >= 0.8 and not words & WORDS["time"]),
+    ):
+        if is_so:
+            kind, why = by_shape, "its values look"
+            break
+    if not kind:
+        return
+    if kind == "email" and share(_EMAIL) < 0.99:
+        kind = "handle"
+        column.doubts.append(
+            "not all of its values are e-mail addresses, so that it is hashed as plain "
+            "text; declare pii: email once they are"
+        )
+    elif kind == "phone":
+        kind = _phone_kind(column)
+    column.rules["pii"] = kind
+    column.doubts.append(
+        f"{why} like an identifier of a person, so that it is hashed before it is "
+        "stored; take pii out if it names nobody"
+    )
+
+
+def _is_card(value: str) -> bool:
+    """Whether its last digit is the check digit of a card (ISO/IEC 7812)."""
+    digits = re.sub(r"[ -]", "", value)
+    doubled = (
+        sum(divmod(int(digit) * (1 + place % 2), 10))
+        for place, digit in enumerate(reversed(digits))
+    )
+    return bool(re.fullmatch(r"\d{13,19}", digits)) and sum(doubled) % 10 == 0
+
+
+def _phone_kind(column: ColumnGuess) -> str:
+    """`phone`, with its region declared; `handle` where no region fits all numbers."""
+
+    def are_valid(region: str | None) -> bool:
+        try:
+            return all(
+                phonenumbers.is_valid_number(phonenumbers.parse(value, region))
+                for value in itertools.islice(column.sample, 100)
+            )
+        except phonenumbers.NumberParseException:
+            return False
+
+    if are_valid(None):
+        return "phone"
+    smaller = sorted(phonenumbers.SUPPORTED_REGIONS - set(_LARGE_REGIONS))
+    best, *others = [*filter(are_valid, (*_LARGE_REGIONS, *smaller))] or [""]
+    if not best:
+        column.doubts.append(
+            "its numbers are valid in no single country, so that they are hashed as "
+            "plain text; declare pii: phone and phone_region to have them normalised"
+        )
+        return "handle"
+    column.rules["phone_region"] = best
+    also = f"; as valid in {', '.join(others[:5])}" if others else ""
+    column.doubts.append(
+        f"phone_region {best}: country of its numbers without a country code{also}"
+    )
+    return "phone"
+
+
+# --- types ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A type, and the shape that at least half of the values have then."""
+
+    data_type: str
+    rules: dict[str, Any] = field(default_factory=dict)
+    shape: str = ".*"
+
+
+_NUMBERS = (
+    _Candidate("bigint", {}, r"[+-]?\d+"),
+    _Candidate("double", {}, r"[+-]?\d*\.?\d+([eE][+-]?\d+)?"),
+    _Candidate("double", {"decimal": "."}, r"[+-]?\d{1,3}([, '’]?\d{3})*(\.\d*)?"),
+    _Candidate("double", {"decimal": ","}, r"[+-]?\d{1,3}([. '’]?\d{3})*(,\d*)?"),
+    _Candidate("boolean", {}, r"(?i)true|false|yes|no|t|f|y|n"),
+)
+
+
+def _guess_type(delivery: Delivery, column: ColumnGuess) -> None:
+    """Take the first type with which all rows can be read, else text."""
+    tokens = [token for token in _NULL_TOKENS if token in column.sample]
+    values = [value for value in column.sample if value not in tokens]
+    if tokens:
+        column.rules["null_values"] = tokens
+    candidates = list(_candidates(column, values)) if values else []
+    text = column.reading(delivery).given
+    # Of 007 and of a card's twenty digits a number would lose some.
+    is_code = f"regexp_matches({text}, '^[+-]?(0\\d|\\d{{19}})')"
+    column.given, codes, *unread = aggregates(
+        delivery.delivered,
+        [
+            f"count({text})",
+            f"count(*) filter (where {is_code})",
+            *(
+                f"count({text}) - count({reading.typed})"
+                for one in candidates
+                for reading in [column.reading(delivery, one.data_type, one.rules)]
+            ),
+        ],
+    )
+    unfit = list(zip(unread, candidates, strict=True))
+    if codes and unfit:
+        if unfit[0] == (0, _NUMBERS[0]):
+            column.doubts.append(
+                "leading zeros, or more than 18 digits: kept as text, so that none is "
+                "lost"
+            )
+        unfit = [(count, one) for count, one in unfit if one not in _NUMBERS]
+    failing, best = min(unfit, key=lambda one: one[0] > 0, default=(0, None))
+    if best and failing <= _UNFIT_SHARE * column.given:
+        fitting = [one for count, one in unfit if count == 0]
+        _take(delivery, column, best, fitting, values)
+        if failing:
+            column.doubts.append(
+                f"{failing} of {column.given} values are no {best.data_type} and go to "
+                "quarantine; declare varchar to keep them, or null_values if they mean "
+                "nothing"
+            )
+    else:
+        fewest, nearest = min(unfit, key=lambda one: one[0], default=(0, None))
+        if nearest and fewest <= 0.1 * column.given:
+            column.doubts.append(
+                f"{column.given - fewest} of {column.given} values are "
+                f"{nearest.data_type}, the others are not: kept as text"
+            )
+        for kind, shape in _UNTOLD.items() if not column.is_id else ():
+            if sum(bool(re.fullmatch(shape, one)) for one in values) > 0.9 * len(
+                values
+            ):
+                column.doubts.append(f"seems to hold {kind}: kept as text")
+        tokens = [token for token in tokens if token in _SURE_TOKENS]
+        column.rules["null_values"] = tokens
+    if not tokens:
+        column.rules.pop("null_values", None)
+    elif not set(tokens) <= set(_SURE_TOKENS):
+        column.doubts.append(f"{', '.join(map(repr, tokens))} taken for no value")
+
+
+def _candidates(column: ColumnGuess, values: list[str]) -> Iterator[_Candidate]:
+    """Types that most of the sample allows, the likeliest first; none for text."""
+
+    def share(shape: str) -> float:
+        return sum(bool(re.fullmatch(shape, value)) for value in values) / len(values)
+
+    is_named = column.has_word("time") or "date" in column.name
+    if (
+        (is_named or not column.is_id)
+        and share(_DATE_LIKE) >= 0.9
+        and (is_named or share(".*[-/.:年 ].*") >= 0.9)
+    ):
+        if share(_ISO) >= 0.9:
+            yield from (_Candidate("date"), _Candidate("timestamp"))
+            return
+        for day, time in itertools.product(_DAYS, _TIMES):
+            if _can_read(values, day + time):
+                yield _Candidate("date", {"format": day + time})
+                if time:
+                    yield _Candidate("timestamp", {"format": day + time})
+    if not column.is_id and not column.has_word("postcode"):
+        has_sign = any(re.search(r"[,. '’]", value) for value in values)
+        for candidate in _NUMBERS:
+            # A column of nothing but yes is no question with two answers.
+            is_idle = len(values) < 2 and candidate.data_type == "boolean"
+            is_idle |= "decimal" in candidate.rules and not has_sign
+            if not is_idle and share(candidate.shape) >= 0.5:
+                yield candidate
+
+
+def _can_read(values: list[str], pattern: str) -> bool:
+    """Whether nine of ten values are times of our age in this format."""
+    misses = 0
+    for value in values:
+        try:
+            misses += not 1850 <= dt.datetime.strptime(value, pattern).year <= 2150
+        except ValueError:
+            misses += 1
+        if misses > 0.1 * len(values):
+            return False
+    return True
+
+
+def _take(
+    delivery: Delivery,
+    column: ColumnGuess,
+    chosen: _Candidate,
+    fitting: list[_Candidate],
+    values: list[str],
+) -> None:
+    """Declare the chosen type, and doubt it where another one fits as well."""
+    column.data_type = chosen.data_type
+    column.rules |= chosen.rules
+    if chosen.data_type == "double":
+        _guess_places(delivery, column)
+        sign = chosen.rules.get("decimal", ".")
+        if any(one.rules.get("decimal", sign) != sign for one in fitting):
+            other = "," if sign == "." else "."
+            column.doubts.append(
+                f"{sign} is taken for the decimal sign and {other} for thousands, but "
+                f"all values allow the reverse: decimal: '{other}'"
+            )
+    pattern = chosen.rules.get("format", "")
+    swapped = re.sub("%[dm]", lambda sign: {"%d": "%m", "%m": "%d"}[sign[0]], pattern)
+    if swapped != pattern and {"format": swapped} in [one.rules for one in fitting]:
+        column.swapped = swapped
+    if "%y" in pattern:
+        column.doubts.append("years have two digits: 69 to 99 are read as 1969 to 1999")
+    if column.data_type == "date" and any(":" in value for value in values):
+        column.doubts.append("always at midnight, so that it is taken for a day")
+    if column.data_type == "timestamp" and not all(
+        re.search(r"(Z|[+-]\d\d:?\d\d)$", value) for value in values
+    ):
+        column.doubts.append(
+            "no offset, read as UTC; if the source writes local time, declare "
+            "time_zone, such as Europe/Paris"
+        )
+
+
+def _settle_orders(columns: list[ColumnGuess]) -> None:
+    """Of days that can be read in two ways take the way that their neighbours prove."""
+
+    def is_day_first(pattern: str) -> bool:
+        return pattern.index("%d") < pattern.index("%m")
+
+    proved = {
+        is_day_first(column.rules["format"])
+        for column in columns
+        if re.match("%[dm].%[dm]", column.rules.get("format", ""))
+        and not column.swapped
+    }
+    for column in columns:
+        if column.swapped is None:
+            continue
+        if proved == {is_day_first(column.swapped)}:
+            column.rules["format"], column.swapped = (
+                column.swapped,
+                column.rules["format"],
+            )
+        column.doubts.append(
+            f"every value is a day as {column.rules['format']} and with month and day "
+            f"exchanged ({column.swapped}); ask who made the files"
+        )
+
+
+def _guess_places(delivery: Delivery, column: ColumnGuess) -> None:
+    """Make a decimal of a fraction where that loses nothing."""
+    reading = column.reading(delivery)
+    text, value = f"cast({reading.given} as varchar)", reading.typed
+    point = f"strpos({text}, {literal(column.rules.get('decimal', '.'))})"
+    places, has_exponent, noise, size = aggregates(
+        delivery.delivered,
+        (
+            f"coalesce(max(length({text}) - {point}) filter (where {point} > 0), 0)",
+            f"bool_or(regexp_matches({text}, '[eE]'))",
+            f"max(abs({value} * 100 - round({value} * 100)))",
+            f"max(abs({value}))",
+        ),
+    )
+    places = max(places, 2)
+    # Cents are kept as such through the noise of binary fractions, 0.30000000000000004.
+    if column.has_word("money") and noise < 1e-4 and size < 1e15:
+        column.data_type = "decimal(18,2)"
+    elif places <= 6 and not has_exponent and size < 10 ** (18 - places):
+        column.data_type = f"decimal(18,{places})"
+
+
+def _take_own_type(delivery: Delivery, column: ColumnGuess, raw_type: str) -> None:
+    """A file that knows types is believed, but for names in the guise of numbers."""
+    is_float = raw_type in ("DOUBLE", "FLOAT")
+    if raw_type.startswith("TIMESTAMP"):
+        column.data_type = "timestamp"
+    elif raw_type in ("DATE", "BOOLEAN") or raw_type.startswith("DECIMAL"):
+        column.data_type = raw_type.lower()
+    elif is_number(raw_type) and is_float == column.is_id:
+        column.data_type = "bigint"
+        if is_float:
+            column.doubts.append(
+                "a number with decimals in the file; read as a whole one, since it "
+                "names something"
+            )
+    elif is_float:
+        column.data_type = "double"
+        if column.has_word("money"):
+            _guess_places(delivery, column)
+
+
+def _guess_accepted_values(column: ColumnGuess) -> None:
+    """A closed list where a text takes few values, each of them often.
+
+    Never of a column that names somebody: its values must not stand in a file.
+    """
+    values = sorted(set(column.sample) - set(column.rules.get("null_values", [])))
+    if (
+        column.data_type == "varchar"
+        and not column.is_id
+        and not column.has_word("people", "free_text")
+        and 2 <= len(values) <= 8
+        and column.given >= 50 * len(values)
+        and all(column.sample[value] >= 5 for value in values)
+        and all(re.search(r"[^\W\d_]", value) for value in values)
+        and max(map(len, values)) <= 40
+    ):
+        column.rules["accepted_values"] = values
+        column.doubts.append("all values so far; a new one would be quarantined")
+
+
+def quoted(columns: Iterable[ColumnGuess]) -> str:
+    """Names of columns for a list in SQL."""
+    return ", ".join(quote(column.name) for column in columns)

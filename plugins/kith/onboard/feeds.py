@@ -1,0 +1,593 @@
+"""Which feeds a table seems to provide, and the staging models that say so.
+
+The guess is by the names of tables and columns against the feeds' contracts; that a
+mapping keeps its contract (keys unique, no value missing where one is needed) is
+proved on all rows.
+"""
+
+import calendar
+import datetime as dt
+import re
+from dataclasses import dataclass, field
+from functools import cache
+
+import duckdb
+import yaml
+
+from kith.company.folder import feed_names
+from kith.database import fetch_row, literal, quote
+from kith.onboard.columns import ColumnGuess, aggregates
+from kith.onboard.tables import TableGuess, possible_cursors
+from kith.onboard.vocabulary import (
+    FEEDS,
+    WORDS,
+    canonical,
+    column_phrases,
+    phrases,
+    singular,
+    title_words,
+)
+from kith.settings import REPOSITORY
+
+_FEEDS = REPOSITORY / "dbt_project" / "models" / "feeds"
+_COMMON = {"source", "identifier_type", "identifier_value", "loaded_at"}
+_EXACT = 0.9
+_RATING = re.compile(
+    r"(^|_|\d)(nps|netpro|recommend\w*|all|overall|whole|rate\w*|rating|score|sat|csat"
+    r"|satisfaction)$"
+)
+_OVERALL = re.compile(r"(^|_|\d)(all|overall|whole|csat|satisfaction)$")
+_NPS = re.compile(r"(nps|netpro|net_promoter|recommend)")
+_QUESTION = re.compile(r"q\d+")
+
+# Of each column of a feed the columns that may mean it, with how surely, 0 to 1.
+Found = dict[str, list[tuple[float, ColumnGuess]]]
+
+
+@dataclass
+class Staging:
+    """A staging model: which columns of a table give which columns of a feed.
+
+    `select` maps the feed's columns to SQL. Where the feed has several rows for one of
+    the table, there is one for each of `entries`, with `variables` set from it; the
+    model then starts with `setting`, lines of Jinja.
+    """
+
+    feed: str
+    table: TableGuess
+    select: dict[str, str]
+    description: str
+    doubts: list[str] = field(default_factory=list)
+    conditions: list[str] = field(default_factory=list)
+    group_by: list[str] = field(default_factory=list)
+    variables: str = ""
+    entries: list[str] = field(default_factory=list)
+    setting: list[str] = field(default_factory=list)
+
+    @property
+    def full_description(self) -> str:
+        """What it gives, and which columns of the feed it does not."""
+        lacking = set(contracts()[self.feed]) - {*self.select, "source", "loaded_at"}
+        if not lacking:
+            return self.description
+        listed = ", ".join(sorted(lacking))
+        return f"{self.description} Not given by the source: {listed}."
+
+    def uses(self, column: ColumnGuess) -> bool:
+        """Whether it says anything about a column of the table."""
+        sql = " ".join([*self.select.values(), *self.entries])
+        return bool(re.search(rf"(?<!\w){re.escape(column.name)}(?!\w)", sql))
+
+
+@cache
+def contracts() -> dict[str, dict[str, tuple[str, bool]]]:
+    """Columns of each feed after its YAML: type, and whether one is needed."""
+    read = {}
+    for feed in feed_names():
+        (model,) = yaml.safe_load((_FEEDS / f"feed_{feed}.yml").read_text())["models"]
+        read[feed] = {
+            column["name"]: (
+                column["data_type"],
+                {"type": "not_null"} in column.get("constraints", []),
+            )
+            for column in model["columns"]
+        }
+    return read
+
+
+def is_flow(table: TableGuess) -> bool:
+    """Whether the feed that a table seems to provide comes day by day."""
+    return any(FEEDS[feed].get("is_flow", False) for feed, _ in _likely(table)[:1])
+
+
+def map_feeds(tables: list[TableGuess]) -> list[Staging]:
+    """Guess the staging models of all tables; what hinders one becomes their doubt."""
+    stagings: dict[str, Staging] = {}
+
+    def add(staging: Staging | None) -> None:
+        if staging is None:
+            return
+        first = stagings.setdefault(staging.feed, staging)
+        if first is not staging:
+            # Their keys could clash.
+            staging.table.doubts.append(
+                f"looks like the feed {staging.feed} as well, which {first.table.name} "
+                "provides; write a second staging model, or unite the two"
+            )
+
+    for table in tables:
+        staging = _wide_survey(table)
+        for feed, found in [] if staging else _likely(table):
+            try:
+                staging = _staged(table, feed, found)
+                break
+            except _Lacking as lack:
+                table.doubts.append(f"looks like the feed {feed}, but {lack}")
+        add(staging)
+    if "order_lines" in stagings and "orders" not in stagings:
+        add(_orders_of_lines(stagings["order_lines"]))
+    if "orders" in stagings and "order_lines" not in stagings:
+        add(_lines_of_orders(stagings["orders"]))
+    if "customers" in stagings and "attributes" not in stagings:
+        add(_traits(stagings["customers"]))
+    return [stagings[feed] for feed in sorted(stagings)]
+
+
+class _Lacking(Exception):
+    """What a feed needs and a table lacks."""
+
+
+# --- likeness -------------------------------------------------------------------------
+
+
+def _likely(table: TableGuess) -> list[tuple[str, Found]]:
+    """Feeds that the table may provide with the columns found, the likeliest first."""
+    title = title_words(table.name)
+    scores = []
+    for feed, contract in contracts().items():
+        entry = FEEDS[feed]
+        hint = len(title & {singular(word) for word in phrases(entry["titles"])})
+        found = {
+            name: matches
+            for name, (data_type, _) in contract.items()
+            if name not in _COMMON and (matches := _matches(table, name, data_type))
+        }
+        score = 2 * hint + sum(matches[0][0] for matches in found.values())
+        own_key = list(contract)[1]
+        if entry.get("is_thing") and hint and len(table.key) == 1:
+            found.setdefault(own_key, [(1, table.column(table.key[0]))])
+        if (
+            score >= 2
+            and (hint or not entry.get("only_by_title"))
+            and set(phrases(entry.get("needs", ""))) <= set(found)
+            and (feed != "customers" or _person(table))
+            # With another key these are lines of orders.
+            and (feed != "orders" or table.key == [found["order_id"][0][1].name])
+        ):
+            scores.append((-score, feed, found))
+    return [(feed, found) for _, feed, found in sorted(scores, key=lambda one: one[:2])]
+
+
+def _matches(
+    table: TableGuess, feed_column: str, data_type: str
+) -> list[tuple[float, ColumnGuess]]:
+    """Columns that may mean a feed's column, the surest first."""
+    found = []
+    for column in table.columns:
+        surest = 0.0
+        words = canonical(column.words)
+        for rank, phrase in enumerate(column_phrases(feed_column)):
+            if "".join(words) == "".join(phrase):
+                surest = max(surest, 1 - rank / 1000)
+            elif f" {' '.join(phrase)} " in f" {' '.join(words)} ":
+                surest = max(surest, 0.4 + 0.1 * len(phrase) - rank / 1000)
+        if surest and column.given and _fits(data_type, column, surest):
+            found.append((surest, column))
+    return sorted(found, key=lambda one: -one[0])
+
+
+def _fits(data_type: str, column: ColumnGuess, surest: float) -> bool:
+    if data_type == "varchar":
+        # A store may be called 12, but product_name_length is no name.
+        is_text = column.data_type == "varchar" or surest >= _EXACT
+        return is_text and not column.is_time and column.data_type != "boolean"
+    if data_type in ("timestamp", "date"):
+        return column.is_time
+    return column.is_number if data_type != "boolean" else column.data_type == "boolean"
+
+
+# --- SQL ------------------------------------------------------------------------------
+
+
+@cache
+def sql_name(name: str) -> str:
+    """A column's name in SQL, quoted where it must be."""
+    (is_reserved,) = fetch_row(
+        duckdb.connect(),
+        "select count(*) > 0 from duckdb_keywords() "
+        f"where keyword_category = 'reserved' and keyword_name = {literal(name)}",
+    )
+    return quote(name) if is_reserved or not name.isascii() else name
+
+
+def _cast(column: ColumnGuess, data_type: str) -> str:
+    name = sql_name(column.name)
+    if data_type == "timestamp" and column.data_type == "date":
+        return f"{{{{ business_midnight('{name}') }}}}"
+    if data_type == "date" and column.data_type == "timestamp":
+        return f"cast({name} as date)"
+    return name
+
+
+def _key_sql(table: TableGuess) -> str:
+    return " || '-' || ".join(map(sql_name, table.key)) or "row_key"
+
+
+def _person(table: TableGuess) -> ColumnGuess | None:
+    """The strongest identifier of a person on the rows."""
+    known = [
+        column
+        for column in table.columns
+        if column.given
+        and (column.is_id or "references" in column.rules)
+        and WORDS["person"] & set(column.words)
+    ]
+    if len(table.key) == 1 and title_words(table.name) & WORDS["person"]:
+        known.append(table.column(table.key[0]))
+    for kind in ("card", "email", "phone", "device", "handle"):
+        known += [column for column in table.columns if column.rules.get("pii") == kind]
+    return known[0] if known else None
+
+
+def _identifier(table: TableGuess) -> dict[str, str]:
+    """The feed's columns that name the customer, as SQL; none where nothing does."""
+    person = _person(table)
+    if person is None:
+        return {}
+    name, kind = sql_name(person.name), "_".join(person.words)
+    reference = person.rules.get("references")
+    if "pii" in person.rules:
+        kind = person.rules["pii"]
+    elif reference and reference["column"] not in WORDS["id"]:
+        kind = reference["column"]
+    elif kind in WORDS["id"]:
+        kind = f"{singular(table.name.split('_')[-1])}_id"
+    kind = f"'{kind}'"
+    if table.has_gaps(person):
+        kind = f"case when {name} is not null then {kind} end"
+    return {"identifier_type": kind, "identifier_value": name}
+
+
+def _in_order(feed: str, select: dict[str, str]) -> dict[str, str]:
+    return {name: select[name] for name in contracts()[feed] if name in select}
+
+
+# --- staging --------------------------------------------------------------------------
+
+
+def _staged(table: TableGuess, feed: str, found: Found) -> Staging:
+    """The staging model; raises _Lacking where the feed needs what is not there."""
+    contract = contracts()[feed]
+    own_key = list(contract)[1]
+    select: dict[str, str] = {}
+    doubts, conditions = [], []
+    if FEEDS[feed].get("is_thing"):
+        named = [found[own_key][0][1].name] if own_key in found else table.key[:1]
+        if table.key != named or not named:
+            raise _Lacking(f"{''.join(named) or own_key} is no key of it")
+    chosen: dict[str, ColumnGuess] = {}
+    for surest, name, column in sorted(
+        ((sure, name, column) for name, ones in found.items() for sure, column in ones),
+        key=lambda one: -one[0],
+    ):
+        if name not in {*chosen, own_key} and column not in chosen.values():
+            chosen[name] = column
+            left = [(s, c.name) for s, c in found[name] if c not in chosen.values()]
+            rivals = [
+                rival for sure, rival in left if sure >= _EXACT or surest < _EXACT
+            ]
+            also = f"; {', '.join(rivals[:3])} would fit as well" if rivals else ""
+            if contract[name][0] != "varchar" and (rivals or surest < _EXACT):
+                doubts.append(f"{name} is {column.name}{also}")
+    for name, (data_type, is_required) in contract.items():
+        if name in _COMMON or name == own_key:
+            continue
+        if name in chosen:
+            select[name] = _cast(chosen[name], data_type)
+            if is_required and table.has_gaps(chosen[name]):
+                conditions.append(f"{sql_name(chosen[name].name)} is not null")
+                doubts.append(
+                    f"rows without {chosen[name].name} are left out, since the feed "
+                    "needs it"
+                )
+        elif is_required:
+            select[name], doubt = _stand_in(feed, name, table, select)
+            doubts.append(doubt)
+    select[own_key] = _key_sql(table)
+    if not table.key:
+        doubts.append(f"no key: {own_key} is made of the row's content")
+    if "identifier_value" in contract:
+        person = _identifier(table)
+        select |= person
+        doubts.append(
+            f"the customer is {person['identifier_value']}; the same kind of "
+            "identifier must have the same identifier_type in all models"
+            if person
+            else "no column names the customer: all rows count under 'unidentified'; "
+            "add identifier_type and identifier_value if one does"
+        )
+    return Staging(
+        feed=feed,
+        table=table,
+        select=_in_order(feed, select),
+        description=f"One row per row of {table.name}.",
+        doubts=doubts,
+        conditions=conditions,
+    )
+
+
+def _stand_in(
+    feed: str, name: str, table: TableGuess, select: dict[str, str]
+) -> tuple[str, str]:
+    """SQL for a column that the feed needs and no column gives, with its doubt."""
+    match feed, name:
+        case "order_lines", "quantity":
+            return "1", "quantity is not delivered: each line counts as one unit"
+        case "order_lines", "line_amount" if "unit_price_amount" in select:
+            return f"{select['quantity']} * {select['unit_price_amount']}", (
+                "line_amount is quantity times price; take discounts off if the price "
+                "is before them"
+            )
+        case "events", "event_name":
+            event = singular(table.name)
+            return f"'{event}'", "event_name is the name of the table"
+    raise _Lacking(f"no column gives {name}, which the feed needs")
+
+
+def _orders_of_lines(lines: Staging) -> Staging | None:
+    """Orders from their lines: what is the same on all lines of an order."""
+    table, order_id = lines.table, lines.select["order_id"]
+    person = _identifier(table)
+    select = {"order_id": order_id, **person}
+    group_by = [order_id, *list(person.values())[1:]]
+    doubts = [
+        f"orders are the different values of {order_id}; all other columns were the "
+        "same on all lines of an order"
+    ]
+
+    def is_one(sql: str) -> bool:
+        """Whether all lines of every order have one value of a column."""
+        by_order = table.typed.aggregate(
+            f"min({sql}) is distinct from max({sql}) "
+            f"or count({sql}) not in (0, count(*)) as differs",
+            order_id,
+        )
+        return aggregates(by_order, ["bool_or(differs)"]) == [False]
+
+    if person and not is_one(person["identifier_value"]):
+        table.doubts.append(
+            f"lines of orders, but {person['identifier_value']} differs between the "
+            f"lines of one {order_id}, so that no feed orders was written"
+        )
+        return None
+    for name, (data_type, _) in contracts()["orders"].items():
+        if name in {*_COMMON, *select} or data_type.startswith("decimal"):
+            continue
+        for _, column in _matches(table, name, data_type):
+            sql = sql_name(column.name)
+            if sql in group_by or (name == "ordered_at" and table.has_gaps(column)):
+                continue
+            if is_one(sql):
+                select[name] = _cast(column, data_type)
+                group_by.append(sql)
+                break
+            if name == "ordered_at":
+                select[name] = f"min({_cast(column, data_type)})"
+                doubts.append(f"{sql} differs between lines of an order: the first")
+                break
+    if "ordered_at" not in select:
+        table.doubts.append(
+            "lines of orders, but no time that all of them have tells ordered_at, so "
+            "that no feed orders was written"
+        )
+        return None
+    return Staging(
+        feed="orders",
+        table=table,
+        select=_in_order("orders", select),
+        description=f"One row per {order_id} of {table.name}.",
+        doubts=doubts,
+        group_by=group_by,
+    )
+
+
+def _lines_of_orders(orders: Staging) -> Staging | None:
+    """One line per order, where orders tell their amount and no table tells lines."""
+    table, order_id = orders.table, orders.select["order_id"]
+    amounts = [
+        column.name
+        for _, column in _matches(table, "line_amount", "decimal(18,2)")
+        if not set(column.words) & {"discount", "shipping", "tax", "disc"}
+        and not table.has_gaps(column)
+    ]
+    if not amounts:
+        return None
+    return Staging(
+        feed="order_lines",
+        table=table,
+        select={
+            "order_line_id": order_id,
+            "order_id": order_id,
+            "quantity": "1",
+            "line_amount": sql_name(amounts[0]),
+        },
+        doubts=[
+            f"no table of lines was found: each order is one line of {amounts[0]}"
+            + (f"; {', '.join(amounts[1:])} would fit as well" if amounts[1:] else "")
+        ],
+        description=f"One row per order of {table.name}, standing for its lines.",
+    )
+
+
+def _traits(customers: Staging) -> Staging | None:
+    """Traits of customers from columns of few classes that no feed knows."""
+    table = customers.table
+    traits = [
+        column.name
+        for column in table.columns
+        if not customers.uses(column)
+        and column.data_type == "varchar"
+        and not column.is_id
+        and "pii" not in column.rules
+        and 2 <= column.distinct <= 30
+        and column.given >= 10 * column.distinct
+    ]
+    if not traits:
+        return None
+    return Staging(
+        feed="attributes",
+        table=table,
+        select={
+            "attribute_id": f"{_key_sql(table)} || '-{{{{ trait }}}}'",
+            **_identifier(table),
+            "attribute": "'{{ trait }}'",
+            "value_text": '"{{ trait }}"',
+        },
+        variables="trait",
+        entries=[repr(name) for name in traits],
+        conditions=["value_text is not null"],
+        doubts=["columns of few classes are taken for traits of the customer"],
+        description=f"One row per known trait of a row of {table.name}.",
+    )
+
+
+# --- surveys --------------------------------------------------------------------------
+
+
+def _wide_survey(table: TableGuess) -> Staging | None:
+    """A survey with a column per question: each rating becomes an answer."""
+    questions = [
+        column
+        for column in table.columns
+        if _QUESTION.match(column.name) or _NPS.search(column.name)
+    ]
+    titles = phrases(FEEDS["survey_answers"]["titles"])
+    if len(questions) < (2 if title_words(table.name) & set(titles) else 10):
+        return None
+    ratings: list[str] = []
+    overall: list[str] = []
+    others = []
+    for column in questions:
+        name, low, high = column.name, column.low or 0, column.high or 0
+        if column.data_type != "bigint" or low < 0 or high > 12 or high - low < 2:
+            continue
+        # 6 beside 1 to 5 is mostly a code; a scale of six is rare.
+        scale = (1, 5) if high <= 6 else (1, 7) if high == 7 else (1, 10)
+        if _NPS.search(name):
+            ratings.append(str((name, "nps", 0, 10)))
+        elif _OVERALL.search(name) and not _asked_with(table, name, overall):
+            overall.append(name)
+            ratings.append(str((name, "csat", *scale)))
+        elif _RATING.search(name):
+            ratings.append(str((name, "perception", *scale)))
+        else:
+            others.append(name)
+    if not ratings:
+        return None
+    doubts = [
+        "scale of each question: answers outside of it (codes for 'blank' or 'does "
+        "not apply') are left out; compare with the code book"
+    ]
+    if others:
+        doubts.append(
+            "add those of these that are ratings too: " + ", ".join(sorted(others))
+        )
+    setting: list[str] = []
+    if moments := possible_cursors(table):
+        answered_at = _cast(moments[0], "timestamp")
+    else:
+        answered_at = "{{ business_midnight(answered_on) }}"
+        days = _days_by_file(table)
+        setting = ["{%- set answered_on -%}", *days, "{%- endset -%}"]
+        known = "the end of the time that a file's name tells, known by the columns "
+        doubts.append(
+            "no column tells when it was answered; answered_on is "
+            + (f"{known}that this file alone fills" if days[1:] else "one day for all")
+        )
+    return Staging(
+        feed="survey_answers",
+        table=table,
+        select={
+            "answer_id": f"{_key_sql(table)} || '-{{{{ question }}}}'",
+            **_identifier(table),
+            "answered_at": answered_at,
+            "survey": f"'{table.name}'",
+            "question": "'{{ question }}'",
+            "measure": "'{{ measure }}'",
+            "dimension": "{{ \"'\" ~ question ~ \"'\" if measure == 'perception' "
+            "else 'null' }}",
+            "score": "{{ question }}",
+            "scale_min": "{{ scale_min }}",
+            "scale_max": "{{ scale_max }}",
+        },
+        variables="question, measure, scale_min, scale_max",
+        entries=ratings,
+        conditions=["score between scale_min and scale_max"],
+        setting=setting,
+        doubts=doubts,
+        description=f"One row per rating on a row of {table.name}.",
+    )
+
+
+def _asked_with(table: TableGuess, name: str, others: list[str]) -> bool:
+    """Whether somebody answered this question and one of the others."""
+    answered = [f"count({quote(name)} + {quote(other)})" for other in others]
+    return any(aggregates(table.typed, answered))
+
+
+def day_in(name: str) -> dt.date | None:
+    """The last day of the year, month or day that a file's name tells."""
+    found = re.search(
+        r"(?<!\d)((?:19|20)\d\d)(?:[-_.]?(\d\d)(?:[-_.]?(\d\d))?)?(?!\d)", name
+    )
+    if not found:
+        return None
+    year, month, day = (int(part or 0) for part in found.groups())
+    try:
+        last = calendar.monthrange(year, month or 12)[1]
+        return dt.date(year, month or 12, day or last)
+    except ValueError:
+        return None
+
+
+def _days_by_file(table: TableGuess) -> list[str]:
+    """SQL of the day that the name of a row's file tells.
+
+    Files are known by a column that all of their rows have and no other file's; at most
+    one file may lack such a column: it is the rest. Else it is one day for all.
+    """
+    delivery = table.delivery
+    rows = dict(table.typed.aggregate("_kith_file, count(*)", "_kith_file").fetchall())
+    cases, rest = [], []
+    for path in delivery.files:
+        day = day_in(path.name)
+        marks = [
+            sql_name(column.name)
+            for column in table.columns
+            if delivery.missing.get(column.name) == set(rows) - {path.name}
+            and column.given == rows[path.name]
+            and "null_values" not in column.rules
+        ]
+        if marks and day:
+            cases.append(f"    when {marks[0]} is not null then cast('{day}' as date)")
+        else:
+            rest.append(day)
+    if cases and len(rest) < 2 and None not in rest:
+        return [
+            "case",
+            *cases,
+            *(f"    else cast('{day}' as date)" for day in rest),
+            "end",
+        ]
+    last = max(filter(None, (day_in(path.name) for path in delivery.files)), default="")
+    return [f"cast('{last or '2000-01-01'}' as date)"]

@@ -1,0 +1,171 @@
+"""`make company`: a company folder from the files that a stranger has.
+
+Everything is a guess that all rows allow; what they allow besides is written beside
+it as `DOUBT`. The same files give the same folder.
+"""
+
+import datetime as dt
+import re
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from kith.company.folder import RESERVED_FOLDERS, RESERVED_SCHEMAS, load_company
+from kith.database import connect
+from kith.errors import ConfigurationError
+from kith.onboard.deliveries import read_folder
+from kith.onboard.feeds import Staging, day_in, is_flow, map_feeds
+from kith.onboard.tables import (
+    TableGuess,
+    day_of,
+    guess_cursor,
+    guess_dated_path,
+    guess_references,
+    possible_cursors,
+    profile,
+)
+from kith.onboard.writing import doubts_in, write_folder
+
+
+@dataclass(frozen=True)
+class Scaffolded:
+    """A company folder that was written, and what is doubtful of it."""
+
+    folder: Path
+    tables: list[TableGuess]
+    stagings: list[Staging]
+    left_out: list[str]
+    doubts: list[str]
+
+
+def scaffold(name: str, files: Path, folder: Path) -> Scaffolded:
+    """Write the company folder `folder` after the files below `files`.
+
+    Raises ConfigurationError when the name cannot be a company's, the folder exists
+    already, or no file could be read.
+    """
+    _check(name, files, folder)
+    is_taken = name in RESERVED_SCHEMAS
+    source = f"{name}_files" if is_taken else name
+    with tempfile.TemporaryDirectory(prefix="kith_company_") as scratch:
+        workspace = Path(scratch)
+        with connect(scratch=workspace / "duckdb") as connection:
+            deliveries, left_out = read_folder(connection, files, workspace)
+            if not deliveries:
+                reasons = "; ".join(left_out) or "there are none"
+                raise ConfigurationError(
+                    f"FILES={files}: no file can be read as a table: {reasons}"
+                )
+            tables = [
+                profile(connection, each, number)
+                for number, each in enumerate(deliveries)
+            ]
+            guess_references(tables, source)
+            for table in tables:
+                guess_cursor(table, is_flow(table))
+                guess_dated_path(table)
+            stagings = map_feeds(tables)
+        built = workspace / "company"
+        company = {
+            "name": name,
+            "title": name.replace("_", " ").capitalize(),
+            "time_zone": "UTC",
+            "currency": _currency(tables),
+        }
+        days, why = _days(tables)
+        doubts = {
+            "time_zone": "the zone in which days begin; correct it, e.g. Europe/Paris, "
+            "with first and last day",
+            "currency": "no file tells it; write its ISO code, such as EUR"
+            if company["currency"] == "XXX"
+            else "the only value of a column called currency",
+            "first_day": why,
+            "last_day": "the last day of the files; take it out if deliveries go on",
+        }
+        listed = {key: [doubt] for key, doubt in doubts.items()}
+        write_folder(
+            built, source, files, tables, stagings, {**company, **days}, listed
+        )
+        load_company(built)
+        shutil.copytree(built, folder)
+    return Scaffolded(folder, tables, stagings, left_out, doubts_in(folder))
+
+
+def _check(name: str, files: Path, folder: Path) -> None:
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name in RESERVED_FOLDERS:
+        raise ConfigurationError(
+            f"NAME={name}: expected lower-case letters, digits and underscores, such "
+            f"as corner_shop, and none of {', '.join(sorted(RESERVED_FOLDERS))}"
+        )
+    if folder.exists():
+        raise ConfigurationError(
+            f"{folder}: exists already and is not overwritten; choose another NAME or "
+            "remove it"
+        )
+    if not files.is_dir():
+        found = "is a file" if files.exists() else "does not exist"
+        raise ConfigurationError(
+            f"FILES={files}: {found}; expected the folder that holds the files"
+        )
+
+
+def _days(tables: list[TableGuess]) -> tuple[dict[str, str], str]:
+    """First and last day of the company, and where the first one comes from."""
+    cursors = [table.column(table.cursor) for table in tables if table.cursor]
+    times = [column for table in tables for column in possible_cursors(table)]
+    named = [day_in(path.name) for table in tables for path in table.delivery.files]
+    years = [day.year for day in named if day]
+    why = "the earliest day of a cursor; rows before it are not fetched"
+    if not cursors:
+        why = "the earliest day of any time in the files"
+    if bounded := cursors or times:
+        first = day_of(min(day_of(column.low) for column in bounded))
+        last = max(day_of(column.high) for column in bounded)
+    elif years:
+        why = "no table tells days; taken from the years in the files' names"
+        first, last = dt.date(min(years), 1, 1), dt.date(max(years), 12, 31)
+    else:
+        return {"first_day": "2000-01-01"}, "no table tells days; write the first one"
+    days = {"first_day": first.isoformat()}
+    if last < dt.datetime.now(dt.UTC).date() - dt.timedelta(1):
+        days["last_day"] = last.isoformat()
+    return days, why
+
+
+def _currency(tables: list[TableGuess]) -> str:
+    for table in tables:
+        for column in table.columns:
+            (value, *others) = column.sample or [""]
+            if (
+                "currency" in column.words
+                and not others
+                and re.fullmatch(r"[A-Z]{3}", value)
+            ):
+                return value
+    return "XXX"
+
+
+def summary(done: Scaffolded) -> str:
+    """What was found and what is to be looked at, for people."""
+    width = max(len(table.name) for table in done.tables)
+    lines = [f"{done.folder}: {len(done.tables)} tables"]
+    for table in done.tables:
+        count = len(table.delivery.files)
+        feeds = [each.feed for each in done.stagings if each.table is table]
+        lines.append(
+            f"  {table.name:{width}}  {table.delivery.rows:>12,} rows  "
+            f"{count} file{'s' if count > 1 else ' '}  "
+            f"key {', '.join(table.key) or 'none'}; "
+            f"{f'cursor {table.cursor}' if table.cursor else 'snapshot'}; "
+            f"feeds: {', '.join(feeds) or 'none'}"
+        )
+    lines += [f"  left out: {reason}" for reason in done.left_out]
+    lines.append(f"{len(done.doubts)} doubts, each a comment in its place:")
+    lines += [f"  {doubt}" for doubt in done.doubts]
+    if any("pii" in c.rules for table in done.tables for c in table.columns):
+        lines.append(
+            "Some columns identify people: set KITH_IDENTIFIER_KEY to a long random "
+            "text, kept outside of the repository."
+        )
+    return "\n".join(lines)

@@ -1,0 +1,331 @@
+"""What the rows of a table say: its key, its cursor, its days of delivery, references.
+
+A key is declared only when it is unique over all rows.
+"""
+
+import datetime as dt
+import graphlib
+import itertools
+import math
+import re
+from dataclasses import dataclass, field
+
+from duckdb import DuckDBPyConnection, DuckDBPyRelation
+
+from kith.database import literal, quote
+from kith.onboard.columns import ColumnGuess, aggregates, guess_columns, quoted
+from kith.onboard.deliveries import Delivery, keep
+from kith.onboard.vocabulary import cursor_rank, title_words
+
+_FIRST_LOOK = 50_000
+_FEW_ROWS = 20
+
+
+@dataclass
+class TableGuess:
+    """A table as it will be declared; `typed` are its rows in their types."""
+
+    delivery: Delivery
+    columns: list[ColumnGuess]
+    typed: DuckDBPyRelation
+    key: list[str] = field(default_factory=list)
+    cursor: str | None = None
+    look_back_days: int = 0
+    doubts: list[str] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """Its name in sources.yml."""
+        return self.delivery.name
+
+    def column(self, name: str) -> ColumnGuess:
+        """The column of that name."""
+        return next(column for column in self.columns if column.name == name)
+
+    def is_named_by(self, column: ColumnGuess) -> bool:
+        """Whether a column seems to name rows: an id, or `ticket` of tickets."""
+        return column.is_id or set(column.words) <= title_words(self.name)
+
+    def has_gaps(self, column: ColumnGuess) -> bool:
+        """Whether a row lacks the column's value, or may come to lack it."""
+        return (
+            column.given < self.delivery.rows
+            or "null_values" in column.rules
+            or column.name in self.delivery.missing
+        )
+
+
+def profile(
+    connection: DuckDBPyConnection, delivery: Delivery, number: int
+) -> TableGuess:
+    """Guess the columns and the key of one table."""
+    columns = guess_columns(delivery)
+    typed = ", ".join(
+        f"{column.reading(delivery).typed} as {quote(column.name)}"
+        for column in columns
+    )
+    rows = keep(
+        connection,
+        f"typed_{number}",
+        f"select {typed}, _kith_file from {delivery.delivered.alias}",
+        delivery.rows * len(columns),
+    )
+    bounded = [column for column in columns if column.is_time or column.is_number]
+    bounds = aggregates(
+        rows,
+        (f"{least}({quote(c.name)})" for c in bounded for least in ("min", "max")),
+    )
+    for column, low, high in zip(bounded, bounds[::2], bounds[1::2], strict=True):
+        column.low, column.high = low, high
+    table = TableGuess(delivery, columns, rows)
+    _guess_key(connection, table, f"first_look_{number}")
+    return table
+
+
+# --- keys -----------------------------------------------------------------------------
+
+
+def _guess_key(connection: DuckDBPyConnection, table: TableGuess, name: str) -> None:
+    count = table.delivery.rows
+    if count < 2:
+        table.doubts.append("too few rows to find a key; declare `key`")
+        return
+    different_rows = table.typed.project(quoted(table.columns)).distinct()
+    different = _count(different_rows)
+    # Most combinations show a repeat at once.
+    different_rows.limit(_FIRST_LOOK).create(name)
+    first_look = connection.table(name)
+    looked_at = min(different, _FIRST_LOOK)
+    parts = _key_parts(table)
+    counts = aggregates(
+        first_look, (f"count(distinct {quote(part.name)})" for part in parts)
+    )
+    distinct = {part.name: number for part, number in zip(parts, counts, strict=True)}
+    for chosen in itertools.chain.from_iterable(
+        itertools.combinations(parts, size) for size in (1, 2, 3)
+    ):
+        if (
+            math.prod(distinct[part.name] for part in chosen) >= looked_at
+            and any(map(table.is_named_by, chosen))
+            and (different == count or len(chosen) < len(table.columns))
+            and _count(first_look.project(quoted(chosen)).distinct()) == looked_at
+            and _count(table.typed.project(quoted(chosen)).distinct()) == different
+        ):
+            table.key = [part.name for part in chosen]
+            if count < _FEW_ROWS or not all(part.is_id for part in chosen):
+                table.doubts.append(
+                    f"key {', '.join(table.key)}: unique in these {count} rows, but is "
+                    "it by meaning? Of rows with an equal key only the latest counts"
+                )
+            if different < count:
+                table.doubts.append(
+                    f"{count - different} rows repeat another one entirely; they count "
+                    "as duplicates"
+                )
+            return
+    table.doubts.append(
+        f"no key, and {count - different} rows repeat another one entirely; all are "
+        "kept, drop_exact_duplicates: true would count equal rows once"
+        if different < count
+        else "no key of up to three columns: a row is known by its whole content, so "
+        "that a corrected row counts as a new one; declare `key` if there is one"
+    )
+
+
+def _count(rows: DuckDBPyRelation) -> int:
+    (count,) = aggregates(rows, ["count(*)"])
+    return int(count)
+
+
+def _key_parts(table: TableGuess) -> list[ColumnGuess]:
+    """Columns that may be part of a key, the likeliest first, a dozen at most."""
+
+    def rank(column: ColumnGuess) -> int:
+        is_part = column.has_word("key_part") or column.is_time
+        return 2 * (not table.is_named_by(column)) + (not is_part)
+
+    return sorted(
+        (
+            column
+            for place, column in enumerate(table.columns)
+            if not table.has_gaps(column)
+            and not column.data_type.startswith(("decimal", "double", "boolean"))
+            and (place == 0 or rank(column) < 3)
+            and not column.has_word("postcode")
+            and "pii" not in column.rules
+        ),
+        key=rank,
+    )[:12]
+
+
+# --- time -----------------------------------------------------------------------------
+
+
+def possible_cursors(table: TableGuess) -> list[ColumnGuess]:
+    """Times that all rows have, that are past, and whose name says no other thing."""
+    today = dt.datetime.now(dt.UTC).date()
+    return [
+        column
+        for column in table.columns
+        if column.is_time
+        and not table.has_gaps(column)
+        and column.high is not None
+        and day_of(column.high) <= today
+        and not column.has_word("never_cursor")
+    ]
+
+
+def day_of(moment: dt.date) -> dt.date:
+    """The day of a date or a timestamp."""
+    return moment.date() if isinstance(moment, dt.datetime) else moment
+
+
+def guess_cursor(table: TableGuess, is_flow: bool) -> None:
+    """Declare the column that says to which day a row belongs, where there is one.
+
+    `is_flow`: the rows are events that come day by day, not a list that is kept up
+    to date.
+    """
+    possible = [column.name for column in possible_cursors(table)]
+    possible.sort(key=lambda name: -cursor_rank(table.column(name).words))
+    if not possible:
+        return
+    if not is_flow:
+        table.doubts.append(
+            "delivered whole each time; if deliveries bring new rows only, declare "
+            f"cursor: {possible[0]}"
+        )
+        return
+    table.cursor = possible[0]
+    others = f" (or {', '.join(possible[1:])})" if possible[1:] else ""
+    table.doubts.append(
+        f"cursor {table.cursor}{others}: a row belongs to the day that it tells, and a "
+        "row changed later is not fetched again; leave cursor out if deliveries hold "
+        "the whole table"
+    )
+
+
+def guess_dated_path(table: TableGuess) -> None:
+    """Say in `path` where files carry the day of their delivery in their names."""
+    paths = table.delivery.files
+    date = re.compile(r"(?<!\d)(\d{4})([-_.]?)(\d{2})\2(\d{2})(?!\d)")
+    found = [date.findall(path.name) for path in paths]
+    try:
+        days = {
+            path.name: dt.date(int(year), int(month), int(day))
+            for path, ((year, _, month, day),) in zip(paths, found, strict=True)
+        }
+    except ValueError:
+        return
+    if len(days) < 2 or len(set(days.values())) < len(days):
+        return
+    if table.cursor is None:
+        if not _are_snapshots(table):
+            return
+        table.doubts.append(
+            "each file repeats most rows of the one before, so that only the newest "
+            "counts; with path …*… instead of {date:…} all files would"
+        )
+    else:
+        cases = " ".join(
+            f"when {literal(name)} then date '{day}'" for name, day in days.items()
+        )
+        lag = f"case _kith_file {cases} end - cast({quote(table.cursor)} as date)"
+        earliest, latest = aggregates(table.typed, (f"min({lag})", f"max({lag})"))
+        if earliest < 0 or latest > 31:
+            return
+        table.look_back_days = latest
+        table.doubts.append(
+            "the day in a file's name is taken for the day on which its rows came, at "
+            f"most {latest} days after theirs; rows later than look_back_days are left "
+            "out"
+        )
+    dated = date.sub(r"{date:%Y\2%m\2%d}", paths[0].name)
+    table.delivery.path = str(paths[0].with_name(dated))
+
+
+def _are_snapshots(table: TableGuess) -> bool:
+    """Whether the last file repeats at least half of the rows of the one before."""
+    before, last = (
+        table.typed.filter(f"_kith_file = {literal(path.name)}").project(
+            quoted(table.columns)
+        )
+        for path in table.delivery.files[-2:]
+    )
+    return _count(before.intersect(last)) * 2 >= _count(before) > 0
+
+
+# --- references -----------------------------------------------------------------------
+
+
+def guess_references(tables: list[TableGuess], source: str) -> None:
+    """Declare in which other table the values of a column are found."""
+    parents = [
+        (parent, parent.column(parent.key[0]))
+        for parent in tables
+        if len(parent.key) == 1 and parent.is_named_by(parent.column(parent.key[0]))
+    ]
+    # Orders are named by their id first, their payments only by the way.
+    parents.sort(key=lambda one: not title_words(one[0].name) & set(one[1].words))
+    known: dict[str, set[str]] = {table.name: set() for table in tables}
+    for table, (parent, key) in itertools.product(tables, parents):
+        for column in table.columns:
+            if (
+                column.given
+                and [column.name] != table.key
+                and parent is not table
+                # What is hashed on one side only would never be found.
+                and not {"references", "pii"} & set(column.rules)
+                and key.data_type == column.data_type
+                and _means_key(column, key, parent)
+                and not _is_circle(
+                    {**known, table.name: {*known[table.name], parent.name}}
+                )
+                and _declare_reference(table, column, parent, key, source)
+            ):
+                known[table.name].add(parent.name)
+
+
+def _is_circle(references: dict[str, set[str]]) -> bool:
+    try:
+        graphlib.TopologicalSorter(references).prepare()
+    except graphlib.CycleError:
+        return True
+    return False
+
+
+def _means_key(column: ColumnGuess, key: ColumnGuess, parent: TableGuess) -> bool:
+    if column.words == key.words:
+        return not (len(key.words) == 1 and key.has_word("id"))
+    nouns = title_words(parent.name.split("_")[-1])
+    *noun, last = column.words[-2:]
+    return (set(noun) <= nouns and last in ("id", "code")) or {*column.words} == nouns
+
+
+def _declare_reference(
+    table: TableGuess,
+    column: ColumnGuess,
+    parent: TableGuess,
+    key: ColumnGuess,
+    source: str,
+) -> bool:
+    children = table.typed.project(f"{quote(column.name)} as child")
+    keys = parent.typed.project(f"{quote(key.name)} as parent")
+    given, found = aggregates(
+        children.filter("child is not null").join(keys, "child = parent", how="left"),
+        ("count(child)", "count(parent)"),
+    )
+    orphans = given - found
+    if orphans > 0.05 * given:
+        return False
+    column.rules["references"] = {
+        "table": f"{source}.{parent.name}",
+        "column": key.name,
+    }
+    if orphans:
+        column.rules["references"]["orphans"] = "warn"
+        column.doubts.append(
+            f"{orphans} of {given} values are not in {parent.name}; without orphans: "
+            "warn these rows would wait in quarantine"
+        )
+    return True

@@ -1,0 +1,435 @@
+"""Publish the candidate as a release, and point readers at it in one step.
+
+A release is made in a hidden folder beside the others, made durable, and renamed; then
+the symbolic link `current` is replaced. Readers see the old release or the new one,
+whole, whenever a publication is killed.
+"""
+
+import datetime as dt
+import fcntl
+import itertools
+import json
+import secrets
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from kith.database import connect, fetch_row, literal, parquet_sql, quote
+from kith.deliveries.admitted import admitted_deliveries, spans
+from kith.errors import PublicationError
+from kith.gate.audit import FEED_SCHEMA, Table, fingerprint, list_tables, permit_path
+from kith.runs.run import Run, current_release
+from kith.settings import REPOSITORY, load_settings
+from kith.storage import sha256, sync
+
+DATABASE = "kith.duckdb"
+MANIFEST = "manifest.json"
+# Larger marts keep the order in which they were built: sorting tens of millions of rows
+# would cost more than all the rest.
+SORTED_UP_TO_ROWS = 1_000_000
+
+
+def publish(run: Run) -> None:
+    """Make a release of the candidate and switch `current` to it.
+
+    Raises PublicationError when the gate has not passed on exactly this candidate.
+    """
+    with run.stage("publish") as figures, run.writer_lock():
+        permit = _read_permit(run)
+        run.published.mkdir(parents=True, exist_ok=True)
+        with _pointer_lock(run.published):
+            _clear_up(run.published)
+            _log_current(run.folder)
+        now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
+        release_id = f"{now:%Y%m%dT%H%M%SZ}_{secrets.token_hex(3)}"
+        building = run.published / f".tmp-{release_id}"
+        try:
+            manifest = _write_release(run, building, release_id, now, permit)
+        except BaseException:
+            shutil.rmtree(building, ignore_errors=True)  # a full disk needs the room
+            raise
+        with _pointer_lock(run.published):
+            building.rename(run.published / release_id)
+            sync(run.published)
+            _switch(run.published, release_id)
+            _log_current(run.folder)
+            _prune(run.published)
+        figures["release_id"] = release_id
+        figures["rows"] = sum(mart["rows"] for mart in manifest["marts"].values())
+        figures["bytes"] = sum(
+            path.stat().st_size for path in _files(run.published / release_id)
+        )
+
+
+def rollback(state: Path, release: str | None) -> str:
+    """Point `current` at the release before it, or at the one that is named.
+
+    `state` is the company's folder in $KITH_HOME. Returns the release's id. Raises
+    PublicationError, and leaves `current`, when it is not there or was tampered with.
+    """
+    published = state / "published"
+    known = releases(published)
+    current = current_release(published)
+    at_hand = "at hand are " + (
+        ", ".join(f"{name} (current)" if name == current else name for name in known)
+        or "none"
+    )
+    if release is None:
+        if current not in known or known.index(current) == 0:
+            raise PublicationError(
+                f"{published}: there is no release before the current one; {at_hand}"
+            )
+        release = known[known.index(current) - 1]
+    elif release not in known:
+        raise PublicationError(f"{published}: no release {release}; {at_hand}")
+    with _pointer_lock(published):
+        faults = verify(published / release)
+        if faults:
+            raise PublicationError(
+                f"{published / release}: {faults[0]}; expected what its "
+                f"{MANIFEST} says; choose another release, {at_hand}"
+            )
+        _switch(published, release)
+    return release
+
+
+def releases(published: Path) -> list[str]:
+    """Ids of the releases, the oldest first."""
+    manifests = published.glob(f"[0-9]*/{MANIFEST}")
+    # Two of the same second differ in the time of their last file.
+    return [
+        path.parent.name
+        for path in sorted(
+            manifests, key=lambda path: (path.parent.name[:16], path.stat().st_mtime_ns)
+        )
+    ]
+
+
+def verify(release: Path) -> list[str]:
+    """What of a release's files is not as its manifest says; empty when all is well."""
+    try:
+        promised = json.loads((release / MANIFEST).read_text())["files"]
+    except (OSError, ValueError, KeyError) as error:
+        return [f"{MANIFEST} cannot be read: {error}"]
+    faults = []
+    for name, digest in promised.items():
+        if not (release / name).is_file():
+            faults.append(f"{name} is missing")
+        elif sha256(release / name) != digest:
+            faults.append(f"{name} was changed")
+    return faults
+
+
+# --- the release ----------------------------------------------------------------------
+
+
+def _read_permit(run: Run) -> dict[str, Any]:
+    path = permit_path(run)
+    if not path.is_file():
+        raise PublicationError(
+            f"{path}: not found; the gate has not passed in this run; "
+            "run the task audit"
+        )
+    permit: dict[str, Any] = json.loads(path.read_text())
+    candidate = fingerprint(run.warehouse) if run.warehouse.is_file() else "missing"
+    if permit["candidate"] != candidate:
+        raise PublicationError(
+            f"{run.warehouse}: changed since the gate passed ({permit['candidate']} "
+            f"then, {candidate} now); run the tasks build and audit again"
+        )
+    return permit
+
+
+def _write_release(
+    run: Run, folder: Path, release_id: str, now: dt.datetime, permit: dict[str, Any]
+) -> dict[str, Any]:
+    """Write data and manifest of a release into a folder; returns the manifest."""
+    tables = [table for table in list_tables(run) if table.schema != FEED_SCHEMA]
+    folder.mkdir()
+    commit = _git_commit()
+    with connect(scratch=run.folder / "scratch") as connection:
+        connection.execute("set preserve_insertion_order = false")
+        connection.execute(
+            f"attach {literal(str(run.warehouse))} as candidate (read_only)"
+        )
+        # The oldest layout that holds our types: clients from DuckDB 1.2 on read it.
+        connection.execute(
+            f"attach {literal(str(folder / DATABASE))} as release "
+            "(storage_version 'v1.0.0')"
+        )
+        # One transaction: each of some hundred comments would wait for the disk.
+        connection.execute("begin")
+        (as_of,) = fetch_row(connection, "select as_of_date from candidate.kith.run")
+        sources = _sources(connection, run)
+        for table in tables:
+            _copy_table(connection, table)
+        _add_publication(
+            connection,
+            tables,
+            {
+                "release_id": release_id,
+                "run_id": run.run_id,
+                "published_at": now,
+                "from_day": run.interval.from_day,
+                "to_day": run.interval.to_day,
+                "data_as_of": as_of,
+                "git_commit": commit,
+                "mart_count": len(tables),
+                "failed_warning_count": len(permit["failed_warnings"]),
+                "as_of_date": as_of,
+            },
+        )
+        connection.execute(
+            "create table release._release as select "
+            "$release_id as release_id, $run_id as run_id, $company as company, "
+            "cast($published_at as timestamp) as published_at, "
+            "cast($data_as_of as date) as data_as_of, "
+            "cast($passed as bigint) as checks_passed, "
+            "cast($warned as bigint) as checks_warned",
+            {
+                "release_id": release_id,
+                "run_id": run.run_id,
+                "company": run.company.name,
+                "published_at": now,
+                "data_as_of": as_of,
+                "passed": permit["passed"],
+                "warned": len(permit["failed_warnings"]),
+            },
+        )
+        connection.execute(
+            "comment on table release._release is "
+            "'One row: which release this file is, and how fresh its data are.'"
+        )
+        connection.execute("commit")
+        connection.execute("checkpoint release")
+        marts = {
+            table.full_name: _export(connection, table, folder) for table in tables
+        }
+    files = {str(path.relative_to(folder)): sha256(path) for path in _files(folder)}
+    for table in tables:
+        marts[table.full_name]["sha256"] = files[str(_parquet(table))]
+    manifest = {
+        "release_id": release_id,
+        "run_id": run.run_id,
+        "company": run.company.name,
+        "title": run.company.title,
+        "currency": run.company.currency,
+        "time_zone": run.company.time_zone,
+        "from_day": run.interval.from_day.isoformat(),
+        "to_day": run.interval.to_day.isoformat(),
+        "as_of_date": as_of.isoformat(),
+        "published_at": now.isoformat(timespec="microseconds") + "Z",
+        "git_commit": commit,
+        "sources": sources,
+        # sum: independent of the order of rows
+        "content_hash_method": f"sum(hash(columns)), DuckDB {duckdb.__version__}",
+        "marts": marts,
+        "gate": {
+            "passed": permit["passed"],
+            "warnings": len(permit["failed_warnings"]),
+            "failed_warnings": permit["failed_warnings"],
+        },
+        "report": "report/index.html",
+        "files": files,
+    }
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2), encoding="utf-8")
+    for path in _files(folder):
+        path.chmod(0o444)
+        sync(path)
+    for path in (folder, *folder.rglob("*/")):
+        sync(path)
+    return manifest
+
+
+def _copy_table(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
+    name = f"{quote(table.schema)}.{quote(table.name)}"
+    connection.execute(f"create schema if not exists release.{quote(table.schema)}")
+    # Without its constraints: clients of DuckDB 1.2 cannot open a file with indexes.
+    connection.execute(
+        f"create table release.{name} as from candidate.{name}{_order(table)}"
+    )
+    place = (
+        f"database_name = 'candidate' and schema_name = {literal(table.schema)} "
+        f"and table_name = {literal(table.name)}"
+    )
+    (comment,) = fetch_row(
+        connection, f"select comment from duckdb_tables() where {place}"
+    )
+    key = f" Key: {', '.join(table.key)}." if table.key else ""
+    connection.execute(
+        f"comment on table release.{name} is {literal((comment or '') + key)}"
+    )
+    for column, text in connection.execute(
+        "select column_name, comment from duckdb_columns() "
+        f"where {place} and comment is not null"
+    ).fetchall():
+        connection.execute(
+            f"comment on column release.{name}.{quote(column)} is {literal(text)}"
+        )
+
+
+def _add_publication(
+    connection: duckdb.DuckDBPyConnection, tables: list[Table], values: dict[str, Any]
+) -> None:
+    """Add this release's own row to the log that it carries."""
+    # The gate added its results after the tables were built: nobody else counted them.
+    values["row_count"] = sum(table.row_count for table in tables) + 1
+    connection.execute(
+        f"insert into release.operations.publications ({', '.join(values)}) "
+        f"values ({', '.join('?' * len(values))})",
+        list(values.values()),
+    )
+
+
+def _export(
+    connection: duckdb.DuckDBPyConnection, table: Table, folder: Path
+) -> dict[str, Any]:
+    """Write a published table as Parquet; returns its entry of the manifest."""
+    name = f"release.{quote(table.schema)}.{quote(table.name)}"
+    path = folder / _parquet(table)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Level 1 takes two thirds of the time of the default and 8 % more room.
+    connection.execute(
+        f"copy (from {name}{_order(table)}) to {literal(str(path))} "
+        "(format parquet, compression zstd, compression_level 1)"
+    )
+    columns = ", ".join(map(quote, table.columns))
+    rows, content = fetch_row(
+        connection, f"select count(*), coalesce(sum(hash({columns})), 0) from {name}"
+    )
+    return {
+        "rows": rows,
+        "content_hash": f"{content:032x}",
+        "key": list(table.key),
+    }
+
+
+def _parquet(table: Table) -> Path:
+    """Place of a mart's Parquet file within a release."""
+    return Path("parquet") / table.schema / f"{table.name}.parquet"
+
+
+def _order(table: Table) -> str:
+    if table.row_count > SORTED_UP_TO_ROWS:
+        return ""
+    return f" order by {', '.join(map(quote, table.key or table.columns))}"
+
+
+def _sources(connection: duckdb.DuckDBPyConnection, run: Run) -> dict[str, Any]:
+    """Per source table the deliveries of which days count, and its rows."""
+    rows = dict(
+        connection.execute(
+            "select source_name || '.' || table_name, sum(row_count)::bigint "
+            "from candidate.operations.source_deliveries group by all"
+        ).fetchall()
+    )
+    sources = {}
+    for table in run.company.sources:
+        deliveries = admitted_deliveries(run, table)
+        counted = sorted({span.number for span in spans(deliveries)})
+        sources[table.full_name] = {
+            "attempts": [
+                f"{report['interval']}/{report['attempt']}"
+                for report in (deliveries[number].report for number in counted)
+            ],
+            "rows": rows.get(table.full_name, 0),
+        }
+    return sources
+
+
+def _git_commit() -> str | None:
+    found = subprocess.run(
+        ["git", "-C", str(REPOSITORY), "rev-parse", "HEAD"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return found.stdout.strip() if found.returncode == 0 else None
+
+
+# --- the pointer ----------------------------------------------------------------------
+
+
+@contextmanager
+def _pointer_lock(published: Path) -> Iterator[None]:
+    """Keep a rollback and the end of a publication apart, but not for a whole build."""
+    if not published.is_dir():
+        raise PublicationError(f"{published}: nothing was published yet")
+    with (published / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _switch(published: Path, release_id: str) -> None:
+    """Point `current` at a release; a reader finds the old one or the new one."""
+    pointer = published / f".tmp-current-{release_id}"
+    pointer.unlink(missing_ok=True)
+    pointer.symlink_to(release_id)
+    pointer.replace(published / "current")
+    sync(published)
+
+
+def _clear_up(published: Path) -> None:
+    """Remove what killed publications left."""
+    for orphan in published.glob(".tmp-*"):
+        if orphan.is_dir() and not orphan.is_symlink():
+            shutil.rmtree(orphan)
+        else:
+            orphan.unlink()
+
+
+def _log_current(state: Path) -> None:
+    """Add the current release to the history that the next build reads.
+
+    Called after the switch, and before the next publication in case that this one is
+    killed in between.
+    """
+    published = state / "published"
+    release_id = current_release(published)
+    entry = state / "history" / "publications" / f"{release_id}.parquet"
+    if release_id is None or entry.is_file():
+        return
+    entry.parent.mkdir(parents=True, exist_ok=True)
+    mart = published / release_id / "parquet" / "operations" / "publications.parquet"
+    unfinished = entry.with_suffix(".tmp")
+    with connect(scratch=state / "scratch") as connection:
+        connection.execute(
+            "copy (select * exclude (as_of_date) "
+            f"from {parquet_sql(mart)} "
+            f"where release_id = {literal(release_id)}) "
+            f"to {literal(str(unfinished))} (format parquet)"
+        )
+    unfinished.replace(entry)
+
+
+def _prune(published: Path) -> None:
+    """Remove releases that are beyond the count kept and that nobody may still read."""
+    settings = load_settings()
+    grace = dt.timedelta(minutes=settings.release_grace_minutes)
+    known = releases(published)
+    kept = {*known[-settings.releases_kept :], current_release(published)}
+    for release_id, successor in itertools.pairwise(known):
+        # A reader may have opened it until the moment its successor came.
+        if release_id not in kept and _age(successor) > grace:
+            _remove(published / release_id)
+
+
+def _age(release_id: str) -> dt.timedelta:
+    published_at = dt.datetime.strptime(release_id[:16], "%Y%m%dT%H%M%SZ")
+    return dt.datetime.now(dt.UTC).replace(tzinfo=None) - published_at
+
+
+def _remove(release: Path) -> None:
+    # Under another name first: half of a release must never look like one.
+    doomed = release.with_name(f".tmp-{release.name}")
+    release.rename(doomed)
+    shutil.rmtree(doomed)
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())

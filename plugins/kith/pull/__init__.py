@@ -1,0 +1,1 @@
+"""Pull: source to raw."""

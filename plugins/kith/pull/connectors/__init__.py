@@ -1,0 +1,1 @@
+"""Connectors: how the rows of a source table are fetched."""

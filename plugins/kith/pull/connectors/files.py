@@ -1,0 +1,208 @@
+"""Connector `files`: text, Parquet and workbooks, packed or not, on disk or in a store.
+
+| kind | suffix |
+|---|---|
+| delimited text | .csv, .tsv, .tab; .txt where `options.delimiter` is declared |
+| lines of JSON | .jsonl, .ndjson |
+| Parquet | .parquet |
+| workbook | .xlsx, .xlsm, .xlsb, .xls, .ods |
+
+Each may be packed as .gz, .zst, .bz2, .xz or .zip. `kith.pull.connectors.places` tells
+what `path` may be. Options of delimited text: delimiter, quote, escape; of all text:
+encoding; of a workbook: sheet.
+"""
+
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from kith.company.folder import SourceTable
+from kith.database import fetch_row, file_literal, parquet_sql, quote
+from kith.deliveries.typed_texts import TextFacts, delivered_columns
+from kith.errors import ConfigurationError, DeliveryError
+from kith.pull.connectors.packed import Part, unpack
+from kith.pull.connectors.places import find_places
+from kith.pull.connectors.request import (
+    ROW_NUMBER,
+    Fetched,
+    Request,
+    check_unchanged,
+    checked_names,
+    reading,
+)
+from kith.pull.connectors.text_files import (
+    DELIMITED,
+    JSON_LINES,
+    convert_delimited,
+    convert_json_lines,
+    write,
+)
+from kith.storage import state_of
+
+_CHARACTERS = {"delimiter", "quote", "escape"}
+_OPTIONS = {*_CHARACTERS, "encoding", "sheet"}
+_WORKBOOKS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
+_KINDS = (*DELIMITED, *JSON_LINES, ".parquet", *_WORKBOOKS)
+
+
+def fetch(request: Request) -> list[Fetched]:
+    """Fetch the rows of every file of the window, in the order of their paths.
+
+    Raises DeliveryError when no file matches the table's path, or one cannot be read.
+    """
+    _check_options(request.table)
+    numbers = itertools.count(1)
+    fetched = []
+    for place in find_places(request):
+        where = f"{request.table.full_name}: {place.origin}"
+        path = place.bring()
+        is_ours = path.is_relative_to(request.workspace)
+        part = Part(place.origin, path.name, path, is_ours)
+        with _unchanged(where, part) as state, reading(where, request.table):
+            for each in unpack(part, request.workspace):
+                target = request.workspace / f"{next(numbers):04}.parquet"
+                read = replace(
+                    _read(request, each, target), arrival_day=place.arrival_day
+                )
+                fetched.append(replace(read, state=state) if read.is_original else read)
+    return fetched or [_nothing(request)]
+
+
+@contextmanager
+def _unchanged(where: str, part: Part) -> Iterator[tuple[int, ...]]:
+    """Raise TransientError where somebody else changes a file that is read."""
+    state = state_of(part.path)
+    try:
+        yield state
+    finally:
+        if not part.is_ours:
+            check_unchanged(where, part.path, state)
+
+
+def _check_options(table: SourceTable) -> None:
+    where = f"sources.yml: {table.full_name}: options"
+    for name, value in table.rules.options.items():
+        if name not in _OPTIONS:
+            raise ConfigurationError(
+                f"{where}: unknown option '{name}'; known are "
+                f"{', '.join(sorted(_OPTIONS))}"
+            )
+        if name in _CHARACTERS and not (
+            (len(value) == 1 and value not in "\0\r\n")
+            or (name == "quote" and not value)
+        ):
+            raise ConfigurationError(
+                f"{where}.{name}: found {value!r}; expected one character (a tab is "
+                '"\\t", in double quotes)'
+            )
+        if name in ("quote", "escape") and not value.isascii():
+            raise ConfigurationError(
+                f"{where}.{name}: found {value!r}; expected a character of ASCII"
+            )
+    if table.rules.options.get("quote") == "" and "escape" in table.rules.options:
+        raise ConfigurationError(
+            f"{where}.escape: escapes are read inside of quotes only, and `quote` is "
+            "empty; leave one of the two out"
+        )
+    encoding = table.rules.options.get("encoding", "utf-8")
+    try:
+        # As it will be read: some know no such errors, or are no encodings of text.
+        bytes(4).decode(encoding, "surrogateescape")
+    except (LookupError, UnicodeError):
+        raise ConfigurationError(
+            f"{where}.encoding: found '{encoding}'; expected a name such as utf-8, "
+            "cp1252 (Windows), latin-1 or utf-16"
+        ) from None
+
+
+def _read(request: Request, part: Part, target: Path) -> Fetched:
+    where = f"{request.table.full_name}: {part.origin}"
+    with reading(where, request.table):
+        if part.suffix == ".parquet":
+            return _parquet(request, where, part, target)
+        facts = TextFacts()
+        if part.suffix in DELIMITED:
+            facts = convert_delimited(request, where, part, target)
+        elif part.suffix in JSON_LINES:
+            convert_json_lines(request, where, part, target)
+        elif part.suffix in _WORKBOOKS:
+            # Imported here, since few deliveries are workbooks.
+            from kith.pull.connectors.workbooks import convert_workbook
+
+            convert_workbook(request, where, part.path, target)
+            part.discard()
+        else:
+            raise DeliveryError(
+                f"{where}: unknown kind of file; expected {', '.join(_KINDS)}, plain "
+                "or packed (.gz, .zst, .bz2, .xz, .zip); rename it or narrow `path` in "
+                "sources.yml"
+            )
+        has_schema = part.suffix not in JSON_LINES
+        return _converted(request, part.origin, target, has_schema, facts)
+
+
+def _parquet(request: Request, where: str, part: Part, target: Path) -> Fetched:
+    delivered = _columns(request, part.path)
+    names = checked_names(request.table, where, delivered)
+    path = part.path
+    if names != list(delivered):
+        renamed = ", ".join(
+            f"{quote(old)} as {quote(new)}"
+            for old, new in zip(delivered, names, strict=True)
+        )
+        path = target
+        write(request.duckdb, f"select {renamed} from {parquet_sql(part.path)}", path)
+        part.discard()
+    columns = dict(zip(names, delivered.values(), strict=True))
+    is_original = path == part.path and not part.is_ours
+    rows = _row_count(request, path)
+    return Fetched(part.origin, path, is_original, rows, columns)
+
+
+def _converted(
+    request: Request, origin: str, path: Path, has_schema: bool, facts: TextFacts
+) -> Fetched:
+    columns = delivered_columns(_columns(request, path), facts.typed)
+    columns.pop(ROW_NUMBER, None)
+    (reject_count,) = fetch_row(request.duckdb, "select count(*) from rejects")
+    rejects = path.with_suffix(".rejects.parquet") if reject_count else None
+    if rejects:
+        write(request.duckdb, "from rejects order by row_number", rejects)
+    return Fetched(
+        origin,
+        path,
+        is_original=False,
+        rows=_row_count(request, path),
+        columns=columns,
+        has_schema=has_schema,
+        facts=facts,
+        rejects=rejects,
+        reject_count=reject_count,
+    )
+
+
+def _nothing(request: Request) -> Fetched:
+    """Of files of other days only: a delivery without rows, for admission to judge."""
+    path = request.workspace / "nothing.parquet"
+    write(request.duckdb, f"select 0 as {ROW_NUMBER} where false", path)
+    declared = request.table.rules.path or ""
+    return Fetched(declared, path, False, rows=0, columns={}, has_schema=False)
+
+
+def _row_count(request: Request, path: Path) -> int:
+    """Number of rows of a Parquet file."""
+    (rows,) = fetch_row(
+        request.duckdb,
+        f"select num_rows from parquet_file_metadata({file_literal(path)})",
+    )
+    return int(rows)
+
+
+def _columns(request: Request, path: Path) -> dict[str, str]:
+    """Name and type of the columns of a Parquet file."""
+    described = request.duckdb.execute(
+        f"describe select * from {parquet_sql(path)}"
+    ).fetchall()
+    return {row[0]: row[1] for row in described}

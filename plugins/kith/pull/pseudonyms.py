@@ -1,0 +1,238 @@
+"""Direct identifiers become keyed hashes before anything is stored.
+
+HMAC-SHA-256 over `<kind>:<normalised value>`, so that a phone and a card of equal
+digits differ, and one person written in several ways has one hash. What cannot be
+normalised becomes `!` and a hash of its text, which admission refuses.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from hashlib import sha256
+
+import duckdb
+import phonenumbers
+import pyarrow as pa
+
+from kith.company.folder import Column, SourceTable
+from kith.database import fetch_row, literal, quote
+from kith.deliveries.casts import as_text, trimmed
+from kith.errors import ConfigurationError
+from kith.settings import identifier_key
+
+# A hash, or the hash of what could not be normalised.
+PATTERN = "!?[0-9a-f]{64}"
+
+_BLOCK_BYTES = 64
+_INNER, _OUTER = "kith_inner_pad", "kith_outer_pad"
+# Signs that may stand around an address but are none of it; O'Brien has one within.
+_AROUND = r"@\s[:cntrl:]<>()\[\]{},;:\""
+_EMAIL = rf"[^'{_AROUND}][^{_AROUND}]*@[^.'{_AROUND}]+(\.[^.'{_AROUND}]+)+"
+# As links and mail programs write it.
+_LINKED = r"^(?:<(?:mailto:)?(.*)>|mailto:(.*))$"
+_SHORTEST_KEY = 32
+# A spreadsheet's 1.39E+10: the other digits are lost, and many people would be one.
+_ROUNDED = r"\d+([.,]\d+[eE]|[eE]\+)\+?\d+"
+
+
+def hashed_columns(
+    connection: duckdb.DuckDBPyConnection,
+    table: SourceTable,
+    relation: str,
+    delivered: Iterable[str],
+) -> dict[str, str]:
+    """Delivered names of `pii` columns, each with the SQL of its hash.
+
+    The SQL reads `relation`'s columns and gives 64 hexadecimal digits, `!` and 64
+    digits where the value cannot be normalised, or NULL where there is none. It holds
+    on this connection until the next call.
+
+    Raises ConfigurationError when there is no key, or a column's type holds no text.
+    """
+    names = list(delivered)
+    identifiers = [
+        (column, name)
+        for column in table.columns
+        if column.rules.pii
+        for name in column.names_in(names)
+    ]
+    if not identifiers:
+        return {}
+    for column, _ in identifiers:
+        if column.data_type.lower() not in ("varchar", "text", "string"):
+            raise ConfigurationError(
+                f"sources.yml: {table.full_name}: column {column.name}: a pii column "
+                f"holds a hash, but its data_type is {column.data_type}; expected "
+                "varchar"
+            )
+    _set_pads(connection, table)
+    described = connection.execute(f"describe select * from {relation}").fetchall()
+    kinds = {row[0]: row[1] for row in described}
+    hashed = {}
+    for number, (column, name) in enumerate(identifiers):
+        text = _text(column, name, kinds[name])
+        normalised = _normalised(connection, column, relation, text, number)
+        normalised = (
+            f"case when not {_is_nested(text, kinds[name])} then {normalised} end"
+        )
+        message = f"{literal(f'{column.rules.pii}:')} || {normalised}"
+        hashed[name] = f"coalesce({_hmac(message)}, '!' || {_hmac(text)})"
+    return hashed
+
+
+def hashed_text(
+    connection: duckdb.DuckDBPyConnection, table: SourceTable, text: str
+) -> str:
+    """SQL of the keyed hash of a text that is not to be kept, such as a broken line."""
+    _set_pads(connection, table)
+    return _hmac(text)
+
+
+def key_id() -> str:
+    """Which key made the hashes: tells keys apart without telling the key."""
+    connection = duckdb.connect()
+    _set_pads(connection, None)
+    (digest,) = fetch_row(connection, f"select {_hmac(literal('kith-key-id'))}")
+    return str(digest)[:8]
+
+
+def _set_pads(connection: duckdb.DuckDBPyConnection, table: SourceTable | None) -> None:
+    """Hand the key to DuckDB as variables, so that it stands in no SQL text."""
+    where = f"{table.full_name}: pii columns: " if table else ""
+    text = identifier_key()
+    if text is None:
+        raise ConfigurationError(
+            f"{where}there is no key to hash identifiers with; set KITH_IDENTIFIER_KEY "
+            "in the environment to a long secret text (`openssl rand -hex 32` makes "
+            "one) and keep it: with another key everybody becomes somebody else"
+        )
+    if len(text.strip()) < _SHORTEST_KEY:
+        raise ConfigurationError(
+            f"{where}KITH_IDENTIFIER_KEY is too short to be secret; expected at least "
+            f"{_SHORTEST_KEY} characters (`openssl rand -hex 32` makes 64)"
+        )
+    key = text.encode()
+    if len(key) > _BLOCK_BYTES:
+        key = sha256(key).digest()
+    if fetch_row(connection, f"select getvariable('{_OUTER}') is not null") == (True,):
+        return
+    for name, byte in ((_INNER, 0x36), (_OUTER, 0x5C)):
+        pad = bytes(part ^ byte for part in key.ljust(_BLOCK_BYTES, b"\0"))
+        connection.execute(f"set variable {name} = $pad", {"pad": pad})
+
+
+def _hmac(text: str) -> str:
+    """SQL of RFC 2104 over UTF-8 text; NULL for NULL."""
+    inner = f"sha256(getvariable('{_INNER}') || encode({text}))"
+    return f"sha256(getvariable('{_OUTER}') || unhex({inner}))"
+
+
+def _text(column: Column, name: str, kind: str) -> str:
+    """SQL of the value as delivered, without outer white space; NULL for none."""
+    raw = quote(name)
+    text = f"nullif({trimmed(as_text(raw, kind))}, '')"
+    tokens = ", ".join(map(literal, column.rules.null_values))
+    return f"case when {text} not in ({tokens}) then {text} end" if tokens else text
+
+
+def _is_nested(text: str, kind: str) -> str:
+    """SQL whether a value is no single text but an object or a list."""
+    if kind.endswith("]") or kind.startswith(("STRUCT", "MAP", "UNION")):
+        return "true"
+    # A case, since all parts of an `and` would be computed for every row.
+    begins = f"prefix({text}, '{{') or prefix({text}, '[')"
+    return f"case when {begins} then json_valid({text}) else false end"
+
+
+def _normalised(
+    connection: duckdb.DuckDBPyConnection,
+    column: Column,
+    relation: str,
+    text: str,
+    number: int,
+) -> str:
+    """SQL of the one way of writing a value; NULL where there is none."""
+    if column.rules.pii == "phone":
+        region = column.rules.phone_region
+        return _mapped(
+            connection, relation, text, "true", number, lambda raw: _phone(raw, region)
+        )
+    not_ascii = f"strlen({text}) <> length({text})"
+    (is_folded,) = fetch_row(
+        connection, f"select coalesce(bool_or({not_ascii}), false) from {relation}"
+    )
+    if is_folded:
+        folded = _mapped(connection, relation, text, not_ascii, number, _fold)
+        text = f"coalesce({folded}, {text})"
+    lower = f"lower({trimmed(text)})"
+    match column.rules.pii:
+        case "email":
+            bare = rf"regexp_replace({lower}, {literal(_LINKED)}, '\1\2')"
+            is_email, is_linked = (
+                f"regexp_full_match({each}, {literal(_EMAIL)})"
+                for each in (lower, bare)
+            )
+            return f"case when {is_email} then {lower} when {is_linked} then {bare} end"
+        case "card":
+            bare = rf"upper(regexp_replace({text}, '[^\pL\pN]', '', 'g'))"
+            rounded = f"regexp_full_match({text}, {literal(_ROUNDED)})"
+            return f"case when not {rounded} then nullif({bare}, '') end"
+        case "handle":
+            bare = trimmed(f"ltrim({lower}, '@')")
+            return f"nullif({bare}, '')"
+        case _:
+            return lower
+
+
+def _mapped(
+    connection: duckdb.DuckDBPyConnection,
+    relation: str,
+    text: str,
+    condition: str,
+    number: int,
+    normalise: Callable[[str], str | None],
+) -> str:
+    """SQL that looks a value up among those that Python normalised, each once."""
+    name = f"kith_normalised_{number}"
+    connection.execute(
+        f"create or replace temp table {name} "
+        "(_kith_text varchar, _kith_normal varchar)"
+    )
+    distinct = connection.execute(
+        f"select distinct {text} from {relation} "
+        f"where {text} is not null and {condition}"
+    ).to_arrow_table()
+    for batch in distinct.to_batches(max_chunksize=100_000):
+        values: Sequence[str] = batch.column(0).to_pylist()
+        connection.register(
+            "kith_normalised",
+            pa.table(
+                {
+                    "_kith_text": values,
+                    "_kith_normal": pa.array(map(normalise, values), pa.string()),
+                }
+            ),
+        )
+        connection.execute(f"insert into {name} from kith_normalised")
+        connection.unregister("kith_normalised")
+    return f"(select _kith_normal from {name} where _kith_text = {text})"
+
+
+def _phone(text: str, region: str | None) -> str | None:
+    """E.164, and the extension if there is one; None for what cannot be a number."""
+    if re.fullmatch(_ROUNDED, text):
+        return None
+    try:
+        number = phonenumbers.parse(text, region)
+    except phonenumbers.NumberParseException:
+        return None
+    # Not whether the number is assigned: the library's list ages, the customers do not.
+    possible = phonenumbers.is_possible_number_with_reason(number)
+    if possible != phonenumbers.ValidationResult.IS_POSSIBLE:
+        return None
+    e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    return f"{e164};ext={number.extension}" if number.extension else e164
+
+
+def _fold(text: str) -> str:
+    return unicodedata.normalize("NFKC", text)

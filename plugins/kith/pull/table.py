@@ -1,0 +1,350 @@
+"""Pull: land what a source delivers for an interval, as it came, once and for all.
+
+Each pull is an attempt of its own: `raw/<source>/<table>/<interval>/<attempt>/`. An
+attempt is complete when its `manifest.json` is there, and is never changed again.
+"""
+
+import datetime as dt
+import fcntl
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from importlib import import_module
+from pathlib import Path
+
+import duckdb
+from pydantic import BaseModel
+
+from kith.admit.drift import check_identifiers
+from kith.company.folder import SourceTable
+from kith.database import (
+    PARQUET,
+    connect,
+    fetch_row,
+    file_literal,
+    literal,
+    parquet_sql,
+    quote,
+)
+from kith.deliveries.admitted import Delivery, admitted_deliveries, find_missed, past_of
+from kith.deliveries.typed_texts import TextFacts
+from kith.errors import DeliveryError
+from kith.pull.connections import Connection, environment_connection
+from kith.pull.connectors.request import (
+    ROW_NUMBER,
+    Fetched,
+    Request,
+    check_unchanged,
+    is_personal,
+    reading,
+)
+from kith.pull.windows import (
+    LateRows,
+    MissedRows,
+    Share,
+    share,
+    window_of,
+)
+from kith.runs.run import Interval, Run
+from kith.storage import move_durably, sha256, syncing
+
+_CONNECTORS = {
+    "files": "kith.pull.connectors.files",
+    "sql": "kith.pull.connectors.sql",
+    "rest": "kith.pull.connectors.rest",
+}
+
+
+class PulledFile(BaseModel):
+    """One file of an attempt.
+
+    `rows_seen` counts the readable rows of the origin, `rows` those taken from it.
+    `ahead_of` is set where some of these lie on later days than the file can know of:
+    the first such moment.
+    """
+
+    origin: str
+    stored: str
+    rows: int
+    bytes: int
+    sha256: str
+    columns: dict[str, str]
+    has_schema: bool
+    facts: TextFacts = TextFacts()
+    rows_seen: int
+    rejects: int
+    rejects_stored: str | None
+    ahead_of: dt.datetime | dt.date | None = None
+
+
+class Manifest(BaseModel):
+    """What an attempt holds, and where it comes from.
+
+    Each row seen was taken, or belongs before or after the window, or came too late for
+    any. `late` tells of those taken that came late, and of those out of the window that
+    came in its days; `missed` of those that came unseen to earlier days.
+    `watermark` is the newest cursor of the window, `key_id` tells which key made the
+    hashes of identifiers.
+    """
+
+    table: str
+    from_day: dt.date
+    to_day: dt.date
+    window_from_day: dt.date | None = None
+    attempt: str
+    delivered_at: dt.datetime
+    files: list[PulledFile]
+    rows_seen: int
+    rows_taken: int
+    rows_before_interval: int
+    rows_after_interval: int
+    rows_out_of_window: int = 0
+    late: list[LateRows] = []
+    missed: MissedRows | None = None
+    rejects: int
+    watermark: dt.datetime | dt.date | None
+    key_id: str | None = None
+
+    @property
+    def window(self) -> Interval:
+        """The business days that this attempt delivers."""
+        return Interval(self.window_from_day or self.from_day, self.to_day)
+
+
+def pull_table(
+    run: Run,
+    table: str,
+    find_connection: Callable[[str], Connection] = environment_connection,
+) -> None:
+    """Land the rows of one source table for the run's interval.
+
+    A table with a cursor gives the rows of the interval and its look-back, and also
+    those whose cursor is missing, unreadable or later than the clock: no interval would
+    ever take them, so each shows them to admission. A table without a cursor is landed
+    whole. Identifiers are stored as their hashes.
+
+    Raises DeliveryError when files are missing or cannot be read.
+    """
+    declared = run.company.table(table)
+    window = window_of(declared, run.interval)
+    with run.stage("pull", table) as figures, workspace(run.raw(table)) as work:
+        delivered_at = dt.datetime.now(dt.UTC).replace(tzinfo=None)
+        folder = work / "attempt"
+        folder.mkdir()
+        earlier = admitted_deliveries(run, declared) if declared.rules.cursor else []
+        with connect(scratch=work / "scratch") as connection:
+            request = Request(
+                table=declared,
+                company_folder=run.company.folder,
+                time_zone=run.company.time_zone,
+                window=window,
+                past=past_of(window, earlier),
+                workspace=work,
+                duckdb=connection,
+                find_connection=find_connection,
+            )
+            fetched = _connector(declared.rules.connector)(request)
+            manifest = _land(run, request, fetched, earlier, delivered_at, folder)
+        (folder / "manifest.json").write_text(manifest.model_dump_json(indent=2))
+        move_durably(folder, run.raw(table) / run.interval.slug / manifest.attempt)
+        figures["files"] = len(manifest.files)
+        figures["rows"] = manifest.rows_taken
+        figures["rejects"] = manifest.rejects
+        figures["out_of_window"] = manifest.rows_out_of_window
+        figures["bytes"] = sum(file.bytes for file in manifest.files)
+
+
+def _connector(name: str) -> Callable[[Request], list[Fetched]]:
+    # Imported when needed, since some of them cost seconds.
+    fetch: Callable[[Request], list[Fetched]] = import_module(_CONNECTORS[name]).fetch
+    return fetch
+
+
+def newest_attempt(run: Run, table: str) -> tuple[Path, Manifest]:
+    """Folder and manifest of the newest complete attempt for the run's interval."""
+    folder = run.raw(table) / run.interval.slug
+    complete = sorted(path.parent for path in folder.glob("[0-9]*/manifest.json"))
+    if not complete:
+        raise DeliveryError(
+            f"{table}: nothing was pulled for {run.interval.slug} ({folder} holds no "
+            "complete attempt); run the pull of this table first"
+        )
+    manifest = (complete[-1] / "manifest.json").read_text()
+    return complete[-1], Manifest.model_validate_json(manifest)
+
+
+@contextmanager
+def workspace(folder: Path) -> Iterator[Path]:
+    """An empty folder `.work` inside `folder`, for one process at a time.
+
+    Its lock goes with the process, so that what lies in `.work` at the start is what a
+    killed process left.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    work = folder / ".work"
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        shutil.rmtree(work, ignore_errors=True)
+        # What a connector works on may hold plain identifiers.
+        work.mkdir(mode=0o700)
+        try:
+            yield work
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+
+
+def _land(
+    run: Run,
+    request: Request,
+    fetched: list[Fetched],
+    earlier: list[Delivery],
+    delivered_at: dt.datetime,
+    folder: Path,
+) -> Manifest:
+    table, connection = request.table, request.duckdb
+    landed: list[PulledFile] = []
+    shares: list[Share] = []
+    for number, delivery in enumerate(fetched, 1):
+        stem = f"{number:04}_{Path(delivery.origin).name.split('.')[0]}"
+        stored = folder / f"{stem}.parquet"
+        if delivery.rows:
+            check_identifiers(table, delivery.origin, list(delivery.columns))
+        with reading(f"{table.full_name}: {delivery.origin}", table):
+            with nullcontext() if delivery.is_original else syncing(delivery.path):
+                part = share(request, delivery, delivered_at)
+            _store(connection, table, delivery, part.condition, stored)
+        rejects = None
+        if delivery.rejects:
+            rejects = folder / f"{stem}.rejects.parquet"
+            _store_rejects(connection, table, delivery.rejects, rejects)
+        shares.append(part)
+        landed.append(
+            PulledFile(
+                origin=delivery.origin,
+                stored=stored.name,
+                rows=part.taken,
+                bytes=stored.stat().st_size,
+                sha256=sha256(stored),
+                columns=delivery.columns,
+                has_schema=delivery.has_schema,
+                facts=delivery.facts,
+                rows_seen=delivery.rows,
+                rejects=delivery.reject_count,
+                rejects_stored=rejects.name if rejects else None,
+                ahead_of=part.ahead_of,
+            )
+        )
+    missed = _find_missed(run, request, shares, earlier)
+    lost = missed.rows if missed else 0
+    # A source that was only asked for their number did not hand them over.
+    is_counted = any(delivery.rows_in_past is not None for delivery in fetched)
+    unseen = lost if is_counted else 0
+    watermarks = [part.watermark for part in shares if part.watermark is not None]
+    return Manifest(
+        table=table.full_name,
+        from_day=run.interval.from_day,
+        to_day=run.interval.to_day,
+        window_from_day=request.window.from_day,
+        attempt=f"{delivered_at:%Y%m%dT%H%M%S%f}",
+        delivered_at=delivered_at,
+        files=landed,
+        rows_seen=sum(file.rows_seen for file in landed) + unseen,
+        rows_taken=sum(file.rows for file in landed),
+        rows_before_interval=sum(part.before for part in shares) - lost + unseen,
+        rows_after_interval=sum(part.after for part in shares),
+        rows_out_of_window=sum(part.out_of_window for part in shares) + lost,
+        late=[late for part in shares for late in part.late],
+        missed=missed,
+        rejects=sum(file.rejects for file in landed),
+        watermark=max(watermarks, default=None),
+        key_id=_key_id() if is_personal(table) else None,
+    )
+
+
+def _find_missed(
+    run: Run, request: Request, shares: list[Share], earlier: list[Delivery]
+) -> MissedRows | None:
+    in_past = [part.in_past for part in shares if part.in_past is not None]
+    if request.past is None or not in_past:
+        return None
+    return find_missed(
+        request.duckdb, earlier, request.past, run.interval, sum(in_past)
+    )
+
+
+def _store(
+    connection: duckdb.DuckDBPyConnection,
+    table: SourceTable,
+    delivery: Fetched,
+    condition: str | None,
+    target: Path,
+) -> None:
+    hashed = {}
+    if is_personal(table):
+        from kith.pull.pseudonyms import hashed_columns
+
+        hashed = hashed_columns(
+            connection, table, parquet_sql(delivery.path), delivery.columns
+        )
+    if condition is None and not hashed:
+        if delivery.is_original:
+            # Copied, not decoded: raw is what was delivered, to the byte.
+            shutil.copyfile(delivery.path, target)
+        else:
+            delivery.path.rename(target)
+    else:
+        replaced = ", ".join(f"{sql} as {quote(name)}" for name, sql in hashed.items())
+        columns = "* exclude (file_row_number)"
+        columns += f" replace ({replaced})" if hashed else ""
+        if not _is_numbered(connection, delivery.path):
+            columns += f", file_row_number + 1 as {ROW_NUMBER}"
+        connection.execute(
+            f"""
+            copy (
+                select {columns}
+                from {parquet_sql(delivery.path, file_row_number="true")}
+                where {condition or "true"}
+            ) to {literal(str(target))} ({PARQUET})
+            """
+        )
+    if delivery.state is not None:
+        where = f"{table.full_name}: {delivery.origin}"
+        check_unchanged(where, delivery.path, delivery.state)
+
+
+def _is_numbered(connection: duckdb.DuckDBPyConnection, path: Path) -> bool:
+    return fetch_row(
+        connection,
+        f"select count(*) > 0 from parquet_schema({file_literal(path)}) "
+        f"where name = '{ROW_NUMBER}'",
+    ) == (True,)
+
+
+def _store_rejects(
+    connection: duckdb.DuckDBPyConnection,
+    table: SourceTable,
+    rejects: Path,
+    target: Path,
+) -> None:
+    """Keep unreadable lines; of a table with identifiers only length and keyed hash."""
+    if not is_personal(table):
+        rejects.rename(target)
+        return
+    from kith.pull.pseudonyms import hashed_text
+
+    hashed = hashed_text(connection, table, "text")
+    connection.execute(
+        f"""
+        copy (
+            select row_number, split_part(error, ':', 1) as error,
+                length(text) || ' characters, hash ' || {hashed} as text
+            from {parquet_sql(rejects)}
+        ) to {literal(str(target))} ({PARQUET})
+        """
+    )
+
+
+def _key_id() -> str:
+    from kith.pull.pseudonyms import key_id
+
+    return key_id()

@@ -1,0 +1,1 @@
+"""A run: which company and days, where its files lie, its lock and its journal."""

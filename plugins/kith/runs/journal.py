@@ -1,0 +1,110 @@
+"""What a run's journal says, as lines for people."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from kith.runs.run import Run
+
+STAGES = ("plan", "pull", "admit", "build", "audit", "publish", "report")
+
+
+class Journal:
+    """Follows `journal.jsonl` of one run, and remembers what it said."""
+
+    def __init__(self, run_folder: Path) -> None:
+        self._path = run_folder / "journal.jsonl"
+        self._offset = 0
+        self._entries: list[dict[str, Any]] = []
+
+    def new_entries(self) -> Iterator[dict[str, Any]]:
+        """Entries written since the last call."""
+        if not self._path.is_file():
+            return
+        with self._path.open("rb") as journal:
+            journal.seek(self._offset)
+            for line in journal:
+                if not line.endswith(b"\n"):
+                    break  # still being written
+                self._offset += len(line)
+                entry = json.loads(line)
+                self._entries.append(entry)
+                yield entry
+
+    def failure(self) -> str | None:
+        """Stage and reason of the failure after which nothing succeeded."""
+        last: dict[tuple[str, str], dict[str, Any]] = {}
+        for entry in self._entries:
+            last[entry["stage"], entry["item"]] = entry
+        failed = [entry for entry in last.values() if entry["event"] == "fail"]
+        if not failed:
+            return None
+        entry = min(failed, key=lambda entry: entry["at"])
+        return f"{_name(entry)}: {_reason(entry)}"
+
+    def under_way(self) -> list[str]:
+        """Stages that have begun and not ended."""
+        open_stages: dict[str, None] = {}
+        for entry in self._entries:
+            if entry["event"] == "start":
+                open_stages[_name(entry)] = None
+            else:
+                open_stages.pop(_name(entry), None)
+        return list(open_stages)
+
+    def seconds(self) -> dict[str, float]:
+        """Seconds from the first start to the last end of each stage."""
+        seconds = {}
+        for stage in STAGES:
+            times = [e["at"] for e in self._entries if e["stage"] == stage]
+            if times:
+                seconds[stage] = max(times) - min(times)
+        return seconds
+
+
+def _name(entry: dict[str, Any]) -> str:
+    return f"{entry['stage']} {entry['item']}".strip()
+
+
+def _reason(entry: dict[str, Any]) -> str:
+    return " ".join(entry["reason"].split())
+
+
+def describe(entry: dict[str, Any]) -> str | None:
+    """One line for the end of a stage; None for its start."""
+    if entry["event"] == "start":
+        return None
+    if entry["event"] == "fail":
+        return f"  {_name(entry):<46} failed: {_reason(entry)}"
+    figures = ", ".join(
+        f"{value:,} {name.replace('_', ' ')}"
+        for name, value in entry["figures"].items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    )
+    return f"  {_name(entry):<46} {entry['seconds']:7.1f} s   {figures}".rstrip()
+
+
+def summary(run: Run, journal: Journal, total_seconds: float) -> str:
+    """What a run that succeeded has published, and how long it took."""
+    release = (run.published / "current").resolve()
+    manifest = json.loads((release / "manifest.json").read_text())
+    gate = manifest["gate"]
+    stages = journal.seconds()
+    others = total_seconds - sum(stages.values())
+    timings = [*stages.items(), ("Airflow", others), ("total", total_seconds)]
+    lines = [
+        f"Published: {manifest['title']}, "
+        f"{run.interval.from_day} to {run.interval.to_day}",
+        f"  release   {release}",
+        f"  report    {release / 'report' / 'index.html'}",
+        f"  gate      {gate['passed']} checks passed, {gate['warnings']} warnings",
+        *(f"            warning: {warning}" for warning in gate["failed_warnings"]),
+        "  seconds   " + "   ".join(f"{name} {value:.1f}" for name, value in timings),
+        f"  {'mart':<40} {'rows':>14}",
+        *(
+            f"  {name:<40} {mart['rows']:>14,}"
+            for name, mart in sorted(manifest["marts"].items())
+        ),
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,239 @@
+"""One run: which company, which days, and where its files lie."""
+
+import datetime as dt
+import fcntl
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from kith.company.folder import Company, load_company
+from kith.errors import ConfigurationError, KithError
+from kith.settings import load_settings
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Whole business days, both ends included."""
+
+    from_day: dt.date
+    to_day: dt.date
+
+    def __post_init__(self) -> None:
+        if self.from_day > self.to_day:
+            raise ConfigurationError(
+                f"FROM={self.from_day} lies after TO={self.to_day}; give FROM <= TO"
+            )
+
+    @property
+    def slug(self) -> str:
+        """Folder name: `20170101-20171231`."""
+        return f"{self.from_day:%Y%m%d}-{self.to_day:%Y%m%d}"
+
+    @classmethod
+    def from_slug(cls, slug: str) -> "Interval":
+        """Inverse of `slug`."""
+        from_text, to_text = slug.split("-")
+        return cls(
+            dt.datetime.strptime(from_text, "%Y%m%d").date(),
+            dt.datetime.strptime(to_text, "%Y%m%d").date(),
+        )
+
+    def bounds_utc(self, time_zone: str) -> tuple[dt.datetime, dt.datetime]:
+        """First instant of the interval and first instant after it, naive UTC."""
+        zone = ZoneInfo(time_zone)
+
+        def midnight(day: dt.date) -> dt.datetime:
+            local = dt.datetime.combine(day, dt.time(), tzinfo=zone)
+            return local.astimezone(dt.UTC).replace(tzinfo=None)
+
+        return midnight(self.from_day), midnight(self.to_day + dt.timedelta(days=1))
+
+
+def last_complete_day(company: Company) -> dt.date:
+    """Yesterday, in the company's time zone."""
+    return dt.datetime.now(ZoneInfo(company.time_zone)).date() - dt.timedelta(days=1)
+
+
+def requested_interval(
+    company: Company, from_day: dt.date, to_day: dt.date
+) -> Interval:
+    """The days as an interval. Raises ConfigurationError when they are not over.
+
+    The as-of date never goes back: a slip of the pen in TO would stay for ever.
+    """
+    if to_day > last_complete_day(company):
+        raise ConfigurationError(
+            f"TO={to_day} is not over yet; the last complete day in "
+            f"{company.time_zone} is {last_complete_day(company)}"
+        )
+    return Interval(from_day, to_day)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the pipeline, and the places of its files.
+
+    `run_id` is Airflow's; everything of one company lies in `home/<company>`.
+    """
+
+    company: Company
+    interval: Interval
+    run_id: str
+    home: Path
+
+    @property
+    def folder(self) -> Path:
+        """State of this company."""
+        return self.home / self.company.name
+
+    @property
+    def run_folder(self) -> Path:
+        """Journal, dbt's artifacts and gate results of this run."""
+        safe = "".join(c if c.isalnum() or c in "-_" else "_" for c in self.run_id)
+        return self.folder / "runs" / safe
+
+    @property
+    def warehouse(self) -> Path:
+        """The file that dbt builds. BI tools never see it."""
+        return self.folder / "warehouse" / "kith_build.duckdb"
+
+    @property
+    def published(self) -> Path:
+        """Releases and the pointer `current`."""
+        return self.folder / "published"
+
+    def raw(self, table: str) -> Path:
+        """Raw deliveries of `<source>.<table>`: `<interval>/<attempt>/`."""
+        return self.folder / "raw" / Path(*table.split("."))
+
+    def admitted(self, table: str) -> Path:
+        """Admitted rows of `<source>.<table>`: `<interval>/`."""
+        return self.folder / "admitted" / Path(*table.split("."))
+
+    def quarantine(self, table: str) -> Path:
+        """Refused rows of `<source>.<table>`: `<interval>/`."""
+        return self.folder / "quarantine" / Path(*table.split("."))
+
+    def to_dict(self) -> dict[str, str]:
+        """Plain values that survive the way through Airflow (`from_dict`)."""
+        return {
+            "company": str(self.company.folder),
+            "from_day": self.interval.from_day.isoformat(),
+            "to_day": self.interval.to_day.isoformat(),
+            "run_id": self.run_id,
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, str]) -> "Run":
+        """Inverse of `to_dict`; the company is what its files say now."""
+        return cls(
+            company=load_company(Path(values["company"])),
+            interval=Interval(
+                dt.date.fromisoformat(values["from_day"]),
+                dt.date.fromisoformat(values["to_day"]),
+            ),
+            run_id=values["run_id"],
+            home=load_settings().home,
+        )
+
+    @contextmanager
+    def stage(self, name: str, item: str = "") -> Iterator[dict[str, Any]]:
+        """Write start, end, seconds and failure of a stage to the run's journal.
+
+        Yields a dict that the stage fills with its figures (rows, bytes …).
+        """
+        self.run_folder.mkdir(parents=True, exist_ok=True)
+        figures: dict[str, Any] = {}
+        started = time.time()
+        self._write({"stage": name, "item": item, "event": "start", "at": started})
+
+        def end(event: str, reason: str = "") -> None:
+            now = time.time()
+            self._write(
+                {
+                    "stage": name,
+                    "item": item,
+                    "event": event,
+                    "at": now,
+                    "seconds": round(now - started, 3),
+                    "reason": reason,
+                    "figures": figures,
+                }
+            )
+
+        try:
+            yield figures
+        except BaseException as error:
+            kind = type(error).__name__
+            text = str(error).strip() or kind
+            end("fail", text if isinstance(error, KithError) else f"{kind}: {text}")
+            raise
+        end("end")
+
+    def _write(self, entry: dict[str, Any]) -> None:
+        line = json.dumps(entry, default=str) + "\n"
+        # One write of one line in append mode: mapped tasks share the journal.
+        with (self.run_folder / "journal.jsonl").open("a", encoding="utf-8") as journal:
+            journal.write(line)
+
+    @contextmanager
+    def writer_lock(self) -> Iterator[int]:
+        """Hold the warehouse's OS lock; waits for another writer to end.
+
+        Airflow's pool keeps tasks apart; this keeps people and runs apart. The
+        kernel frees it when the process dies, however it dies. Yields the lock's
+        file descriptor: a child process that inherits it holds the lock as well, so
+        that a child whose parent was killed still keeps the next writer waiting.
+        """
+        self.warehouse.parent.mkdir(parents=True, exist_ok=True)
+        with (self.warehouse.parent / "writer.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield lock.fileno()
+
+
+def current_release(published: Path) -> str | None:
+    """Id of the release that readers see now; `published` holds the releases."""
+    pointer = published / "current"
+    return pointer.readlink().name if pointer.is_symlink() else None
+
+
+def plan_run(
+    params: dict[str, Any],
+    interval_start: dt.datetime | None,
+    interval_end: dt.datetime | None,
+    run_id: str,
+) -> Run:
+    """Decide company and days of a run.
+
+    `params` may hold company (folder), from_day and to_day (ISO dates); days that
+    are missing come from the data interval of Airflow, whose end is exclusive.
+    """
+    settings = load_settings()
+    folder = params.get("company")
+    company = load_company(Path(folder).resolve() if folder else settings.company)
+    zone = ZoneInfo(company.time_zone)
+    from_day = to_day = None
+    if interval_start and interval_end:
+        # Airflow hands over pendulum's times, whose subtraction in a zone of the
+        # standard library ends in the hours of UTC.
+        start, end = (
+            dt.datetime.fromtimestamp(moment.timestamp(), zone)
+            for moment in (interval_start, interval_end)
+        )
+        from_day = start.date()
+        to_day = (end - dt.timedelta(microseconds=1)).date()
+    if params.get("from_day"):
+        from_day = dt.date.fromisoformat(params["from_day"])
+    if params.get("to_day"):
+        to_day = dt.date.fromisoformat(params["to_day"])
+    if from_day is None or to_day is None:
+        raise ConfigurationError(
+            "a run without a data interval needs the params from_day and to_day"
+        )
+    interval = requested_interval(company, from_day, to_day)
+    return Run(company, interval, run_id, settings.home)

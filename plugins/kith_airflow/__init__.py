@@ -1,0 +1,1 @@
+"""All that knows Airflow: command line, home and server."""

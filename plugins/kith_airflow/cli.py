@@ -1,0 +1,345 @@
+"""The commands behind `make run`, `make company`, `make up` and their like."""
+
+import datetime as dt
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from kith.company.folder import Company, SourceTable, load_company
+from kith.errors import ConfigurationError, KithError
+from kith.runs.journal import Journal, describe, summary
+from kith.runs.run import (
+    Interval,
+    Run,
+    current_release,
+    last_complete_day,
+    requested_interval,
+)
+from kith.runs.source_systems import source_systems, source_systems_script
+from kith.settings import REPOSITORY, Request, load_request, load_settings
+from kith_airflow import server as airflow_server
+from kith_airflow.home import (
+    IN_PROCESS,
+    LAUNCH,
+    USER,
+    AirflowHome,
+    Ownership,
+    end_session,
+    last_line,
+)
+from kith_airflow.server import DAG, Api
+
+COMPANIES = REPOSITORY / "companies"
+POLL_SECONDS = 0.2
+
+
+def chosen_days(request: Request, company: Company) -> Interval:
+    """FROM and TO of the request.
+
+    By default from the company's first day to its last, or to yesterday in its time
+    zone.
+    """
+    default_end = company.last_day or last_complete_day(company)
+
+    def day(name: str, text: str | None, default: dt.date) -> dt.date:
+        try:
+            return dt.date.fromisoformat(text) if text else default
+        except ValueError:
+            raise ConfigurationError(
+                f"{name}={text}: not a day; write it as 2017-01-31"
+            ) from None
+
+    return requested_interval(
+        company,
+        day("FROM", request.from_day, company.first_day),
+        day("TO", request.to_day, default_end),
+    )
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """A second Ctrl-C does not stop the cleaning up after the first one."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, signal.SIG_IGN) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+def _follow(journal: Journal) -> None:
+    for entry in journal.new_entries():
+        if line := describe(entry):
+            print(line, flush=True)
+
+
+def _owner_or_server(home: AirflowHome) -> Ownership | Api:
+    """Become the owner of the Airflow home, or find the server that owns it.
+
+    Waits while another run owns it, or while the server is starting.
+    """
+    ownership = Ownership(home)
+    told = ""
+    while not ownership.acquire():
+        owner = ownership.owner()
+        if owner.get("kind") == "server":
+            api = Api(owner["url"], home.password())
+            if api.is_ready():
+                return api
+            news = f"Waiting for the Airflow server at {api.url} to be ready …"
+        else:
+            news = f"Waiting for another run to end (process {owner.get('pid')}) …"
+        if news != told and owner:
+            print(news, flush=True)
+            told = news
+        time.sleep(1)
+    return ownership
+
+
+def _run_in_process(
+    home: AirflowHome, ownership: Ownership, run: Run, params: dict[str, Any]
+) -> tuple[Journal, str | None]:
+    """Let a child process of Airflow lead the run. Returns what it failed of."""
+    home.prepare()
+    started = dt.datetime.now(dt.UTC)
+    log = home.logs / f"run_{started:%Y%m%dT%H%M%S%f}.log"
+    # Airflow makes up the run's id. This home has one owner, so that the folder which
+    # appears among the company's runs is that of our child.
+    runs = run.run_folder.parent
+    before = set(runs.iterdir()) if runs.is_dir() else set()
+    command = [
+        *("dags", "test", DAG, started.isoformat(), "--use-executor"),
+        *("--conf", json.dumps(params)),
+    ]
+    with source_systems(run.company, run.home) as variables:
+        with log.open("w") as output:
+            child = subprocess.Popen(
+                [*LAUNCH, *command],
+                env=home.environment() | IN_PROCESS | variables,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                # The child owns the home too, should this process be killed.
+                pass_fds=ownership.inheritance,
+            )
+        ownership.write_note("run", child.pid, log=str(log))
+        journal = None
+        try:
+            while True:
+                exit_code = child.poll()
+                if journal is None and runs.is_dir():
+                    for folder in set(runs.iterdir()) - before:
+                        journal = Journal(folder)
+                if journal:
+                    _follow(journal)
+                if exit_code is not None:
+                    break
+                time.sleep(POLL_SECONDS)
+        finally:
+            with _uninterrupted():
+                # Also what a killed child has left behind, such as dbt.
+                end_session(child.pid, 3)
+                child.wait()
+    journal = journal or Journal(run.run_folder)
+    if exit_code == 0:
+        return journal, None
+    cause = (
+        f"was killed by {signal.Signals(-exit_code).name}"
+        if exit_code < 0
+        else f"ended with {exit_code}: {last_line(log)}"
+    )
+    return journal, f"Airflow {cause}; log: {log}"
+
+
+def _check_source_systems(home: AirflowHome, api: Api, company: Company) -> None:
+    """Refuse a company whose source systems do not run beside the server."""
+    served = Ownership(home).owner().get("company")
+    if source_systems_script(company) and served != str(company.folder):
+        raise ConfigurationError(
+            f"the Airflow server at {api.url} runs without the source systems of "
+            f"{company.folder}, since it was started for {served}; stop it with `make "
+            "down` and run again, or start it with KITH_COMPANY set to that folder"
+        )
+
+
+def _run_on_server(
+    api: Api, run: Run, params: dict[str, Any]
+) -> tuple[Journal, str | None]:
+    """Let the server run the DAG. Returns what it failed of."""
+    print(f"Airflow at {api.url} runs it as {run.run_id}", flush=True)
+    if api.unpause():
+        print(f"{DAG} was paused; it is not any more", flush=True)
+    api.trigger(run.run_id, params)
+    journal = Journal(run.run_folder)
+    seconds_queued = 0
+    try:
+        while (state := api.state(run.run_id)) not in ("success", "failed"):
+            seconds_queued += state == "queued"
+            if seconds_queued == 10:
+                print("Waiting for another run to end …", flush=True)
+            _follow(journal)
+            time.sleep(1)
+    except KeyboardInterrupt:
+        with _uninterrupted(), suppress(KithError):
+            api.fail(run.run_id)
+        raise
+    _follow(journal)
+    if state == "success":
+        return journal, None
+    return journal, f"the run failed; task logs: {api.url}/dags/{DAG}/runs/{run.run_id}"
+
+
+def run() -> int:
+    """Run the pipeline through Airflow and say what came out."""
+    return _run(replays=False)
+
+
+def replay() -> int:
+    """The same on what was pulled before, judged anew; nothing new is pulled."""
+    return _run(replays=True)
+
+
+def _run(replays: bool) -> int:
+    settings, request = load_settings(), load_request()
+    company = load_company(request.company)
+    load_company(settings.company)  # the DAG file reads it: better to fail here
+    begun = time.monotonic()
+    moment = dt.datetime.now(dt.UTC)
+    this = Run(
+        company,
+        chosen_days(request, company),
+        f"make__{moment:%Y%m%dT%H%M%S%f}",
+        settings.home,
+    )
+    params: dict[str, Any] = {
+        **{key: this.to_dict()[key] for key in ("company", "from_day", "to_day")},
+        "replay": replays,
+    }
+    home = AirflowHome(settings)
+    tables = _replayed_tables(this) if replays else company.sources
+    print(
+        f"{company.title}: {this.interval.from_day} to {this.interval.to_day}, "
+        f"{len(tables)} source tables{' to be judged anew' if replays else ''}",
+        flush=True,
+    )
+    if not tables:
+        return 0
+    runner = _owner_or_server(home)
+    before = current_release(this.published)
+    try:
+        if isinstance(runner, Api):
+            _check_source_systems(home, runner, company)
+            journal, fault = _run_on_server(runner, this, params)
+        else:
+            journal, fault = _run_in_process(home, runner, this, params)
+    except KeyboardInterrupt:
+        print(f"Interrupted; {_standing(this, before)}", file=sys.stderr)
+        return 130
+    if fault:
+        under_way = ", ".join(journal.under_way()) or "before the first stage"
+        reason = journal.failure() or f"{under_way}: {fault}"
+        print(f"Failed: {reason}", file=sys.stderr)
+        print(_standing(this, before), file=sys.stderr)
+        return 1
+    print(summary(this, journal, time.monotonic() - begun))
+    return 0
+
+
+def _replayed_tables(run: Run) -> list[SourceTable]:
+    from kith.admit.replay import replayed_intervals
+
+    return [t for t in run.company.sources if replayed_intervals(run, t)]
+
+
+def _standing(run: Run, before: str | None) -> str:
+    after = current_release(run.published)
+    if after == before:
+        return f"current is unchanged: {after or 'nothing was published yet'}"
+    return f"current is the new release already: {after}"
+
+
+def up() -> int:
+    """Start the Airflow server."""
+    settings = load_settings()
+    load_company(settings.company)  # the DAG file reads it: better to fail here
+    home = AirflowHome(settings)
+    runner = _owner_or_server(home)
+    if isinstance(runner, Api):
+        print(f"Airflow is already up: {runner.url}")
+    else:
+        print("Starting Airflow …", flush=True)
+        airflow_server.start(home, runner)
+        print(f"Airflow is up: {home.url}")
+    print(f"  user      {USER}")
+    print(f"  password  in {home.password_file}")
+    print(f"  logs      {home.logs}")
+    return 0
+
+
+def down() -> int:
+    """Stop the Airflow server and nothing else."""
+    if airflow_server.stop(AirflowHome(load_settings())):
+        print("Airflow is down")
+    else:
+        print("No Airflow server of this KITH_HOME is running")
+    return 0
+
+
+def rollback() -> int:
+    """Point `current` at an earlier release."""
+    from kith.publish.release import rollback
+
+    request = load_request()
+    company = load_company(request.company)
+    release = rollback(load_settings().home / company.name, request.release)
+    print(f"current is now {release}")
+    return 0
+
+
+def company() -> int:
+    """Write a company folder after somebody's files."""
+    from kith.onboard.scaffold import scaffold, summary
+
+    request = load_request()
+    if not request.name or not request.files:
+        raise ConfigurationError(
+            "make company needs a name and a folder of files, such as "
+            "make company NAME=corner_shop FILES=/data/corner_shop"
+        )
+    done = scaffold(request.name, request.files, COMPANIES / request.name)
+    print(summary(done))
+    print(f"Run it: make run COMPANY={done.folder.relative_to(REPOSITORY)}")
+    return 0
+
+
+COMMANDS: dict[str, Callable[[], int]] = {
+    "run": run,
+    "up": up,
+    "down": down,
+    "rollback": rollback,
+    "company": company,
+    "replay": replay,
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command; returns the exit code. An error is one line on stderr."""
+    if len(arguments) != 1 or arguments[0] not in COMMANDS:
+        print(f"usage: python -m kith_airflow {'|'.join(COMMANDS)}", file=sys.stderr)
+        return 2
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return COMMANDS[arguments[0]]()
+    except KithError as error:
+        print(f"Failed: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Interrupted", file=sys.stderr)
+        return 130

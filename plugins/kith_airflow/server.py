@@ -1,0 +1,267 @@
+"""The Airflow server of `make up`: its processes, and a client of its API.
+
+A supervisor in a session of its own starts the processes, ends them all when one of
+them dies or when it is asked to, and owns the Airflow home while it lives.
+"""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from typing import Any
+
+from kith.company.folder import load_company
+from kith.errors import ConfigurationError, KithError, TransientError
+from kith.runs.source_systems import source_systems
+from kith.settings import child_environment, load_settings
+from kith_airflow.home import (
+    LAUNCH,
+    USER,
+    AirflowHome,
+    Ownership,
+    end_session,
+    last_line,
+)
+
+DAG = "customer_marts"
+START_SECONDS = 180
+STOP_SECONDS = 30
+API = ["api-server"]
+# Tasks of this executor log to files that the API server reads itself.
+WORKERS = [["dag-processor"], ["scheduler", "--skip-serve-logs"]]
+
+
+class ApiError(KithError):
+    """The API refused a request."""
+
+
+class Api:
+    """The few calls of Airflow's REST API that Kith needs."""
+
+    def __init__(self, url: str, password: str) -> None:
+        self.url = url
+        self._password = password
+        self._token: str | None = None
+        # The server is this machine: no proxy between.
+        self._open = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
+
+    def _send(self, method: str, path: str, body: Any = None) -> Any:
+        request = urllib.request.Request(  # noqa: S310
+            self.url + path,
+            method=method,
+            data=json.dumps(body).encode() if body is not None else None,
+            headers={"Content-Type": "application/json"},
+        )
+        if self._token:
+            request.add_header("Authorization", f"Bearer {self._token}")
+        try:
+            with self._open(request, timeout=30) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            text = error.read().decode(errors="replace")
+            raise ApiError(
+                f"Airflow at {self.url} answered {error.code} to {path}: {text}"
+            ) from None
+        except (OSError, json.JSONDecodeError) as error:
+            raise TransientError(
+                f"Airflow at {self.url} does not answer: {error}"
+            ) from None
+
+    def _call(self, method: str, path: str, body: Any = None) -> Any:
+        if not self._token:
+            login = {"username": USER, "password": self._password}
+            self._token = self._send("POST", "/auth/token", login)["access_token"]
+        return self._send(method, f"/api/v2{path}", body)
+
+    def answers(self) -> bool:
+        """Whether the API is there at all."""
+        try:
+            self._call("GET", "/version")
+        except TransientError:
+            return False
+        return True
+
+    def is_ready(self) -> bool:
+        """Whether a run can be started: all processes healthy, the DAG read."""
+        try:
+            health = self._call("GET", "/monitor/health")
+            parts = ("metadatabase", "scheduler", "dag_processor")
+            if any(health[part]["status"] != "healthy" for part in parts):
+                return False
+            self._call("GET", f"/dags/{DAG}")
+        except (TransientError, ApiError):
+            return False
+        return True
+
+    def unpause(self) -> bool:
+        """Take the pause off the DAG; False if there was none."""
+        path = f"/dags/{DAG}"
+        is_paused = self._call("GET", path)["is_paused"]
+        if is_paused:
+            self._call("PATCH", path, {"is_paused": False})
+        return bool(is_paused)
+
+    def trigger(self, run_id: str, params: dict[str, Any]) -> None:
+        """Queue a run."""
+        body = {"dag_run_id": run_id, "logical_date": None, "conf": params}
+        self._call("POST", f"/dags/{DAG}/dagRuns", body)
+
+    def state(self, run_id: str) -> str:
+        """State of a run: queued, running, success, failed."""
+        return str(self._call("GET", f"/dags/{DAG}/dagRuns/{run_id}")["state"])
+
+    def fail(self, run_id: str) -> None:
+        """End a run and its tasks."""
+        self._call("PATCH", f"/dags/{DAG}/dagRuns/{run_id}", {"state": "failed"})
+
+    def abandoned_runs(self) -> list[str]:
+        """Runs of `airflow dags test` whose process was killed.
+
+        To be called by the owner, while no such process can live.
+        """
+        runs = self._call("GET", "/dags/~/dagRuns?state=running")["dag_runs"]
+        return [run["dag_run_id"] for run in runs if run["triggered_by"] == "test"]
+
+
+def start(home: AirflowHome, ownership: Ownership) -> None:
+    """Start the server and wait until it is ready; the caller owns the home.
+
+    Raises ConfigurationError when the port is taken, KithError with the reason and
+    the place of the log when a process dies meanwhile.
+    """
+    host, port = home.settings.airflow_host, home.settings.airflow_port
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise ConfigurationError(
+                f"port {port} on {host} is not free ({error.strerror}): end what "
+                "listens there or choose another with KITH_PORT"
+            ) from None
+    home.prepare()
+    api = Api(home.url, home.password())
+    log = home.logs / "server.log"
+    with log.open("a") as output:
+        supervisor = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "kith_airflow.server",
+                *map(str, ownership.inheritance),
+            ],
+            env=home.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            pass_fds=ownership.inheritance,
+        )
+    company = str(home.settings.company)
+    ownership.write_note("server", supervisor.pid, url=home.url, company=company)
+    ownership.release()
+    deadline = time.monotonic() + START_SECONDS
+    while not api.is_ready():
+        if supervisor.poll() is not None:
+            raise KithError(f"the server did not start: {last_line(log)}")
+        if time.monotonic() > deadline:
+            stop(home)
+            raise KithError(
+                f"the server was not ready after {START_SECONDS} s and was stopped; "
+                f"logs: {home.logs}"
+            )
+        time.sleep(0.5)
+
+
+def stop(home: AirflowHome) -> bool:
+    """Stop the server and everything it started; False if there was none."""
+    ownership = Ownership(home)
+    if ownership.acquire():
+        ownership.release()
+        return False
+    owner = ownership.owner()
+    if owner.get("kind") != "server":
+        return False
+    # As long as the lock is held, a process of this session lives, so that the
+    # kernel gives the leader's number to nobody else, even when the leader is gone.
+    try:
+        os.kill(owner["pid"], signal.SIGTERM)
+    except ProcessLookupError:
+        end_session(owner["pid"], STOP_SECONDS)
+    deadline = time.monotonic() + 2 * STOP_SECONDS
+    while not ownership.acquire():
+        if time.monotonic() > deadline:
+            end_session(owner["pid"], 0)
+        time.sleep(0.2)
+    ownership.release()
+    return True
+
+
+def _say(text: str) -> None:
+    print(time.strftime("%Y-%m-%d %H:%M:%S"), text, flush=True)
+
+
+def supervise(home: AirflowHome, ownership: Ownership) -> int:
+    """Run the server's processes until one of them dies or SIGTERM comes."""
+    settings = home.settings
+    with source_systems(load_company(settings.company), settings.home) as variables:
+        return _supervise(home, ownership, child_environment(**variables))
+
+
+def _supervise(
+    home: AirflowHome, ownership: Ownership, environment: dict[str, str]
+) -> int:
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def launch(command: list[str]) -> None:
+        with (home.logs / f"{command[0]}.log").open("a") as log:
+            processes[command[0]] = subprocess.Popen(
+                [*LAUNCH, *command],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                # They hold the lock too: the home is owned as long as one lives.
+                pass_fds=ownership.inheritance,
+            )
+
+    def dead() -> str | None:
+        for name, process in processes.items():
+            if process.poll() is not None:
+                log = home.logs / f"{name}.log"
+                return f"{name} ended with {process.returncode}; its log: {log}"
+        return None
+
+    api = Api(home.url, home.password())
+    _say("starting")
+    launch(API)
+    while not (stopping.wait(0.5) or dead() or api.answers()):
+        pass
+    if not (stopping.is_set() or dead()):
+        # Or else the scheduler would take them up again.
+        for run_id in api.abandoned_runs():
+            _say(f"{run_id} was killed in an earlier process: marked as failed")
+            api.fail(run_id)
+        for command in WORKERS:
+            launch(command)
+    while not (stopping.wait(0.5) or dead()):
+        pass
+    reason = dead()
+    _say(f"stopping all, because {reason}" if reason else "stopping, as asked")
+    end_session(os.getpid(), STOP_SECONDS)
+    _say("stopped" if not reason else f"stopped, because {reason}")
+    return 1 if reason else 0
+
+
+if __name__ == "__main__":
+    the_home = AirflowHome(load_settings())
+    sys.exit(supervise(the_home, Ownership(the_home, int(sys.argv[1]))))

@@ -1,0 +1,68 @@
+"""The dbt project: its unit tests pass and its marts keep the house's promises."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from kith.build.candidate import dbt
+from kith.company.folder import PUBLISHED_SCHEMAS, feed_names
+from kith.settings import REPOSITORY
+from tests.conftest import new_run
+
+MODELS = REPOSITORY / "dbt_project" / "models"
+CONTRACTS = sorted(
+    path for path in MODELS.rglob("*.yml") if not path.name.startswith("_")
+)
+
+
+def model_in(path: Path) -> dict:
+    (model,) = yaml.safe_load(path.read_text())["models"]
+    return model
+
+
+def test_all_unit_tests_of_the_sql_pass(
+    complete_journey: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KITH_HOME", str(tmp_path))
+    run = new_run(REPOSITORY / "companies" / "complete_journey")
+    run.warehouse.parent.mkdir(parents=True)
+    shutil.copy(complete_journey / "warehouse" / "kith_build.duckdb", run.warehouse)
+    dbt(run, "test", "--select", "test_type:unit")
+    log = (run.run_folder / "dbt" / "output.log").read_text()
+    declared = sum(
+        len(yaml.safe_load(path.read_text()).get("unit_tests") or [])
+        for path in CONTRACTS
+    )
+    assert declared > 30
+    assert f"PASS={declared} " in log
+
+
+def test_every_model_has_a_contract_beside_its_sql() -> None:
+    described = {path.with_suffix("") for path in CONTRACTS}
+    written = {path.with_suffix("") for path in MODELS.rglob("*.sql")}
+    assert described == written
+
+
+@pytest.mark.parametrize("path", CONTRACTS, ids=lambda path: path.stem)
+def test_a_model_is_described_column_by_column(path: Path) -> None:
+    model = model_in(path)
+    assert model["name"] == path.stem
+    assert " ".join(model["description"].split()).startswith("One row per ")
+    assert [c["name"] for c in model["columns"] if not c.get("description")] == []
+    if path.parent.name in PUBLISHED_SCHEMAS or path.stem in (
+        "interactions",
+        "sessions",
+    ):
+        assert "as_of_date" in [column["name"] for column in model["columns"]]
+
+
+def test_the_feeds_are_those_of_the_design() -> None:
+    assert feed_names() == [
+        *("assignments", "attributes", "campaigns", "competitor_offers", "consents"),
+        *("contacts", "customers", "dependants", "events", "goals"),
+        *("identifier_links", "lead_stages", "leads", "order_lines", "orders"),
+        *("places", "posts", "presences", "products", "promises", "quotes"),
+        *("survey_answers", "tickets"),
+    ]

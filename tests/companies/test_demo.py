@@ -1,0 +1,600 @@
+"""The demo company: what its generator planted is what comes out of the pipeline."""
+
+import gzip
+import hashlib
+import json
+import re
+import sqlite3
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from kith.company.folder import Company, feed_names, load_company
+from kith.errors import ConfigurationError
+from kith.runs.source_systems import source_systems
+from kith.settings import REPOSITORY, load_request, load_settings
+from kith_airflow.cli import _check_source_systems
+
+DEMO = REPOSITORY / "companies/demo"
+
+# What a plain identifier looks like, in any spelling that the demo uses.
+EMAIL = re.compile(r"[a-z]+[.-][a-z]+\d+@example\.(?:com|org|net)", re.IGNORECASE)
+CARD = re.compile(r"\bWK[\s-]?[01]\d{9}", re.IGNORECASE)
+HANDLE = re.compile(r"[a-z]+_[a-z]+_\d+")
+NUMBER = re.compile(r"\d[\d /()-]{8,}\d")
+
+
+class Warehouse:
+    """The candidate that was published, and what the generator knows of it."""
+
+    def __init__(self, state: Path) -> None:
+        self.state = state
+        self.truth = json.loads(
+            (state / "source_systems" / "truth" / "truth.json").read_text()
+        )
+        self.company = load_company(DEMO)
+
+    def query(self, sql: str) -> pd.DataFrame:
+        path = self.state / "warehouse" / "kith_build.duckdb"
+        with duckdb.connect(str(path), read_only=True) as connection:
+            return connection.execute(sql).df()
+
+    def value(self, sql: str) -> Any:
+        return self.query(sql).iloc[0, 0]
+
+    def known(self, name: str) -> pd.DataFrame:
+        path = self.state / "source_systems" / "truth" / f"{name}.parquet"
+        return pq.read_table(path).to_pandas()
+
+    @property
+    def totals(self) -> dict[str, int]:
+        totals: dict[str, int] = self.truth["totals"]
+        return totals
+
+    def feed_of(self, table: str) -> str:
+        """The feed that a source table provides; each provides one."""
+        reference = "source('{}', '{}')".format(*table.split("."))
+        (feed,) = (
+            feed
+            for feed, models in self.company.feeds.items()
+            for model in models
+            if reference in (DEMO / "staging" / f"{model}.sql").read_text()
+        )
+        return feed
+
+
+@pytest.fixture(scope="session")
+def warehouse(demo: Path) -> Warehouse:
+    return Warehouse(demo)
+
+
+def test_it_is_the_company_that_runs_unless_another_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("KITH_COMPANY", "COMPANY"):
+        monkeypatch.delenv(name, raising=False)
+    assert load_settings().company == load_request().company == DEMO
+
+
+# --- acceptance: every feed, every row ------------------------------------------------
+
+
+def test_every_feed_has_rows_and_every_connector_brings_some(
+    warehouse: Warehouse,
+) -> None:
+    rows = {
+        feed: warehouse.value(f"select count(*) from feeds.{feed}")
+        for feed in feed_names()
+    }
+    assert len(rows) == 23
+    assert [feed for feed, count in rows.items() if not count] == []
+    connectors = {table.rules.connector for table in warehouse.company.sources}
+    assert connectors == {"files", "sql", "rest"}
+
+
+def test_rows_delivered_are_those_in_feeds_refused_doubled_or_too_late(
+    warehouse: Warehouse,
+) -> None:
+    counted = warehouse.query(
+        """
+        select
+            source_name || '.' || table_name as name,
+            cast(sum(row_count) as bigint) as admitted,
+            cast(sum(duplicate_count) as bigint) as duplicates,
+            cast(sum(late_count) as bigint) as late,
+            cast(sum(out_of_window_count) as bigint) as out_of_window
+        from operations.source_deliveries
+        group by all
+        """
+    ).set_index("name")
+    reasons = warehouse.query(
+        """
+        select source_name || '.' || table_name as name, reason, count(*) as rows
+        from operations.quarantined_rows
+        group by all
+        """
+    )
+    tables = warehouse.truth["tables"]
+    assert {table.full_name for table in warehouse.company.sources} == set(tables)
+    for name, planted in tables.items():
+        found = counted.loc[name].to_dict()
+        of_table = reasons[reasons["name"] == name].set_index("reason")["rows"]
+        # Rows whose day cannot be read count there only, in no day of the deliveries.
+        found["quarantined"] = int(of_table.sum())
+        feed = warehouse.feed_of(name)
+        found["in_feed"] = warehouse.value(
+            f"select count(*) from feeds.{feed} where source = '{name.split('.')[0]}'"
+        )
+        expected = {name: planted[name] for name in found if name != "in_feed"}
+        assert found == expected | {"in_feed": planted["admitted"]}, name
+        assert planted["delivered"] == (
+            found["in_feed"]
+            + found["quarantined"]
+            + found["duplicates"]
+            + found["out_of_window"]
+        ), name
+        assert of_table.to_dict() == {
+            reason: rows
+            for reason, rows in planted["quarantined_by_reason"].items()
+            if rows
+        }, name
+
+
+def test_every_kind_of_dirt_was_planted(warehouse: Warehouse) -> None:
+    tables = pd.DataFrame(warehouse.truth["tables"]).T
+    found = set().union(
+        *(
+            {reason for reason, rows in reasons.items() if rows}
+            for reasons in tables["quarantined_by_reason"]
+        )
+    )
+    assert found == {
+        "wrong_type",
+        "required_missing",
+        "below_minimum",
+        "above_maximum",
+        "not_accepted",
+        "in_the_future",
+        "unreadable_line",
+        "unknown_reference",
+    }
+    for column in ("duplicates", "late", "out_of_window"):
+        assert (tables[column] > 0).sum() >= 4, column
+
+
+# --- acceptance: nobody's e-mail, telephone, card or handle ---------------------------
+
+
+def found_in(text: str, people: dict[str, set[str]]) -> dict[str, str]:
+    """One plain identifier of each kind that stands in a text."""
+    found = {}
+    for kind, pattern, part in (("email", EMAIL, "@example."), ("card", CARD, "wk")):
+        if part in text.lower() and (match := pattern.search(text)):
+            found[kind] = match.group()
+    for handle in HANDLE.findall(text):
+        if handle in people["handle"]:
+            found["handle"] = handle
+    for number in NUMBER.findall(text):
+        digits = re.sub(r"\D", "", number)
+        for length in (10, 11):
+            for start in range(len(digits) - length + 1):
+                if digits[start : start + length] in people["phone"]:
+                    found["phone"] = number
+    return found
+
+
+def texts(path: Path) -> Iterator[tuple[str, str]]:
+    """What a file holds, uncompressed, as (place, text)."""
+    if path.suffix == ".parquet":
+        with duckdb.connect() as connection:
+            yield from _values(connection, f"read_parquet('{path}')", str(path))
+    elif path.suffix == ".duckdb":
+        with duckdb.connect(str(path), read_only=True) as connection:
+            tables = connection.execute(
+                "select schema_name, table_name from duckdb_tables()"
+            ).fetchall()
+            for schema, table in tables:
+                relation = f'"{schema}"."{table}"'
+                yield from _values(connection, relation, f"{path} {relation}")
+    else:
+        content = path.read_bytes()
+        if path.suffix == ".gz":
+            content = gzip.decompress(content)
+        yield str(path), content.decode("utf-8", errors="replace")
+
+
+def _values(
+    connection: duckdb.DuckDBPyConnection, relation: str, place: str
+) -> Iterator[tuple[str, str]]:
+    columns = connection.execute(f"describe select * from {relation}").fetchall()
+    for name, kind, *_ in columns:
+        if kind.startswith(("DATE", "TIMESTAMP", "DOUBLE", "DECIMAL", "BOOLEAN")):
+            continue
+        values = connection.execute(
+            f'select distinct cast("{name}" as varchar) from {relation} '
+            f'where "{name}" is not null'
+        ).fetchall()
+        yield f"{place} {name}", "\n".join(value for (value,) in values)
+
+
+def plain_identifiers(warehouse: Warehouse) -> dict[str, set[str]]:
+    identifiers = warehouse.known("identifiers")
+    return {kind: set(group["value"]) for kind, group in identifiers.groupby("kind")}
+
+
+def test_no_plain_identifier_is_kept_anywhere(warehouse: Warehouse) -> None:
+    people = plain_identifiers(warehouse)
+    sources = warehouse.state / "source_systems"
+    # The home as a whole: Airflow's metadata and logs lie beside the company.
+    places = [
+        path
+        for path in sorted(warehouse.state.parent.rglob("*"))
+        if path.is_file() and not path.is_relative_to(sources)
+    ]
+    kept = {place.relative_to(warehouse.state.parent).parts[:2] for place in places}
+    for folder in ("raw", "admitted", "quarantine", "warehouse", "runs", "published"):
+        assert ("demo", folder) in kept
+    assert ("airflow", "logs") in kept
+    leaks = {
+        place: leak
+        for path in places
+        for place, text in texts(path)
+        if (leak := found_in(text, people))
+    }
+    assert leaks == {}
+
+
+def test_the_search_for_plain_identifiers_finds_them_where_they_are(
+    warehouse: Warehouse,
+) -> None:
+    people = plain_identifiers(warehouse)
+    delivered = warehouse.state / "source_systems" / "delivered"
+    found: dict[str, str] = {}
+    for path in sorted(delivered.rglob("*")):
+        if path.is_file():
+            for _, text in texts(path):
+                found |= found_in(text, people)
+    assert set(found) == {"email", "phone", "card", "handle"}
+
+
+# --- what the marts say against what was planted --------------------------------------
+
+
+def test_orders_and_revenue_agree_with_the_truth(warehouse: Warehouse) -> None:
+    orders, revenue, lines = warehouse.query(
+        """
+        select count(*), sum(revenue_amount), sum(line_count)
+        from facts.int_orders_valued
+        """
+    ).iloc[0]
+    totals = warehouse.totals
+    assert orders == totals["orders"]
+    assert round(float(revenue) * 100) == (
+        totals["line_cents"] - totals["voucher_cents"]
+    )
+    assert lines == warehouse.truth["tables"]["retail.order_lines"]["admitted"]
+    by_customer = warehouse.value(
+        "select sum(revenue_amount) from customer.customer_values"
+    )
+    assert by_customer == revenue
+
+
+def test_complaints_answered_in_time_agree_with_the_truth(
+    warehouse: Warehouse,
+) -> None:
+    found = warehouse.query(
+        """
+        select
+            count(*) as complaints,
+            count(*) filter (is_answered_in_time) as complaints_answered_in_time,
+            count(*) filter (not is_answered_in_time and first_response_at is not null)
+                as complaints_answered_late,
+            count(*) filter (first_response_at is null) as complaints_unanswered
+        from satisfaction.complaints
+        where kind = 'complaint'
+        """
+    ).iloc[0]
+    assert found.to_dict() == {name: warehouse.totals[name] for name in found.index}
+
+
+def test_answers_by_touchpoint_agree_with_the_truth(warehouse: Warehouse) -> None:
+    scores = warehouse.query(
+        """
+        select *
+        from satisfaction.satisfaction_scores
+        where period_grain = 'all' and breakdown = 'touchpoint'
+            and dimension = 'overall'
+        """
+    ).set_index(["measure", "touchpoint"])
+    for touchpoint in warehouse.truth["planted"]["touchpoints"]:
+        expected = {
+            name: warehouse.totals[f"{name}_{touchpoint}"]
+            for name in (
+                *("nps_promoters", "nps_passives", "nps_detractors"),
+                *("csat_satisfied", "csat_answers", "ces_easy", "ces_answers"),
+            )
+        }
+        nps = scores.loc["nps", touchpoint]
+        csat = scores.loc["csat_top_two_pct", touchpoint]
+        ces = scores.loc["ces_top_three_pct", touchpoint]
+        assert expected == {
+            "nps_promoters": nps["promoter_count"],
+            "nps_passives": nps["passive_count"],
+            "nps_detractors": nps["detractor_count"],
+            "csat_satisfied": csat["top_box_count"],
+            "csat_answers": csat["n"],
+            "ces_easy": ces["top_box_count"],
+            "ces_answers": ces["n"],
+        }, touchpoint
+
+
+def test_the_crisis_is_in_the_hours_channel_and_product_planted(
+    warehouse: Warehouse,
+) -> None:
+    crisis = warehouse.truth["planted"]["crisis"]
+    start = pd.Timestamp(crisis["starts_at"], tz="Europe/Berlin").tz_convert("UTC")
+    cases = warehouse.query(
+        f"""
+        select opened_at, channel, product_id, kind
+        from feeds.tickets
+        where reason = '{crisis["reason"]}'
+        """
+    )
+    assert len(cases) == warehouse.totals["crisis_complaints"] >= 40
+    assert cases["opened_at"].min() >= start.tz_localize(None)
+    hours = (cases["opened_at"].max() - start.tz_localize(None)) / pd.Timedelta("1h")
+    assert hours < crisis["hours"]
+    assert set(cases["channel"]) == {crisis["channel"]}
+    assert set(cases["product_id"]) == {warehouse.truth["planted"]["crisis_product"]}
+    assert set(cases["kind"]) == {"complaint"}
+    posts = warehouse.value(
+        f"select count(*) from feeds.posts where topic = '{crisis['reason']}' "
+        f"and platform = '{crisis['platform']}' and sentiment < -0.5"
+    )
+    assert posts == warehouse.totals["crisis_posts"] > 20
+
+
+def test_what_only_some_customers_can_have_is_filled_for_them_alone(
+    warehouse: Warehouse,
+) -> None:
+    people = warehouse.known("people")
+    days = warehouse.truth["plan"]["first_day"], warehouse.truth["plan"]["last_day"]
+    length = (pd.Timestamp(days[1]) - pd.Timestamp(days[0])).days + 1
+    left = int((people["churn_day"] < length - 25).sum())
+    counts = warehouse.query(
+        "select attribute, count(*) as rows from feeds.attributes group by all"
+    ).set_index("attribute")["rows"]
+    assert counts["winback_case"] == left > 300
+    assert counts["hold_out"] == warehouse.totals["held_out"]
+    reached = warehouse.value(
+        "select count(*) from feeds.contacts where purpose='offer'"
+    )
+    assert reached == warehouse.totals["targeted"] - warehouse.totals["held_out"]
+
+
+def test_drivers_of_churn_show_in_the_order_of_their_strengths(
+    warehouse: Warehouse,
+) -> None:
+    people = warehouse.known("people")
+    drivers = warehouse.truth["planted"]["churn_drivers"]
+    gap = {
+        name: people.loc[people[name], "is_churned"].mean()
+        - people.loc[~people[name], "is_churned"].mean()
+        for name in drivers
+    }
+    for name, (_, strength) in drivers.items():
+        assert (gap[name] > 0) == (strength > 0), name
+    assert max(gap, key=lambda name: gap[name]) == "unanswered_complaint"
+    assert min(gap, key=lambda name: gap[name]) == "community_member"
+
+
+def test_shared_telephones_and_tablets_belong_to_several(warehouse: Warehouse) -> None:
+    identifiers = warehouse.known("identifiers")
+    owners = identifiers.groupby(["kind", "value"])["customer"].nunique()
+    shared = identifiers[identifiers["customer"] != identifiers["owner"]]
+    assert set(shared["kind"]) == {"phone", "device"}
+    kiosks = set(identifiers.loc[identifiers["owner"] == -1, "value"])
+    devices = owners.loc["device"]
+    assert owners.loc["phone"].max() == 4
+    assert devices[~devices.index.isin(kiosks)].max() == 3
+    assert owners.loc["email"].max() == owners.loc["card"].max() == 1
+    signed_in = warehouse.value(
+        """
+        select max(people)
+        from (
+            select count(distinct left_value) as people
+            from feeds.identifier_links
+            where right_type = 'device'
+            group by right_value
+        )
+        """
+    )
+    assert signed_in == devices[list(kiosks)].max() > 4
+
+
+# --- the generator --------------------------------------------------------------------
+
+
+MAKE = """
+import datetime as dt, sys
+from pathlib import Path
+from generator.company import Plan, generate
+plan = Plan(300, dt.date(2024, 1, 1), dt.date(2024, 6, 28), int(sys.argv[2]))
+generate(Path(sys.argv[1]), plan, int(sys.argv[3]))
+"""
+
+
+def generated(folder: Path, seed: int, chunk: int) -> Path:
+    folder.mkdir()
+    subprocess.run(
+        [sys.executable, "-c", MAKE, str(folder), str(seed), str(chunk)],
+        cwd=DEMO,
+        check=True,
+    )
+    return folder
+
+
+def content(folder: Path) -> dict[str, list[Any]]:
+    """The rows of each file, in one order."""
+    found: dict[str, list[Any]] = {}
+    for path in sorted((folder / "delivered").rglob("*.*")):
+        name = str(path.relative_to(folder))
+        if path.suffix == ".parquet":
+            rows = pq.read_table(path).to_pylist()
+            found[name] = sorted(map(repr, rows))
+        elif path.suffix == ".sqlite":
+            with sqlite3.connect(path) as database:
+                for (table,) in database.execute("select name from sqlite_master"):
+                    rows = database.execute(f"select * from {table}").fetchall()
+                    bare = [row[1:] for row in rows] if path.stem == "api" else rows
+                    found[f"{name} {table}"] = sorted(map(repr, bare))
+        elif path.suffix == ".gz":
+            found[name] = sorted(gzip.decompress(path.read_bytes()).split(b"\n"))
+        else:
+            found[name] = sorted(path.read_bytes().split(b"\n"))
+    return found
+
+
+def bytes_of(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*.*")
+        if path.is_file()
+    }
+
+
+def test_a_seed_gives_the_same_bytes_and_chunks_of_any_size_the_same_rows(
+    tmp_path: Path,
+) -> None:
+    first = generated(tmp_path / "first", 7, 300)
+    again = generated(tmp_path / "again", 7, 300)
+    small = generated(tmp_path / "small", 7, 77)
+    other = generated(tmp_path / "other", 8, 300)
+    assert bytes_of(first) == bytes_of(again)
+    assert content(first) == content(small)
+    for name in ("people", "identifiers"):
+        frames = [
+            pq.read_table(folder / "truth" / f"{name}.parquet")
+            .to_pandas()
+            .sort_values(["customer"], kind="stable", ignore_index=True)
+            for folder in (first, small)
+        ]
+        if name == "identifiers":
+            frames = [
+                frame.sort_values(list(frame.columns), ignore_index=True)
+                for frame in frames
+            ]
+        pd.testing.assert_frame_equal(*frames)
+    truths = [
+        json.loads((folder / "truth" / "truth.json").read_text())
+        for folder in (first, small, other)
+    ]
+    assert truths[0] == truths[1]
+    assert truths[0]["totals"] != truths[2]["totals"]
+
+
+# --- the source systems ---------------------------------------------------------------
+
+
+def ask(api: dict[str, Any], path: str, token: str) -> tuple[int, Any, str | None]:
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{api['port']}{path}",
+        headers={"Authorization": f"Bearer {token}"},
+    )
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=30) as answer:
+            return answer.status, json.load(answer), answer.headers["Link"]
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error), None
+
+
+def test_source_systems_serve_while_they_are_wanted_and_no_longer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("KITH_IDENTIFIER_KEY", raising=False)
+    company = load_company(DEMO).model_copy(
+        update={"last_day": load_company(DEMO).first_day.replace(month=3)}
+    )
+    with source_systems(company, tmp_path) as first:
+        api = json.loads(first["AIRFLOW_CONN_DEMO_API"])
+        token = api["password"]
+        assert ask(api, "/survey/answers?size=3", "guessed")[0] == 401
+        status, answer, _ = ask(api, "/survey/answers?size=3&page=2", token)
+        assert (status, len(answer["data"])) == (200, 3)
+        assert answer["total"] > 6
+        status, rows, link = ask(api, "/club/consents?per_page=5", token)
+        assert (status, len(rows)) == (200, 5)
+        assert link
+        assert ask(api, "/no/such", token)[0] == 404
+        database = json.loads(first["AIRFLOW_CONN_DEMO_CRM"])["host"]
+        assert Path(database).is_file()
+        assert Path(first["KITH_DEMO_FILES"], "orders").is_dir()
+        made = Path(database).stat().st_mtime_ns
+    with pytest.raises(OSError, match="refused"):
+        ask(api, "/survey/answers", token)
+    with source_systems(company, tmp_path) as second:
+        assert Path(database).stat().st_mtime_ns == made, "made once"
+        assert second["KITH_IDENTIFIER_KEY"] == first["KITH_IDENTIFIER_KEY"]
+    monkeypatch.setenv("KITH_IDENTIFIER_KEY", "of the user's own")
+    with source_systems(company, tmp_path) as third:
+        assert "KITH_IDENTIFIER_KEY" not in third
+
+
+def with_script(folder: Path, text: str) -> Company:
+    folder.mkdir()
+    (folder / "source_systems.py").write_text(text)
+    return load_company(DEMO).model_copy(update={"folder": folder})
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        ("raise SystemExit('no room left')", "ended with 1 .*: no room left"),
+        ("print('sec' + 'ret')", "first line is no JSON object"),
+    ],
+)
+def test_source_systems_that_do_not_come_up_say_why(
+    tmp_path: Path, script: str, message: str
+) -> None:
+    company = with_script(tmp_path / "company", script)
+    with (
+        pytest.raises(ConfigurationError, match=message) as failed,
+        source_systems(company, tmp_path / "home"),
+    ):
+        pass
+    assert "secret" not in str(failed.value)
+    assert "\n" not in str(failed.value)
+
+
+def test_a_company_without_source_systems_needs_none(tmp_path: Path) -> None:
+    grocer = load_company(REPOSITORY / "companies/complete_journey")
+    with source_systems(grocer, tmp_path) as variables:
+        assert variables == {}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_server_without_the_companys_source_systems_is_refused(
+    kith_home: Path,
+) -> None:
+    from kith_airflow.home import AirflowHome
+    from kith_airflow.server import Api
+
+    home = AirflowHome(load_settings())
+    note = {"kind": "server", "pid": 1, "company": "/some/other"}
+    (home.folder / "owner.json").write_text(json.dumps(note))
+    api = Api("http://127.0.0.1:1", "")
+    company = load_company(DEMO)
+    with pytest.raises(ConfigurationError, match=r"started for /some/other.*make down"):
+        _check_source_systems(home, api, company)
+    (home.folder / "owner.json").write_text(json.dumps(note | {"company": str(DEMO)}))
+    _check_source_systems(home, api, company)

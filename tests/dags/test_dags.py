@@ -1,0 +1,249 @@
+"""The DAG as Airflow reads it, and policy over every DAG file."""
+
+import datetime as dt
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from kith.company.folder import load_company
+from kith.settings import REPOSITORY, load_settings
+from kith_airflow.home import AirflowHome
+
+DAG_FILES = sorted((REPOSITORY / "dags").glob("*.py"))
+
+# In a process of its own: Airflow takes over logging wherever it is imported.
+DESCRIBE = """
+import json, sys
+before = set(sys.modules)
+from airflow.dag_processing.dagbag import DagBag
+ours = set(sys.modules)
+bag = DagBag(sys.argv[1])
+from airflow.exceptions import AirflowTaskTimeout
+from airflow.serialization.serialized_objects import DagSerialization
+import kith.errors
+dags = {}
+for dag_id, dag in bag.dags.items():
+    errors = [e for e in vars(kith.errors).values() if isinstance(e, type)]
+    errors += [ConnectionResetError, TimeoutError, FileNotFoundError, OSError,
+               ValueError, MemoryError, AirflowTaskTimeout]
+    dags[dag_id] = {
+        "tasks": {
+            task.task_id: {
+                "downstream": sorted(task.downstream_task_ids),
+                "pool": task.pool,
+                "slots": task.pool_slots,
+                "is_mapped": task.is_mapped,
+                "owner": task.owner,
+                "timeout": task.execution_timeout.total_seconds(),
+                "retries": task.retries,
+                "backoff": task.retry_exponential_backoff,
+                "policy": {
+                    error.__name__: task.retry_policy.evaluate(error("x"), 1, 3)
+                    .action.value
+                    for error in errors
+                },
+            }
+            for task in dag.tasks
+        },
+        "doc_md": dag.doc_md,
+        "tags": sorted(dag.tags),
+        "timetable": type(dag.timetable).__name__,
+        "cron": dag.timetable.expression,
+        "zone": str(dag.timetable.timezone),
+        "start": dag.start_date.isoformat(),
+        "catchup": dag.catchup,
+        "max_active_runs": dag.max_active_runs,
+        "starts_paused": dag.is_paused_upon_creation,
+        "params": {name: dag.params[name] for name in dag.params},
+        "serialized": DagSerialization.serialize_dag(dag),
+    }
+print(json.dumps({
+    "dags": dags,
+    "import_errors": bag.import_errors,
+    "imported": sorted(set(sys.modules) - ours),
+}, default=str))
+"""
+
+
+def read_dags(home: Path, folder: Path = REPOSITORY / "dags") -> dict[str, Any]:
+    """What Airflow finds in a DAG folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KITH_HOME", str(home))
+        patch.setenv("KITH_COMPANY", "tests/companies/corner_shop")
+        environment = AirflowHome(load_settings()).environment()
+    done = subprocess.run(
+        [sys.executable, "-c", DESCRIBE, str(folder)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return read_dags(tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture(scope="module")
+def dag(found: dict[str, Any]) -> dict[str, Any]:
+    described: dict[str, Any] = found["dags"]["customer_marts"]
+    return described
+
+
+def test_exactly_the_known_dags_are_read_without_an_error(
+    found: dict[str, Any],
+) -> None:
+    assert found["import_errors"] == {}
+    assert set(found["dags"]) == {"customer_marts"}
+
+
+def test_task_graph(dag: dict[str, Any]) -> None:
+    # plan feeds every task with the run, so that it has an edge to each of them.
+    later = ["admit", "audit", "build", "publish", "pull", "report"]
+    assert {name: task["downstream"] for name, task in dag["tasks"].items()} == {
+        "plan": later,
+        "pull": ["admit"],
+        "admit": ["build"],
+        "build": ["audit"],
+        "audit": ["publish"],
+        "publish": ["report"],
+        "report": [],
+    }
+
+
+def test_pull_and_admit_are_mapped_over_the_tables(dag: dict[str, Any]) -> None:
+    mapped = {name for name, task in dag["tasks"].items() if task["is_mapped"]}
+    assert mapped == {"pull", "admit"}
+
+
+def test_every_task_that_opens_the_warehouse_takes_the_one_slot(
+    dag: dict[str, Any],
+) -> None:
+    pooled = {
+        name: task["slots"]
+        for name, task in dag["tasks"].items()
+        if task["pool"] == "warehouse"
+    }
+    assert pooled == {"build": 1, "audit": 1, "publish": 1}
+
+
+def test_only_what_is_transient_is_tried_again(dag: dict[str, Any]) -> None:
+    for name, task in dag["tasks"].items():
+        outcomes = task["policy"]
+        retried = {error for error, action in outcomes.items() if action == "retry"}
+        assert retried == {"TransientError", "ConnectionResetError", "TimeoutError"}, (
+            name
+        )
+        assert set(outcomes.values()) == {"retry", "fail"}
+        assert (task["retries"], task["backoff"]) == (3, 2)
+
+
+def test_every_task_has_an_owner_and_a_time_limit(dag: dict[str, Any]) -> None:
+    for task in dag["tasks"].values():
+        assert task["owner"] == "kith"
+        assert 0 < task["timeout"] <= 4 * 3600
+
+
+def test_notes_say_what_to_do_when_a_task_fails(dag: dict[str, Any]) -> None:
+    noted = re.findall(r"^\| (\w+) \| .{20,} \|$", dag["doc_md"], re.MULTILINE)
+    assert noted == ["plan", "pull", "admit", "build", "audit", "publish", "report"]
+
+
+def test_schedule_is_each_business_day_of_the_default_company(
+    dag: dict[str, Any],
+) -> None:
+    company = load_company(REPOSITORY / "tests/companies/corner_shop")
+    assert dag["timetable"] == "CronDataIntervalTimetable"
+    assert (dag["cron"], dag["zone"]) == ("0 0 * * *", company.time_zone)
+    start = dt.datetime.fromisoformat(dag["start"])
+    midnight = dt.time(tzinfo=ZoneInfo(company.time_zone))
+    assert start == dt.datetime.combine(company.first_day, midnight)
+    assert (dag["catchup"], dag["max_active_runs"]) == (False, 1)
+    assert dag["starts_paused"] is False
+    assert dag["tags"] == ["customer", "marts"]
+
+
+def test_params_are_four_and_empty(dag: dict[str, Any]) -> None:
+    days = {"from_day": None, "to_day": None}
+    assert dag["params"] == {"company": None, **days, "replay": False}
+
+
+def test_a_second_parse_gives_the_same_dag(
+    found: dict[str, Any], tmp_path: Path
+) -> None:
+    again = read_dags(tmp_path)["dags"]["customer_marts"]["serialized"]
+    assert again == found["dags"]["customer_marts"]["serialized"]
+
+
+def test_parsing_imports_nothing_heavy(found: dict[str, Any]) -> None:
+    heavy = {
+        "altair",
+        "dbt",
+        "duckdb",
+        "great_expectations",
+        "numpy",
+        "pandas",
+        "pyarrow",
+        "scipy",
+    }
+    assert heavy.isdisjoint(found["imported"])
+    assert "kith.runs.run" in found["imported"], "the list holds what a parse imports"
+
+
+def test_a_dag_folder_with_a_broken_file_is_noticed(tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text("from airflow.sdk import dag\nno_such_name\n")
+    found = read_dags(tmp_path / "home", tmp_path)
+    assert found["dags"] == {}
+    assert "no_such_name" in json.dumps(found["import_errors"])
+
+
+@pytest.mark.parametrize("path", DAG_FILES, ids=lambda path: path.name)
+def test_a_dag_file_is_wiring_only(path: Path) -> None:
+    text = path.read_text()
+    assert len(text.splitlines()) <= 70
+    for forbidden in (
+        r"\bselect\b.+\bfrom\b",
+        r"\bpandas\b",
+        r"\bduckdb\b",
+        r"\benviron\b",
+        r"\bgetenv\b",
+        r"\bVariable\b",
+        r"\bnow\(",
+        r"\btoday\(",
+        r"\buuid",
+    ):
+        assert not re.search(forbidden, text), forbidden
+
+
+def test_kith_never_imports_airflow() -> None:
+    modules = sorted((REPOSITORY / "plugins" / "kith").rglob("*.py"))
+    assert len(modules) > 10
+    for module in modules:
+        assert not re.search(
+            r"^\s*(import|from) airflow\b", module.read_text(), re.MULTILINE
+        ), module
+
+
+def test_only_settings_reads_the_environment() -> None:
+    for module in (REPOSITORY / "plugins" / "kith").rglob("*.py"):
+        if module.name != "settings.py":
+            assert not re.search(
+                r"environ(\[|\.get|\.copy)|getenv", module.read_text()
+            ), module
+
+
+def test_plugins_folder_hides_kith_from_airflow() -> None:
+    # Airflow would register plugins/kith/runs.py as a top-level module `runs`.
+    ignored = (REPOSITORY / "plugins" / ".airflowignore").read_text().split()
+    assert "kith/" in ignored
+    assert "kith_airflow/" in ignored  # It is no plugin of theirs.

@@ -1,0 +1,218 @@
+"""Customer marts of the grocer's year against pandas, to the cent."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal, assert_series_equal
+
+from tests.companies.complete_journey import (
+    AS_OF,
+    MONTHS,
+    baskets,
+    customer_id,
+    monthly,
+    purchase_days,
+    read,
+    traces,
+    values,
+)
+
+
+@pytest.fixture(scope="module")
+def warehouse(complete_journey_release: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect(str(complete_journey_release), read_only=True) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="module")
+def customer_values(warehouse: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    return warehouse.sql(
+        """
+        select *, cast(revenue_amount * 100 as bigint) as revenue,
+            cast(discount_amount * 100 as bigint) as discount
+        from customer.customer_values order by customer_id
+        """
+    ).df()
+
+
+@pytest.fixture(scope="module")
+def customer_months(warehouse: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    return warehouse.sql(
+        """
+        select *, cast(revenue_amount * 100 as bigint) as revenue,
+            cast(discount_amount * 100 as bigint) as discount
+        from customer.customer_months order by customer_id, month
+        """
+    ).df()
+
+
+def test_totals_are_those_of_the_source(customer_values: pd.DataFrame) -> None:
+    totals = customer_values[["line_count", "order_count", "revenue"]].sum()
+
+    assert list(totals) == [1_469_307, 155_848, 459_603_958]
+    assert len(customer_values) == 2_469
+
+
+def test_values_of_each_customer(customer_values: pd.DataFrame) -> None:
+    expected = values()
+
+    assert_frame_equal(
+        customer_values.set_index("customer_id")[list(expected.columns)],
+        expected,
+        check_dtype=False,
+        check_exact=True,
+    )
+    shares = 100 * expected["revenue"] / expected["revenue"].sum()
+    assert_series_equal(
+        customer_values["revenue_share_pct"],
+        shares.reset_index(drop=True),
+        check_names=False,
+        rtol=1e-12,
+    )
+    error = (
+        customer_values["average_order_amount"] * 100 * customer_values["order_count"]
+        - customer_values["revenue"]
+    )
+    assert (error.abs() <= 0.5001 * customer_values["order_count"]).all()
+
+
+def test_margin_is_unknown_since_the_grocer_tells_no_cost(
+    customer_values: pd.DataFrame,
+) -> None:
+    assert customer_values["margin_amount"].isna().all()
+    counts = customer_values["order_count"].astype(str)
+    assert (
+        customer_values["margin_missing_reason"]
+        == "cost unknown in " + counts + " of " + counts + " orders"
+    ).all()
+
+
+def expected_months() -> pd.DataFrame:
+    """customer_months as the definitions have it, by plain loops."""
+    interactions = traces().groupby(["customer_id", "month"]).size().to_dict()
+    visits = (
+        traces()[traces()["kind"].isin(["order", "event", "presence"])]
+        .drop_duplicates(["customer_id", "day"])
+        .groupby(["customer_id", "month"])
+        .size()
+        .to_dict()
+    )
+    first_months = traces().groupby("customer_id")["month"].min()
+    orders = baskets().groupby(["customer_id", "month"]).size().to_dict()
+    revenue = monthly("revenue").stack().to_dict()
+    discount = monthly("discount").stack().to_dict()
+    active_months = baskets().groupby("customer_id")["month"].agg(set)
+    # The first letters were sent the year before.
+    months = pd.date_range(first_months.min(), MONTHS[-1], freq="MS")
+    before = dict(zip(months[1:], months[:-1], strict=True))
+    rows = []
+    for customer, first_month in first_months.items():
+        active = active_months[customer]
+        for month in months[first_month <= months]:
+            key = (customer, month)
+            if month < min(active):
+                lifecycle = None
+            elif month not in active:
+                lifecycle = "dormant"
+            elif month == min(active):
+                lifecycle = "new"
+            else:
+                lifecycle = "returning" if before[month] in active else "resurrecting"
+            rows.append(
+                {
+                    "customer_id": customer,
+                    "month": month,
+                    "cohort_month": min(active),
+                    "is_complete": True,
+                    "interaction_count": interactions.get(key, 0),
+                    "order_count": orders.get(key, 0),
+                    "visit_day_count": visits.get(key, 0),
+                    "revenue": revenue.get(key, 0),
+                    "discount": discount.get(key, 0),
+                    "is_active": month in active,
+                    "lifecycle": lifecycle,
+                    "as_of_date": AS_OF,
+                }
+            )
+    return pd.DataFrame(rows).sort_values(["customer_id", "month"], ignore_index=True)
+
+
+def test_each_month_of_each_customer_empty_ones_included(
+    customer_months: pd.DataFrame,
+) -> None:
+    expected = expected_months()
+
+    assert (expected["order_count"] == 0).any()
+    assert set(expected["lifecycle"].dropna()) == {
+        "new",
+        "returning",
+        "resurrecting",
+        "dormant",
+    }
+    assert_frame_equal(
+        customer_months[list(expected.columns)],
+        expected,
+        check_dtype=False,
+        check_exact=True,
+    )
+
+
+def test_revenue_by_month(customer_months: pd.DataFrame) -> None:
+    assert_series_equal(
+        customer_months.groupby("month")["revenue"].sum().loc[MONTHS],
+        baskets().groupby("month")["revenue"].sum(),
+        check_dtype=False,
+        check_freq=False,
+    )
+    assert customer_months["revenue"].sum() == 459_603_958
+
+
+def test_each_customer_is_one_row_with_all_his_traces(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    customers = warehouse.sql("from customer.customers order by customer_id").df()
+    described = set(read("demographics", ["household_id"])["customer_id"])
+    households = read("transactions", ["household_id"])
+    seen = traces().groupby("customer_id")["at"].agg(["min", "max", "size"])
+    days = purchase_days()
+    ids = sorted(households["customer_id"].unique())
+
+    assert list(customers["customer_id"]) == ids
+    assert (
+        customers["identifier_value"].astype(int).map(customer_id)
+        == customers["customer_id"]
+    ).all()
+    assert list(customers["customer_kind"].notna()) == [i in described for i in ids]
+    assert_frame_equal(
+        customers[
+            ["first_interaction_at", "last_interaction_at", "interaction_count"]
+        ].set_axis(["min", "max", "size"], axis="columns"),
+        seen.sort_index().reset_index(drop=True),
+        check_dtype=False,
+        check_exact=True,
+    )
+    assert list(customers["first_order_date"]) == [days[i][0] for i in ids]
+    assert list(customers["last_order_date"]) == [days[i][-1] for i in ids]
+
+
+def test_customers_repeat_state_segment_and_value_of_the_other_marts(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    different = warehouse.sql(
+        """
+        select customers.customer_id
+        from customer.customers
+        left join segment.activity_states using (customer_id)
+        left join segment.rfm_scores using (customer_id)
+        left join customer.customer_values using (customer_id)
+        where customers.activity_state is distinct from activity_states.state
+            or customers.rfm_segment is distinct from rfm_scores.segment
+            or customers.revenue_amount is distinct from customer_values.revenue_amount
+            or customers.order_count is distinct from customer_values.order_count
+        """
+    ).fetchall()
+
+    assert different == []

@@ -1,0 +1,146 @@
+"""Feeds: what the staging models deliver, in the columns and types of the contract."""
+
+import datetime as dt
+import json
+from collections.abc import Iterator
+from decimal import Decimal
+
+import duckdb
+import pytest
+import yaml
+
+from kith.build.candidate import DBT_PROJECT, dbt, prepare_warehouse
+from kith.errors import BuildError
+from kith.runs.run import Run
+from tests.conftest import new_run
+
+COMPANY = {
+    "name": "two_tills",
+    "title": "Two tills",
+    "time_zone": "UTC",
+    "currency": "EUR",
+    "first_day": dt.date(2024, 1, 1),
+    "feeds": {
+        "orders": ["stg_old__orders", "stg_new__orders"],
+        "products": ["stg_old__products"],
+        "places": ["stg_old__places"],
+    },
+}
+SOURCES = {
+    "sources": [
+        {
+            "name": "old",
+            "tables": [
+                {
+                    "name": "receipts",
+                    "config": {"meta": {"connector": "files", "path": "none.csv"}},
+                    "columns": [{"name": "receipt", "data_type": "bigint"}],
+                }
+            ],
+        }
+    ]
+}
+_LOADED = "timestamp '2024-01-02' as loaded_at"
+STAGING = {
+    "stg_old__orders": f"""
+        select 'old' as source, 7 as order_id, 'cash' as payment_method,
+            date '2024-01-01' as ordered_at, '1.50' as discount_amount, {_LOADED}
+    """,
+    "stg_new__orders": f"""
+        select {_LOADED}, 'web' as channel, 'new' as source, '7' as order_id,
+            timestamp '2024-01-01 10:00:00' as ordered_at
+    """,
+    # The same key twice: the test of the key must see it.
+    "stg_old__products": f"""
+        select 'old' as source, number as product_id, {_LOADED}
+        from (values (1), (2), (1)) as rows (number)
+    """,
+    "stg_old__places": f"select 'old' as source, 1 as place_id, 2 as flor, {_LOADED}",
+}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """The feeds of a company of which two are faulty, built."""
+    folder = tmp_path_factory.mktemp("two_tills")
+    (folder / "staging").mkdir()
+    (folder / "company.yml").write_text(yaml.safe_dump(COMPANY))
+    (folder / "sources.yml").write_text(yaml.safe_dump(SOURCES))
+    for name, sql in STAGING.items():
+        (folder / "staging" / f"{name}.sql").write_text(sql)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KITH_HOME", str(folder / "home"))
+        run = new_run(folder)
+        run.warehouse.parent.mkdir(parents=True)
+        prepare_warehouse(run)
+        with pytest.raises(BuildError, match=r"feed_\w+: .*provided by stg_\w+"):
+            dbt(run, "build", "--select", "path:models/feeds", "path:company")
+        yield run
+
+
+@pytest.fixture(scope="module")
+def warehouse(run: Run) -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect(str(run.warehouse), read_only=True) as connection:
+        yield connection
+
+
+def outcomes(run: Run) -> dict[str, tuple[str, str]]:
+    """Status and message of each model and test, by its name."""
+    results = run.folder / "dbt" / "target" / "run_results.json"
+    return {
+        result["unique_id"].split(".")[2]: (result["status"], result["message"])
+        for result in json.loads(results.read_text())["results"]
+    }
+
+
+def test_a_feed_is_the_union_of_its_staging_models(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    rows = warehouse.sql(
+        """
+        select source, order_id, ordered_at, channel, payment_method, discount_amount,
+            identifier_value, loaded_at
+        from feeds.orders order by source
+        """
+    ).fetchall()
+
+    loaded_at = dt.datetime(2024, 1, 2)
+    web_at = dt.datetime(2024, 1, 1, 10)
+    cash_at = dt.datetime(2024, 1, 1)
+    assert rows == [
+        ("new", "7", web_at, "web", None, None, None, loaded_at),
+        ("old", "7", cash_at, None, "cash", Decimal("1.50"), None, loaded_at),
+    ]
+
+
+def test_each_feed_has_the_columns_of_its_contract_provided_or_not(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    for path in (DBT_PROJECT / "models" / "feeds").glob("*.yml"):
+        if path.stem == "feed_places":
+            continue
+        (model,) = yaml.safe_load(path.read_text())["models"]
+        table = f"feeds.{path.stem.removeprefix('feed_')}"
+        found = warehouse.sql(f"describe {table}").fetchall()
+        assert [(name, kind.lower()) for name, kind, *_ in found] == [
+            (column["name"], column["data_type"]) for column in model["columns"]
+        ]
+        if path.stem not in ("feed_orders", "feed_products"):
+            assert warehouse.sql(f"select count(*) from {table}").fetchone() == (0,)
+
+
+def test_a_column_that_the_feed_does_not_know_is_an_error_with_its_place(
+    run: Run,
+) -> None:
+    status, message = outcomes(run)["feed_places"]
+
+    assert status == "error"
+    assert "stg_old__places: column 'flor' is not in the feed 'places'" in message
+
+
+def test_a_key_that_stands_twice_fails_the_build(run: Run) -> None:
+    found = outcomes(run)
+    key = "unique_combination_feed_{}_source__{}"
+
+    assert found[key.format("products", "product_id")][0] == "fail"
+    assert found[key.format("orders", "order_id")][0] == "pass"

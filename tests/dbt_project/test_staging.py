@@ -1,0 +1,81 @@
+"""The short forms for staging models: what SQL they give, run on small tables."""
+
+from typing import Any
+
+import duckdb
+import jinja2
+import pytest
+
+from kith.build.candidate import DBT_PROJECT
+
+
+@pytest.fixture(scope="module")
+def macros() -> Any:
+    """The macros, rendered as dbt does it."""
+    loader = jinja2.FileSystemLoader(DBT_PROJECT / "macros")
+    environment = jinja2.Environment(loader=loader, extensions=["jinja2.ext.do"])  # noqa: S701
+    return environment.get_template("staging.sql").module
+
+
+def test_the_strongest_identifier_that_is_filled_counts(macros: Any) -> None:
+    identifier = macros.identified_by({"card": "card_number", "device": "hash"})
+
+    assert duckdb.sql(
+        f"""
+        select {identifier}
+        from (values (7, 'd1'), (null, 'd2'), (null, null)) as rows (card_number, hash)
+        """
+    ).fetchall() == [("card", "7"), ("device", "d2"), (None, None)]
+
+
+def test_codes_become_words(macros: Any) -> None:
+    gender = macros.code_label("code", {"1": "male", "2": "women's"})
+    shift = macros.code_label("number", {1: -3}, "number")
+
+    assert duckdb.sql(
+        f"""
+        select {gender}, {shift}
+        from (values ('1', 1), ('2', 2), ('9', 3), (null, null)) as rows (code, number)
+        """
+    ).fetchall() == [("male", -3), ("women's", 2), (None, 3), (None, None)]
+
+
+def test_wide_rows_become_one_row_for_each_answer(macros: Any) -> None:
+    answers = macros.unpivoted(
+        "replies",
+        ["card"],
+        ["question", "dimension", "scale_max"],
+        [["q1", "How's the food?", "food", 5], ["q2", "All in all?", None, 10]],
+        "score",
+        "double",
+    )
+    found = duckdb.sql(
+        f"""
+        with replies as (
+            select * from (
+                values ('a', 4, 9), ('b', null, 0), ('c', null, null)
+            ) as rows (card, q1, q2)
+        )
+        select * from ({answers}) order by all
+        """
+    )
+
+    assert found.columns == ["card", "question", "dimension", "scale_max", "score"]
+    assert found.fetchall() == [
+        ("a", "All in all?", None, 10, 9.0),
+        ("a", "How's the food?", "food", 5, 4.0),
+        ("b", "All in all?", None, 10, 0.0),
+    ]
+
+
+def test_a_mere_column_is_called_by_its_name(macros: Any) -> None:
+    traits = macros.unpivoted(
+        "people", ["card"], ["attribute"], ["age", "city"], "value_text", "varchar"
+    )
+
+    assert duckdb.sql(
+        f"""
+        with people as (select 'a' as card, 31 as age, 'Lyon' as city)
+        select * from ({traits}) order by all
+        """
+    ).fetchall() == [("a", "age", "31"), ("a", "city", "Lyon")]

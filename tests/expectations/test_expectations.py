@@ -1,0 +1,496 @@
+"""Every check of every suite passes on good tables and catches one bad row."""
+
+import functools
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from kith.gate.audit import Check, Suites, check_tables, list_tables, load_suites
+from kith.runs.run import Run
+from kith.settings import REPOSITORY
+from tests.candidate import COMPANY, candidate, contracts, make_run
+
+__all__ = ["candidate"]  # a fixture
+
+# (table, check) -> what spoils the good candidate so that just this check must notice.
+MUTATIONS: dict[tuple[str, str], str] = {
+    (
+        "customer.customers",
+        "Everybody whom a feed names is a customer, and nobody else",
+    ): "delete from customer.customers where customer_id = 'c'",
+    (
+        "customer.customers",
+        "Orders and revenue are those of customer_values",
+    ): "update customer.customers set revenue_amount = 1 where customer_id = 'c'",
+    (
+        "customer.customers",
+        "Nobody's first trace follows his last, and none lies after the as-of date",
+    ): "update customer.customers set last_order_date = '2025-01-01' "
+    "where customer_id = 'a'",
+    (
+        "customer.customers",
+        "Birth dates lie within the last 120 years",
+    ): "update customer.customers set birth_date = '1880-01-01' "
+    "where customer_id = 'a'",
+    (
+        "customer.interactions",
+        "Each kind of trace is as frequent as in its feed, up to the as-of date",
+    ): "delete from customer.interactions where interaction_kind = 'post'",
+    (
+        "customer.interactions",
+        "Amounts add up to the revenue of customer_values",
+    ): "update customer.interactions set amount = amount + 0.01 where record_id = 'o1'",
+    (
+        "customer.interactions",
+        "No trace lies after the as-of date",
+    ): "update customer.interactions set occurred_date = '2025-01-01' "
+    "where record_id = 'o1'",
+    (
+        "customer.interactions",
+        "At least half of the traces belong to somebody known",
+    ): "update customer.interactions set customer_id = null "
+    "where interaction_kind = 'order' or record_id in ('e1', 'x1')",
+    (
+        "customer.interactions",
+        "The newest trace is at most seven days older than the as-of date",
+    ): "delete from customer.interactions where occurred_date > '2024-12-23'",
+    (
+        "customer.sessions",
+        "Sessions hold every event of the feed up to the as-of date",
+    ): "update customer.sessions set event_count = 2",
+    (
+        "customer.sessions",
+        "No session ends before it begins, nor after the as-of date",
+    ): "update customer.sessions set ended_at = '2025-01-01 00:00'",
+    (
+        "customer.sessions",
+        "At most one session in a hundred lasts longer than a day",
+    ): "update customer.sessions set duration_seconds = 86401",
+    (
+        "customer.customer_months",
+        "Orders and revenue of all months are those of customer_values",
+    ): "update customer.customer_months set revenue_amount = revenue_amount + 1 "
+    "where customer_id = 'a' and month = '2024-10-01'",
+    (
+        "customer.customer_months",
+        "Everybody who ever bought was new in exactly one month",
+    ): "update customer.customer_months set lifecycle = 'new' "
+    "where customer_id = 'a' and month = '2024-11-01'",
+    (
+        "customer.customer_months",
+        "Each customer has every month from his first trace to the as-of date",
+    ): "delete from customer.customer_months "
+    "where customer_id = 'a' and month = '2024-11-01'",
+    (
+        "customer.customer_months",
+        "Revenue of the last complete month is half to double that of the three before",
+    ): "update customer.customer_months set revenue_amount = 10 "
+    "where month = '2024-12-01'",
+    (
+        "customer.customer_values",
+        "Revenue and lines are those of the feeds' orders up to the as-of date",
+    ): "update customer.customer_values set revenue_amount = revenue_amount - 0.01 "
+    "where customer_id = 'a'",
+    (
+        "customer.customer_values",
+        "Shares of revenue add up to 100 %",
+    ): "update customer.customer_values set revenue_share_pct = 41 "
+    "where customer_id = 'a'",
+    (
+        "customer.customer_values",
+        "At most half of the revenue belongs to nobody known",
+    ): "update customer.customer_values set revenue_share_pct = 50.1 "
+    "where customer_id = 'unidentified'",
+    (
+        "customer.customer_values",
+        "Of a hundred customers or more, none holds a fifth of the revenue",
+    ): "insert into customer.customer_values by name select 'n' || i as customer_id, "
+    "0 as revenue_amount from range(96) as t (i)",
+    (
+        "customer.customer_values",
+        "At most one customer in twenty has given back more than he bought",
+    ): "update customer.customer_values set revenue_amount = -1 "
+    "where customer_id = 'c'",
+    (
+        "segment.rfm_scores",
+        "Recency score from 1 to 5",
+    ): "update segment.rfm_scores set r_score = 6 where customer_id = 'b'",
+    (
+        "segment.rfm_scores",
+        "Frequency score from 1 to 5",
+    ): "update segment.rfm_scores set f_score = 0",
+    (
+        "segment.rfm_scores",
+        "Money score from 1 to 5",
+    ): "update segment.rfm_scores set m_score = 6 where customer_id = 'b'",
+    (
+        "segment.rfm_scores",
+        "All purchases of the window by known customers are scored",
+    ): "update segment.rfm_scores set frequency_count = 2 where customer_id = 'a'",
+    (
+        "segment.rfm_scores",
+        "A better value never has a lower score",
+    ): "update segment.rfm_scores set r_score = 2, recency_days = 2 "
+    "where customer_id = 'a'",
+    (
+        "segment.rfm_cut_points",
+        "Cut points ascend",
+    ): "update segment.rfm_cut_points set cut_60 = 1 where dimension = 'recency_days'",
+    (
+        "segment.rfm_cut_points",
+        "The cuts were made from all scored customers",
+    ): "update segment.rfm_cut_points set n = 3 where dimension = 'recency_days'",
+    (
+        "segment.activity_states",
+        "Every customer has one state",
+    ): "delete from segment.activity_states where customer_id = 'c'",
+    (
+        "segment.activity_states",
+        "Longer silence is deeper sleep, and only who never bought is never_purchased",
+    ): "update segment.activity_states set state = 'asleep', days_since_last_order = 2 "
+    "where customer_id = 'a'",
+    (
+        "segment.activity_states",
+        "Somebody is still active",
+    ): "update segment.activity_states set state = 'drowsy' where state = 'active'",
+    (
+        "segment.segments",
+        "Segments of each scheme add up to all customers, orders and revenue",
+    ): "delete from segment.segments "
+    "where scheme = 'rfm_segment' and segment = 'never_purchased'",
+    (
+        "segment.segments",
+        "Shares of each scheme add up to 100 %",
+    ): "update segment.segments set revenue_share_pct = 90 "
+    "where scheme = 'rfm_segment' and segment = 'active'",
+    (
+        "segment.cohorts",
+        "Retention from 0 to 100 %",
+    ): "update segment.cohorts set retention_pct = 100.1 where period_number = 1",
+    (
+        "segment.cohorts",
+        "Unbounded retention from 0 to 100 %",
+    ): "update segment.cohorts set unbounded_retention_pct = -1 "
+    "where period_number = 1",
+    (
+        "segment.cohorts",
+        "Gross revenue retention from 0 to 100 %",
+    ): "update segment.cohorts set gross_revenue_retention_pct = 101 "
+    "where period_number = 1",
+    (
+        "segment.cohorts",
+        "In its first month the whole cohort is active",
+    ): "update segment.cohorts set active_count = 0 "
+    "where period_number = 0 and cohort_month = '2024-09-01'",
+    (
+        "segment.cohorts",
+        "Who comes back later is fewer each month, and never fewer than who is there",
+    ): "update segment.cohorts set active_or_later_count = 0 where period_number = 1",
+    (
+        "segment.cohorts",
+        "Everybody who ever bought belongs to one cohort",
+    ): "update segment.cohorts set cohort_size = 2 "
+    "where period_number = 0 and cohort_month = '2024-09-01'",
+    (
+        "segment.concentrations",
+        "Gini from 0 to 1",
+    ): "update segment.concentrations set gini = 1.1 where top_pct = 7",
+    (
+        "segment.concentrations",
+        "The top x % hold at least x % of the whole, all together 100 %",
+    ): "update segment.concentrations set share_pct = 69 where top_pct = 70",
+    (
+        "segment.concentrations",
+        "All buyers together hold the revenue of customer_values",
+    ): "update segment.concentrations set amount = 689 where top_pct = 100",
+    (
+        "satisfaction.satisfaction_scores",
+        "Each breakdown holds every answer of the feed up to the as-of date, in each "
+        "kind of period",
+    ): "delete from satisfaction.satisfaction_scores",
+    (
+        "satisfaction.satisfaction_scores",
+        "Promoters, passives and detractors are all who answered",
+    ): "update satisfaction.satisfaction_scores set passive_count = 1",
+    (
+        "satisfaction.satisfaction_scores",
+        "NPS from -100 to 100, shares from 0 to 100, means on their scale, each within "
+        "its interval",
+    ): "update satisfaction.satisfaction_scores set score = 89",
+    (
+        "satisfaction.satisfaction_scores",
+        "At most one answer in five of a question is no score",
+    ): "update satisfaction.satisfaction_scores set n = 79, invalid_count = 20",
+    (
+        "satisfaction.complaints",
+        "Every case of the feed up to the as-of date is here",
+    ): "delete from satisfaction.complaints",
+    (
+        "satisfaction.complaints",
+        "No case was opened, answered or resolved after the as-of date",
+    ): "update satisfaction.complaints set resolved_at = '2025-01-01'",
+    (
+        "satisfaction.complaints",
+        "Of thirty cases or more, at most one in five waits for an answer",
+    ): "insert into satisfaction.complaints by name select 'i' || i as ticket_id, "
+    "if(i <= 6, 'overdue', 'resolved') as state from range(29) as t (i)",
+    (
+        "operations.source_deliveries",
+        "Something arrived",
+    ): "update operations.source_deliveries set row_count = 0",
+    (
+        "operations.source_deliveries",
+        "No day is missing",
+    ): "update operations.source_deliveries set status = 'missing', row_count = 0 "
+    "where day = '2024-03-01'",
+    (
+        "operations.source_deliveries",
+        "On no day more rows came too late than the table's limit allows",
+    ): "update operations.source_deliveries set late_alert = 'warning', "
+    "out_of_window_count = 3 where day = '2024-03-01'",
+    (
+        "operations.source_deliveries",
+        "At the as-of date no table is older than its freshness allows",
+    ): "update operations.source_deliveries set freshness = 'warn', "
+    "newest_row_age_hours = 30 where day = '2024-12-31'",
+    (
+        "operations.source_deliveries",
+        "The last seven days brought half to double the rows of a usual week",
+    ): "update operations.source_deliveries set row_count = 4 where day > '2024-12-24'",
+    (
+        "operations.quarantined_rows",
+        "No value is longer than 200 characters",
+    ): "update operations.quarantined_rows set value = repeat('x', 201)",
+    (
+        "operations.quarantined_rows",
+        "At most one row in a hundred of a table was refused",
+    ): "insert into operations.quarantined_rows by name select 'shop' as source_name, "
+    "'orders' as table_name, 'orders.csv' as file, i as row_number "
+    "from range(37) as t (i)",
+    (
+        "operations.gate_results",
+        "No run was published over a broken or a failed critical check",
+    ): "update operations.gate_results set outcome = 'failed'",
+    (
+        "operations.publications",
+        "The data reach at least as far as in the last publication",
+    ): "update operations.publications set data_as_of = '2025-01-01'",
+    (
+        "feeds.customers",
+        "No registration lies after the as-of date",
+    ): "update feeds.customers set registered_at = '2025-01-01'",
+    (
+        "feeds.customers",
+        "At least nine records in ten name the customer",
+    ): "update feeds.customers set identifier_value = null "
+    "where customer_record_id = 'a'",
+    (
+        "feeds.customers",
+        "Customers are persons or organisations",
+    ): "update feeds.customers set customer_kind = 'Person' "
+    "where customer_record_id = 'a'",
+    (
+        "feeds.identifier_links",
+        "No identifier is linked with more than a hundred others",
+    ): "insert into feeds.identifier_links by name select 'shop' as source, "
+    "'card' as left_type, 'a' as left_value, 'y' || i as right_value "
+    "from range(100) as t (i)",
+    (
+        "feeds.attributes",
+        "No observation lies after the as-of date",
+    ): "update feeds.attributes set observed_at = '2025-01-01'",
+    (
+        "feeds.consents",
+        "No change lies after the as-of date",
+    ): "update feeds.consents set changed_at = '2025-01-01'",
+    (
+        "feeds.dependants",
+        "Nobody is older than 120 years, or due in more than ten months",
+    ): "update feeds.dependants set birth_date = '2025-11-01'",
+    (
+        "feeds.assignments",
+        "No assignment ends before it begins",
+    ): "update feeds.assignments set valid_to = '2023-12-31'",
+    (
+        "feeds.places",
+        "Latitude from -90 to 90",
+    ): "update feeds.places set latitude = 90.1",
+    (
+        "feeds.places",
+        "Longitude from -180 to 180",
+    ): "update feeds.places set longitude = -180.1",
+    (
+        "feeds.places",
+        "Places are stores, malls, branches or regions",
+    ): "update feeds.places set kind = 'shop'",
+    (
+        "feeds.products",
+        "No price below 0",
+    ): "update feeds.products set list_price_amount = -0.01 where product_id = 'p1'",
+    (
+        "feeds.products",
+        "At most one product in ten costs more than its price",
+    ): "update feeds.products set unit_cost_amount = 10 "
+    "where product_id in ('p1', 'p2')",
+    (
+        "feeds.orders",
+        "No order lies after the as-of date",
+    ): "update feeds.orders set ordered_at = '2025-01-01' where order_id = 'o3'",
+    (
+        "feeds.orders",
+        "No order is delivered before it was made",
+    ): "update feeds.orders set delivered_at = '2024-01-01' where order_id = 'o3'",
+    (
+        "feeds.orders",
+        "At most one order in a hundred has no line",
+    ): "update facts.int_orders_valued set line_count = 0 where order_id = 'o3'",
+    (
+        "feeds.order_lines",
+        "At most one line in five is a return",
+    ): "update feeds.order_lines set quantity = -1 where order_line_id in ('l1', 'l2')",
+    (
+        "feeds.order_lines",
+        "Of a thousand lines or more, none holds a tenth of the revenue",
+    ): "insert into feeds.order_lines by name select 'shop' as source, "
+    "'m' || i as order_line_id, 0 as line_amount from range(992) as t (i)",
+    (
+        "feeds.quotes",
+        "No quotation is decided before it was given",
+    ): "update feeds.quotes set decided_at = '2024-01-01'",
+    (
+        "feeds.quotes",
+        "No price below 0",
+    ): "update feeds.quotes set price_amount = -0.01",
+    (
+        "feeds.quotes",
+        "Quotations are accepted, declined or expired",
+    ): "update feeds.quotes set outcome = 'won'",
+    (
+        "feeds.events",
+        "No event lies after the as-of date",
+    ): "update feeds.events set occurred_at = '2025-01-01'",
+    (
+        "feeds.events",
+        "At least one event in twenty names a person or a device",
+    ): "update feeds.events set identifier_value = null, device_id = null",
+    (
+        "feeds.posts",
+        "No post lies after the as-of date",
+    ): "update feeds.posts set posted_at = '2025-01-01'",
+    (
+        "feeds.posts",
+        "Sentiment from -1 to 1",
+    ): "update feeds.posts set sentiment = 1.1",
+    (
+        "feeds.presences",
+        "No reading lies after the as-of date",
+    ): "update feeds.presences set occurred_at = '2025-01-01'",
+    (
+        "feeds.presences",
+        "Each reading has a state that the feed knows",
+    ): "update feeds.presences set state = 'left'",
+    (
+        "feeds.tickets",
+        "No case is answered or resolved before it was opened",
+    ): "update feeds.tickets set resolved_at = '2024-01-01'",
+    (
+        "feeds.tickets",
+        "Cases are questions, complaints, claims or repairs",
+    ): "update feeds.tickets set kind = 'Complaint'",
+    (
+        "feeds.survey_answers",
+        "Every score lies on its scale, a whole number on those of NPS, CSAT, CES",
+    ): "update feeds.survey_answers set score = 11",
+    (
+        "feeds.survey_answers",
+        "No answer lies after the as-of date",
+    ): "update feeds.survey_answers set answered_at = '2025-01-01'",
+    (
+        "feeds.survey_answers",
+        "Each answer is to a measure that the feed knows",
+    ): "update feeds.survey_answers set measure = 'NPS'",
+    (
+        "feeds.survey_answers",
+        "Factors are product, price, channel or competitor",
+    ): "update feeds.survey_answers set factor = 'brand'",
+    (
+        "feeds.campaigns",
+        "No campaign ends before it begins",
+    ): "update feeds.campaigns set ends_at = '2024-01-01'",
+    (
+        "feeds.campaigns",
+        "No cost below 0",
+    ): "update feeds.campaigns set cost_amount = -0.01",
+    (
+        "feeds.contacts",
+        "No message is opened or answered before it was sent",
+    ): "update feeds.contacts set responded_at = '2024-01-01'",
+    (
+        "feeds.leads",
+        "No lead lies after the as-of date",
+    ): "update feeds.leads set created_at = '2025-01-01'",
+    (
+        "feeds.lead_stages",
+        "No lead takes a step before it exists",
+    ): "update feeds.lead_stages set entered_at = '2024-01-01'",
+    (
+        "feeds.promises",
+        "No promise is due or kept before it was made",
+    ): "update feeds.promises set kept_at = '2024-01-01'",
+    (
+        "feeds.competitor_offers",
+        "No price below 0",
+    ): "update feeds.competitor_offers set price_amount = -0.01",
+    (
+        "feeds.competitor_offers",
+        "No sighting lies after the as-of date",
+    ): "update feeds.competitor_offers set seen_at = '2025-01-01'",
+    (
+        "feeds.goals",
+        "No period ends before it begins",
+    ): "update feeds.goals set period_end = '2023-12-31'",
+}
+
+
+def check(run: Run, table: str | None = None) -> list[Check]:
+    """All checks, or those of one table."""
+    tables = [t for t in list_tables(run) if table in (None, t.full_name)]
+    wanted = {(t.kind, t.name) for t in tables}
+    chosen = {place: suite for place, suite in suites().items() if place in wanted}
+    return check_tables(run, tables, chosen)
+
+
+@functools.cache
+def suites() -> Suites:
+    return load_suites(COMPANY)
+
+
+def test_good_tables_pass_and_every_check_has_its_bad_row(
+    candidate: Path, kith_home: Path
+) -> None:
+    checks = check(make_run(candidate))
+    assert [c for c in checks if c.outcome != "passed"] == []
+    assert {(c.table_name, c.expectation) for c in checks} == set(MUTATIONS)
+
+
+@pytest.mark.parametrize(("table", "expectation"), MUTATIONS)
+def test_a_bad_row_is_caught(
+    table: str, expectation: str, candidate: Path, kith_home: Path
+) -> None:
+    run = make_run(candidate)
+    with duckdb.connect(str(run.warehouse)) as warehouse:
+        warehouse.execute(MUTATIONS[table, expectation])
+    outcomes = {c.expectation: c.outcome for c in check(run, table)}
+    assert outcomes[expectation] == "failed"
+    assert "broken" not in outcomes.values()
+
+
+def test_every_feed_and_mart_of_dbt_has_a_suite_and_every_suite_its_table() -> None:
+    checked = {
+        ("feeds" if name.startswith("feeds.") else "marts", name.split(".")[1])
+        for name in contracts()
+        if not name.startswith("facts.")
+    }
+    assert set(suites()) == checked
+    assert len(checked) == len(list((REPOSITORY / "expectations").glob("*/*.py")))

@@ -1,0 +1,125 @@
+"""Who owns an Airflow home, its secrets, and the end of a session of processes."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from kith.settings import load_settings
+from kith_airflow.home import AirflowHome, Ownership, end_session, last_line
+
+
+@pytest.fixture
+def home(kith_home: Path) -> AirflowHome:
+    return AirflowHome(load_settings())
+
+
+def mode(path: Path) -> int:
+    return path.stat().st_mode & 0o777
+
+
+def test_secrets_are_made_once_and_for_the_owner_only(home: AirflowHome) -> None:
+    password = home.password()
+    environment = home.environment()
+    assert len(password) >= 16
+    assert mode(home.folder) == 0o700
+    assert mode(home.password_file) == mode(home.folder / "keys.json") == 0o600
+    again = AirflowHome(load_settings())
+    assert again.password() == password
+    assert again.environment() == environment
+    keys = json.loads((home.folder / "keys.json").read_text())
+    assert len(set(keys.values())) == 3
+
+
+def test_a_given_database_is_respected(
+    kith_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
+    assert AirflowHome(load_settings()).environment()[name] == (
+        f"sqlite:///{kith_home}/airflow/airflow.db?timeout=25"
+    )
+    monkeypatch.setenv(name, "postgresql+psycopg2://u@h/airflow")
+    assert AirflowHome(load_settings()).environment()[name].startswith("postgresql")
+
+
+def test_no_process_phones_home(home: AirflowHome) -> None:
+    environment = home.environment()
+    assert environment["AIRFLOW__USAGE_DATA_COLLECTION__ENABLED"] == "false"
+    assert environment["DO_NOT_TRACK"] == "1"
+
+
+def test_an_address_for_everybody_is_reached_locally(
+    kith_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert AirflowHome(load_settings()).url == "http://127.0.0.1:8080"
+    monkeypatch.setenv("KITH_HOST", "0.0.0.0")  # noqa: S104
+    monkeypatch.setenv("KITH_PORT", "9090")
+    home = AirflowHome(load_settings())
+    assert home.url == "http://127.0.0.1:9090"
+    assert home.environment()["AIRFLOW__API__HOST"] == "0.0.0.0"  # noqa: S104
+
+
+def test_one_owner_at_a_time_who_leaves_a_note(home: AirflowHome) -> None:
+    first, second = Ownership(home), Ownership(home)
+    assert first.acquire()
+    first.write_note("run", 42)
+    assert not second.acquire()
+    assert second.owner() == {"kind": "run", "pid": 42}
+    first.release()
+    assert second.acquire()
+    assert second.owner() == {}, "the note of the owner before is gone"
+    second.release()
+
+
+def test_a_process_that_inherited_the_lock_keeps_it(home: AirflowHome) -> None:
+    ownership = Ownership(home)
+    assert ownership.acquire()
+    heir = subprocess.Popen(
+        [sys.executable, "-c", "input()"],
+        stdin=subprocess.PIPE,
+        pass_fds=ownership.inheritance,
+    )
+    ownership.release()
+    assert not Ownership(home).acquire()
+    heir.communicate(b"\n")
+    assert ownership.acquire()
+    ownership.release()
+
+
+SESSION = """
+import subprocess, sys, time
+stubborn = "import signal, time; signal.signal(15, signal.SIG_IGN); print(flush=True)"
+child = subprocess.Popen([sys.executable, "-c", stubborn + "; time.sleep(60)"],
+                         process_group=0, stdout=subprocess.PIPE)
+child.stdout.readline()
+print(child.pid, flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_session_ends_with_its_stubborn_groups_and_nothing_else() -> None:
+    foreign = subprocess.Popen(
+        [sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True
+    )
+    leader = subprocess.Popen(
+        [sys.executable, "-c", SESSION], start_new_session=True, stdout=subprocess.PIPE
+    )
+    assert leader.stdout
+    child = psutil.Process(int(leader.stdout.readline()))
+    end_session(leader.pid, 0.5)
+    leader.communicate(timeout=5)
+    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+    assert foreign.poll() is None
+    foreign.kill()
+    foreign.wait()
+
+
+def test_last_line_skips_empty_ones(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("one\ntwo\n\n")
+    assert last_line(log) == "two"
+    log.write_text("")
+    assert last_line(log) == "(no output)"

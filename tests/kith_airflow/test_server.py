@@ -1,0 +1,287 @@
+"""The real server: started, used by a run, looked at in a browser, and stopped."""
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from kith.settings import REPOSITORY
+from kith_airflow.home import USER, session_members
+from kith_airflow.server import DAG, Api, ApiError
+
+Call = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Server:
+    """A server that a test may use, and the command to speak with it."""
+
+    home: Path
+    company: Path
+    port: int
+    call: Call
+    announcement: str
+
+    def command(self, name: str) -> subprocess.CompletedProcess[str]:
+        return self.call(
+            name,
+            timeout=300,
+            KITH_HOME=str(self.home),
+            KITH_PORT=str(self.port),
+            KITH_COMPANY=str(self.company),
+        )
+
+    @property
+    def note(self) -> dict[str, object]:
+        note: dict[str, object] = json.loads(
+            (self.home / "airflow" / "owner.json").read_text()
+        )
+        return note
+
+    @property
+    def password(self) -> str:
+        place = self.announcement.split("password  in ")[1].splitlines()[0]
+        passwords: dict[str, str] = json.loads(Path(place).read_text())
+        return passwords[USER]
+
+    @property
+    def api(self) -> Api:
+        return Api(f"http://127.0.0.1:{self.port}", self.password)
+
+
+def living(leader: int) -> list[psutil.Process]:
+    """Processes of a session; the dead that nobody has buried yet do not count."""
+    found = []
+    for process in session_members(leader):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+@pytest.fixture(scope="module")
+def server(
+    tmp_path_factory: pytest.TempPathFactory,
+    corner_shop_data: Path,
+    kith_command: Call,
+) -> Iterator[Server]:
+    home = tmp_path_factory.mktemp("server")
+    started = Server(home, corner_shop_data, free_port(), kith_command, "")
+    up = started.command("up")
+    try:
+        assert up.returncode == 0, up.stderr
+        started.announcement = up.stdout
+        yield started
+    finally:
+        started.command("down")
+
+
+def test_announcement_names_page_user_and_place_of_the_password(server: Server) -> None:
+    assert f"Airflow is up: http://127.0.0.1:{server.port}\n" in server.announcement
+    assert f"user      {USER}\n" in server.announcement
+    assert len(server.password) >= 16
+    assert server.password not in server.announcement
+    for log in (server.home / "airflow" / "logs").glob("*.log"):
+        assert server.password not in log.read_text(), log
+
+
+def test_login_is_required(server: Server) -> None:
+    with pytest.raises(ApiError, match="401"):
+        Api(server.api.url, "admin").state("any")
+
+
+def test_only_this_machine_is_served(server: Server) -> None:
+    addresses = {
+        connection.laddr.ip
+        for process in living(int(str(server.note["pid"])))
+        for connection in process.net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert addresses == {"127.0.0.1"}
+
+
+def test_up_twice_says_that_it_is_up(server: Server) -> None:
+    before = server.note
+    again = server.command("up")
+    assert again.returncode == 0
+    assert again.stdout.startswith(f"Airflow is already up: {server.api.url}\n")
+    assert server.note == before
+
+
+def test_run_beside_the_server_is_driven_by_its_scheduler(server: Server) -> None:
+    done = server.command("run")
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
+    (announced,) = [line for line in lines if line.startswith("Airflow at")]
+    run_id = announced.split()[-1]
+    assert any(line.startswith("pull shop.orders ") for line in lines)
+    assert "Published: Corner shop, 2024-01-01 to 2024-12-31" in lines
+    published = server.home / "corner_shop" / "published"
+    manifest = json.loads((published / "current" / "manifest.json").read_text())
+    assert manifest["run_id"] == run_id
+
+    api = server.api
+    assert api.state(run_id) == "success"
+    tasks = api._call("GET", f"/dags/{DAG}/dagRuns/{run_id}/taskInstances")
+    assert {
+        (task["task_id"], task["map_index"], task["state"], task["executor"])
+        for task in tasks["task_instances"]
+    } == {
+        *((stage, n, "success", None) for stage in ("pull", "admit") for n in range(6)),
+        *(
+            (stage, -1, "success", None)
+            for stage in ("plan", "build", "audit", "publish", "report")
+        ),
+    }
+    assert {task["rendered_map_index"] for task in tasks["task_instances"]} >= {
+        "shop.orders"
+    }
+    config = api._call("GET", "/pools/warehouse")
+    assert config["slots"] == 1
+
+
+def test_a_delivery_that_is_wrong_fails_without_a_second_try(
+    server: Server, tmp_path: Path
+) -> None:
+    broken = Path(shutil.copytree(server.company, tmp_path / "corner_shop"))
+    (broken / "data" / "orders.csv.gz").unlink()
+    before = (server.home / "corner_shop" / "published" / "current").readlink()
+    done = server.call(
+        "run",
+        timeout=120,
+        KITH_HOME=str(server.home),
+        KITH_COMPANY=str(server.company),
+        COMPANY=str(broken),
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("Failed: pull shop.orders: ")
+    assert f"current is unchanged: {before}" in done.stderr
+    assert done.stdout.count("pull shop.orders") == 1
+
+
+def test_page_opens_after_login_and_the_dag_shows_its_notes(
+    server: Server, tmp_path: Path
+) -> None:
+    chromium = shutil.which("chromium")
+    if not chromium:
+        pytest.skip("no chromium on this machine")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium,
+            args=[
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-quic",
+                "--no-first-run",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+            ],
+        )
+        page = browser.new_page(viewport={"width": 1400, "height": 1000})
+        page.goto(server.api.url, timeout=60_000)
+        page.get_by_role("button", name="Sign in").wait_for(timeout=60_000)
+        page.screenshot(path=tmp_path / "login.png")
+        page.fill("input[name=username]", USER)
+        page.fill("input[name=password]", server.password)
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_url(lambda url: "/login" not in url, timeout=60_000)
+        page.goto(f"{server.api.url}/dags/{DAG}", timeout=60_000)
+        docs = page.get_by_role("button", name="Dag Docs")
+        docs.wait_for(timeout=60_000)
+        page.screenshot(path=tmp_path / "dag.png")
+        docs.click()
+        note = page.get_by_text("A dbt model or test", exact=False)
+        note.wait_for(timeout=60_000)
+        page.screenshot(path=tmp_path / "notes.png")
+        assert page.get_by_role("table").filter(has=note).is_visible()
+        browser.close()
+
+
+def test_a_taken_port_is_named(kith_home: Path, kith_command: Call) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = str(listener.getsockname()[1])
+        done = kith_command(
+            "up",
+            KITH_HOME=str(kith_home),
+            KITH_PORT=port,
+            KITH_COMPANY="tests/companies/corner_shop",
+        )
+    assert done.returncode == 1
+    assert f"port {port} on 127.0.0.1 is not free" in done.stderr
+    assert "KITH_PORT" in done.stderr
+
+
+def test_down_ends_all_that_up_started_and_nothing_else(server: Server) -> None:
+    foreign = subprocess.Popen(
+        [sys.executable, "-c", "import time; time.sleep(300)", "airflow scheduler"],
+        start_new_session=True,
+    )
+    leader = int(str(server.note["pid"]))
+    commands = [" ".join(process.cmdline()) for process in living(leader)]
+    for part in ("api", "dag-processor", "scheduler"):
+        assert any(part in command for command in commands), commands
+    done = server.command("down")
+    assert (done.returncode, done.stdout) == (0, "Airflow is down\n")
+    assert living(leader) == []
+    assert foreign.poll() is None
+    foreign.kill()
+    foreign.wait()
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", server.port)) != 0
+    again = server.command("down")
+    assert again.stdout == "No Airflow server of this KITH_HOME is running\n"
+
+
+SUPERVISE = """
+import sys
+from kith_airflow import server as server
+from kith_airflow.home import AirflowHome, Ownership
+from kith.settings import load_settings
+
+server.LAUNCH = [sys.executable, "-c", "import sys, time; "
+                 "time.sleep(1 if sys.argv[1] == 'dag-processor' else 300)"]
+server.Api.answers = lambda api: True
+server.Api.abandoned_runs = lambda api: ["manual__killed"]
+server.Api.fail = lambda api, run_id: print("failed:", run_id, flush=True)
+home = AirflowHome(load_settings())
+ownership = Ownership(home)
+assert ownership.acquire()
+sys.exit(server.supervise(home, ownership))
+"""
+
+
+def test_when_one_process_dies_all_end_and_the_log_says_why(kith_home: Path) -> None:
+    supervisor = subprocess.Popen(
+        [sys.executable, "-c", SUPERVISE],
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY / "plugins")},
+    )
+    output, _ = supervisor.communicate(timeout=60)
+    assert supervisor.returncode == 1
+    assert living(supervisor.pid) == []
+    last = output.splitlines()[-1]
+    assert "stopped, because dag-processor ended with 0; its log: " in last
+    # A run whose process was killed must not be taken up again by the scheduler.
+    assert "failed: manual__killed" in output.splitlines()

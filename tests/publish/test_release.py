@@ -1,0 +1,460 @@
+"""Releases: what they hold, and that readers never see anything but a whole one."""
+
+import datetime as dt
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from kith.errors import PublicationError
+from kith.gate.audit import fingerprint, permit_path
+from kith.publish import release as publishing
+from kith.publish.release import publish, releases, rollback, verify
+from kith.runs.run import Run
+from kith.settings import REPOSITORY
+from tests.candidate import candidate, contracts, make_run
+
+__all__ = ["candidate"]  # a fixture
+
+
+def permit(run: Run) -> None:
+    """What the gate writes when it passed."""
+    run.run_folder.mkdir(parents=True, exist_ok=True)
+    permit_path(run).write_text(
+        json.dumps(
+            {
+                "run_id": run.run_id,
+                "candidate": fingerprint(run.warehouse),
+                "passed": 80,
+                "failed_warnings": ["feeds.goals: No period ends before it begins"],
+            }
+        )
+    )
+
+
+@pytest.fixture
+def run(candidate: Path, kith_home: Path) -> Run:
+    """A run whose candidate the gate has passed."""
+    made = make_run(candidate)
+    permit(made)
+    return made
+
+
+def current(run: Run) -> str:
+    return (run.published / "current").readlink().name
+
+
+def publish_times(run: Run, count: int) -> list[str]:
+    for _ in range(count):
+        publish(run)
+    return releases(run.published)[-count:]
+
+
+def query(database: Path, sql: str) -> list[tuple[object, ...]]:
+    with duckdb.connect(str(database), read_only=True) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def change_candidate(run: Run, sql: str) -> None:
+    with duckdb.connect(str(run.warehouse)) as warehouse:
+        warehouse.execute(sql)
+
+
+def test_a_release_holds_data_parquet_comments_and_manifest(run: Run) -> None:
+    publish(run)
+    release = (run.published / "current").resolve()
+    manifest = json.loads((release / "manifest.json").read_text())
+    database = release / "kith.duckdb"
+
+    marts = {
+        name
+        for name in contracts()
+        if name.split(".")[0] in ("customer", "segment", "satisfaction", "operations")
+    }
+    assert set(manifest["marts"]) == marts
+    for name, mart in manifest["marts"].items():
+        parquet = release / "parquet" / f"{name.replace('.', '/')}.parquet"
+        counts = query(
+            database,
+            f"select (select count(*) from {name}), (select count(*) from '{parquet}')",
+        )
+        assert counts == [(mart["rows"], mart["rows"])], name
+        assert manifest["files"][str(parquet.relative_to(release))] == mart["sha256"]
+    assert manifest["marts"]["customer.customer_months"]["key"] == [
+        "customer_id",
+        "month",
+    ]
+
+    assert query(database, "from _release select * exclude (published_at)") == [
+        (release.name, "run_1", "corner_shop", *query(database, AS_OF)[0], 80, 1)
+    ]
+    assert manifest["gate"] == {
+        "passed": 80,
+        "warnings": 1,
+        "failed_warnings": ["feeds.goals: No period ends before it begins"],
+    }
+    assert (manifest["as_of_date"], manifest["from_day"]) == ("2024-12-31",) * 2
+    assert manifest["git_commit"] is None or len(manifest["git_commit"]) == 40
+
+    table = contracts()["customer.customer_values"]
+    assert query(
+        database,
+        "select comment from duckdb_tables() where table_name = 'customer_values'",
+    ) == [(f"{table['description']} Key: customer_id.",)]
+    commented = query(
+        database,
+        "select column_name, comment from duckdb_columns() "
+        "where table_name = 'customer_values' order by column_index",
+    )
+    assert commented == [(c["name"], c["description"]) for c in table["columns"]]
+    assert query(database, "from duckdb_constraints()") == []
+    assert query(
+        database, "select distinct schema_name from duckdb_tables() order by 1"
+    )[:3] == [("customer",), ("main",), ("operations",)]
+
+    assert verify(release) == []
+    files = [path for path in release.rglob("*") if path.is_file()]
+    assert {oct(path.stat().st_mode & 0o777) for path in files} == {"0o444"}
+    assert len(files) == len(marts) + 2
+
+
+AS_OF = "select distinct as_of_date from customer.customers"
+
+
+def test_a_release_logs_itself_for_its_readers_and_for_the_next_build(run: Run) -> None:
+    first, second = publish_times(run, 2)
+    for release_id in (first, second):
+        database = run.published / release_id / "kith.duckdb"
+        rows = query(
+            database,
+            "select release_id, run_id, mart_count, failed_warning_count, row_count = "
+            "(select sum(estimated_size) from duckdb_tables() "
+            "where schema_name <> 'main') from operations.publications "
+            "order by published_at",
+        )
+        assert [row[0] for row in rows] == ["20241231T000000Z_abcdef", release_id]
+        assert rows[1][1:] == ("run_1", 17, 1, True)
+    history = run.folder / "history" / "publications"
+    assert duckdb.sql(
+        f"select release_id from '{history}/*.parquet' order by published_at"
+    ).fetchall() == [(first,), (second,)]
+
+
+def test_the_content_hash_ignores_the_order_of_rows_and_nothing_else(run: Run) -> None:
+    def hashes() -> dict[str, str]:
+        permit(run)
+        publish(run)
+        manifest = (run.published / "current" / "manifest.json").read_text()
+        return {
+            name: mart["content_hash"]
+            for name, mart in json.loads(manifest)["marts"].items()
+            if name != "operations.publications"
+        }
+
+    first = hashes()
+    change_candidate(
+        run,
+        "create or replace table segment.concentrations as "
+        "from segment.concentrations order by top_pct desc",
+    )
+    assert hashes() == first
+    change_candidate(
+        run, "update segment.concentrations set gini = 0.0363 where top_pct = 7"
+    )
+    changed = hashes()
+    assert {name for name in first if first[name] != changed[name]} == {
+        "segment.concentrations"
+    }
+
+
+def test_what_the_gate_has_not_passed_is_refused(run: Run) -> None:
+    publish(run)
+    before = current(run)
+    change_candidate(run, "update segment.concentrations set gini = 0")
+    with pytest.raises(PublicationError, match="changed since the gate passed"):
+        publish(run)
+    permit_path(run).unlink()
+    with pytest.raises(PublicationError, match="the gate has not passed"):
+        publish(run)
+    assert current(run) == before
+    assert releases(run.published) == [before]
+
+
+def test_a_publication_that_fails_leaves_nothing_behind(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(run)
+    before = current(run)
+
+    def full_disk(path: Path) -> str:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(publishing, "sha256", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        publish(run)
+    assert current(run) == before
+    assert list(run.published.glob(".tmp-*")) == []
+
+
+# --- readers --------------------------------------------------------------------------
+
+# Reads until the file `stop` appears, as BI tools do; prints the reads and the faults.
+READER = """
+import json, os, sys
+from pathlib import Path
+import duckdb
+published, stop = Path(sys.argv[1]), Path(sys.argv[2])
+reads, faults = 0, []
+while not stop.exists():
+    try:
+        database = str(published / "current" / "kith.duckdb")
+        with duckdb.connect(database, read_only=True) as c:
+            seen, rows, promised = c.execute(
+                "select release_id, (select count(*) from customer.customers), "
+                "(select mart_count from operations.publications "
+                "order by published_at desc limit 1) from _release"
+            ).fetchone()
+            marts = c.execute("select count(*) from duckdb_tables() "
+                              "where schema_name <> 'main'").fetchone()[0]
+        release = Path(os.path.realpath(published / "current"))
+        manifest = json.loads((release / "manifest.json").read_text())
+        parquet = release / "parquet" / "customer" / "customers.parquet"
+        stored = duckdb.sql(f"select count(*) from '{parquet}'").fetchone()[0]
+        if (rows, stored, marts) != (3, 3, promised):
+            faults.append([seen, rows, stored, marts])
+        if manifest["release_id"] != release.name:
+            faults.append([release.name, manifest["release_id"]])
+    except Exception as error:
+        faults.append(repr(error))
+    reads += 1
+print(json.dumps({"reads": reads, "faults": faults, "version": duckdb.__version__}))
+"""
+# Looks at the pointer alone, many thousand times a second.
+WATCHER = """
+import json, os, sys
+reads, faults = 0, []
+while reads % 1000 or not os.path.exists(sys.argv[2]):
+    try:
+        os.readlink(sys.argv[1] + "/current")
+    except OSError as error:
+        faults.append(repr(error))
+    reads += 1
+print(json.dumps({"reads": reads, "faults": faults[:3]}))
+"""
+
+
+@contextmanager
+def reading(
+    run: Run, script: str, stop: Path, **environment: str
+) -> Iterator[Callable[[], dict[str, object]]]:
+    """A reader in a process of its own; yields what ends it and tells its findings."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, str(run.published), str(stop)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **environment},
+    )
+
+    def end() -> dict[str, object]:
+        stop.touch()
+        output, _ = process.communicate(timeout=60)
+        found: dict[str, object] = json.loads(output)
+        return found
+
+    try:
+        yield end
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_readers_see_whole_releases_while_ten_are_published(
+    run: Run, tmp_path: Path
+) -> None:
+    publish(run)
+    with reading(run, READER, tmp_path / "stop") as end:
+        time.sleep(1)
+        publish_times(run, 10)
+        found = end()
+    assert found["faults"] == []
+    assert int(str(found["reads"])) > 10
+
+
+def test_the_pointer_is_never_missing(run: Run, tmp_path: Path) -> None:
+    first, second = publish_times(run, 2)
+    with reading(run, WATCHER, tmp_path / "stop") as end:
+        time.sleep(0.3)
+        for _ in range(500):
+            publishing._switch(run.published, first)
+            publishing._switch(run.published, second)
+        found = end()
+    assert found["faults"] == []
+    assert int(str(found["reads"])) > 1000
+
+
+@pytest.fixture(scope="session")
+def duckdb_1_4(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a DuckDB client of 1.4."""
+    folder = tmp_path_factory.mktemp("duckdb_1_4")
+    uv = Path(sys.executable).with_name("uv")
+    place = ["--python", sys.executable, "--target", str(folder)]
+    done = subprocess.run(
+        [str(uv), "pip", "install", "--quiet", "--no-deps", *place, "duckdb==1.4.*"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        pytest.skip(f"no registry that gives duckdb 1.4: {done.stderr.strip()[-200:]}")
+    return folder
+
+
+def test_a_client_of_duckdb_1_4_reads_while_the_next_release_is_published(
+    run: Run, tmp_path: Path, duckdb_1_4: Path
+) -> None:
+    publish(run)
+    with reading(run, READER, tmp_path / "stop", PYTHONPATH=str(duckdb_1_4)) as end:
+        time.sleep(1)
+        publish_times(run, 3)
+        found = end()
+    assert str(found["version"]).startswith("1.4.")
+    assert found["faults"] == []
+    assert int(str(found["reads"])) > 3
+
+
+# --- killed ---------------------------------------------------------------------------
+
+# Publishes, and stands still at the n-th call of a function until it is killed.
+STANDS_STILL = """
+import sys, time
+from kith.publish import release as publishing
+from tests.candidate import new_run
+name, wanted = sys.argv[1], int(sys.argv[2])
+original, calls = getattr(publishing, name), 0
+def stand_still(*arguments):
+    global calls
+    calls += 1
+    if calls == wanted:
+        print("here", flush=True)
+        time.sleep(600)
+    return original(*arguments)
+setattr(publishing, name, stand_still)
+publishing.publish(new_run("run_1"))
+"""
+
+
+@pytest.mark.parametrize(
+    ("function", "call", "is_switched"),
+    [
+        ("_copy_table", 8, False),
+        ("_export", 8, False),
+        ("sync", 8, False),
+        ("_switch", 1, False),
+        ("_log_current", 2, True),
+        ("_prune", 1, True),
+    ],
+)
+def test_killed_at_any_moment_readers_and_the_next_publication_are_well(
+    run: Run, function: str, call: int, is_switched: bool
+) -> None:
+    publish(run)
+    before = current(run)
+    process = subprocess.Popen(
+        [sys.executable, "-c", STANDS_STILL, function, str(call)],
+        cwd=REPOSITORY,
+        env={**os.environ, "PYTHONPATH": f"{REPOSITORY}/plugins:{REPOSITORY}"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "here\n"
+        process.kill()
+
+    killed = current(run)
+    assert (killed != before) == is_switched
+    for release in run.published.glob("[0-9]*"):
+        assert verify(release) == []
+    publish(run)
+    assert current(run) not in (before, killed)
+    assert verify(run.published / current(run)) == []
+    assert list(run.published.glob(".tmp-*")) == []
+    logged = duckdb.sql(
+        f"select release_id from '{run.folder}/history/publications/*.parquet'"
+    ).fetchall()
+    assert {row[0] for row in logged} == {before, killed, current(run)}
+
+
+# --- rollback and pruning -------------------------------------------------------------
+
+
+def test_rollback_goes_one_back_or_to_the_one_that_is_named(run: Run) -> None:
+    first, second, third = publish_times(run, 3)
+    assert rollback(run.folder, None) == second == current(run)
+    assert rollback(run.folder, None) == first == current(run)
+    with pytest.raises(PublicationError, match=f"{first} \\(current\\), {second}"):
+        rollback(run.folder, None)
+    assert rollback(run.folder, third) == third == current(run)
+    with pytest.raises(PublicationError, match=f"no release x; at hand are {first}"):
+        rollback(run.folder, "x")
+    assert current(run) == third
+
+    rollback(run.folder, first)
+    publish(run)
+    assert current(run) not in (first, second, third)
+    assert rollback(run.folder, None) == third
+
+
+def test_rollback_before_any_publication_says_so(run: Run) -> None:
+    with pytest.raises(PublicationError, match="at hand are none"):
+        rollback(run.folder, None)
+
+
+@pytest.mark.parametrize("name", ["kith.duckdb", "parquet/customer/customers.parquet"])
+@pytest.mark.parametrize("is_removed", [True, False])
+def test_a_release_that_was_tampered_with_is_refused(
+    run: Run, name: str, is_removed: bool
+) -> None:
+    first, second = publish_times(run, 2)
+    path = run.published / first / name
+    content = path.read_bytes()
+    path.unlink()
+    if not is_removed:
+        path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(
+        PublicationError, match=f"{first}: {name} (is missing|was chan)"
+    ):
+        rollback(run.folder, None)
+    assert current(run) == second
+
+
+def test_pruning_keeps_the_newest_the_recent_and_the_current(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KITH_RELEASES_KEPT", "2")
+    monkeypatch.setenv("KITH_RELEASE_GRACE_MINUTES", "10")
+    published = publish_times(run, 4)
+    assert releases(run.published) == published  # all within the time of grace
+
+    rollback(run.folder, published[0])
+    monkeypatch.setattr(publishing, "_age", lambda _: dt.timedelta(minutes=11))
+    publishing._prune(run.published)
+    assert releases(run.published) == [published[0], *published[2:]]
+    publish(run)
+    assert releases(run.published) == [published[3], current(run)]
+    assert list(run.published.glob(".tmp-*")) == []
+
+
+def test_orphans_of_killed_publications_are_swept(run: Run) -> None:
+    publish(run)
+    (run.published / ".tmp-20240101T000000Z_aaaaaa" / "parquet").mkdir(parents=True)
+    (run.published / ".tmp-current-x").symlink_to("nowhere")
+    publish(run)
+    assert list(run.published.glob(".tmp-*")) == []

@@ -1,0 +1,269 @@
+import hashlib
+import hmac
+import re
+from typing import Any
+
+import duckdb
+import phonenumbers
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kith.company.folder import Column, ColumnRules, SourceTable, TableRules
+from kith.errors import ConfigurationError
+from kith.pull import pseudonyms
+
+KEY = "a-key-of-the-tests-which-is-long-enough"
+HEX = re.compile(r"[0-9a-f]{64}")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _key() -> Any:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KITH_IDENTIFIER_KEY", KEY)
+        yield
+
+
+def table(*columns: Column) -> SourceTable:
+    return SourceTable(
+        source="shop",
+        name="people",
+        rules=TableRules(connector="files", path="people.csv"),
+        columns=list(columns),
+    )
+
+
+def column(kind: str, data_type: str = "varchar", **rules: Any) -> Column:
+    return Column(
+        name="person", data_type=data_type, rules=ColumnRules(pii=kind, **rules)
+    )
+
+
+def hashes(
+    values: list[Any], declared: Column, raw_type: str = "varchar"
+) -> list[str | None]:
+    """The hashes of some values, in their order."""
+    connection = duckdb.connect()
+    connection.execute(f"create table people (number bigint, person {raw_type})")
+    connection.executemany("insert into people values (?, ?)", list(enumerate(values)))
+    sql = pseudonyms.hashed_columns(connection, table(declared), "people", ["person"])
+    rows = connection.execute(f"select {sql['person']} from people order by number")
+    return [row[0] for row in rows.fetchall()]
+
+
+def oracle(message: str, key: str = KEY) -> str:
+    return hmac.new(key.encode(), message.encode(), hashlib.sha256).hexdigest()
+
+
+SPELLINGS = [
+    (
+        column("email"),
+        "email:li.na@example.com",
+        ["li.na@example.com", " Li.Na@Example.COM\t", "ｌｉ.na＠example.com\u00a0"],
+    ),
+    (
+        column("email"),
+        "email:o'brien@example.com",
+        [
+            *("O'Brien@example.com", "<O'Brien@example.com>"),
+            *("mailto:o'brien@example.com", "<MAILTO:O'Brien@Example.com>"),
+        ],
+    ),
+    (
+        column("phone", phone_region="CN"),
+        "phone:+8613800138000",
+        [
+            *("13800138000", "138 0013 8000", "+86 138-0013-8000", "008613800138000"),
+            *("8613800138000", "１３８００１３８０００", "(86) 138 0013 8000"),
+        ],
+    ),
+    (
+        column("phone", phone_region="FR"),
+        "phone:+33142685300;ext=12",
+        ["01 42 68 53 00 ext. 12", "+33 1 42 68 53 00 x12"],
+    ),
+    (column("card"), "card:VIP00123", ["vip-001 23", "VIP00123", "ＶＩＰ.001.23 "]),
+    (column("device"), "device:ab-1", ["AB-1", " ab-1 "]),
+    (column("handle"), "handle:müller_1", ["@Müller_1", "müller_1", "@ ｍüLLER_1 "]),
+]
+
+
+@pytest.mark.parametrize(("declared", "message", "spellings"), SPELLINGS)
+def test_one_person_has_one_hash(
+    declared: Column, message: str, spellings: list[str]
+) -> None:
+    assert hashes(spellings, declared) == [oracle(message)] * len(spellings)
+
+
+@pytest.mark.parametrize(
+    ("declared", "unreadable"),
+    [
+        (column("email"), "not given"),
+        (column("email"), "a@b"),
+        (column("email"), "a@b@c.de"),
+        (column("email"), "a\x07@b.de"),
+        (column("email"), "a@b..de"),
+        (column("email"), "anna@example.com,"),
+        (column("email"), "'anna@example.com'"),
+        (column("email"), "anna@example.com;bob@example.com"),
+        (column("email"), "anna@example.com>"),
+        (column("email"), "mailto:Anna<anna@example.com>"),
+        (column("email"), '{"v":"anna@example.com"}'),
+        (column("phone", phone_region="CN"), '["13800138000"]'),
+        (column("card"), '{"number":"VIP00123"}'),
+        (column("device"), '["ab-1"]'),
+        (column("handle"), '{"name":"ann"}'),
+        (column("phone", phone_region="CN"), "123"),
+        (column("phone", phone_region="CN"), "see file"),
+        (column("phone", phone_region="CN"), "1.38E+10"),
+        (column("phone", phone_region="CN"), "138001380001380013800"),
+        (column("phone"), "13800138000"),
+        (column("card"), "- . -"),
+        (column("card"), "6.22E+15"),
+        (column("handle"), "@"),
+    ],
+)
+def test_what_cannot_be_normalised_is_marked(declared: Column, unreadable: str) -> None:
+    assert hashes([f" {unreadable} "], declared) == ["!" + oracle(unreadable)]
+
+
+@pytest.mark.parametrize("kind", ["email", "phone", "card", "device", "handle"])
+@pytest.mark.parametrize(
+    ("value", "raw_type"),
+    [
+        ({"v": "+8613800138000"}, "struct(v varchar)"),
+        (["+8613800138000"], "varchar[]"),
+        ({"k": "+8613800138000"}, "map(varchar, varchar)"),
+    ],
+)
+def test_what_holds_several_values_is_marked(
+    kind: str, value: Any, raw_type: str
+) -> None:
+    (found,) = hashes([value], column(kind), raw_type)
+    assert found and found[0] == "!" and HEX.fullmatch(found[1:])
+
+
+def test_what_only_looks_like_several_values_is_one() -> None:
+    assert hashes(["[::1]"], column("device")) == [oracle("device:[::1]")]
+
+
+@pytest.mark.parametrize("kind", ["email", "phone", "card", "device", "handle"])
+def test_nothing_stays_nothing(kind: str) -> None:
+    declared = column(kind, null_values=["none", "-"])
+    assert hashes([None, "", " \t\u3000", "none", " - "], declared) == [None] * 5
+
+
+@pytest.mark.parametrize("raw_type", ["bigint", "double", "decimal(18,0)"])
+def test_numbers_hash_like_their_digits(raw_type: str) -> None:
+    phone = column("phone", phone_region="CN")
+    assert hashes([13800138000], phone, raw_type) == [oracle("phone:+8613800138000")]
+    assert hashes([6222021001], column("card"), raw_type) == [oracle("card:6222021001")]
+
+
+def test_kinds_differ() -> None:
+    same = {hashes(["13800138000"], column(kind))[0] for kind in ("card", "device")}
+    assert len(same | set(hashes(["+13800138000"], column("phone")))) == 3
+
+
+def test_every_delivered_name_is_hashed_and_no_other_column() -> None:
+    connection = duckdb.connect()
+    connection.execute("create table p as select 'A' as Card_No, 'B' as card, 1 as n")
+    declared = Column(
+        name="card",
+        data_type="varchar",
+        rules=ColumnRules(pii="card", aliases=["card_no"]),
+    )
+    plain = Column(name="n", data_type="bigint")
+    sql = pseudonyms.hashed_columns(
+        connection, table(plain, declared), "p", ["Card_No", "card", "n", "other"]
+    )
+    assert list(sql) == ["card", "Card_No"]
+    columns = ", ".join(sql.values())
+    assert connection.execute(f"select {columns} from p").fetchall() == [
+        (oracle("card:B"), oracle("card:A"))
+    ]
+    assert pseudonyms.hashed_columns(connection, table(plain), "p", ["n"]) == {}
+
+
+# Line ends and NUL among the characters; surrogates are no text.
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    values=st.lists(st.none() | TEXTS, min_size=1, max_size=30),
+    kind=st.sampled_from(["email", "phone", "card", "device", "handle"]),
+)
+def test_hashes_are_repeatable_and_never_plain(
+    values: list[str | None], kind: str
+) -> None:
+    declared = column(kind, phone_region="US")
+    found = hashes(values, declared)
+    assert len(found) == len(values)
+    assert found[::-1] == hashes(values[::-1], declared)
+    for value, hashed in zip(values, found, strict=True):
+        assert hashed is None or HEX.fullmatch(hashed.removeprefix("!"))
+        if hashed is None:
+            assert not value or not value.strip(" \t\n\v\f\r\u00a0\u3000\ufeff\u200b")
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    number=st.integers(2_000_000_000, 9_999_999_999), style=st.sampled_from(range(4))
+)
+def test_a_phone_in_any_style_is_the_same_person(number: int, style: int) -> None:
+    parsed = phonenumbers.parse(str(number), "US")
+    written = phonenumbers.format_number(parsed, style)
+    found = hashes([written, str(number)], column("phone", phone_region="US"))
+    assert found == [oracle(f"phone:+1{number}")] * 2
+
+
+@settings(max_examples=20, deadline=None)
+@given(key=st.text(st.characters(min_codepoint=0xA1, max_codepoint=0x24F), min_size=32))
+def test_keys_of_any_length_are_those_of_the_standard(key: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KITH_IDENTIFIER_KEY", key)
+        assert hashes(["A"], column("device")) == [oracle("device:a", key)]
+        assert pseudonyms.key_id() == oracle("kith-key-id", key)[:8]
+
+
+def test_the_key_stands_in_no_sql_and_no_error() -> None:
+    connection = duckdb.connect()
+    connection.execute("create table people as select 'a@b.de' as person")
+    (sql,) = pseudonyms.hashed_columns(
+        connection, table(column("email")), "people", ["person"]
+    ).values()
+    pad = bytes(part ^ 0x36 for part in KEY.encode()).decode()
+    for query in (
+        f"select cast({sql} as integer) from people",
+        f"select {sql} + 1 from people",
+        f"select {sql} from nowhere",
+        f"select sha256({sql}, 1) from people",
+    ):
+        with pytest.raises(duckdb.Error) as caught:
+            connection.execute(query).fetchall()
+        shown = str(caught.value) + query
+        assert KEY not in shown and pad not in shown
+
+
+def test_without_a_key_nothing_is_hashed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KITH_IDENTIFIER_KEY")
+    with pytest.raises(ConfigurationError, match=r"^shop.people: pii .*IDENTIFIER_KEY"):
+        hashes(["a@b.de"], column("email"))
+    with pytest.raises(ConfigurationError, match="KITH_IDENTIFIER_KEY"):
+        pseudonyms.key_id()
+
+
+@pytest.mark.parametrize("key", ["x", "   ", " " * 40, "k" * 31])
+def test_a_key_that_is_short_is_refused(
+    key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KITH_IDENTIFIER_KEY", key)
+    reason = r"^shop.people: pii .*KEY is too short .* at least 32 char"
+    with pytest.raises(ConfigurationError, match=reason):
+        hashes(["a@b.de"], column("email"))
+
+
+def test_a_hash_needs_a_column_of_text() -> None:
+    with pytest.raises(ConfigurationError, match=r"column person: .* is bigint; expec"):
+        hashes([1], column("phone", "bigint"))

@@ -1,0 +1,82 @@
+"""A run's journal, told to people."""
+
+from pathlib import Path
+
+import pytest
+
+from kith.errors import GateError, TransientError
+from kith.runs.journal import Journal, describe
+from kith.runs.run import Run
+from kith.settings import REPOSITORY
+from tests.conftest import new_run
+
+
+@pytest.fixture
+def run(kith_home: Path) -> Run:
+    return new_run(REPOSITORY / "tests/companies/corner_shop")
+
+
+def lines(journal: Journal) -> list[str]:
+    described = (describe(entry) for entry in journal.new_entries())
+    return [" ".join(line.split()) for line in described if line]
+
+
+def test_each_end_is_told_once_with_its_figures(run: Run) -> None:
+    journal = Journal(run.run_folder)
+    assert lines(journal) == []
+    with run.stage("pull", "shop.orders") as figures:
+        figures |= {"rows": 12345, "is_new": True, "path": "x"}
+    with run.stage("build"):
+        pass
+    assert lines(journal) == [
+        "pull shop.orders 0.0 s 12,345 rows",
+        "build 0.0 s",
+    ]
+    assert lines(journal) == []
+
+
+def test_a_line_that_is_still_being_written_waits(run: Run) -> None:
+    with run.stage("plan"):
+        pass
+    path = run.run_folder / "journal.jsonl"
+    text = path.read_text()
+    journal = Journal(run.run_folder)
+    path.write_text(text[:-5])
+    assert lines(journal) == []
+    path.write_text(text)
+    assert lines(journal) == ["plan 0.0 s"]
+
+
+def test_reason_of_a_failure_is_one_line(run: Run) -> None:
+    with pytest.raises(GateError), run.stage("audit"):
+        raise GateError("three rows\n  without key")
+    journal = Journal(run.run_folder)
+    assert lines(journal) == ["audit failed: three rows without key"]
+    assert journal.failure() == "audit: three rows without key"
+
+
+def test_a_failure_that_a_retry_mended_is_none(run: Run) -> None:
+    with pytest.raises(TransientError), run.stage("pull", "a"):
+        raise TransientError("not reachable")
+    journal = Journal(run.run_folder)
+    list(journal.new_entries())
+    assert journal.failure() == "pull a: not reachable"
+    with run.stage("pull", "a"):
+        pass
+    list(journal.new_entries())
+    assert journal.failure() is None
+
+
+def test_the_stage_that_a_killed_process_was_in_is_known(run: Run) -> None:
+    with run.stage("pull", "a"):
+        pass
+    stage = run.stage("build")
+    stage.__enter__()
+    journal = Journal(run.run_folder)
+    list(journal.new_entries())
+    assert journal.under_way() == ["build"]
+    assert journal.failure() is None
+    stage.__exit__(None, None, None)
+    list(journal.new_entries())
+    assert journal.under_way() == []
+    assert list(journal.seconds()) == ["pull", "build"]
