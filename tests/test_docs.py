@@ -11,7 +11,8 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from kith.company.folder import (
+from kith.company.folder import feed_names
+from kith.company.tables import (
     ColumnRules,
     DriftPolicy,
     Endpoint,
@@ -19,7 +20,6 @@ from kith.company.folder import (
     Reference,
     TableRules,
     VolumeLimits,
-    feed_names,
 )
 from kith.settings import REPOSITORY
 

@@ -9,7 +9,7 @@ import dataclasses
 import datetime as dt
 from typing import Any
 
-from kith.company.folder import SourceTable
+from kith.company.tables import SourceTable
 from kith.runs.run import Interval, Run, plan_run
 
 Planned = dict[str, str]

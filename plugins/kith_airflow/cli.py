@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from kith.company.folder import Company, SourceTable, load_company
+from kith.company.folder import Company, load_company
+from kith.company.tables import SourceTable
 from kith.errors import ConfigurationError, KithError
 from kith.runs.journal import Journal, describe, summary
 from kith.runs.run import (

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kith.admit.table import admit_table
-from kith.company.folder import Column, ColumnRules
+from kith.company.tables import Column, ColumnRules
 from kith.database import quote
 from kith.deliveries.casts import typed_sql
 from kith.errors import ConfigurationError, DeliveryError

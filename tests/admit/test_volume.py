@@ -4,7 +4,7 @@ import re
 import pytest
 
 from kith.admit.volume import check_days, check_snapshot
-from kith.company.folder import SourceTable, TableRules, VolumeLimits
+from kith.company.tables import SourceTable, TableRules, VolumeLimits
 from kith.errors import DeliveryError
 
 MONDAY = dt.date(2024, 3, 4)

@@ -8,7 +8,8 @@ from string import ascii_letters
 import duckdb
 import pytest
 
-from kith.company.folder import STRPTIME_CODES, load_company
+from kith.company.folder import load_company
+from kith.company.sources import STRPTIME_CODES
 from kith.errors import ConfigurationError
 from kith.settings import REPOSITORY
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kith.company.folder import Column, ColumnRules, SourceTable, TableRules
+from kith.company.tables import Column, ColumnRules, SourceTable, TableRules
 from kith.errors import ConfigurationError
 from kith.pull import pseudonyms
 

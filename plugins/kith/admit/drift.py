@@ -6,7 +6,7 @@ from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
 
 from kith.admit.faults import is_required
-from kith.company.folder import SourceTable
+from kith.company.tables import SourceTable
 from kith.errors import DeliveryError
 
 if TYPE_CHECKING:

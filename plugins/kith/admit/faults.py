@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from kith.company.folder import Column, SourceTable
+from kith.company.tables import Column, SourceTable
 from kith.database import literal, quote
 from kith.deliveries.casts import Reading, is_number, is_time
 from kith.deliveries.typed_texts import TextFacts, text_sql

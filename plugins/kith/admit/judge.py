@@ -9,7 +9,7 @@ import duckdb
 
 from kith.admit.drift import compare_columns
 from kith.admit.faults import Fault, Rule, repeated_header
-from kith.company.folder import Column, SourceTable
+from kith.company.tables import Column, SourceTable
 from kith.database import fetch_row, literal, parquet_sql, quote
 from kith.deliveries.casts import declared_types, is_number, is_time, read_column
 from kith.deliveries.in_place import FILE

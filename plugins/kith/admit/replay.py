@@ -3,7 +3,7 @@
 import dataclasses
 from pathlib import Path
 
-from kith.company.folder import SourceTable
+from kith.company.tables import SourceTable
 from kith.database import connect, parquet_sql
 from kith.deliveries.admitted import Delivery, admitted_deliveries, counting, outdated
 from kith.pull.table import newest_attempt

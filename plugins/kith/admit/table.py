@@ -19,7 +19,7 @@ from kith.admit.drift import compare_types
 from kith.admit.faults import CURES, SHOWN_CHARACTERS
 from kith.admit.judge import Attempt, read_attempt
 from kith.admit.volume import check_days, check_snapshot
-from kith.company.folder import SourceTable
+from kith.company.tables import SourceTable
 from kith.database import PARQUET, connect, fetch_row, literal, parquet_sql, quote
 from kith.deliveries.admitted import DATA, FORMER, declaration_id
 from kith.deliveries.in_place import EXCLUDED, FILE, ROW, in_place_sql, keep_in_place

@@ -10,7 +10,7 @@ import datetime as dt
 from dataclasses import dataclass
 from statistics import median
 
-from kith.company.folder import SourceTable
+from kith.company.tables import SourceTable
 from kith.errors import DeliveryError
 
 _MINIMUM_ROWS = 100

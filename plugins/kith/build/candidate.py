@@ -17,7 +17,8 @@ from typing import Any
 import duckdb
 
 from kith.build.references import hold_orphans_back
-from kith.company.folder import Company, Freshness, Period, SourceTable, feed_names
+from kith.company.folder import Company, feed_names
+from kith.company.tables import Freshness, Period, SourceTable
 from kith.database import connect, fetch_row, literal, parquet_sql, quote
 from kith.deliveries.admitted import (
     DATA,

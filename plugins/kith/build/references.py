@@ -11,7 +11,8 @@ from graphlib import CycleError, TopologicalSorter
 import duckdb
 
 from kith.admit.faults import CURES, SHOWN_CHARACTERS
-from kith.company.folder import Column, Company, Reference, SourceTable
+from kith.company.folder import Company
+from kith.company.tables import Column, Reference, SourceTable
 from kith.database import fetch_row, literal, quote
 from kith.errors import ConfigurationError, DeliveryError
 from kith.runs.run import Run

@@ -16,7 +16,7 @@ from typing import Any
 
 import duckdb
 
-from kith.company.folder import SourceTable
+from kith.company.tables import SourceTable
 from kith.database import parquet_sql
 from kith.deliveries.in_place import in_place_sql
 from kith.errors import ConfigurationError

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 
-from kith.company.folder import Column, SourceTable
+from kith.company.tables import Column, SourceTable
 from kith.database import literal, quote
 from kith.deliveries.typed_texts import TextFacts, is_typed, text_sql, unusual_sql
 from kith.errors import ConfigurationError

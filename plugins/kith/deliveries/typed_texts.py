@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 from pydantic import BaseModel
 
-from kith.company.folder import Column, SourceTable
+from kith.company.tables import Column, SourceTable
 from kith.database import file_literal, quote
 
 _TEXT = "_kith_text_"

@@ -14,7 +14,7 @@ from typing import Any
 import phonenumbers
 from duckdb import DuckDBPyRelation
 
-from kith.company.folder import Column, ColumnRules
+from kith.company.tables import Column, ColumnRules
 from kith.database import literal, quote
 from kith.deliveries.casts import Reading, is_number, is_time, read_column
 from kith.onboard.deliveries import Delivery

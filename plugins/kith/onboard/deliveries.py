@@ -27,7 +27,7 @@ from python_calamine import (
 )
 from slugify import slugify
 
-from kith.company.folder import SourceTable, TableRules
+from kith.company.tables import SourceTable, TableRules
 from kith.database import fetch_row, literal, parquet_sql
 from kith.errors import DeliveryError
 from kith.pull.connections import environment_connection

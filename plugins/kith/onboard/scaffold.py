@@ -11,7 +11,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from kith.company.folder import RESERVED_FOLDERS, RESERVED_SCHEMAS, load_company
+from kith.company.folder import RESERVED_FOLDERS, load_company
+from kith.company.sources import RESERVED_SCHEMAS
 from kith.database import connect
 from kith.errors import ConfigurationError
 from kith.onboard.deliveries import read_folder

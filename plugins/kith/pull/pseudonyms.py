@@ -14,7 +14,7 @@ import duckdb
 import phonenumbers
 import pyarrow as pa
 
-from kith.company.folder import Column, SourceTable
+from kith.company.tables import Column, SourceTable
 from kith.database import fetch_row, literal, quote
 from kith.deliveries.casts import as_text, trimmed
 from kith.errors import ConfigurationError

@@ -16,7 +16,7 @@ import duckdb
 from pydantic import BaseModel
 
 from kith.admit.drift import check_identifiers
-from kith.company.folder import SourceTable
+from kith.company.tables import SourceTable
 from kith.database import (
     PARQUET,
     connect,

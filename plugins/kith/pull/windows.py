@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel
 
-from kith.company.folder import SourceTable
+from kith.company.tables import SourceTable
 from kith.database import fetch_row, literal, parquet_sql, quote
 from kith.deliveries.casts import declared_types, is_time, read_column
 from kith.pull.connectors.request import Fetched, Request

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from kith.company.folder import SourceTable
+from kith.company.tables import SourceTable
 from kith.database import fetch_row, file_literal, parquet_sql, quote
 from kith.deliveries.typed_texts import TextFacts, delivered_columns
 from kith.errors import ConfigurationError, DeliveryError

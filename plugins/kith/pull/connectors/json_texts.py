@@ -7,7 +7,7 @@ from typing import Any
 import simplejson
 from simplejson import RawJSON
 
-from kith.company.folder import Column
+from kith.company.tables import Column
 from kith.pull.connectors.request import number_as_declared
 
 

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from kith.company.folder import SourceTable
+from kith.company.tables import SourceTable
 from kith.errors import ConfigurationError, DeliveryError, TransientError
 from kith.pull.connectors.request import Request
 from kith.settings import environment_variable

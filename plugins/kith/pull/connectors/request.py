@@ -14,7 +14,7 @@ from pathlib import Path
 
 import duckdb
 
-from kith.company.folder import Column, SourceTable
+from kith.company.tables import Column, SourceTable
 from kith.deliveries.typed_texts import TextFacts
 from kith.errors import DeliveryError, TransientError
 from kith.pull.connections import Connection

@@ -42,7 +42,7 @@ from dlt.sources.helpers.rest_client.paginators import (
 from jsonpath_ng.exceptions import JSONPathError
 from requests.adapters import HTTPAdapter
 
-from kith.company.folder import Endpoint, Paging
+from kith.company.tables import Endpoint, Paging
 from kith.database import fetch_row, literal, parquet_sql, quote
 from kith.deliveries.casts import declared_types
 from kith.errors import ConfigurationError, DeliveryError, TransientError

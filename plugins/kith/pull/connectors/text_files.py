@@ -18,7 +18,7 @@ from pathlib import Path
 
 import duckdb
 
-from kith.company.folder import SourceTable
+from kith.company.tables import SourceTable
 from kith.database import (
     PARQUET,
     fetch_row,

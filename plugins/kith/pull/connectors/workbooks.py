@@ -22,7 +22,7 @@ from python_calamine import (
     SheetVisibleEnum,
 )
 
-from kith.company.folder import Column, SourceTable
+from kith.company.tables import Column, SourceTable
 from kith.deliveries.casts import declared_types, is_fraction, is_number, is_time
 from kith.errors import DeliveryError
 from kith.pull.connectors.request import (

@@ -1,0 +1,320 @@
+"""What a company declares of its source tables: how they are pulled, what holds."""
+
+import datetime as dt
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+
+
+class Strict(BaseModel):
+    """A declaration that refuses keys it does not know."""
+
+    # A misspelt key must not be dropped without a word.
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def _known_time_zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except Exception as error:
+        raise ValueError(
+            "expected a name of the IANA list such as Europe/Paris"
+        ) from error
+    return value
+
+
+TimeZone = Annotated[str, AfterValidator(_known_time_zone)]
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+class Reference(Strict):
+    """The column of another source table in which a value must be found."""
+
+    table: str = Field(description="`<source>.<table>` of the same company.")
+    column: str = Field(description="Column of that table.")
+    orphans: Literal["quarantine", "warn"] = Field(
+        default="quarantine",
+        description="Whether a row without its counterpart is held back until that "
+        "arrives, or goes on with a warning.",
+    )
+
+
+class ColumnRules(Strict):
+    """What a column's values must satisfy; a row that does not is quarantined."""
+
+    required: bool = Field(default=False, description="A row without it is refused.")
+    minimum: float | dt.date | None = Field(
+        default=None, description="Least number, or first day, allowed."
+    )
+    maximum: float | dt.date | None = Field(
+        default=None, description="Greatest number, or last day, allowed."
+    )
+    accepted_values: list[str] | None = Field(
+        default=None, min_length=1, description="The only values allowed."
+    )
+    null_values: list[str] = Field(
+        default_factory=list, description="Tokens that mean NULL, such as NA."
+    )
+    aliases: list[str] = Field(
+        default_factory=list,
+        description="Other names under which deliveries bring the column.",
+    )
+    format: Annotated[list[str], BeforeValidator(_listed)] = Field(
+        default_factory=list,
+        description="strptime format of a date or timestamp written as text; of "
+        "several the first that fits.",
+    )
+    time_zone: TimeZone = Field(
+        default="UTC", description="Zone of timestamps without an offset."
+    )
+    decimal: Literal[".", ","] | None = Field(
+        default=None,
+        description="Decimal sign of numbers written as text; where it is declared, "
+        "the other of the two, a space or an apostrophe may separate thousands. "
+        "Default: a point, and no thousands.",
+    )
+    pii: Literal["email", "phone", "card", "device", "handle"] | None = Field(
+        default=None,
+        description="Kind of direct identifier: normalised and replaced by its keyed "
+        "hash before it is stored.",
+    )
+    phone_region: str | None = Field(
+        default=None,
+        pattern="^[A-Z]{2}$",
+        description="Country of phone numbers without a country code, such as CN.",
+    )
+    references: Reference | None = Field(
+        default=None, description="Where its values must be found."
+    )
+
+
+class Column(Strict):
+    """A column that a source must deliver."""
+
+    name: str
+    data_type: str
+    rules: ColumnRules = ColumnRules()
+
+    def names_in(self, delivered: Iterable[str]) -> list[str]:
+        """Those of the delivered names that mean this column, its own name first."""
+        by_name = {name.lower(): name for name in delivered}
+        known = [self.name, *self.rules.aliases]
+        return [by_name[name.lower()] for name in known if name.lower() in by_name]
+
+
+class DriftPolicy(Strict):
+    """What happens when the columns of a delivery differ from the declared ones."""
+
+    new: Literal["evolve", "warn", "stop"] = Field(
+        default="warn", description="An undeclared column comes."
+    )
+    missing: Literal["warn", "stop"] = Field(
+        default="stop", description="A declared column does not come."
+    )
+    retyped: Literal["evolve", "warn", "stop"] = Field(
+        default="warn",
+        description="A typed source brings another type than the last time.",
+    )
+
+
+class VolumeLimits(Strict):
+    """How far the size of a delivery may lie from the usual one.
+
+    Usual is the median of earlier deliveries, by day for a table with a cursor.
+    """
+
+    minimum_pct: float = Field(
+        default=10, ge=0, le=100, description="Least share of the usual rows; 0 = any."
+    )
+    maximum_pct: float = Field(
+        default=1000, ge=100, description="Greatest share of the usual rows."
+    )
+    action: Literal["warn", "stop"] = Field(
+        default="stop", description="What happens beyond them."
+    )
+
+
+class Paging(Strict):
+    """How a web service divides its rows."""
+
+    kind: Literal["none", "page", "offset", "cursor", "next_link"] = Field(
+        default="none", description="How one page leads to the next."
+    )
+    size: int = Field(default=100, gt=0, description="Rows asked for at a time.")
+    size_parameter: str | None = Field(
+        default=None, description="Query parameter that takes the size."
+    )
+    parameter: str | None = Field(
+        default=None,
+        description="Query parameter of the page, offset or cursor; default: the "
+        "kind's name.",
+    )
+    first_page: int = Field(default=1, ge=0, description="Number of the first page.")
+    next: str | None = Field(
+        default=None,
+        description="JSONPath of the next cursor or link; a next_link without it "
+        "stands in the Link header.",
+    )
+    total: str | None = Field(
+        default=None, description="JSONPath of the number of all rows."
+    )
+
+    @model_validator(mode="after")
+    def _says_where_it_goes_on(self) -> "Paging":
+        if self.kind == "cursor" and self.next is None:
+            raise ValueError("paging by cursor needs `next`, where the cursor stands")
+        return self
+
+
+class Endpoint(Strict):
+    """What is asked of a web service."""
+
+    path: str = Field(description="Path below the connection's address.")
+    rows: str = Field(default="$", description="JSONPath of the list of rows.")
+    parameters: dict[str, str] = Field(
+        default_factory=dict, description="Fixed query parameters."
+    )
+    since_parameter: str | None = Field(
+        default=None, description="Query parameter of the first instant wanted."
+    )
+    until_parameter: str | None = Field(
+        default=None, description="Query parameter of the first instant not wanted."
+    )
+    time_format: str = Field(
+        default="%Y-%m-%dT%H:%M:%SZ", description="How these instants are written."
+    )
+    paging: Paging = Paging()
+    requests_per_second: float | None = Field(
+        default=None, gt=0, description="Asked no faster than this."
+    )
+
+
+class TableRules(Strict):
+    """How a source table is pulled and admitted (`config: meta:` of the table).
+
+    A table with a `cursor` delivers the rows of each interval; one without is
+    delivered whole each time, and only its newest delivery counts.
+    """
+
+    connector: Literal["files", "sql", "rest"] = Field(
+        description="How the table is fetched."
+    )
+    path: str | None = Field(
+        default=None,
+        description="files: path relative to the company's folder, absolute, "
+        "`package://…` or of an object store such as `s3://…`; may hold wildcards, "
+        "`${VARIABLE}` of the environment and the day of delivery as "
+        "`{date:%Y-%m-%d}`.",
+    )
+    options: dict[str, str] = Field(
+        default_factory=dict,
+        description="files: delimiter, quote, escape, encoding; sheet of a workbook.",
+    )
+    connection: str | None = Field(
+        default=None,
+        description="sql, rest and object stores: id of the Airflow connection.",
+    )
+    relation: str | None = Field(
+        default=None, description="sql: table or view, `schema.table` if need be."
+    )
+    endpoint: Endpoint | None = Field(default=None, description="rest: what is asked.")
+    key: list[str] = Field(
+        default_factory=list, description="Columns that name a row; else its content."
+    )
+    cursor: str | None = Field(
+        default=None,
+        description="Date or timestamp that says to which interval a row belongs.",
+    )
+    arrived: str | None = Field(
+        default=None,
+        description="Date or timestamp at which the source got the row; default: the "
+        "date in the name of its file.",
+    )
+    look_back_days: int = Field(
+        default=0,
+        ge=0,
+        description="Days before an interval that are pulled with it, for rows that "
+        "arrive late.",
+    )
+    late_limit_pct: float = Field(
+        default=1.0,
+        ge=0,
+        le=100,
+        description="Share of rows later than the look-back above which an alert is "
+        "raised.",
+    )
+    drop_exact_duplicates: bool = Field(
+        default=False, description="Equal rows of a table without a key count once."
+    )
+    quarantine_limit_pct: float = Field(
+        default=1.0, ge=0, le=100, description="Share of bad rows that stops the run."
+    )
+    empty: Literal["warn", "stop"] = Field(
+        default="warn", description="A delivery without a row."
+    )
+    drift: DriftPolicy = DriftPolicy()
+    volume: VolumeLimits = VolumeLimits()
+
+    @model_validator(mode="after")
+    def _has_what_its_connector_needs(self) -> "TableRules":
+        needed = {
+            "files": ["path"],
+            "sql": ["connection", "relation"],
+            "rest": ["connection", "endpoint"],
+        }
+        all_of_them = {"path", "connection", "relation", "endpoint"}
+        for name in needed[self.connector]:
+            if getattr(self, name) is None:
+                raise ValueError(f"connector {self.connector} needs `{name}`")
+        foreign = all_of_them - set(needed[self.connector]) - {"connection"}
+        for name in sorted(foreign):
+            if getattr(self, name) is not None:
+                raise ValueError(f"connector {self.connector} knows no `{name}`")
+        return self
+
+
+class Period(Strict):
+    """A length of time as dbt writes it."""
+
+    count: int = Field(gt=0)
+    period: Literal["minute", "hour", "day"]
+
+
+class Freshness(Strict):
+    """dbt's freshness of a source table: how old its newest row may be."""
+
+    warn_after: Period | None = None
+    error_after: Period | None = None
+
+
+class SourceTable(Strict):
+    """One table of one source as declared in `sources.yml`."""
+
+    source: Name
+    name: Name
+    rules: TableRules
+    columns: list[Column]
+    freshness: Freshness | None = None
+
+    @property
+    def full_name(self) -> str:
+        """`<source>.<table>`, as in dbt's `source()`."""
+        return f"{self.source}.{self.name}"
+
+    def column(self, name: str) -> Column:
+        """The declared column of that name."""
+        return next(column for column in self.columns if column.name == name)
