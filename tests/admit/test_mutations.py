@@ -29,8 +29,9 @@ import pyarrow as pa
 import pytest
 
 from kith.admit.table import admit_table
+from kith.deliveries.raw import newest_attempt
 from kith.errors import DeliveryError
-from kith.pull.table import newest_attempt, pull_table
+from kith.pull.table import pull_table
 from kith.runs.run import Run
 from tests.conftest import new_run
 from tests.one_table import TABLE, admitted, company, quarantined, report

@@ -16,9 +16,10 @@ from kith.admit import table as admit
 from kith.admit.table import admit_table
 from kith.build.candidate import prepare_warehouse
 from kith.database import connect, parquet_sql, quote
+from kith.deliveries.raw import newest_attempt
 from kith.deliveries.typed_texts import TextFacts, find_unusual, stored_sql, texts_sql
 from kith.pull.connectors import text_files
-from kith.pull.table import newest_attempt, pull_table
+from kith.pull.table import pull_table
 from kith.runs.run import Run
 from tests.conftest import new_run
 from tests.one_table import (

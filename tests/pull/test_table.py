@@ -17,8 +17,9 @@ import pyarrow as pa
 import pytest
 
 from kith.build.candidate import prepare_warehouse
+from kith.deliveries.raw import newest_attempt
 from kith.errors import ConfigurationError, DeliveryError
-from kith.pull.table import newest_attempt, pull_table
+from kith.pull.table import pull_table
 from kith.runs.run import Run
 from kith.settings import REPOSITORY
 from tests.conftest import new_run

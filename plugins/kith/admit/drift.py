@@ -3,49 +3,21 @@
 import re
 from collections.abc import Callable, Mapping
 from difflib import SequenceMatcher
-from typing import TYPE_CHECKING
 
 from kith.admit.faults import is_required
 from kith.company.tables import SourceTable
+from kith.deliveries.columns import delimiter_cure
+from kith.deliveries.raw import Manifest, PulledFile
 from kith.errors import DeliveryError
 
-if TYPE_CHECKING:
-    from kith.pull.table import Manifest, PulledFile
-
-_DELIMITERS = {";": "semicolon", "\t": "tab", "|": "bar", ",": "comma", ":": "colon"}
 _ALIKE = 0.6
 
 # Whether the values of a delivered column could be those of a declared one.
-Fits = Callable[["PulledFile", str, str], bool]
-
-
-def check_identifiers(table: SourceTable, origin: str, found: list[str]) -> None:
-    """Raise DeliveryError where an identifier may have come under another name.
-
-    It would be stored as it is, for nobody knows what to hash. Names of columns are not
-    told, since a file without a header has people's in their place.
-    """
-    missing = [
-        column.name
-        for column in table.columns
-        if column.rules.pii and not column.names_in(found)
-    ]
-    known = {name for column in table.columns for name in column.names_in(found)}
-    others = len(found) - len(known)
-    if missing and others:
-        cure = _delimiter(found) or (
-            "correct the header, or the column's name or aliases in sources.yml, or "
-            "declare the other columns"
-        )
-        raise DeliveryError(
-            f"{table.full_name}: {origin}, header: missing column {', '.join(missing)} "
-            f"(pii), and {others} of {len(found)} columns are not declared, in which "
-            f"it may stand in plain: nothing was stored; {cure}"
-        )
+Fits = Callable[[PulledFile, str, str], bool]
 
 
 def compare_columns(
-    table: SourceTable, manifest: "Manifest", fits: Fits
+    table: SourceTable, manifest: Manifest, fits: Fits
 ) -> tuple[list[str], list[str]]:
     """New columns, and what to warn of.
 
@@ -78,7 +50,7 @@ def compare_columns(
         )
         renamed = _renamed(table, file, missing, new, fits)
         if needed or (missing and policy.missing == "stop"):
-            cure = _delimiter(found) or renamed or _missing_cure(needed)
+            cure = delimiter_cure(found) or renamed or _missing_cure(needed)
             raise DeliveryError(f"{message}; {cure}")
         if new and policy.new == "stop":
             cure = renamed or (
@@ -94,7 +66,7 @@ def compare_columns(
 
 def _renamed(
     table: SourceTable,
-    file: "PulledFile",
+    file: PulledFile,
     missing: list[str],
     new: list[str],
     fits: Fits,
@@ -126,21 +98,6 @@ def _likeness(one: str, other: str) -> float:
         re.sub(r"[\W_]", "", name.casefold()) for name in (one, other)
     )
     return SequenceMatcher(None, bare_one, bare_other).ratio()
-
-
-def _delimiter(found: list[str]) -> str:
-    """The cure for a header that was not divided at all."""
-    if len(found) != 1:
-        return ""
-    return next(
-        (
-            f'the delimiter looks like "{delimiter}" ({name}): set options.delimiter '
-            "in sources.yml"
-            for delimiter, name in _DELIMITERS.items()
-            if delimiter in found[0]
-        ),
-        "",
-    )
 
 
 def _missing_cure(needed: list[str]) -> str:

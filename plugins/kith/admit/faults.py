@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from kith.company.tables import Column, SourceTable
 from kith.database import literal, quote
 from kith.deliveries.casts import Reading, is_number, is_time
+from kith.deliveries.columns import is_personal
 from kith.deliveries.typed_texts import TextFacts, text_sql
 from kith.errors import ConfigurationError
-from kith.pull.connectors.request import is_personal
 
 SHOWN_CHARACTERS = 200
 

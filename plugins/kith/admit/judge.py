@@ -12,11 +12,11 @@ from kith.admit.faults import Fault, Rule, repeated_header
 from kith.company.tables import Column, SourceTable
 from kith.database import fetch_row, literal, parquet_sql, quote
 from kith.deliveries.casts import declared_types, is_number, is_time, read_column
+from kith.deliveries.columns import ROW_NUMBER, is_own
 from kith.deliveries.in_place import FILE
+from kith.deliveries.raw import Manifest, PulledFile, reading
 from kith.deliveries.typed_texts import TextFacts, texts_sql
 from kith.errors import ConfigurationError, DeliveryError
-from kith.pull.connectors.request import ROW_NUMBER, is_own, reading
-from kith.pull.table import Manifest, PulledFile
 from kith.pull.windows import business_day
 from kith.runs.run import Run
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from kith.company.tables import SourceTable
 from kith.database import connect, parquet_sql
 from kith.deliveries.admitted import Delivery, admitted_deliveries, counting, outdated
-from kith.pull.table import newest_attempt
+from kith.deliveries.raw import newest_attempt
 from kith.runs.run import Interval, Run
 
 

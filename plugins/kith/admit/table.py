@@ -22,11 +22,11 @@ from kith.admit.volume import check_days, check_snapshot
 from kith.company.tables import SourceTable
 from kith.database import PARQUET, connect, fetch_row, literal, parquet_sql, quote
 from kith.deliveries.admitted import DATA, FORMER, declaration_id
+from kith.deliveries.columns import ROW_NUMBER
 from kith.deliveries.in_place import EXCLUDED, FILE, ROW, in_place_sql, keep_in_place
+from kith.deliveries.raw import Manifest, newest_attempt, workspace
 from kith.deliveries.typed_texts import TextFacts
 from kith.errors import DeliveryError
-from kith.pull.connectors.request import ROW_NUMBER
-from kith.pull.table import Manifest, newest_attempt, workspace
 from kith.runs.run import Run
 from kith.storage import move_durably, syncing
 

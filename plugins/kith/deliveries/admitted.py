@@ -19,8 +19,8 @@ import duckdb
 from kith.company.tables import SourceTable
 from kith.database import parquet_sql
 from kith.deliveries.in_place import in_place_sql
+from kith.deliveries.raw import LateRows, MissedRows
 from kith.errors import ConfigurationError
-from kith.pull.windows import LateRows, MissedRows
 from kith.runs.run import Interval, Run
 
 # Each key once; and beside it rows of former days of keys that came again, which count

@@ -17,7 +17,7 @@ from duckdb import DuckDBPyRelation
 from kith.company.tables import Column, ColumnRules
 from kith.database import literal, quote
 from kith.deliveries.casts import Reading, is_number, is_time, read_column
-from kith.onboard.deliveries import Delivery
+from kith.onboard.deliveries import TableFiles
 from kith.onboard.vocabulary import PII, WORDS, words_of
 
 _SAMPLE = 500
@@ -124,7 +124,7 @@ class ColumnGuess:
 
     def reading(
         self,
-        delivery: Delivery,
+        delivery: TableFiles,
         data_type: str = "",
         rules: dict[str, Any] | None = None,
     ) -> Reading:
@@ -140,7 +140,7 @@ class ColumnGuess:
         return reading
 
 
-def guess_columns(delivery: Delivery) -> list[ColumnGuess]:
+def guess_columns(delivery: TableFiles) -> list[ColumnGuess]:
     """Guess type, rules and identifiers of people of each column of a table."""
     columns = [ColumnGuess(name, names) for name, names in delivery.columns.items()]
     for column in columns:
@@ -173,7 +173,7 @@ def aggregates(rows: DuckDBPyRelation, expressions: Iterable[str]) -> list[Any]:
     return values
 
 
-def _take_sample(delivery: Delivery, column: ColumnGuess) -> None:
+def _take_sample(delivery: TableFiles, column: ColumnGuess) -> None:
     """Count its values; keep some from all over the table, in a fixed order."""
     given = column.reading(delivery).given
     tokens = ", ".join(map(literal, _NULL_TOKENS))
@@ -301,7 +301,7 @@ _NUMBERS = (
 )
 
 
-def _guess_type(delivery: Delivery, column: ColumnGuess) -> None:
+def _guess_type(delivery: TableFiles, column: ColumnGuess) -> None:
     """Take the first type with which all rows can be read, else text."""
     tokens = [token for token in _NULL_TOKENS if token in column.sample]
     values = [value for value in column.sample if value not in tokens]
@@ -405,7 +405,7 @@ def _can_read(values: list[str], pattern: str) -> bool:
 
 
 def _take(
-    delivery: Delivery,
+    delivery: TableFiles,
     column: ColumnGuess,
     chosen: _Candidate,
     fitting: list[_Candidate],
@@ -466,7 +466,7 @@ def _settle_orders(columns: list[ColumnGuess]) -> None:
         )
 
 
-def _guess_places(delivery: Delivery, column: ColumnGuess) -> None:
+def _guess_places(delivery: TableFiles, column: ColumnGuess) -> None:
     """Make a decimal of a fraction where that loses nothing."""
     reading = column.reading(delivery)
     text, value = f"cast({reading.given} as varchar)", reading.typed
@@ -488,7 +488,7 @@ def _guess_places(delivery: Delivery, column: ColumnGuess) -> None:
         column.data_type = f"decimal(18,{places})"
 
 
-def _take_own_type(delivery: Delivery, column: ColumnGuess, raw_type: str) -> None:
+def _take_own_type(delivery: TableFiles, column: ColumnGuess, raw_type: str) -> None:
     """A file that knows types is believed, but for names in the guise of numbers."""
     is_float = raw_type in ("DOUBLE", "FLOAT")
     if raw_type.startswith("TIMESTAMP"):

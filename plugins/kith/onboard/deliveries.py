@@ -32,8 +32,8 @@ from kith.database import fetch_row, literal, parquet_sql
 from kith.errors import DeliveryError
 from kith.pull.connections import environment_connection
 from kith.pull.connectors import files
-from kith.pull.connectors.packed import Part, unpack
-from kith.pull.connectors.request import Fetched, Request
+from kith.pull.connectors.packed import Member, unpack
+from kith.pull.connectors.request import Fetched, FetchRequest
 from kith.pull.connectors.text_files import DELIMITED, JSON_LINES
 from kith.runs.run import Interval
 
@@ -73,7 +73,7 @@ class _File:
 
 
 @dataclass
-class Delivery:
+class TableFiles:
     """Files that are one table.
 
     `delivered` holds their rows as they came, with the name of their file as
@@ -110,7 +110,7 @@ def keep(
 
 def read_folder(
     connection: DuckDBPyConnection, folder: Path, workspace: Path
-) -> tuple[list[Delivery], list[str]]:
+) -> tuple[list[TableFiles], list[str]]:
     """Group the files below a folder into tables and fetch all of their rows.
 
     Returns the tables, and the files that were left out with the reason.
@@ -139,7 +139,7 @@ def read_folder(
             groups[f"{file.pattern} {file.options}"].append(file)
         except DeliveryError as error:
             left_out.append(f"{file.inside}: {error}")
-    deliveries: list[Delivery] = []
+    deliveries: list[TableFiles] = []
     for together in itertools.chain(*map(_of_one_shape, groups.values())):
         try:
             name = f"table_{len(deliveries) + 1}"
@@ -158,7 +158,7 @@ def _examined(
     connection: DuckDBPyConnection, path: Path, inside: str, workspace: Path
 ) -> Iterator[_File]:
     """The file with its dialect; a workbook of several sheets as one file per sheet."""
-    members = list(unpack(Part(inside, path.name, path, is_ours=False), workspace))
+    members = list(unpack(Member(inside, path.name, path, is_ours=False), workspace))
     kinds = sorted({member.suffix for member in members})
     if len(kinds) > 1:
         raise DeliveryError(f"it holds {', '.join(kinds)} files; unpack it")
@@ -192,10 +192,14 @@ def _sheets(path: Path) -> list[dict[str, str]]:
 
 
 def _delimited(
-    connection: DuckDBPyConnection, path: Path, inside: str, part: Part, sample: Path
+    connection: DuckDBPyConnection,
+    path: Path,
+    inside: str,
+    member: Member,
+    sample: Path,
 ) -> _File:
-    encoding, doubts = _encoding(part.path)
-    with part.path.open(encoding=encoding, errors="ignore", newline="") as stream:
+    encoding, doubts = _encoding(member.path)
+    with member.path.open(encoding=encoding, errors="ignore", newline="") as stream:
         start = stream.read(_SAMPLE_CHARACTERS).removeprefix("\ufeff")
     lines = start.splitlines(keepends=True)
     if len(start) == _SAMPLE_CHARACTERS and len(lines) > 1:
@@ -205,7 +209,7 @@ def _delimited(
     sample.write_text("".join(lines), encoding="utf-8", newline="")
     delimiter, quote_sign = _sniffed(connection, sample, lines)
     options = {}
-    if delimiter != DELIMITED[part.suffix]:
+    if delimiter != DELIMITED[member.suffix]:
         options["delimiter"] = delimiter
     if quote_sign != '"':
         options["quote"] = quote_sign
@@ -293,7 +297,7 @@ def _fetch(connection: DuckDBPyConnection, file: _File, place: Path) -> list[Fet
     place.mkdir()
     path = glob.escape(str(file.path))
     rules = TableRules(connector="files", path=path, options=file.options)
-    request = Request(
+    request = FetchRequest(
         table=SourceTable(source="files", name="rows", rules=rules, columns=[]),
         company_folder=file.path.parent,
         time_zone="UTC",
@@ -403,7 +407,7 @@ def _columns(delivered: list[list[str]]) -> dict[str, list[str]]:
 
 def _delivery(
     connection: DuckDBPyConnection, together: list[_File], view: str
-) -> Delivery:
+) -> TableFiles:
     together = sorted(together, key=lambda file: file.path)
     paths = [file.path for file in together]
     fetched = [(file.path.name, each) for file in together for each in file.fetched]
@@ -447,7 +451,7 @@ def _delivery(
         rows * len(columns),
     )
     sheet = together[0].options.get("sheet", "")
-    return Delivery(
+    return TableFiles(
         name=_table_name(paths[0], sheet),
         files=paths,
         path=_pattern(paths),
@@ -470,7 +474,7 @@ def _table_name(path: Path, sheet: str) -> str:
     return name if name[:1].isalpha() else f"table_{name}"
 
 
-def _name_apart(deliveries: list[Delivery], folder: Path) -> None:
+def _name_apart(deliveries: list[TableFiles], folder: Path) -> None:
     """Give tables of equal names the name of their folder, then a number."""
     shapes: dict[frozenset[str], str] = {}
     for tell in ("folder", "number"):

@@ -14,7 +14,7 @@ from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 from kith.database import literal, quote
 from kith.onboard.columns import ColumnGuess, aggregates, guess_columns, quoted
-from kith.onboard.deliveries import Delivery, keep
+from kith.onboard.deliveries import TableFiles, keep
 from kith.onboard.vocabulary import cursor_rank, title_words
 
 _FIRST_LOOK = 50_000
@@ -25,7 +25,7 @@ _FEW_ROWS = 20
 class TableGuess:
     """A table as it will be declared; `typed` are its rows in their types."""
 
-    delivery: Delivery
+    delivery: TableFiles
     columns: list[ColumnGuess]
     typed: DuckDBPyRelation
     key: list[str] = field(default_factory=list)
@@ -56,7 +56,7 @@ class TableGuess:
 
 
 def profile(
-    connection: DuckDBPyConnection, delivery: Delivery, number: int
+    connection: DuckDBPyConnection, delivery: TableFiles, number: int
 ) -> TableGuess:
     """Guess the columns and the key of one table."""
     columns = guess_columns(delivery)

@@ -17,7 +17,8 @@ import pyarrow as pa
 from kith.company.tables import Column, SourceTable
 from kith.database import fetch_row, literal, quote
 from kith.deliveries.casts import as_text, trimmed
-from kith.errors import ConfigurationError
+from kith.deliveries.columns import delimiter_cure
+from kith.errors import ConfigurationError, DeliveryError
 from kith.settings import identifier_key
 
 # A hash, or the hash of what could not be normalised.
@@ -33,6 +34,31 @@ _LINKED = r"^(?:<(?:mailto:)?(.*)>|mailto:(.*))$"
 _SHORTEST_KEY = 32
 # A spreadsheet's 1.39E+10: the other digits are lost, and many people would be one.
 _ROUNDED = r"\d+([.,]\d+[eE]|[eE]\+)\+?\d+"
+
+
+def check_identifiers(table: SourceTable, origin: str, found: list[str]) -> None:
+    """Raise DeliveryError where an identifier may have come under another name.
+
+    It would be stored as it is, for nobody knows what to hash. Names of columns are not
+    told, since a file without a header has people's in their place.
+    """
+    missing = [
+        column.name
+        for column in table.columns
+        if column.rules.pii and not column.names_in(found)
+    ]
+    known = {name for column in table.columns for name in column.names_in(found)}
+    others = len(found) - len(known)
+    if missing and others:
+        cure = delimiter_cure(found) or (
+            "correct the header, or the column's name or aliases in sources.yml, or "
+            "declare the other columns"
+        )
+        raise DeliveryError(
+            f"{table.full_name}: {origin}, header: missing column {', '.join(missing)} "
+            f"(pii), and {others} of {len(found)} columns are not declared, in which "
+            f"it may stand in plain: nothing was stored; {cure}"
+        )
 
 
 def hashed_columns(

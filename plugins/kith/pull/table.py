@@ -5,18 +5,20 @@ attempt is complete when its `manifest.json` is there, and is never changed agai
 """
 
 import datetime as dt
-import fcntl
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
 
 import duckdb
-from pydantic import BaseModel
 
+<<<<<<< HEAD
 from kith.admit.drift import check_identifiers
 from kith.company.tables import SourceTable
+=======
+from kith.company.folder import SourceTable
+>>>>>>> e059bd3 (Raw deliveries and delivered columns have rooms of their own; FetchRequest, Member and TableFiles get names of their own)
 from kith.database import (
     PARQUET,
     connect,
@@ -27,25 +29,12 @@ from kith.database import (
     quote,
 )
 from kith.deliveries.admitted import Delivery, admitted_deliveries, find_missed, past_of
-from kith.deliveries.typed_texts import TextFacts
-from kith.errors import DeliveryError
+from kith.deliveries.columns import ROW_NUMBER, is_personal
+from kith.deliveries.raw import Manifest, MissedRows, PulledFile, reading, workspace
 from kith.pull.connections import Connection, environment_connection
-from kith.pull.connectors.request import (
-    ROW_NUMBER,
-    Fetched,
-    Request,
-    check_unchanged,
-    is_personal,
-    reading,
-)
-from kith.pull.windows import (
-    LateRows,
-    MissedRows,
-    Share,
-    share,
-    window_of,
-)
-from kith.runs.run import Interval, Run
+from kith.pull.connectors.request import Fetched, FetchRequest, check_unchanged
+from kith.pull.windows import Share, share, window_of
+from kith.runs.run import Run
 from kith.storage import move_durably, sha256, syncing
 
 _CONNECTORS = {
@@ -53,62 +42,6 @@ _CONNECTORS = {
     "sql": "kith.pull.connectors.sql",
     "rest": "kith.pull.connectors.rest",
 }
-
-
-class PulledFile(BaseModel):
-    """One file of an attempt.
-
-    `rows_seen` counts the readable rows of the origin, `rows` those taken from it.
-    `ahead_of` is set where some of these lie on later days than the file can know of:
-    the first such moment.
-    """
-
-    origin: str
-    stored: str
-    rows: int
-    bytes: int
-    sha256: str
-    columns: dict[str, str]
-    has_schema: bool
-    facts: TextFacts = TextFacts()
-    rows_seen: int
-    rejects: int
-    rejects_stored: str | None
-    ahead_of: dt.datetime | dt.date | None = None
-
-
-class Manifest(BaseModel):
-    """What an attempt holds, and where it comes from.
-
-    Each row seen was taken, or belongs before or after the window, or came too late for
-    any. `late` tells of those taken that came late, and of those out of the window that
-    came in its days; `missed` of those that came unseen to earlier days.
-    `watermark` is the newest cursor of the window, `key_id` tells which key made the
-    hashes of identifiers.
-    """
-
-    table: str
-    from_day: dt.date
-    to_day: dt.date
-    window_from_day: dt.date | None = None
-    attempt: str
-    delivered_at: dt.datetime
-    files: list[PulledFile]
-    rows_seen: int
-    rows_taken: int
-    rows_before_interval: int
-    rows_after_interval: int
-    rows_out_of_window: int = 0
-    late: list[LateRows] = []
-    missed: MissedRows | None = None
-    rejects: int
-    watermark: dt.datetime | dt.date | None
-    key_id: str | None = None
-
-    @property
-    def window(self) -> Interval:
-        """The business days that this attempt delivers."""
-        return Interval(self.window_from_day or self.from_day, self.to_day)
 
 
 def pull_table(
@@ -133,7 +66,7 @@ def pull_table(
         folder.mkdir()
         earlier = admitted_deliveries(run, declared) if declared.rules.cursor else []
         with connect(scratch=work / "scratch") as connection:
-            request = Request(
+            request = FetchRequest(
                 table=declared,
                 company_folder=run.company.folder,
                 time_zone=run.company.time_zone,
@@ -154,48 +87,17 @@ def pull_table(
         figures["bytes"] = sum(file.bytes for file in manifest.files)
 
 
-def _connector(name: str) -> Callable[[Request], list[Fetched]]:
+def _connector(name: str) -> Callable[[FetchRequest], list[Fetched]]:
     # Imported when needed, since some of them cost seconds.
-    fetch: Callable[[Request], list[Fetched]] = import_module(_CONNECTORS[name]).fetch
+    fetch: Callable[[FetchRequest], list[Fetched]] = import_module(
+        _CONNECTORS[name]
+    ).fetch
     return fetch
-
-
-def newest_attempt(run: Run, table: str) -> tuple[Path, Manifest]:
-    """Folder and manifest of the newest complete attempt for the run's interval."""
-    folder = run.raw(table) / run.interval.slug
-    complete = sorted(path.parent for path in folder.glob("[0-9]*/manifest.json"))
-    if not complete:
-        raise DeliveryError(
-            f"{table}: nothing was pulled for {run.interval.slug} ({folder} holds no "
-            "complete attempt); run the pull of this table first"
-        )
-    manifest = (complete[-1] / "manifest.json").read_text()
-    return complete[-1], Manifest.model_validate_json(manifest)
-
-
-@contextmanager
-def workspace(folder: Path) -> Iterator[Path]:
-    """An empty folder `.work` inside `folder`, for one process at a time.
-
-    Its lock goes with the process, so that what lies in `.work` at the start is what a
-    killed process left.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    work = folder / ".work"
-    with (folder / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        shutil.rmtree(work, ignore_errors=True)
-        # What a connector works on may hold plain identifiers.
-        work.mkdir(mode=0o700)
-        try:
-            yield work
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
 
 
 def _land(
     run: Run,
-    request: Request,
+    request: FetchRequest,
     fetched: list[Fetched],
     earlier: list[Delivery],
     delivered_at: dt.datetime,
@@ -207,7 +109,9 @@ def _land(
     for number, delivery in enumerate(fetched, 1):
         stem = f"{number:04}_{Path(delivery.origin).name.split('.')[0]}"
         stored = folder / f"{stem}.parquet"
-        if delivery.rows:
+        if delivery.rows and is_personal(table):
+            from kith.pull.pseudonyms import check_identifiers
+
             check_identifiers(table, delivery.origin, list(delivery.columns))
         with reading(f"{table.full_name}: {delivery.origin}", table):
             with nullcontext() if delivery.is_original else syncing(delivery.path):
@@ -262,7 +166,7 @@ def _land(
 
 
 def _find_missed(
-    run: Run, request: Request, shares: list[Share], earlier: list[Delivery]
+    run: Run, request: FetchRequest, shares: list[Share], earlier: list[Delivery]
 ) -> MissedRows | None:
     in_past = [part.in_past for part in shares if part.in_past is not None]
     if request.past is None or not in_past:

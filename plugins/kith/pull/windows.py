@@ -11,34 +11,18 @@ import functools
 from dataclasses import dataclass, field, replace
 from zoneinfo import ZoneInfo
 
+<<<<<<< HEAD
 from pydantic import BaseModel
 
 from kith.company.tables import SourceTable
+=======
+from kith.company.folder import SourceTable
+>>>>>>> e059bd3 (Raw deliveries and delivered columns have rooms of their own; FetchRequest, Member and TableFiles get names of their own)
 from kith.database import fetch_row, literal, parquet_sql, quote
 from kith.deliveries.casts import declared_types, is_time, read_column
-from kith.pull.connectors.request import Fetched, Request
+from kith.deliveries.raw import LateRows
+from kith.pull.connectors.request import Fetched, FetchRequest
 from kith.runs.run import Interval
-
-
-class LateRows(BaseModel):
-    """Rows of a business day that came to the source on a later one."""
-
-    day: dt.date
-    arrival_day: dt.date
-    rows: int
-    is_out_of_window: bool
-
-
-class MissedRows(BaseModel):
-    """Rows of days before the window that came after these days had been pulled.
-
-    `rows_in_past` is what the source holds of the days from `from_day` to the window;
-    `rows` of them were delivered by nobody.
-    """
-
-    from_day: dt.date
-    rows_in_past: int
-    rows: int
 
 
 @dataclass(frozen=True)
@@ -76,7 +60,7 @@ def business_day(instant: dt.datetime, time_zone: str) -> dt.date:
     return instant.replace(tzinfo=dt.UTC).astimezone(ZoneInfo(time_zone)).date()
 
 
-def share(request: Request, delivery: Fetched, delivered_at: dt.datetime) -> Share:
+def share(request: FetchRequest, delivery: Fetched, delivered_at: dt.datetime) -> Share:
     """Find the rows of the window; reads nothing but cursor and day of arrival.
 
     Rows without a legible cursor, or one later than the clock or than the day after the

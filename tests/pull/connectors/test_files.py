@@ -21,7 +21,7 @@ from kith.deliveries.typed_texts import texts_sql
 from kith.errors import ConfigurationError, DeliveryError, TransientError
 from kith.pull import table as pull
 from kith.pull.connectors import files, text_files
-from kith.pull.connectors.request import Fetched, Request
+from kith.pull.connectors.request import Fetched, FetchRequest
 from tests.conftest import new_run
 from tests.one_table import (
     COLUMNS,
@@ -53,7 +53,7 @@ def fetched(
     workspace.mkdir()
     with connect(scratch=folder / "scratch") as connection:
         return files.fetch(
-            Request(
+            FetchRequest(
                 table=run.company.table(TABLE),
                 company_folder=folder,
                 time_zone="UTC",

@@ -15,11 +15,13 @@ import pytest
 from kith.admit.table import admit_table
 from kith.company.folder import load_company
 from kith.database import connect
+from kith.deliveries.columns import ROW_NUMBER
+from kith.deliveries.raw import newest_attempt
 from kith.errors import ConfigurationError, DeliveryError, TransientError
 from kith.pull.connections import Connection
 from kith.pull.connectors import rest
-from kith.pull.connectors.request import ROW_NUMBER, Fetched, Request
-from kith.pull.table import newest_attempt, pull_table
+from kith.pull.connectors.request import Fetched, FetchRequest
+from kith.pull.table import pull_table
 from kith.runs.run import Interval
 from tests.conftest import new_run
 from tests.one_table import TABLE, admitted, company, quarantined
@@ -79,7 +81,7 @@ def read(tmp_path: Path) -> Read:
         work = tmp_path / "work"
         work.mkdir(exist_ok=True)
         with connect(scratch=tmp_path / "scratch") as duck:
-            request = Request(
+            request = FetchRequest(
                 table=load_company(folder).table(TABLE),
                 company_folder=folder,
                 time_zone="Europe/Paris",

@@ -23,11 +23,13 @@ import sqlalchemy as sa
 from kith.admit.table import admit_table
 from kith.company.folder import load_company
 from kith.database import connect
+from kith.deliveries.columns import ROW_NUMBER
+from kith.deliveries.raw import newest_attempt
 from kith.errors import ConfigurationError, DeliveryError, TransientError
 from kith.pull.connections import Connection
 from kith.pull.connectors import sql
-from kith.pull.connectors.request import ROW_NUMBER, Fetched, Request
-from kith.pull.table import newest_attempt, pull_table
+from kith.pull.connectors.request import Fetched, FetchRequest
+from kith.pull.table import pull_table
 from kith.runs.run import Interval
 from kith.settings import REPOSITORY
 from tests.conftest import new_run
@@ -116,7 +118,7 @@ def read(
         work = tmp_path / "work"
         work.mkdir(exist_ok=True)
         with connect(scratch=tmp_path / "scratch") as duck:
-            request = Request(
+            request = FetchRequest(
                 table=load_company(folder).table(TABLE),
                 company_folder=folder,
                 time_zone=time_zone,
@@ -403,7 +405,7 @@ work.mkdir()
 company(folder, None, connector="sql", connection="till", relation="shop.sales")
 known = Connection(**json.loads(sys.argv[2]))
 with connect(scratch=work / "scratch") as duck:
-    request = Request(
+    request = FetchRequest(
         load_company(folder).table(TABLE), folder, "UTC",
         interval("2024-03-01"), None, work, duck, lambda _: known,
     )

@@ -15,9 +15,10 @@ import boto3
 import duckdb
 import pytest
 
+from kith.deliveries.raw import newest_attempt
 from kith.errors import ConfigurationError, DeliveryError, TransientError
 from kith.pull.connectors import stores
-from kith.pull.table import newest_attempt, pull_table
+from kith.pull.table import pull_table
 from kith.runs.run import Run
 from tests.conftest import new_run
 from tests.one_table import HEADER, TABLE, admitted, company, report, run_door, sales

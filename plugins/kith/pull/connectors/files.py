@@ -20,18 +20,13 @@ from pathlib import Path
 
 from kith.company.tables import SourceTable
 from kith.database import fetch_row, file_literal, parquet_sql, quote
+from kith.deliveries.columns import ROW_NUMBER, checked_names
+from kith.deliveries.raw import reading
 from kith.deliveries.typed_texts import TextFacts, delivered_columns
 from kith.errors import ConfigurationError, DeliveryError
-from kith.pull.connectors.packed import Part, unpack
+from kith.pull.connectors.packed import Member, unpack
 from kith.pull.connectors.places import find_places
-from kith.pull.connectors.request import (
-    ROW_NUMBER,
-    Fetched,
-    Request,
-    check_unchanged,
-    checked_names,
-    reading,
-)
+from kith.pull.connectors.request import Fetched, FetchRequest, check_unchanged
 from kith.pull.connectors.text_files import (
     DELIMITED,
     JSON_LINES,
@@ -47,7 +42,7 @@ _WORKBOOKS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 _KINDS = (*DELIMITED, *JSON_LINES, ".parquet", *_WORKBOOKS)
 
 
-def fetch(request: Request) -> list[Fetched]:
+def fetch(request: FetchRequest) -> list[Fetched]:
     """Fetch the rows of every file of the window, in the order of their paths.
 
     Raises DeliveryError when no file matches the table's path, or one cannot be read.
@@ -59,9 +54,9 @@ def fetch(request: Request) -> list[Fetched]:
         where = f"{request.table.full_name}: {place.origin}"
         path = place.bring()
         is_ours = path.is_relative_to(request.workspace)
-        part = Part(place.origin, path.name, path, is_ours)
-        with _unchanged(where, part) as state, reading(where, request.table):
-            for each in unpack(part, request.workspace):
+        member = Member(place.origin, path.name, path, is_ours)
+        with _unchanged(where, member) as state, reading(where, request.table):
+            for each in unpack(member, request.workspace):
                 target = request.workspace / f"{next(numbers):04}.parquet"
                 read = replace(
                     _read(request, each, target), arrival_day=place.arrival_day
@@ -71,14 +66,14 @@ def fetch(request: Request) -> list[Fetched]:
 
 
 @contextmanager
-def _unchanged(where: str, part: Part) -> Iterator[tuple[int, ...]]:
+def _unchanged(where: str, member: Member) -> Iterator[tuple[int, ...]]:
     """Raise TransientError where somebody else changes a file that is read."""
-    state = state_of(part.path)
+    state = state_of(member.path)
     try:
         yield state
     finally:
-        if not part.is_ours:
-            check_unchanged(where, part.path, state)
+        if not member.is_ours:
+            check_unchanged(where, member.path, state)
 
 
 def _check_options(table: SourceTable) -> None:
@@ -117,52 +112,54 @@ def _check_options(table: SourceTable) -> None:
         ) from None
 
 
-def _read(request: Request, part: Part, target: Path) -> Fetched:
-    where = f"{request.table.full_name}: {part.origin}"
+def _read(request: FetchRequest, member: Member, target: Path) -> Fetched:
+    where = f"{request.table.full_name}: {member.origin}"
     with reading(where, request.table):
-        if part.suffix == ".parquet":
-            return _parquet(request, where, part, target)
+        if member.suffix == ".parquet":
+            return _parquet(request, where, member, target)
         facts = TextFacts()
-        if part.suffix in DELIMITED:
-            facts = convert_delimited(request, where, part, target)
-        elif part.suffix in JSON_LINES:
-            convert_json_lines(request, where, part, target)
-        elif part.suffix in _WORKBOOKS:
+        if member.suffix in DELIMITED:
+            facts = convert_delimited(request, where, member, target)
+        elif member.suffix in JSON_LINES:
+            convert_json_lines(request, where, member, target)
+        elif member.suffix in _WORKBOOKS:
             # Imported here, since few deliveries are workbooks.
             from kith.pull.connectors.workbooks import convert_workbook
 
-            convert_workbook(request, where, part.path, target)
-            part.discard()
+            convert_workbook(request, where, member.path, target)
+            member.discard()
         else:
             raise DeliveryError(
                 f"{where}: unknown kind of file; expected {', '.join(_KINDS)}, plain "
                 "or packed (.gz, .zst, .bz2, .xz, .zip); rename it or narrow `path` in "
                 "sources.yml"
             )
-        has_schema = part.suffix not in JSON_LINES
-        return _converted(request, part.origin, target, has_schema, facts)
+        has_schema = member.suffix not in JSON_LINES
+        return _converted(request, member.origin, target, has_schema, facts)
 
 
-def _parquet(request: Request, where: str, part: Part, target: Path) -> Fetched:
-    delivered = _columns(request, part.path)
+def _parquet(
+    request: FetchRequest, where: str, member: Member, target: Path
+) -> Fetched:
+    delivered = _columns(request, member.path)
     names = checked_names(request.table, where, delivered)
-    path = part.path
+    path = member.path
     if names != list(delivered):
         renamed = ", ".join(
             f"{quote(old)} as {quote(new)}"
             for old, new in zip(delivered, names, strict=True)
         )
         path = target
-        write(request.duckdb, f"select {renamed} from {parquet_sql(part.path)}", path)
-        part.discard()
+        write(request.duckdb, f"select {renamed} from {parquet_sql(member.path)}", path)
+        member.discard()
     columns = dict(zip(names, delivered.values(), strict=True))
-    is_original = path == part.path and not part.is_ours
+    is_original = path == member.path and not member.is_ours
     rows = _row_count(request, path)
-    return Fetched(part.origin, path, is_original, rows, columns)
+    return Fetched(member.origin, path, is_original, rows, columns)
 
 
 def _converted(
-    request: Request, origin: str, path: Path, has_schema: bool, facts: TextFacts
+    request: FetchRequest, origin: str, path: Path, has_schema: bool, facts: TextFacts
 ) -> Fetched:
     columns = delivered_columns(_columns(request, path), facts.typed)
     columns.pop(ROW_NUMBER, None)
@@ -183,7 +180,7 @@ def _converted(
     )
 
 
-def _nothing(request: Request) -> Fetched:
+def _nothing(request: FetchRequest) -> Fetched:
     """Of files of other days only: a delivery without rows, for admission to judge."""
     path = request.workspace / "nothing.parquet"
     write(request.duckdb, f"select 0 as {ROW_NUMBER} where false", path)
@@ -191,7 +188,7 @@ def _nothing(request: Request) -> Fetched:
     return Fetched(declared, path, False, rows=0, columns={}, has_schema=False)
 
 
-def _row_count(request: Request, path: Path) -> int:
+def _row_count(request: FetchRequest, path: Path) -> int:
     """Number of rows of a Parquet file."""
     (rows,) = fetch_row(
         request.duckdb,
@@ -200,7 +197,7 @@ def _row_count(request: Request, path: Path) -> int:
     return int(rows)
 
 
-def _columns(request: Request, path: Path) -> dict[str, str]:
+def _columns(request: FetchRequest, path: Path) -> dict[str, str]:
     """Name and type of the columns of a Parquet file."""
     described = request.duckdb.execute(
         f"describe select * from {parquet_sql(path)}"

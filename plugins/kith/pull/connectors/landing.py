@@ -23,7 +23,8 @@ from dlt.destinations import filesystem
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from kith.database import fetch_row, file_literal, parquet_sql
-from kith.pull.connectors.request import ROW_NUMBER, Fetched, Request
+from kith.deliveries.columns import ROW_NUMBER
+from kith.pull.connectors.request import Fetched, FetchRequest
 
 _SETTINGS = {
     "runtime": {
@@ -56,7 +57,7 @@ class _Workspace(RunContext):
 
 
 def land(
-    request: Request, schema: pa.Schema, batches: Callable[[], Iterator[pa.Table]]
+    request: FetchRequest, schema: pa.Schema, batches: Callable[[], Iterator[pa.Table]]
 ) -> Path:
     """Write batches of that schema to one Parquet file, holding few of them at a time.
 
@@ -112,7 +113,7 @@ def land(
 
 
 def of_parquet(
-    request: Request,
+    request: FetchRequest,
     origin: str,
     path: Path,
     *,

@@ -72,7 +72,7 @@ _UNPACKERS: dict[str, Callable[[Path], Iterator[bytes]]] = {
 
 
 @dataclass(frozen=True)
-class Part:
+class Member:
     """A file to be read.
 
     Attributes:
@@ -98,50 +98,50 @@ class Part:
             self.path.unlink(missing_ok=True)
 
 
-def unpack(part: Part, workspace: Path) -> Iterator[Part]:
+def unpack(file: Member, workspace: Path) -> Iterator[Member]:
     """The files in a file: itself, its content, or each member of an archive.
 
     Raises DeliveryError when an archive is empty or protected, and OSError or EOFError
     when it is damaged.
     """
-    if part.suffix == ".zip":
-        for member in _members(part, workspace):
+    if file.suffix == ".zip":
+        for member in _members(file, workspace):
             yield from unpack(member, workspace)
-        part.discard()
-    elif part.suffix in _UNPACKERS:
-        path = _copy(_UNPACKERS[part.suffix](part.path), workspace)
-        part.discard()
-        name = part.name[: -len(part.suffix)]
-        yield from unpack(replace(part, name=name, path=path, is_ours=True), workspace)
+        file.discard()
+    elif file.suffix in _UNPACKERS:
+        path = _copy(_UNPACKERS[file.suffix](file.path), workspace)
+        file.discard()
+        name = file.name[: -len(file.suffix)]
+        yield from unpack(replace(file, name=name, path=path, is_ours=True), workspace)
     else:
-        yield part
+        yield file
 
 
-def _members(part: Part, workspace: Path) -> Iterator[Part]:
-    with _damage_told(), zipfile.ZipFile(part.path) as archive:
-        members = [
-            member
-            for member in archive.infolist()
+def _members(file: Member, workspace: Path) -> Iterator[Member]:
+    with _damage_told(), zipfile.ZipFile(file.path) as archive:
+        entries = [
+            entry
+            for entry in archive.infolist()
             # macOS adds shadows of its own to an archive.
-            if not member.is_dir()
-            and not member.filename.startswith("__MACOSX/")
-            and PurePosixPath(member.filename).name != ".DS_Store"
+            if not entry.is_dir()
+            and not entry.filename.startswith("__MACOSX/")
+            and PurePosixPath(entry.filename).name != ".DS_Store"
         ]
-        if not members:
+        if not entries:
             raise DeliveryError(
-                f"{part.origin}: the archive holds no file; have it delivered again"
+                f"{file.origin}: the archive holds no file; have it delivered again"
             )
-        for member in members:
-            origin = f"{part.origin}/{member.filename}"
-            if member.flag_bits & _IS_ENCRYPTED:
+        for entry in entries:
+            origin = f"{file.origin}/{entry.filename}"
+            if entry.flag_bits & _IS_ENCRYPTED:
                 raise DeliveryError(
                     f"{origin}: is protected by a password; have it delivered without"
                 )
-            with archive.open(member) as content:
+            with archive.open(entry) as content:
                 path = _copy(_chunks(content), workspace)
-            yield Part(
-                origin if len(members) > 1 else part.origin,
-                PurePosixPath(member.filename).name,
+            yield Member(
+                origin if len(entries) > 1 else file.origin,
+                PurePosixPath(entry.filename).name,
                 path,
                 is_ours=True,
             )

@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 
 from kith.company.tables import SourceTable
 from kith.errors import ConfigurationError, DeliveryError, TransientError
-from kith.pull.connectors.request import Request
+from kith.pull.connectors.request import FetchRequest
 from kith.settings import environment_variable
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
@@ -61,7 +61,7 @@ class Listed:
     bring: Callable[[], Path]
 
 
-def find_places(request: Request) -> list[Place]:
+def find_places(request: FetchRequest) -> list[Place]:
     """The files to be read for the request's window, in the order of their paths.
 
     Of a dated path these are, for a table with a cursor, the files of the window, of
@@ -112,7 +112,7 @@ def _with_variables(table: SourceTable, declared: str) -> str:
     return path if "://" in path else str(PurePosixPath(path))
 
 
-def _of_window(request: Request, places: list[Place]) -> list[Place]:
+def _of_window(request: FetchRequest, places: list[Place]) -> list[Place]:
     table, window = request.table, request.window
     days = sorted({place.arrival_day for place in places if place.arrival_day})
     if table.rules.cursor:

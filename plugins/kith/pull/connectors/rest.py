@@ -45,17 +45,12 @@ from requests.adapters import HTTPAdapter
 from kith.company.tables import Endpoint, Paging
 from kith.database import fetch_row, literal, parquet_sql, quote
 from kith.deliveries.casts import declared_types
+from kith.deliveries.columns import ROW_NUMBER, checked_names, columns_by_name
 from kith.errors import ConfigurationError, DeliveryError, TransientError
 from kith.pull.connections import Connection
 from kith.pull.connectors.json_texts import row_as_text
 from kith.pull.connectors.landing import land, of_parquet
-from kith.pull.connectors.request import (
-    ROW_NUMBER,
-    Fetched,
-    Request,
-    checked_names,
-    columns_by_name,
-)
+from kith.pull.connectors.request import Fetched, FetchRequest
 
 # How often a request is made before the service counts as out of reach.
 _ATTEMPTS = 5
@@ -85,7 +80,7 @@ class _Disagreement(Exception):
     """Pages that do not belong together."""
 
 
-def fetch(request: Request) -> list[Fetched]:
+def fetch(request: FetchRequest) -> list[Fetched]:
     """Fetch the rows that the table's endpoint gives for the window.
 
     Raises TransientError when the service stays out of reach or its pages do not fit
@@ -122,7 +117,7 @@ class _Service:
     """One endpoint of a service, asked for the window's rows as often as need be."""
 
     def __init__(
-        self, request: Request, endpoint: Endpoint, known: Connection, where: str
+        self, request: FetchRequest, endpoint: Endpoint, known: Connection, where: str
     ) -> None:
         self._request = request
         self._endpoint = endpoint
@@ -381,7 +376,7 @@ def _authentication(known: Connection) -> AuthConfigBase | None:
     return BearerTokenAuth(token=str(token)) if token else None
 
 
-def _parameters(request: Request, endpoint: Endpoint) -> dict[str, str]:
+def _parameters(request: FetchRequest, endpoint: Endpoint) -> dict[str, str]:
     parameters = dict(endpoint.parameters)
     if endpoint.paging.size_parameter:
         parameters[endpoint.paging.size_parameter] = str(endpoint.paging.size)
@@ -410,7 +405,7 @@ def _parameters(request: Request, endpoint: Endpoint) -> dict[str, str]:
     return parameters
 
 
-def _written(request: Request, endpoint: Endpoint, moment: dt.datetime) -> str:
+def _written(request: FetchRequest, endpoint: Endpoint, moment: dt.datetime) -> str:
     text = moment.replace(tzinfo=dt.UTC).strftime(endpoint.time_format)
     try:
         dt.datetime.strptime(text, endpoint.time_format)
@@ -556,7 +551,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found if len(found) == len(pairs) else _Repeating(pairs)
 
 
-def _unfolded(request: Request, where: str, origin: str, path: Any) -> Fetched:
+def _unfolded(request: FetchRequest, where: str, origin: str, path: Any) -> Fetched:
     """A column for each name in the rows.
 
     What is no JSON object, or has a key twice, is rejected.

@@ -26,10 +26,11 @@ import pyarrow.parquet as pq
 import sqlalchemy as sa
 
 from kith.deliveries.casts import declared_types
+from kith.deliveries.columns import ROW_NUMBER, checked_names
 from kith.errors import ConfigurationError, DeliveryError, TransientError
 from kith.pull.connections import Connection
 from kith.pull.connectors.landing import land, of_parquet
-from kith.pull.connectors.request import ROW_NUMBER, Fetched, Request, checked_names
+from kith.pull.connectors.request import Fetched, FetchRequest
 from kith.runs.run import Interval
 
 # Rows that are held in memory at a time.
@@ -62,7 +63,7 @@ _REJECTS = pa.schema(
 )
 
 
-def fetch(request: Request) -> list[Fetched]:
+def fetch(request: FetchRequest) -> list[Fetched]:
     """Fetch the rows of the table's relation.
 
     Raises TransientError when the database cannot be reached, is busy or goes away in
@@ -191,7 +192,7 @@ class _Read:
     """The read of one relation: its columns as Arrow has them, its rows in batches."""
 
     def __init__(
-        self, request: Request, connection: sa.Connection, relation: sa.Table
+        self, request: FetchRequest, connection: sa.Connection, relation: sa.Table
     ) -> None:
         checked_names(request.table, request.table.full_name, relation.columns.keys())
         self._connection = connection
@@ -344,7 +345,7 @@ class _Window:
     declared as a date, whose days are not converted.
     """
 
-    request: Request
+    request: FetchRequest
     cursor: sa.Column[Any]
     zone: ZoneInfo
     counts_days: bool
@@ -383,7 +384,9 @@ class _Window:
         return moment.date() + dt.timedelta(days=0 if midnight else 1)
 
 
-def _window(request: Request, relation: sa.Table, is_sqlite: bool) -> _Window | None:
+def _window(
+    request: FetchRequest, relation: sa.Table, is_sqlite: bool
+) -> _Window | None:
     """None where all rows have to come."""
     table = request.table
     if table.rules.cursor is None or is_sqlite:
@@ -404,7 +407,7 @@ def _window(request: Request, relation: sa.Table, is_sqlite: bool) -> _Window | 
 
 
 @contextmanager
-def _explained(request: Request, known: Connection) -> Iterator[None]:
+def _explained(request: FetchRequest, known: Connection) -> Iterator[None]:
     """Turn the failures of a database into ours; statements are never quoted."""
     where = f"{request.table.full_name}: connection '{known.id}'"
     relation = request.table.rules.relation
@@ -443,7 +446,7 @@ def _explained(request: Request, known: Connection) -> Iterator[None]:
         ) from None
 
 
-def _reason(error: sa.exc.DBAPIError, request: Request, known: Connection) -> str:
+def _reason(error: sa.exc.DBAPIError, request: FetchRequest, known: Connection) -> str:
     kind = type(error.orig).__name__
     has_pii = any(column.rules.pii for column in request.table.columns)
     if isinstance(error, sa.exc.DataError | sa.exc.IntegrityError) and has_pii:

@@ -18,7 +18,7 @@ import fsspec  # type: ignore[import-untyped]
 from kith.errors import ConfigurationError, TransientError
 from kith.pull.connections import Connection
 from kith.pull.connectors.places import Listed
-from kith.pull.connectors.request import Request
+from kith.pull.connectors.request import FetchRequest
 
 _BLOCK_BYTES = 16 << 20
 # What tells one state of an object from the next, where a store keeps it.
@@ -26,7 +26,7 @@ _STAMPS = ("size", "ETag", "etag", "md5Hash", "mtime")
 _REFUSED = {errno.EINVAL, errno.EPERM, errno.ENOSYS, errno.ENAMETOOLONG}
 
 
-def list_store(request: Request, pattern: str) -> list[Listed]:
+def list_store(request: FetchRequest, pattern: str) -> list[Listed]:
     """The objects that match.
 
     Raises ConfigurationError when the store refuses us or knows no such bucket, and
@@ -91,7 +91,7 @@ def _open(
 
 
 def _bring(
-    request: Request,
+    request: FetchRequest,
     store: fsspec.AbstractFileSystem,
     known: Connection | None,
     path: str,

@@ -28,6 +28,7 @@ from kith.database import (
     quote,
 )
 from kith.deliveries.casts import declared_types
+from kith.deliveries.columns import ROW_NUMBER, checked_names, columns_by_name
 from kith.deliveries.typed_texts import (
     TextFacts,
     find_unusual,
@@ -36,13 +37,8 @@ from kith.deliveries.typed_texts import (
 )
 from kith.errors import ConfigurationError, DeliveryError
 from kith.pull.connectors.json_texts import read_line, row_as_text
-from kith.pull.connectors.packed import Part
-from kith.pull.connectors.request import (
-    ROW_NUMBER,
-    Request,
-    checked_names,
-    columns_by_name,
-)
+from kith.pull.connectors.packed import Member
+from kith.pull.connectors.request import FetchRequest
 
 # Delimiter of each kind of delimited file, unless `options` declares another.
 DELIMITED = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": ""}
@@ -70,7 +66,7 @@ _INEXACT_NUMBER = (
 )
 
 
-def _as_utf8(table: SourceTable, part: Part, workspace: Path) -> Part:
+def _as_utf8(table: SourceTable, member: Member, workspace: Path) -> Member:
     """The file itself, or a copy in UTF-8 where another encoding is declared.
 
     Bytes that the encoding does not know pass as they are, so that only their lines
@@ -78,9 +74,9 @@ def _as_utf8(table: SourceTable, part: Part, workspace: Path) -> Part:
     """
     encoding = table.rules.options.get("encoding", "utf-8")
     if codecs.lookup(encoding).name == "utf-8":
-        return part
+        return member
     with (
-        part.path.open(
+        member.path.open(
             encoding=encoding, errors="surrogateescape", newline=""
         ) as source,
         tempfile.NamedTemporaryFile(
@@ -93,17 +89,17 @@ def _as_utf8(table: SourceTable, part: Part, workspace: Path) -> Part:
         ) as target,
     ):
         shutil.copyfileobj(source, target, 1 << 20)
-    part.discard()
-    return Part(part.origin, part.suffix, Path(target.name), is_ours=True)
+    member.discard()
+    return Member(member.origin, member.suffix, Path(target.name), is_ours=True)
 
 
 def _header(
-    table: SourceTable, where: str, part: Part, dialect: dict[str, str]
+    table: SourceTable, where: str, member: Member, dialect: dict[str, str]
 ) -> list[str]:
     quote_sign, escape = dialect["quote"], dialect["escape"]
     expected = f"expected the columns {', '.join(each.name for each in table.columns)}"
     # What is not UTF-8 passes, since the fault of a later line is not the header's.
-    with part.path.open(
+    with member.path.open(
         encoding="utf-8-sig", errors="surrogateescape", newline=""
     ) as lines:
         reader = csv.reader(
@@ -149,11 +145,11 @@ def _header(
     )
 
 
-def _read_csv(part: Part, columns: list[str], **options: str) -> str:
+def _read_csv(member: Member, columns: list[str], **options: str) -> str:
     kinds = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in columns)
     given = ", ".join(f"{name} = {value}" for name, value in options.items())
     return (
-        f"read_csv({file_literal(part.path)}, columns = {{{kinds}}}, "
+        f"read_csv({file_literal(member.path)}, columns = {{{kinds}}}, "
         "compression = 'none', auto_detect = false, hive_partitioning = false, "
         f"nullstr = '', {given})"
     )
@@ -168,18 +164,18 @@ _KEEP_REJECTS = {
 
 
 def convert_delimited(
-    request: Request, where: str, part: Part, target: Path
+    request: FetchRequest, where: str, member: Member, target: Path
 ) -> TextFacts:
     """Write delimited lines below a header to a Parquet file, in their order."""
     table, connection = request.table, request.duckdb
     dialect = {
-        "delimiter": DELIMITED[part.suffix],
+        "delimiter": DELIMITED[member.suffix],
         "quote": '"',
         **table.rules.options,
     }
     if not dialect["delimiter"]:
         raise ConfigurationError(
-            f"{where}: the delimiter of a {part.suffix} file is not known; set "
+            f"{where}: the delimiter of a {member.suffix} file is not known; set "
             "options.delimiter in sources.yml"
         )
     dialect.setdefault("escape", dialect["quote"])
@@ -189,21 +185,21 @@ def convert_delimited(
             f"{dialect['delimiter']!r} is the sign of quotes or escapes as well; "
             "expected another"
         )
-    part = _as_utf8(table, part, request.workspace)
-    names = _header(table, where, part, dialect)
+    member = _as_utf8(table, member, request.workspace)
+    names = _header(table, where, member, dialect)
     typed = typed_columns(table, declared_types(table), names)
     columns = stored_sql(names, typed)
     with ThreadPoolExecutor(1) as beside:
-        is_odd = beside.submit(_has_odd_signs, part.path)
+        is_odd = beside.submit(_has_odd_signs, member.path)
         try:
-            _write_lines(connection, part, names, dialect, columns, target)
+            _write_lines(connection, member, names, dialect, columns, target)
         except duckdb.InvalidInputException as error:
             if not _is_of_line_ends(error):
                 raise
             is_odd.result()
-            part = _with_equal_ends(part, dialect, request.workspace)
+            member = _with_equal_ends(member, dialect, request.workspace)
             try:
-                _write_lines(connection, part, names, dialect, columns, target)
+                _write_lines(connection, member, names, dialect, columns, target)
             except duckdb.InvalidInputException as still:
                 if not _is_of_line_ends(still):
                     raise
@@ -220,7 +216,7 @@ def convert_delimited(
         )
         write(connection, _counting_rejects(numbered), target)
         uncounted.unlink()
-    part.discard()
+    member.discard()
     return TextFacts(
         has_odd_signs=is_odd.result(),
         typed=typed,
@@ -230,14 +226,14 @@ def convert_delimited(
 
 def _write_lines(
     connection: duckdb.DuckDBPyConnection,
-    part: Part,
+    member: Member,
     names: list[str],
     dialect: dict[str, str],
     columns: str,
     target: Path,
 ) -> None:
     rows = _read_csv(
-        part,
+        member,
         names,
         header="true",
         delim=literal(dialect["delimiter"]),
@@ -254,7 +250,9 @@ def _is_of_line_ends(error: duckdb.Error) -> bool:
     return "state machine" in str(error)
 
 
-def _with_equal_ends(part: Part, dialect: dict[str, str], workspace: Path) -> Part:
+def _with_equal_ends(
+    member: Member, dialect: dict[str, str], workspace: Path
+) -> Member:
     """A copy whose lines all end in a line feed, but for what stands in quotes.
 
     DuckDB reads strictly only what ends alike throughout, and what it reads otherwise
@@ -264,7 +262,7 @@ def _with_equal_ends(part: Part, dialect: dict[str, str], workspace: Path) -> Pa
     escaped = dialect["escape"].encode() + quote_sign
     is_quoted = False
     with (
-        part.path.open("rb") as source,
+        member.path.open("rb") as source,
         tempfile.NamedTemporaryFile(dir=workspace, delete=False) as target,
     ):
         for line in source:
@@ -276,8 +274,8 @@ def _with_equal_ends(part: Part, dialect: dict[str, str], workspace: Path) -> Pa
             if not is_quoted and line.endswith(b"\r\n"):
                 line = line[:-2] + b"\n"
             target.write(line)
-    part.discard()
-    return replace(part, path=Path(target.name), is_ours=True)
+    member.discard()
+    return replace(member, path=Path(target.name), is_ours=True)
 
 
 def _has_odd_signs(path: Path) -> bool:
@@ -299,11 +297,13 @@ def _chunks(path: Path) -> Iterator[bytes]:
             chunk = chunk[-2:] + more if more else b""
 
 
-def convert_json_lines(request: Request, where: str, part: Part, target: Path) -> None:
+def convert_json_lines(
+    request: FetchRequest, where: str, member: Member, target: Path
+) -> None:
     """Write lines of JSON objects to a Parquet file; every key becomes a column."""
     connection = request.duckdb
-    part = _as_utf8(request.table, part, request.workspace)
-    is_cut = any(_NEVER_IN_JSON in chunk for chunk in _chunks(part.path))
+    member = _as_utf8(request.table, member, request.workspace)
+    is_cut = any(_NEVER_IN_JSON in chunk for chunk in _chunks(member.path))
     # Lines are read as text first, so that a malformed one is kept as it came. No
     # line of JSON holds the control character that serves as delimiter.
     dialect = {
@@ -329,7 +329,7 @@ def convert_json_lines(request: Request, where: str, part: Part, target: Path) -
         select
             case when {is_object} then json_keys(line) end as keys,
             bool_or({is_inexact})
-        from {_read_csv(part, ["line"], **dialect, **_KEEP_REJECTS)}
+        from {_read_csv(member, ["line"], **dialect, **_KEEP_REJECTS)}
         where line is not null
         group by keys
         """
@@ -344,7 +344,7 @@ def convert_json_lines(request: Request, where: str, part: Part, target: Path) -
     names = checked_names(request.table, where, keys)
     lines = (
         f"(select line, row_number() over () as {ROW_NUMBER} from "
-        f"{_read_csv(part, ['line'], **dialect, ignore_errors='true')})"
+        f"{_read_csv(member, ['line'], **dialect, ignore_errors='true')})"
     )
     if _collect_rejects(connection, header_lines=0):
         lines = f"({_counting_rejects(lines)})"
@@ -381,7 +381,7 @@ def convert_json_lines(request: Request, where: str, part: Part, target: Path) -
             from {lines} where line is not null and not {is_row}
             """
         )
-    part.discard()
+    member.discard()
 
 
 def _line_as_text(table: SourceTable) -> Callable[[str], str]:

@@ -24,22 +24,24 @@ from python_calamine import (
 
 from kith.company.tables import Column, SourceTable
 from kith.deliveries.casts import declared_types, is_fraction, is_number, is_time
-from kith.errors import DeliveryError
-from kith.pull.connectors.request import (
+from kith.deliveries.columns import (
     ROW_NUMBER,
-    Request,
     checked_names,
     columns_by_name,
     number_as_declared,
     shown_names,
 )
+from kith.errors import DeliveryError
+from kith.pull.connectors.request import FetchRequest
 from kith.pull.connectors.workbook_errors import Cells, column_letters, error_cells
 
 # Beyond, a float does not tell one integer from the next.
 _EXACT = 2**53
 
 
-def convert_workbook(request: Request, where: str, path: Path, target: Path) -> None:
+def convert_workbook(
+    request: FetchRequest, where: str, path: Path, target: Path
+) -> None:
     """Write a sheet's rows, with their numbers, to a Parquet file.
 
     Its unreadable rows go to a table `rejects` of the request's DuckDB connection.

@@ -1,0 +1,146 @@
+"""Raw deliveries: what each attempt to pull a table has stored, and where."""
+
+import datetime as dt
+import fcntl
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+from pydantic import BaseModel
+
+from kith.company.tables import SourceTable
+from kith.deliveries.columns import is_personal
+from kith.deliveries.typed_texts import TextFacts
+from kith.errors import DeliveryError
+from kith.runs.run import Interval, Run
+
+
+class LateRows(BaseModel):
+    """Rows of a business day that came to the source on a later one."""
+
+    day: dt.date
+    arrival_day: dt.date
+    rows: int
+    is_out_of_window: bool
+
+
+class MissedRows(BaseModel):
+    """Rows of days before the window that came after these days had been pulled.
+
+    `rows_in_past` is what the source holds of the days from `from_day` to the window;
+    `rows` of them were delivered by nobody.
+    """
+
+    from_day: dt.date
+    rows_in_past: int
+    rows: int
+
+
+class PulledFile(BaseModel):
+    """One file of an attempt.
+
+    `rows_seen` counts the readable rows of the origin, `rows` those taken from it.
+    `ahead_of` is set where some of these lie on later days than the file can know of:
+    the first such moment.
+    """
+
+    origin: str
+    stored: str
+    rows: int
+    bytes: int
+    sha256: str
+    columns: dict[str, str]
+    has_schema: bool
+    facts: TextFacts = TextFacts()
+    rows_seen: int
+    rejects: int
+    rejects_stored: str | None
+    ahead_of: dt.datetime | dt.date | None = None
+
+
+class Manifest(BaseModel):
+    """What an attempt holds, and where it comes from.
+
+    Each row seen was taken, or belongs before or after the window, or came too late for
+    any. `late` tells of those taken that came late, and of those out of the window that
+    came in its days; `missed` of those that came unseen to earlier days.
+    `watermark` is the newest cursor of the window, `key_id` tells which key made the
+    hashes of identifiers.
+    """
+
+    table: str
+    from_day: dt.date
+    to_day: dt.date
+    window_from_day: dt.date | None = None
+    attempt: str
+    delivered_at: dt.datetime
+    files: list[PulledFile]
+    rows_seen: int
+    rows_taken: int
+    rows_before_interval: int
+    rows_after_interval: int
+    rows_out_of_window: int = 0
+    late: list[LateRows] = []
+    missed: MissedRows | None = None
+    rejects: int
+    watermark: dt.datetime | dt.date | None
+    key_id: str | None = None
+
+    @property
+    def window(self) -> Interval:
+        """The business days that this attempt delivers."""
+        return Interval(self.window_from_day or self.from_day, self.to_day)
+
+
+def newest_attempt(run: Run, table: str) -> tuple[Path, Manifest]:
+    """Folder and manifest of the newest complete attempt for the run's interval."""
+    folder = run.raw(table) / run.interval.slug
+    complete = sorted(path.parent for path in folder.glob("[0-9]*/manifest.json"))
+    if not complete:
+        raise DeliveryError(
+            f"{table}: nothing was pulled for {run.interval.slug} ({folder} holds no "
+            "complete attempt); run the pull of this table first"
+        )
+    manifest = (complete[-1] / "manifest.json").read_text()
+    return complete[-1], Manifest.model_validate_json(manifest)
+
+
+@contextmanager
+def workspace(folder: Path) -> Iterator[Path]:
+    """An empty folder `.work` inside `folder`, for one process at a time.
+
+    Its lock goes with the process, so that what lies in `.work` at the start is what a
+    killed process left.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    work = folder / ".work"
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        shutil.rmtree(work, ignore_errors=True)
+        # What a connector works on may hold plain identifiers.
+        work.mkdir(mode=0o700)
+        try:
+            yield work
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+
+
+@contextmanager
+def reading(where: str, table: SourceTable) -> Iterator[None]:
+    """Turn the failure to read a delivered file into a DeliveryError.
+
+    Of a table with identifiers it tells no more than the kind of failure, since
+    DuckDB's messages quote lines of data.
+    """
+    try:
+        yield
+    except (duckdb.OutOfMemoryException, duckdb.BinderException):
+        raise  # The fault is ours.
+    except (duckdb.Error, OSError, EOFError, UnicodeError) as error:
+        shown = type(error).__name__ if is_personal(table) else str(error)
+        raise DeliveryError(
+            f"{where}: cannot be read, it seems truncated or damaged "
+            f"({' '.join(shown.split())[:300]}); have it delivered again"
+        ) from (None if is_personal(table) else error)
