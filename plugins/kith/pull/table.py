@@ -13,12 +13,7 @@ from pathlib import Path
 
 import duckdb
 
-<<<<<<< HEAD
-from kith.admit.drift import check_identifiers
 from kith.company.tables import SourceTable
-=======
-from kith.company.folder import SourceTable
->>>>>>> e059bd3 (Raw deliveries and delivered columns have rooms of their own; FetchRequest, Member and TableFiles get names of their own)
 from kith.database import (
     PARQUET,
     connect,

@@ -11,13 +11,7 @@ import functools
 from dataclasses import dataclass, field, replace
 from zoneinfo import ZoneInfo
 
-<<<<<<< HEAD
-from pydantic import BaseModel
-
 from kith.company.tables import SourceTable
-=======
-from kith.company.folder import SourceTable
->>>>>>> e059bd3 (Raw deliveries and delivered columns have rooms of their own; FetchRequest, Member and TableFiles get names of their own)
 from kith.database import fetch_row, literal, parquet_sql, quote
 from kith.deliveries.casts import declared_types, is_time, read_column
 from kith.deliveries.raw import LateRows

@@ -7,13 +7,8 @@ from typing import Any
 import simplejson
 from simplejson import RawJSON
 
-<<<<<<< HEAD
 from kith.company.tables import Column
-from kith.pull.connectors.request import number_as_declared
-=======
-from kith.company.folder import Column
 from kith.deliveries.columns import number_as_declared
->>>>>>> e059bd3 (Raw deliveries and delivered columns have rooms of their own; FetchRequest, Member and TableFiles get names of their own)
 
 
 def read_line(line: str) -> Any:

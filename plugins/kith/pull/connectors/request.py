@@ -12,11 +12,7 @@ from pathlib import Path
 
 import duckdb
 
-<<<<<<< HEAD
-from kith.company.tables import Column, SourceTable
-=======
-from kith.company.folder import SourceTable
->>>>>>> e059bd3 (Raw deliveries and delivered columns have rooms of their own; FetchRequest, Member and TableFiles get names of their own)
+from kith.company.tables import SourceTable
 from kith.deliveries.typed_texts import TextFacts
 from kith.errors import TransientError
 from kith.pull.connections import Connection
