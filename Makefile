@@ -45,7 +45,7 @@ down: $(VENV)/installed ## Stop what `make up` started
 	@$(BIN)/python -m kith_airflow down
 
 test: $(VENV)/installed ## Run all tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 check: $(VENV)/installed ## Lint and types; changes nothing
 	@$(BIN)/ruff check .

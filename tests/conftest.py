@@ -35,6 +35,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+# Fixtures that take a whole pipeline or server, the slowest first.
+PIPELINES = ("server", "demo", "complete_journey", "installed")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give the tests of one pipeline, else those of one file, to one process.
+
+    So each pipeline runs once, and the slow ones start early.
+    """
+
+    def group(item: pytest.Item) -> str:
+        taken = getattr(item, "fixturenames", [])
+        return next((name for name in PIPELINES if name in taken), item.location[0])
+
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(group(item)))
+    places = {name: place for place, name in enumerate(PIPELINES)}
+    items.sort(key=lambda item: places.get(group(item), len(places)))
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     accepted = session.config.getoption("--fail-on-skip-unless")
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
