@@ -103,7 +103,7 @@ def run_pipeline(run: Run) -> Path:
     from kith.gate.audit import audit
     from kith.publish.release import publish
     from kith.pull.table import pull_table
-    from kith.report import write_report
+    from kith.report.page import write_report
 
     for stage in (pull_table, admit_table):
         for table in run.company.sources:

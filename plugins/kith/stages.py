@@ -105,6 +105,6 @@ def publish(planned: list[Planned]) -> None:
 
 def report(planned: list[Planned]) -> None:
     """Write the report page of the release."""
-    from kith.report import write_report
+    from kith.report.page import write_report
 
     write_report(Run.from_dict(planned[0]))

@@ -115,7 +115,7 @@ def _run(workload: ExecuteTask) -> None:
 
 def _import_ahead() -> None:
     """Import what takes the tasks after build seconds to import."""
-    import kith.report.charts  # noqa: F401
+    import kith.report.page  # noqa: F401
     from kith.gate.gx_duckdb import keep_connections_open
 
     keep_connections_open()

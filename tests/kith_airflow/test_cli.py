@@ -73,7 +73,7 @@ def {function}(run, item="", find_connection=None):
             ("admit/table", "admit_table", "admit"),
             ("build/candidate", "build", "build"),
             ("gate/audit", "audit", "audit"),
-            ("report/__init__", "write_report", "report"),
+            ("report/page", "write_report", "report"),
         )
     },
 }

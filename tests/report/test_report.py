@@ -18,7 +18,7 @@ import pytest
 
 from kith.company.folder import Company
 from kith.errors import PublicationError
-from kith.report import write_report
+from kith.report.page import write_report
 from kith.runs.run import Interval, Run
 
 NAMES = [

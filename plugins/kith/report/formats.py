@@ -1,58 +1,64 @@
-"""How figures are written on the page. None is written as a dash, never as 0."""
+"""Templates of texts, and how figures and names are written in them."""
 
-import datetime as dt
+import string
+from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any
 
 MISSING = "–"
+Number = int | float | Decimal
 
 
-def count(value: int | None) -> str:
-    """`2,469`."""
-    return MISSING if value is None else f"{value:,}"
-
-
-def percent(value: float | None) -> str:
+def percent(value: Number) -> str:
     """`54.3%` of a percentage 0–100."""
-    return MISSING if value is None else f"{value:,.1f}%"
+    return f"{value:,.1f}%"
 
 
-def score(value: float) -> str:
-    """`39.8` or `−5.0`, of a score with its own limits."""
-    return f"{value:,.1f}".replace("-", "−")
+def times(value: Number) -> str:
+    """`1.57×`."""
+    return f"{value:,.2f}×"
 
 
-def cents(value: Any) -> str:
-    """`4,596,039.58`, for tables."""
-    return MISSING if value is None else f"{value:,.2f}"
-
-
-def amount(value: Any, largest: Any = None) -> str:
+def amount(value: Number, largest: str = "") -> str:
     """`4,596,040`, `35.20` or `12.35 bn`, for headlines and labels.
 
-    `largest` is the greatest of the amounts shown together, which decides on the
-    decimals of all; without it, each amount stands alone.
+    `largest` is the greatest of the amounts that are shown together. It decides on the
+    decimals of all.
     """
-    if value is None:
-        return MISSING
-    size = abs(value if largest is None else largest)
+    size = abs(float(largest or value))
     for least, divisor, unit in ((1e9, 1e9, "bn"), (1e7, 1e6, "M")):
         if size >= least:
             return f"{float(value) / divisor:,.2f} {unit}"
     return f"{value:,.0f}" if size >= 1000 else f"{value:,.2f}"
 
 
-def day(value: dt.date) -> str:
-    """`31 Dec 2017`."""
-    return f"{value.day} {value:%b %Y}"
-
-
-def month(value: dt.date) -> str:
-    """`Dec 2017`."""
-    return f"{value:%b %Y}"
-
-
 def name(value: str) -> str:
     """`half_asleep` → `Half asleep`; a name in the user's own spelling stays."""
-    if value != value.lower():
-        return value
-    return value.replace("_", " ")[:1].upper() + value.replace("_", " ")[1:]
+    words = value.replace("_", " ")
+    return value if value != value.lower() else words[:1].upper() + words[1:]
+
+
+_OWN: dict[str, Callable[..., str]] = {
+    own.__name__: own for own in (percent, times, amount, name)
+}
+
+
+class _Formatter(string.Formatter):
+    def format_field(self, value: Any, format_spec: str) -> str:
+        if value is None:
+            return MISSING
+        own, _, largest = format_spec.partition(" ")
+        if own in _OWN:
+            written = _OWN[own](value, *filter(None, [largest]))
+        else:
+            written = format(value, format_spec)
+        return written.replace("-", "−") if isinstance(value, Number) else written
+
+
+def fill(template: str, values: Mapping[str, Any]) -> str:
+    """Return a template with its values.
+
+    `{n:,}` and `{month:%b %Y}` are formats of Python, `{share_pct:percent}` is one of
+    this module. None is written as a dash, never as 0.
+    """
+    return _Formatter().vformat(template, (), values)

@@ -1,0 +1,151 @@
+"""What the page's template shows of an entry and the rows of its query."""
+
+import datetime as dt
+from decimal import Decimal
+from typing import Any
+
+from kith.report import marks
+from kith.report.entries import Entry, Grid, Row, Tile, Words
+from kith.report.formats import MISSING, fill
+
+_MONTHS_SHOWN = 36
+_ALARM, _WHOLE = "color:#b23a26;font-weight:600", "background:#eceff2"
+
+
+def said(words: Words, rows: list[Row]) -> str:
+    """The text of words about rows, of which there is at least one."""
+    return words(rows) if callable(words) else fill(words, rows[0])
+
+
+def tile_of(tile: Tile, rows: list[Row]) -> Row:
+    """The texts of a key figure; without a value `missing` says so."""
+    row = rows[0] if rows else {}
+    value = fill(tile.value, row) if rows else MISSING
+    if value == MISSING:
+        missing = tile.unknown if rows else "No data yet"
+        return {"label": tile.label, "missing": missing}
+    return {
+        "label": tile.label + fill(tile.of, row),
+        "missing": "",
+        "value": value,
+        "unit": fill(tile.unit, row),
+        "note": fill(tile.note, row),
+        "changes": [
+            _change(row["now"], row[before], words)
+            for before, words in tile.changes.items()
+            if row[before] is not None and row[before] > 0
+        ],
+    }
+
+
+def _change(now: Any, before: Any, words: str) -> tuple[str, str]:
+    rounded = round(float(100 * (now - before) / before), 1)
+    if rounded == 0:
+        return "none", f"no change {words}"
+    direction, arrow = ("up", "▲") if rounded > 0 else ("down", "▼")
+    return direction, f"{arrow} {rounded:+,.1f}% {words}".replace("-", "−")
+
+
+def card_of(entry: Entry, rows: list[Row], facts: Row) -> Row | None:
+    """The texts, table and chart of an entry; None where it is left out."""
+    card: Row = {"name": entry.name, "lines": None, "footnote": ""}
+    if not rows and entry.absent:
+        title, absent = fill(entry.title, facts), fill(entry.absent, facts)
+        return card | {"title": title, "note": absent}
+    if not rows or not entry.columns:
+        return None
+    notes = []
+    if "month" in rows[0]:
+        months = _every_month(rows)
+        rows = months[-_MONTHS_SHOWN:]
+        if len(rows) < len(months):
+            notes.append(f"The last {len(rows)} of {len(months)} months.")
+    texts = [[_cell(cell, row) for cell in entry.columns.values()] for row in rows]
+    if rows[-1].get("is_complete") is False:
+        notes.append(f"{texts[-1][0]} is not over: hollow.")
+        texts[-1][0] += " (not over)"
+    card["title"] = fill(entry.title, rows[0])
+    card["caption"] = entry.caption or card["title"]
+    card["note"] = " ".join([said(entry.note, rows), *notes])
+    card["footnote"] = said(entry.footnote, rows)
+    card["headings"] = [fill(heading, rows[0]) for heading in entry.columns]
+    card["style"] = entry.style
+    if isinstance(entry, Grid):
+        return card | _grid(card["headings"], rows, texts)
+    alarms = [heading in entry.alarms for heading in entry.columns]
+    card["lines"] = [
+        [
+            (text, _ALARM if alarm and text != "0" else "")
+            for text, alarm in zip(line, alarms, strict=True)
+        ]
+        for line, row in zip(texts, rows, strict=True)
+        if row.get("is_listed", True)
+    ]
+    if entry.marks:
+        values = [
+            {name: _plain(value) for name, value in row.items() if name not in facts}
+            | {f"cell_{at}": text for at, text in enumerate(line)}
+            | {"label": marks.wrapped(line[0]), "text": _cell(entry.text, row)}
+            for row, line in zip(rows, texts, strict=True)
+        ][: entry.drawn]
+        chart = marks.chart_of(card["headings"])
+        drawn = entry.marks(chart, values, entry.series)
+        card["spec"] = marks.specification(drawn, values)
+        card["legend"] = list(entry.series.values()) if len(entry.series) > 1 else []
+    return card
+
+
+def _cell(cell: Any, row: Row) -> str:
+    return cell(row) if callable(cell) else fill(cell, row)
+
+
+def _every_month(rows: list[Row]) -> list[Row]:
+    """The rows, and one for each month between without any: 0 for what is counted."""
+    empty = {
+        column: 0 if type(value) is int else value
+        for column, value in rows[0].items()
+        if not isinstance(value, float | Decimal)
+    }
+    empty = dict.fromkeys(rows[0]) | empty | {"is_complete": True}
+    by_month = {row["month"]: row for row in rows}
+    month, filled = rows[0]["month"], []
+    while month <= rows[-1]["month"]:
+        filled.append(by_month.get(month, empty | {"month": month}))
+        month = (month + dt.timedelta(days=31)).replace(day=1)
+    return filled
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it."""
+    if isinstance(value, dt.date):
+        return value.isoformat()
+    return float(value) if isinstance(value, Decimal) else value
+
+
+def _grid(headings: list[str], rows: list[Row], texts: list[list[str]]) -> Row:
+    """The table of a grid, with a cell per step, blank where it is not known."""
+    steps = 1 + max(row["step"] for row in rows)
+    # Step 0 is 100% by definition: the shades spread over the other steps.
+    darkest = max((row["pct"] or 0 for row in rows if row["step"]), default=0) or 100
+    lines: dict[tuple[str, ...], list[tuple[str, str]]] = {}
+    for row, line in zip(rows, texts, strict=True):
+        blank = (
+            [(text, "") for text in line] + [("", _WHOLE)] + [("", "")] * (steps - 1)
+        )
+        cells = lines.setdefault(tuple(line), blank)
+        if row["pct"] is not None:
+            style = _shade(row["pct"] / darkest) if row["step"] else _WHOLE
+            cells[len(line) + row["step"]] = f"{row['pct']:.0f}%", style
+    is_dense, is_summed = steps > 16, rows[-1]["is_total"]
+    return {
+        "headings": [*headings, *map(str, range(steps))],
+        "lines": list(lines.values()),
+        "style": "grid" + is_dense * " dense" + is_summed * " summed",
+    }
+
+
+def _shade(share: float) -> str:
+    """Background and text colour of a cell; `share` is 0–1."""
+    # Where black and white are read equally well on the colour (4.5 : 1).
+    ink = "#fff" if share > 0.75 else "#000"
+    return f"background:rgba(22,78,128,{share:.2f});color:{ink}"

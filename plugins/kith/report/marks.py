@@ -1,0 +1,249 @@
+"""Forms of charts, in Altair: each draws the `series` of an entry's rows.
+
+`chart` holds the rows as data, with the `tooltip`, a `label` (the first cell, in lines)
+and the entry's `text`. `rows` are the same rows, for what Vega-Lite cannot know before
+it draws. Text from data travels as a value of the chart's data, never within an
+expression. Charts take the width of their container, labels included.
+"""
+
+import textwrap
+import unicodedata
+from typing import Any
+
+import altair as alt
+
+from kith.report.entries import Row, Series
+
+INK, MUTED, RULE = "#1b2733", "#5b6876", "#d9e0e7"
+ACCENT, SOFT, GREY = "#1f5f99", "#a9c3dc", "#aeb6bf"
+GOOD, FAIR, DOUBTFUL, BAD = "#1b7f5c", "#8cbf6b", "#e0ac36", "#c4553c"
+_HEIGHT, _LINE = 220, 14
+_CONFIG: dict[str, Any] = {
+    "font": "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif",
+    "background": None,
+    "autosize": {"type": "fit-x", "contains": "padding"},
+    "padding": {"left": 2, "right": 4, "top": 4, "bottom": 4},
+    "view": {"stroke": None},
+    "axis": {
+        "labelFontSize": 12,
+        "labelColor": INK,
+        "titleColor": MUTED,
+        "titleFontWeight": "normal",
+        "titleFontSize": 12,
+        "gridColor": RULE,
+        "domainColor": GREY,
+        "ticks": False,
+        "labelPadding": 7,
+    },
+    # Legends stand above the chart as HTML: within it they are clipped on a telephone.
+    "legend": {"disable": True},
+    "text": {"fontSize": 12, "color": INK},
+}
+
+
+def chart_of(headings: list[str]) -> Any:
+    """A chart without marks, whose tooltip shows the cells under the headings."""
+    cells = [alt.Tooltip(f"cell_{at}:N", title=h) for at, h in enumerate(headings)]
+    return alt.Chart(alt.NamedData(name="rows")).encode(tooltip=cells)
+
+
+def specification(chart: Any, rows: list[Row]) -> dict[str, Any]:
+    """A chart with its rows as Vega-Lite, as wide as its container."""
+    whole = {"width": "container", "datasets": {"rows": rows}, "config": _CONFIG}
+    return chart.to_dict() | whole
+
+
+def wrapped(label: str) -> str:
+    """A label in lines."""
+    # Never shortened: two long names with one beginning must stay two rows.
+    is_wide = any(unicodedata.east_asian_width(letter) in "WF" for letter in label)
+    return "\n".join(textwrap.wrap(label, 10 if is_wide else 20))
+
+
+def color_of(series: Series, column: str = "kind") -> dict[str, Any]:
+    """The encoding of a column that holds names of series."""
+    colors = [color for _, color in series.values()]
+    scale = alt.Scale(domain=list(series), range=colors)
+    return {"shorthand": f"{column}:N", "sort": list(series), "scale": scale}
+
+
+# Months ------------------------------------------------------------------------------
+
+
+def _month_x(rows: list[Row]) -> alt.X:
+    months = [row["month"] for row in rows]
+    # January must keep its label: it carries the year.
+    every = 1 if len(months) <= 13 else 3
+    axis = alt.Axis(
+        title=None,
+        values=[month for month in months if int(month[5:7]) % every == 1 % every],
+        labelExpr="[monthAbbrevFormat(toNumber(slice(datum.value, 5, 7)) - 1), "
+        "datum.index === 0 || slice(datum.value, 5, 7) === '01' "
+        "? slice(datum.value, 0, 4) : '']",
+        labelAngle=0,
+        labelLineHeight=_LINE,
+        labelFontSize=11,
+    )
+    # A first month alone must not become a wall.
+    outer = 1 if len(months) < 4 else 0.15
+    scale = alt.Scale(domain=months, paddingInner=0.25, paddingOuter=outer)
+    return alt.X("month:O", sort=None, axis=axis, scale=scale)
+
+
+def month_bars(chart: Any, rows: list[Row], series: Series) -> Any:
+    """A bar per `month`, stacked of the series."""
+    is_counted = all(isinstance(row[column], int) for row in rows for column in series)
+    axis = alt.Axis(
+        title=None,
+        tickCount=5,
+        tickMinStep=1 if is_counted else 0.01,
+        domain=False,
+        # SI's G would be read as anything but a billion.
+        labelExpr="datum.value < 1000 ? format(datum.value, ',~f') "
+        ": replace(format(datum.value, '~s'), 'G', 'bn')",
+    )
+    is_over = alt.datum.is_complete
+    return (
+        chart.transform_fold(list(series), as_=["kind", "value"])
+        .mark_bar(strokeWidth=1.5)
+        .encode(
+            x=_month_x(rows),
+            y=alt.Y("value:Q", axis=axis, scale=alt.Scale(nice=5)),
+            color=alt.Color(**color_of(series)),
+            stroke=alt.Stroke(**color_of(series)),
+            order="color_kind_sort_index:Q",
+            fillOpacity=alt.condition(is_over, alt.value(1), alt.value(0.08)),
+            strokeDash=alt.condition(is_over, alt.value([]), alt.value([3, 2])),
+            strokeOpacity=alt.condition(is_over, alt.value(0), alt.value(1)),
+        )
+        .properties(height=_HEIGHT)
+    )
+
+
+# Labelled rows -----------------------------------------------------------------------
+
+
+def _labelled(chart: Any, rows: list[Row], least: int) -> Any:
+    """The chart with labels at the left, and its height."""
+    lines = "split(datum.label, '\\n')"
+    # Vega puts the first line of several at the middle of the row.
+    offset = {"test": "true", "expr": f"(1 - length({lines})) * {_LINE} / 2"}
+    axis = alt.Axis(
+        title=None,
+        labelExpr=lines,
+        labelLineHeight=_LINE,
+        labelOffset={"condition": offset, "value": 0},
+        labelLimit=150,
+        domain=False,
+    )
+    # In pixels and not in steps: Vega-Lite does not fit the width beside steps.
+    highest = _LINE * max(row["label"].count("\n") + 1 for row in rows) + 14
+    labels = list(dict.fromkeys(row["label"] for row in rows))
+    y = alt.Y("label:N", axis=axis, scale=alt.Scale(domain=labels, padding=0.1))
+    return chart.encode(y), len(labels) * max(least, highest)
+
+
+def _dashed_at(value: float, scale: alt.Scale) -> Any:
+    rule = alt.Chart(alt.Data(values=[{}])).mark_rule(color=INK, strokeDash=[4, 3])
+    return rule.encode(alt.XDatum(value, axis=None, scale=scale))
+
+
+def bars(
+    chart: Any,
+    rows: list[Row],
+    series: Series,
+    states: Series | None = None,
+    dark: str = "",
+    line: str = "",
+) -> Any:
+    """A bar per label with its `text`; of several series one each, with its per cent.
+
+    `states` colours the values of a column `state`. `dark` is an expression: where it
+    is false, the bar is light. A dashed line stands at the column `line`. NULL has no
+    bar.
+    """
+    chart, height = _labelled(chart, rows, 46 if states else 36)
+    color: Any = alt.Color(**color_of(series))
+    if states:
+        color = alt.Color(**color_of(states, "state"))
+    elif dark:
+        color = alt.condition(dark, alt.value(ACCENT), alt.value(SOFT))
+    # Behind the dashed line, so that it crosses no text.
+    end = f"max(0, datum.value, {f'datum.{line}' if line else 0})"
+    words = "datum.text"
+    if len(series) > 1:
+        words = "format(datum.value, ',.1f') + '%'"
+        chart = chart.encode(yOffset=alt.YOffset("kind:N", sort=list(series)))
+    chart = (
+        chart.transform_fold(list(series), as_=["kind", "value"])
+        .transform_filter("isValid(datum.value)")
+        .transform_calculate(end=end, words=words)
+    )
+    lengths = [0, *(row[column] or 0 for row in rows for column in series)]
+    domain = [min(lengths), max(lengths) or 1]
+    scale = alt.Scale(domain=domain, nice=False)
+    bar = chart.mark_bar(cornerRadiusEnd=2).encode(color=color)
+    text = chart.mark_text(align="left", dx=6, fontSize=13 - len(series))
+    layers = [
+        bar.encode(alt.X("value:Q", axis=None, scale=scale)),
+        text.encode(alt.X("end:Q", axis=None, scale=scale), text="words:N"),
+    ]
+    if line:
+        layers.append(_dashed_at(rows[0][line], scale))
+    return alt.layer(*layers).properties(height=height)
+
+
+# Scores with their intervals ---------------------------------------------------------
+
+
+def _score_scale(rows: list[Row]) -> alt.Scale:
+    columns = ("score", "interval_low", "interval_high", "overall_score")
+    ends = [row[name] for row in rows for name in columns if row.get(name) is not None]
+    domain = [min(ends, default=0) - 1, max(ends, default=100) + 1]
+    return alt.Scale(domain=domain, zero=False, nice=False, padding=10)
+
+
+def _points(chart: Any, channel: Any, **options: Any) -> list[Any]:
+    """Points of `score` on lines from `interval_low` to `interval_high`."""
+    end = alt.X2 if channel is alt.X else alt.Y2
+    is_open = "datum.is_complete === false"
+    return [
+        chart.transform_filter("isValid(datum.interval_low)")
+        .mark_rule(strokeWidth=3, color=SOFT)
+        .encode(channel("interval_low:Q", **options), end("interval_high:Q")),
+        chart.transform_filter("isValid(datum.score)")
+        .mark_point(size=55, strokeWidth=2, opacity=1)
+        .encode(
+            channel("score:Q", **options),
+            fill=alt.condition(is_open, alt.value("#fff"), alt.value(ACCENT)),
+            stroke=alt.value(ACCENT),
+        ),
+    ]
+
+
+def points_by_period(chart: Any, rows: list[Row], series: Series) -> Any:
+    """A `score` per `month` or `year`; a cross where there are too few answers, `n`."""
+    years = alt.X("year:O", axis=alt.Axis(title=None, labelAngle=0))
+    chart = chart.encode(_month_x(rows) if "month" in rows[0] else years)
+    is_told = any(row["score"] is not None for row in rows)
+    axis = alt.Axis(title=None, tickCount=5, domain=False) if is_told else None
+    crosses = chart.transform_filter("datum.n > 0 && !isValid(datum.score)").mark_point(
+        shape="cross", size=45, color=GREY, filled=True, opacity=1
+    )
+    return alt.layer(
+        *_points(chart, alt.Y, axis=axis, scale=_score_scale(rows)),
+        crosses.encode(y=alt.value(_HEIGHT - 8)),
+    ).properties(height=_HEIGHT)
+
+
+def points_by_label(chart: Any, rows: list[Row], series: Series) -> Any:
+    """A `score` per label with its `text`; a dashed line at `overall_score`."""
+    chart, height = _labelled(chart, rows, 32)
+    scale = _score_scale(rows)
+    layers = _points(chart, alt.X, axis=None, scale=scale)
+    if rows[0]["overall_score"] is not None:
+        layers.append(_dashed_at(rows[0]["overall_score"], scale))
+    # A column at the right edge: elsewhere Vega misjudges the room for text.
+    text = chart.mark_text(align="left", dx=8).encode(text="text:N")
+    layers.append(text.encode(x=alt.value("width")))
+    return alt.layer(*layers).properties(height=height)

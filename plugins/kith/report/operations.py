@@ -1,0 +1,84 @@
+"""Entries on the marts of `operations`: what to trust."""
+
+from kith.report.entries import Entry, Row, Section
+
+
+def _not_provided(rows: list[Row]) -> str:
+    feeds = [row["source_table"] for row in rows if not row["is_listed"]]
+    return f"Feeds that no source provides: {', '.join(feeds)}." if feeds else ""
+
+
+_DELIVERIES = Entry(
+    "deliveries",
+    "Deliveries",
+    """
+with counted as (
+    select
+        source_name, table_name,
+        sum(row_count) as row_count, sum(quarantined_count) as quarantined_count,
+        sum(duplicate_count) as duplicate_count,
+        count(*) filter (where status = 'missing') as missing_day_count,
+        count(*) filter (where status = 'empty') as empty_day_count,
+        max(case when status = 'arrived' then day end) as last_day,
+        bool_and(status <> 'feed_not_provided') as is_listed
+    from operations.source_deliveries
+    group by source_name, table_name
+)
+select
+    *,
+    case when is_listed then source_name || '.' else '' end || table_name
+        as source_table
+from counted
+order by source_name, table_name
+""",
+    columns={
+        "Source table": "{source_table}",
+        "Rows": "{row_count:,}",
+        "Quarantined": "{quarantined_count:,}",
+        "Duplicates": "{duplicate_count:,}",
+        "Missing days": "{missing_day_count:,}",
+        "Empty days": "{empty_day_count:,}",
+        "Last day": "{last_day:%-d %b %Y}",
+    },
+    note="What the sources delivered up to {as_of:%-d %b %Y}.",
+    absent="No source has delivered yet.",
+    caption="Deliveries by source table",
+    footnote=_not_provided,
+    alarms=("Quarantined", "Missing days"),
+)
+
+
+def passed_count(checks: list[Row]) -> int:
+    """How many of the checks passed."""
+    return sum(check["outcome"] == "passed" for check in checks)
+
+
+def _warnings_note(rows: list[Row]) -> str:
+    if any(row["is_listed"] for row in rows):
+        return "Checks that failed without stopping the publication."
+    return f"None: {passed_count(rows):,} checks passed."
+
+
+# The sample names persons: left out. The head of the page shows these rows as well.
+CHECKS = Entry(
+    "warnings",
+    "Gate warnings",
+    """
+select
+    table_name, column_name, expectation, observed, outcome,
+    outcome = 'failed' as is_listed
+from operations.gate_results
+where run_id = $run_id
+order by table_name, expectation, column_name
+""",
+    columns={
+        "Table": "{table_name}",
+        "Column": "{column_name}",
+        "Check": "{expectation}",
+        "Found": "{observed:.160}",
+    },
+    note=_warnings_note,
+    absent="The gate has executed no check.",
+    style="words",
+)
+SECTION = Section(tables=[_DELIVERIES, CHECKS])

@@ -1,0 +1,109 @@
+"""The report: one HTML page per release, readable without a network."""
+
+import datetime as dt
+import importlib.metadata
+import json
+import os
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+
+from kith.database import connect
+from kith.errors import PublicationError
+from kith.report import customer, operations, satisfaction, segment
+from kith.report.cards import card_of, tile_of
+from kith.report.entries import Entry, Row, Tile
+from kith.report.formats import fill
+from kith.runs.run import Run
+
+SECTIONS = (customer.SECTION, segment.SECTION, satisfaction.SECTION, operations.SECTION)
+
+
+def write_report(run: Run) -> None:
+    """Write `report/index.html` into the release that `current` points at."""
+    with run.stage("report") as figures:
+        current = run.published / "current"
+        # Resolved once: the pointer may be switched while the page is made.
+        release = current.resolve()
+        if not release.is_dir():
+            raise PublicationError(
+                f"{current}: no release; expected a published one: run the pipeline"
+            )
+        page = render(run, release)
+        _write(release / "report" / "index.html", page)
+        figures["release_id"] = release.name
+        figures["bytes"] = len(page.encode())
+
+
+def render(run: Run, release: Path) -> str:
+    """Return the page of a release as HTML."""
+    manifest = json.loads((release / "manifest.json").read_text(encoding="utf-8"))
+    facts = {key: manifest[key] for key in ("currency", "time_zone", "run_id")}
+    facts["company"] = run.company
+    facts["as_of"] = dt.date.fromisoformat(manifest["as_of_date"])
+    facts["published_at"] = dt.datetime.fromisoformat(manifest["published_at"])
+    definitions = {
+        term: fill(words, facts)
+        for part in SECTIONS
+        for term, words in part.definitions.items()
+    }
+    with connect(
+        release / "kith.duckdb", scratch=run.run_folder / "scratch", read_only=True
+    ) as connection:
+
+        def read(entry: Tile | Entry) -> list[Row]:
+            (statement,) = connection.extract_statements(entry.query)
+            given = {name: facts[name] for name in statement.named_parameters}
+            cursor = connection.execute(statement, given)
+            names = [column[0] for column in cursor.description or []]
+            found = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+            return [facts | row for row in found]
+
+        def cards(entries: list[Entry]) -> list[Row]:
+            shown = (card_of(entry, read(entry), facts) for entry in entries)
+            return [card for card in shown if card]
+
+        tiles = [tile_of(tile, read(tile)) for part in SECTIONS for tile in part.tiles]
+        charts = [cards(entries) for part in SECTIONS for entries in part.charts]
+        tables = [card for part in SECTIONS for card in cards(part.tables)]
+        checks = read(operations.CHECKS)
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html.j2").render(
+        manifest=manifest,
+        as_of=fill("{as_of:%-d %b %Y}", facts),
+        published=fill("{published_at:%-d %b %Y, %H:%M} UTC", facts),
+        passed=f"{operations.passed_count(checks):,}",
+        warnings=[check for check in checks if check["is_listed"]],
+        tiles=tiles,
+        rows_of_charts=[row for row in charts if row],
+        tables=tables,
+        definitions=definitions,
+        # A script of an installed package, no data; it must not end its element.
+        vega=Markup(_vega_bundle(run.home).replace("</script", "<\\/script")),  # noqa: S704
+    )
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(exist_ok=True, parents=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.chmod(0o444)
+    temporary.replace(path)
+
+
+def _vega_bundle(home: Path) -> str:
+    """Vega, Vega-Lite and vega-embed as one script; made once, kept in `home`."""
+    version = importlib.metadata.version("vl-convert-python")
+    path = home / "cache" / f"vega_bundle_{version}.js"
+    if not path.exists():
+        import vl_convert
+
+        _write(path, vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
+    return path.read_text(encoding="utf-8")

@@ -1,0 +1,252 @@
+"""Entries on the marts of `segment`: groups of customers."""
+
+from functools import partial
+from typing import Any
+
+import altair as alt
+
+from kith.report import marks
+from kith.report.entries import Entry, Grid, Row, Section, Series, listed
+from kith.report.formats import fill
+
+_STATES = {
+    "active": ("Active", marks.GOOD),
+    "drowsy": ("Drowsy", marks.FAIR),
+    "half_asleep": ("Half asleep", marks.DOUBTFUL),
+    "asleep": ("Asleep", marks.BAD),
+    "never_purchased": ("Never purchased", marks.GREY),
+}
+_ACTIVITY_STATES = Entry(
+    "states",
+    "Customers by activity state",
+    f"""
+with states as (
+    {listed(_STATES)}
+),
+counted as (
+    select * from segment.segments where scheme = 'activity_state'
+)
+select
+    state, coalesce(customer_count, 0) as customer_count,
+    coalesce(customer_share_pct, 0) as customer_share_pct,
+    revenue_amount, revenue_share_pct
+from states left join counted on state = segment
+where (select sum(customer_count) from counted) > 0
+order by position
+""",
+    columns={
+        "State": "{state:name}",
+        "Customers": "{customer_count:,}",
+        "Share": "{customer_share_pct:percent}",
+        "Revenue": "{revenue_amount:,.2f}",
+        "Share of revenue": "{revenue_share_pct:percent}",
+    },
+    note="{customer_share_pct:percent} of customers are active.",
+    absent="There is no customer yet.",
+    marks=partial(marks.bars, states=_STATES),
+    series={"customer_count": ("Customers", marks.ACCENT)},
+    text="{customer_count:,} · {customer_share_pct:percent}",
+)
+
+
+def _curve(chart: Any, rows: list[Row], series: Series) -> Any:
+    tick = "datum.value + '%'"
+    axis = alt.Axis(values=[0, 20, 40, 60, 80, 100], labelExpr=tick)
+    # Returns can bring the curve above 100%.
+    highest = max(100, *(row["share_pct"] for row in rows))
+    scale = alt.Scale(domain=[0, highest], nice=False)
+    whole = alt.Scale(domain=[0, 100], nice=False)
+    x = alt.X("customers_pct:Q", axis=axis, scale=whole)
+    y = alt.Y(type="quantitative", axis=axis, scale=scale).title("Share of revenue")
+    chart = chart.encode(x.title("Share of customers, best first"))
+    dash = alt.Scale(domain=list(series), range=[[1, 0], [5, 4]])
+    lines = chart.transform_fold(list(series), as_=["kind", "value"]).encode(
+        y.field("value"),
+        alt.Color(**marks.color_of(series)),
+        strokeDash=alt.StrokeDash("kind:N", scale=dash),
+        tooltip=alt.value(None),
+    )
+    top = chart.transform_filter("datum.top_pct === 20").encode(y.field("share_pct"))
+    guide = top.mark_rule(color=marks.MUTED, strokeDash=[2, 3])
+    # Low down beside the guide: under the line of equality nothing is drawn.
+    is_right = rows[0]["best_count"] > rows[0]["all_count"] / 2
+    place = {"align": "right", "dx": -8} if is_right else {"align": "left", "dx": 8}
+    return alt.layer(
+        lines.mark_line(strokeWidth=2.5),
+        guide.encode(y2=alt.datum(0)),
+        guide.encode(x2=alt.datum(0)),
+        top.mark_point(filled=True, size=90, color=marks.ACCENT, opacity=1),
+        top.mark_text(fontWeight="bold", **place).encode(y=alt.datum(8), text="text:N"),
+    ).properties(height=260)
+
+
+# With few customers several percentages name the same ones: the curve stands at the
+# share of customers that was counted, not at the one asked for.
+_CONCENTRATION = Entry(
+    "concentration",
+    "Concentration of revenue",
+    """
+with points as (
+    select top_pct, customer_count, amount, share_pct from segment.concentrations
+    where measure = 'revenue' and share_pct is not null
+),
+best as (
+    select customer_count as best_count, share_pct as best_pct from points
+    where top_pct = 20
+),
+curve as (
+    select * from points
+    union all
+    select 0, 0, 0, 0
+)
+select
+    *, top_pct in (1, 5) or (top_pct > 0 and top_pct % 10 = 0) as is_listed,
+    max(customer_count) over () as all_count,
+    100.0 * customer_count / max(customer_count) over () as customers_pct
+from curve cross join best
+order by top_pct
+""",
+    columns={
+        "Best customers": "Top {top_pct}%",
+        "Customers": "{customer_count:,}",
+        "Revenue": "{amount:,.2f}",
+        "Share of revenue": "{share_pct:percent}",
+    },
+    note="The top 20% of customers ({best_count:,} of {all_count:,}) bring "
+    "{best_pct:percent} of revenue.",
+    absent="No identified customer has ordered yet.",
+    marks=_curve,
+    series={
+        "share_pct": ("Cumulative share of revenue", marks.ACCENT),
+        "customers_pct": ("Line of equality", marks.GREY),
+    },
+    text="Top 20%: {share_pct:percent}",
+)
+# By revenue; what is no segment comes last, and has no bar where it has no customer.
+_SEGMENTS = """
+with segments as (
+    select
+        *, segment in ('no_purchase_in_window', 'unidentified') as is_rest,
+        case when customer_count > 0 then customer_share_pct end as customer_bar_pct,
+        max(average_revenue_amount) over () as largest_amount,
+        cast(sum(revenue_amount) filter (where customer_count > 0) over () as double)
+            / nullif(sum(customer_count) over (), 0) as average_amount
+    from segment.segments
+    where scheme = 'rfm_segment'
+),
+windows as (
+    select max(window_start) as window_start, max(window_end) as window_end
+    from segment.rfm_scores
+)
+select * from segments cross join windows
+where (select sum(customer_count) from segments where not is_rest) > 0
+"""
+_BY_REVENUE = "order by is_rest, revenue_amount desc, segment"
+_SEGMENT_SHARES = Entry(
+    "segment-shares",
+    "Share of customers and of revenue by RFM segment",
+    f"{_SEGMENTS} {_BY_REVENUE}",
+    columns={
+        "Segment": "{segment:name}",
+        "Customers": "{customer_count:,}",
+        "Share": "{customer_share_pct:percent}",
+        "Revenue": "{revenue_amount:,.2f}",
+        "Share of revenue": "{revenue_share_pct:percent}",
+    },
+    note="{segment:name}: {customer_share_pct:percent} of customers bring "
+    "{revenue_share_pct:percent} of revenue. Segments by purchases from "
+    "{window_start:%-d %b %Y} to {window_end:%-d %b %Y}.",
+    absent="No customer has a segment yet.",
+    marks=marks.bars,
+    series={
+        "customer_bar_pct": ("Share of customers", marks.SOFT),
+        "revenue_share_pct": ("Share of revenue", marks.ACCENT),
+    },
+)
+_SEGMENT_AVERAGES = Entry(
+    "segment-averages",
+    "Average revenue per customer by RFM segment",
+    f"{_SEGMENTS} and customer_count > 0 {_BY_REVENUE}",
+    columns={
+        "Segment": "{segment:name}",
+        "Customers": "{customer_count:,}",
+        "Average revenue, {currency}": "{average_revenue_amount:,.2f}",
+        "Index": "{revenue_index:times}",
+    },
+    note="{currency} and index. Dashed line: average of all, "
+    "{average_amount:amount {largest_amount}} = 1.00×.",
+    absent="No customer has a segment yet.",
+    marks=partial(marks.bars, dark="datum.revenue_index >= 1", line="average_amount"),
+    series={"average_revenue_amount": ("Average revenue", marks.ACCENT)},
+    text="{average_revenue_amount:amount {largest_amount}} · {revenue_index:times}",
+)
+
+
+def _retention_note(rows: list[Row]) -> str:
+    words = (
+        "Share of the customers who first bought in a month (row) and bought again n "
+        "months later (column). Months that are not over are blank."
+    )
+    if rows[0]["cohort_count"] > 24:
+        words += " The last 24 of {cohort_count} cohorts, first 24 months."
+    return fill(words, rows[0])
+
+
+def _cohort(row: Row) -> str:
+    if row["cohort_month"]:
+        return fill("{cohort_month:%b %Y}", row)
+    return "All shown" if row["cohort_count"] > 24 else "All cohorts"
+
+
+_RETENTION = Grid(
+    "retention",
+    "Retention by cohort",
+    """
+with ranked as (
+    select *, dense_rank() over (order by cohort_month desc) as age
+    from segment.cohorts
+),
+cells as (
+    select
+        cohort_month, cohort_size, period_number as step, active_count,
+        retention_pct as pct, (select max(age) from ranked) as cohort_count
+    from ranked
+    where age <= 24 and period_number < 24
+),
+lines as (
+    select cohort_month, cohort_size, step, pct, cohort_count from cells
+    union all
+    select
+        null, (select sum(cohort_size) from cells where step = 0), step,
+        100.0 * sum(active_count) / sum(cohort_size), max(cohort_count)
+    from cells
+    where pct is not null and cohort_count > 1
+    group by step
+)
+select *, cohort_month is null as is_total from lines
+order by cohort_month nulls last, step
+""",
+    columns={"First bought": _cohort, "Customers": "{cohort_size:,}"},
+    note=_retention_note,
+    absent="No identified customer has ordered yet.",
+    caption="Retention by cohort, percent of the cohort",
+)
+SECTION = Section(
+    charts=[[_ACTIVITY_STATES, _CONCENTRATION], [_SEGMENT_SHARES, _SEGMENT_AVERAGES]],
+    tables=[_RETENTION],
+    definitions={
+        "Activity state": "By days since the last purchase: active below "
+        "{company.activity_states.drowsy}, drowsy from "
+        "{company.activity_states.drowsy}, half asleep from "
+        "{company.activity_states.half_asleep}, asleep from "
+        "{company.activity_states.asleep}.",
+        "RFM segment": "By recency, frequency and monetary value, each scored 1–5 at "
+        "its quintiles.",
+        "Index": "Average revenue of the segment divided by that of all identified "
+        "customers.",
+        "Retention": "Bounded: customers of the cohort who bought in that very month, "
+        "divided by the size of the cohort.",
+        "Concentration": "Customers with at least one order, by revenue. The top q% "
+        "are rounded up to whole customers. Gini: 0 when all bring the same.",
+    },
+)
