@@ -12,7 +12,7 @@ _MONTHS_SHOWN = 36
 _ALARM, _WHOLE = "color:#b23a26;font-weight:600", "background:#eceff2"
 
 
-def said(words: Words, rows: list[Row]) -> str:
+def _said(words: Words, rows: list[Row]) -> str:
     """The text of words about rows, of which there is at least one."""
     return words(rows) if callable(words) else fill(words, rows[0])
 
@@ -66,8 +66,8 @@ def card_of(entry: Entry, rows: list[Row], facts: Row) -> Row | None:
         texts[-1][0] += " (not over)"
     card["title"] = fill(entry.title, rows[0])
     card["caption"] = entry.caption or card["title"]
-    card["note"] = " ".join([said(entry.note, rows), *notes])
-    card["footnote"] = said(entry.footnote, rows)
+    card["note"] = " ".join([_said(entry.note, rows), *notes])
+    card["footnote"] = _said(entry.footnote, rows)
     card["headings"] = [fill(heading, rows[0]) for heading in entry.columns]
     card["style"] = entry.style
     if isinstance(entry, Grid):
@@ -86,7 +86,8 @@ def card_of(entry: Entry, rows: list[Row], facts: Row) -> Row | None:
             {name: _plain(value) for name, value in row.items() if name not in facts}
             | {f"cell_{at}": text for at, text in enumerate(line)}
             | {"label": marks.wrapped(line[0]), "text": _cell(entry.text, row)}
-            for row, line in zip(rows, texts, strict=True)
+            | {"place": place}
+            for place, (row, line) in enumerate(zip(rows, texts, strict=True))
         ][: entry.drawn]
         chart = marks.chart_of(card["headings"])
         drawn = entry.marks(chart, values, entry.series)

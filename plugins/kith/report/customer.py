@@ -63,20 +63,14 @@ from months
 order by is_complete desc, month desc
 limit 1
 """
-    changes = {
-        "month_before": "on the month before",
-        "year_before": "on a year before",
-    }
+    changes = {"month_before": "on the month before", "year_before": "on a year before"}
     unknown = "No complete month yet"
     return Tile(label, query, value, ", {month:%b %Y}", unit, "", changes, unknown)
 
 
 _TILES = [
     Tile(
-        "Customers",
-        _TOTALS,
-        "{customer_count:,}",
-        note="{buyer_count:,} with an order",
+        "Customers", _TOTALS, "{customer_count:,}", note="{buyer_count:,} with an order"
     ),
     _month_tile("Active buyers", "buyer_count", "{now:,}"),
     _month_tile("Revenue", "revenue_amount", "{now:amount}", unit="{currency}"),

@@ -14,8 +14,9 @@ title, headings and notes), see `formats.py`; `{currency}`, `{time_zone}`, `{as_
 function returns the text. Data are never read as a template, as HTML or as an
 expression.
 
-Some columns have a meaning of their own. `month`: the last 36 months are shown. A month
-without a row is filled in; its whole numbers are 0, its other figures are missing.
+Some columns have a meaning of their own. `month`, of which there is one row each: the
+last 36 are shown. A month between without a row is filled in; its whole numbers are 0,
+its other figures are missing.
 `is_complete`: a row where it is false is hollow and called "not over". `is_listed`: a
 row where it is false is not in the table.
 """

@@ -1,9 +1,10 @@
 """Forms of charts, in Altair: each draws the `series` of an entry's rows.
 
-`chart` holds the rows as data, with the `tooltip`, a `label` (the first cell, in lines)
-and the entry's `text`. `rows` are the same rows, for what Vega-Lite cannot know before
-it draws. Text from data travels as a value of the chart's data, never within an
-expression. Charts take the width of their container, labels included.
+`chart` holds the rows as data, with their `place` (0, 1 …), a `label` (the first cell,
+in lines), the entry's `text` and the tooltip. `rows` are the same rows, for what
+Vega-Lite cannot know before it draws. Text from data travels as a value of the chart's
+data, never within an expression. Charts take the width of their container, labels
+included.
 """
 
 import textwrap
@@ -138,9 +139,11 @@ def _labelled(chart: Any, rows: list[Row], least: int) -> Any:
     )
     # In pixels and not in steps: Vega-Lite does not fit the width beside steps.
     highest = _LINE * max(row["label"].count("\n") + 1 for row in rows) + 14
-    labels = list(dict.fromkeys(row["label"] for row in rows))
-    y = alt.Y("label:N", axis=axis, scale=alt.Scale(domain=labels, padding=0.1))
-    return chart.encode(y), len(labels) * max(least, highest)
+    height = len({row["label"] for row in rows}) * max(least, highest)
+    # Layers leave rows out: without the `place`, the labels would lose their order.
+    order = alt.EncodingSortField("place", op="min")
+    y = alt.Y("label:N", sort=order, axis=axis, scale=alt.Scale(padding=0.1))
+    return chart.encode(y), height
 
 
 def _dashed_at(value: float, scale: alt.Scale) -> Any:

@@ -133,7 +133,6 @@ order by is_unstated, n desc, touchpoint, dimension
     return [by_month, by_year, by_touchpoint]
 
 
-_NPS_SCALE = "Share of promoters minus share of detractors, −100 to 100."
 _NO_SCORES = Entry(
     "satisfaction",
     "Satisfaction: NPS and CSAT",
@@ -240,7 +239,7 @@ _NO_COMPLAINTS = Entry(
 )
 SECTION = Section(
     charts=[
-        _scores("nps", "NPS", _NPS_SCALE),
+        _scores("nps", "NPS", "Promoters minus detractors, −100 to 100."),
         _scores("csat_top_two_pct", "CSAT", "Per cent who answered 4 or 5 of 5."),
         [_NO_SCORES],
         [_COMPLAINTS, _COMPLAINT_STATES],

@@ -1,0 +1,182 @@
+"""The page as a whole, up to the picture in a real browser."""
+
+import json
+import re
+import shutil
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kith.errors import PublicationError
+from kith.report import marks, page
+from kith.report.entries import Entry, Section
+from kith.report.page import write_report
+from tests.report.releases import HOSTILE, RELEASES, Page, page_of, publish
+
+WIDTHS = {"desktop": 1240, "phone": 390}
+DRAWN = {
+    "grocer": 11,
+    "unfinished": 8,
+    "ten_years": 10,
+    "one_customer": 10,
+    "long_names": 8,
+    "events_only": 1,
+    "nothing": 0,
+}
+
+
+@pytest.mark.parametrize(("name", "empty"), [("nothing", 10), ("events_only", 9)])
+def test_without_orders_each_chart_says_so(
+    releases: Any, name: str, empty: int
+) -> None:
+    source = page_of(releases[name][0]).read_text()
+    assert source.count(">No data yet</p>") == empty
+    assert "nan" not in source.split("<script>")[0].lower().split()
+
+
+def test_text_from_data_cannot_become_markup(releases: Any) -> None:
+    page = Page(page_of(releases["long_names"][0]))
+    assert page.title == f"{HOSTILE}: customer report, 31 Dec 2017"
+    assert "img" not in page.tags
+    assert page.source.count("</script>") == 8 + 2, "one per chart, and two at the end"
+
+
+def test_an_entry_is_all_that_a_new_chart_takes(
+    releases: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, _ = releases["long_names"]
+    entry = Entry(
+        "cities",
+        "Customers of run {run_id}",
+        "select 'x' || $run_id as city, count(*) as n from customer.customers",
+        columns={"City": "{city}", "Customers": "{n:,}"},
+        note="In {currency}, as of {as_of:%-d %b %Y}.",
+        marks=marks.bars,
+        series={"n": ("Customers", marks.ACCENT)},
+        text="{n:,}",
+    )
+    section = Section(charts=[[entry]], definitions={"City": "In {time_zone}."})
+    monkeypatch.setattr(page, "SECTIONS", (*page.SECTIONS, section))
+    html = page.render(run, page_of(run).parent.parent.resolve())
+    card = html.partition('aria-labelledby="cities-title"')[2].partition("</section>")[
+        0
+    ]
+    assert "Customers of run run-1</h2>" in card
+    assert "In USD, as of 31 Dec 2017.</p>" in card
+    assert '<th scope="row">xrun-1</th><td>200</td>' in card
+    spec = json.loads(card.partition('data-chart="cities">')[2].partition("<")[0])
+    assert spec["datasets"]["rows"][0]["city"] == "xrun-1"
+    assert "<dt>City</dt><dd>In America/New_York.</dd>" in html
+
+
+def test_page_is_small_read_only_and_made_with_one_bundle(
+    releases: Any, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, _ = releases["grocer"]
+    # The script is dear to make: a second page must take it from the cache.
+    monkeypatch.setattr("vl_convert.javascript_bundle", None)
+    write_report(run)
+    path = page_of(run)
+    assert path.stat().st_size < 2_000_000
+    assert stat.S_IMODE(path.stat().st_mode) == 0o444
+    assert [entry.name for entry in path.parent.iterdir()] == ["index.html"]
+    assert len(list((home / "cache").iterdir())) == 1
+
+
+def test_without_a_release_the_reason_is_given(home: Path) -> None:
+    run = publish(home, "unpublished", {}, "2017-12-31")
+    (run.published / "current").unlink()
+    with pytest.raises(PublicationError, match="no release"):
+        write_report(run)
+
+
+# --- the picture --------------------------------------------------------------
+
+# Every text of every chart: inside its picture, and on no other text.
+_FAULTS = """() => {
+  const faults = [];
+  for (const svg of document.querySelectorAll(".chart svg")) {
+    const name = svg.closest(".chart").id, frame = svg.getBoundingClientRect();
+    if (frame.width < 100 || frame.height < 20) faults.push(`${name}: no size`);
+    const texts = [...svg.querySelectorAll("text")]
+      .filter(text => text.textContent.trim() && getComputedStyle(text).opacity > 0)
+      .map(text => [text.textContent, text.getBoundingClientRect()]);
+    for (const [index, [words, box]] of texts.entries()) {
+      if (box.left < frame.left - 1 || box.right > frame.right + 1
+          || box.top < frame.top - 2 || box.bottom > frame.bottom + 2)
+        faults.push(`${name}: clipped: ${words}`);
+      for (const [others, other] of texts.slice(index + 1))
+        if (box.left < other.right - 1 && other.left < box.right - 1
+            && box.top < other.bottom - 3 && other.top < box.bottom - 3)
+          faults.push(`${name}: collide: ${words} / ${others}`);
+    }
+  }
+  for (const words of document.querySelectorAll(".tile dd, .tile dt, h1, h2, p"))
+    if (words.scrollWidth > words.clientWidth + 1)
+      faults.push(`wide: ${words.textContent}`);
+  if (document.documentElement.scrollWidth > innerWidth)
+    faults.push("page overflows");
+  return faults;
+}"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    executable = shutil.which("chromium")
+    if not executable:
+        pytest.skip("the page was not looked at: there is no chromium on PATH")
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(
+            executable_path=executable,
+            args=[
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-quic",
+                "--no-first-run",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+            ],
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
+@pytest.mark.parametrize("name", RELEASES)
+def test_page_in_a_browser(
+    releases: Any, browser: Any, tmp_path: Path, name: str, width: int
+) -> None:
+    run, _ = releases[name]
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    requested: list[str] = []
+    said: list[str] = []
+    page.on("request", lambda request: requested.append(request.url))
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("dialog", lambda dialog: said.append("dialog: " + dialog.message))
+    try:
+        page.goto(page_of(run).resolve().as_uri())
+        drawn = page.locator(".chart").count()
+        page.wait_for_function(
+            f"document.querySelectorAll('.chart svg').length == {drawn}"
+        )
+        assert drawn == DRAWN[name]
+        picture = tmp_path / f"{name}_{width}.png"
+        page.screenshot(path=picture, full_page=True)
+        assert picture.stat().st_size > 10_000
+        assert page.evaluate(_FAULTS) == []
+        assert said == []
+        assert [
+            url for url in requested if not url.startswith(("file:", "data:"))
+        ] == []
+        assert page.locator("img").count() == 0
+        assert page.locator("html").get_attribute("lang") == "en"
+        for label in page.locator(".chart").all():
+            assert re.search(r"\w+\. \w", label.get_attribute("aria-label") or "")
+    finally:
+        page.close()
