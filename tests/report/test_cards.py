@@ -127,14 +127,17 @@ def test_without_rows_a_card_says_why_or_is_left_out() -> None:
 
 
 def test_months_without_a_row_are_filled_in() -> None:
-    rows = [*_rows("2016-12-01"), *_rows("2017-03-01", n=1, mean=Decimal("1.5"))]
+    rows = [*_rows("2016-12-01", mean=Decimal("2.5")), *_rows("2017-03-01", n=1)]
     card = card_of(ENTRY, rows, FACTS)
     assert _texts(card) == [
         ["Dec 2016", "1,200", "2.5"],
         ["Jan 2017", "0", "–"],
         ["Feb 2017", "0", "–"],
-        ["Mar 2017", "1", "1.5"],
+        ["Mar 2017", "1", "2.5"],
     ]
+    assert _texts(card_of(ENTRY, [*_rows("2016-12-01"), rows[1]], FACTS)) == _texts(
+        card
+    )
     assert card
     assert "not over" not in card["note"]
 

@@ -48,7 +48,7 @@ SCORES = _labels(
     score=[40.0, None],
     interval_low=[30.0, None],
     interval_high=[50.0, None],
-    overall_score=[35.0, 35.0],
+    overall_score=[60.0, 60.0],
 )
 FORMS = {
     "month_bars": (marks.month_bars, _months(3), TWO),
@@ -153,5 +153,5 @@ def test_scores_too_few_to_tell_leave_no_axis() -> None:
 def test_scores_lie_within_their_scale_with_the_overall_score() -> None:
     spec = _spec(marks.points_by_label, SCORES)
     domains = {tuple(x["scale"]["domain"]) for x in _found(spec, "x") if "scale" in x}
-    assert domains == {(29.0, 51.0)}
-    assert {x["datum"] for x in _found(spec, "x") if "datum" in x} == {35.0}
+    assert domains == {(29.0, 61.0)}
+    assert {x["datum"] for x in _found(spec, "x") if "datum" in x} == {60.0}

@@ -52,6 +52,10 @@ def test_retention_grid_is_blank_where_a_month_is_not_over(releases: Any) -> Non
     overall = 100 * complete.active_count.sum() / complete.cohort_size.sum()
     assert grid[-1][0] == "All cohorts"
     assert grid[-1][5] == f"{overall:.0f}%"
+    known = cohorts.dropna(subset="retention_pct").groupby("period_number")
+    overalls = 100 * known.active_count.sum() / known.cohort_size.sum()
+    assert grid[-1][2:-1] == [f"{pct:.0f}%" for pct in overalls]
+    assert grid[-1][-1] == "", "no cohort knows its December 2017"
 
 
 def test_ten_years_are_cut_to_the_newest_cohorts(releases: Any) -> None:
