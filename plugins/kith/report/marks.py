@@ -125,7 +125,7 @@ def month_bars(chart: Any, rows: list[Row], series: Series) -> Any:
 
 
 def _labelled(chart: Any, rows: list[Row], least: int) -> Any:
-    """The chart with labels at the left, and its height."""
+    """The chart with labels at the left, and its height in pixels."""
     lines = "split(datum.label, '\\n')"
     # Vega puts the first line of several at the middle of the row.
     offset = {"test": "true", "expr": f"(1 - length({lines})) * {_LINE} / 2"}
