@@ -20,7 +20,7 @@ from kith.database import connect
 from kith.deliveries.typed_texts import texts_sql
 from kith.errors import ConfigurationError, DeliveryError, TransientError
 from kith.pull import table as pull
-from kith.pull.connectors import files, text_files
+from kith.pull.connectors import files, json_texts, text_files
 from kith.pull.connectors.request import Fetched, FetchRequest
 from tests.conftest import new_run
 from tests.one_table import (
@@ -552,7 +552,7 @@ def test_a_text_file_changed_while_it_is_read_is_refused(
     path = company(tmp_path, f"data/{name}") / "data" / name
     line = b'{"sale_id": "A"}\n'
     path.write_bytes(gzip.compress(line) if name.endswith(".gz") else line)
-    original = text_files.checked_names
+    original = json_texts.checked_names
 
     def while_it_changes(*given: Any) -> list[str]:
         if change == "gone":
@@ -563,7 +563,7 @@ def test_a_text_file_changed_while_it_is_read_is_refused(
             raise OSError
         return original(*given)
 
-    monkeypatch.setattr(text_files, "checked_names", while_it_changes)
+    monkeypatch.setattr(json_texts, "checked_names", while_it_changes)
     with pytest.raises(TransientError, match=rf"{name}: the file was changed while"):
         fetched(tmp_path)
 

@@ -19,11 +19,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from kith.company.tables import SourceTable
-from kith.database import fetch_row, file_literal, parquet_sql, quote
+from kith.database import parquet_sql, quote
 from kith.deliveries.columns import ROW_NUMBER, checked_names
 from kith.deliveries.raw import reading
-from kith.deliveries.typed_texts import TextFacts, delivered_columns
+from kith.deliveries.typed_texts import TextFacts
 from kith.errors import ConfigurationError, DeliveryError
+from kith.pull.connectors.landing import (
+    columns_of,
+    of_parquet,
+    store_rejects,
+    write,
+)
 from kith.pull.connectors.packed import Member, unpack
 from kith.pull.connectors.places import find_places
 from kith.pull.connectors.request import Fetched, FetchRequest, check_unchanged
@@ -32,7 +38,6 @@ from kith.pull.connectors.text_files import (
     JSON_LINES,
     convert_delimited,
     convert_json_lines,
-    write,
 )
 from kith.storage import state_of
 
@@ -134,17 +139,23 @@ def _read(request: FetchRequest, member: Member, target: Path) -> Fetched:
                 "or packed (.gz, .zst, .bz2, .xz, .zip); rename it or narrow `path` in "
                 "sources.yml"
             )
-        has_schema = member.suffix not in JSON_LINES
-        return _converted(request, member.origin, target, has_schema, facts)
+        return of_parquet(
+            request,
+            member.origin,
+            target,
+            store_rejects(request.duckdb, target.with_suffix(".rejects.parquet")),
+            has_schema=member.suffix not in JSON_LINES,
+            facts=facts,
+        )
 
 
 def _parquet(
     request: FetchRequest, where: str, member: Member, target: Path
 ) -> Fetched:
-    delivered = _columns(request, member.path)
+    delivered = list(columns_of(request.duckdb, member.path))
     names = checked_names(request.table, where, delivered)
     path = member.path
-    if names != list(delivered):
+    if names != delivered:
         renamed = ", ".join(
             f"{quote(old)} as {quote(new)}"
             for old, new in zip(delivered, names, strict=True)
@@ -152,54 +163,12 @@ def _parquet(
         path = target
         write(request.duckdb, f"select {renamed} from {parquet_sql(member.path)}", path)
         member.discard()
-    columns = dict(zip(names, delivered.values(), strict=True))
     is_original = path == member.path and not member.is_ours
-    rows = _row_count(request, path)
-    return Fetched(member.origin, path, is_original, rows, columns)
-
-
-def _converted(
-    request: FetchRequest, origin: str, path: Path, has_schema: bool, facts: TextFacts
-) -> Fetched:
-    columns = delivered_columns(_columns(request, path), facts.typed)
-    columns.pop(ROW_NUMBER, None)
-    (reject_count,) = fetch_row(request.duckdb, "select count(*) from rejects")
-    rejects = path.with_suffix(".rejects.parquet") if reject_count else None
-    if rejects:
-        write(request.duckdb, "from rejects order by row_number", rejects)
-    return Fetched(
-        origin,
-        path,
-        is_original=False,
-        rows=_row_count(request, path),
-        columns=columns,
-        has_schema=has_schema,
-        facts=facts,
-        rejects=rejects,
-        reject_count=reject_count,
-    )
+    return of_parquet(request, member.origin, path, is_original=is_original)
 
 
 def _nothing(request: FetchRequest) -> Fetched:
     """Of files of other days only: a delivery without rows, for admission to judge."""
     path = request.workspace / "nothing.parquet"
     write(request.duckdb, f"select 0 as {ROW_NUMBER} where false", path)
-    declared = request.table.rules.path or ""
-    return Fetched(declared, path, False, rows=0, columns={}, has_schema=False)
-
-
-def _row_count(request: FetchRequest, path: Path) -> int:
-    """Number of rows of a Parquet file."""
-    (rows,) = fetch_row(
-        request.duckdb,
-        f"select num_rows from parquet_file_metadata({file_literal(path)})",
-    )
-    return int(rows)
-
-
-def _columns(request: FetchRequest, path: Path) -> dict[str, str]:
-    """Name and type of the columns of a Parquet file."""
-    described = request.duckdb.execute(
-        f"describe select * from {parquet_sql(path)}"
-    ).fetchall()
-    return {row[0]: row[1] for row in described}
+    return of_parquet(request, request.table.rules.path or "", path, has_schema=False)

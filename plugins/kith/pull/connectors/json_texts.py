@@ -1,14 +1,29 @@
 """Rows of JSON as rows of text: numbers keep each digit that was written."""
 
 import json
+from collections.abc import Sequence
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import simplejson
 from simplejson import RawJSON
 
 from kith.company.tables import Column
-from kith.deliveries.columns import number_as_declared
+from kith.database import literal, quote
+from kith.deliveries.columns import ROW_NUMBER, checked_names, number_as_declared
+from kith.pull.connectors.landing import write
+from kith.pull.connectors.request import FetchRequest
+
+# SQL that tells whether `line` is a JSON object. A case, since `and` does not keep
+# json_type from a line that is no JSON.
+IS_OBJECT = "case when json_valid(line) then json_type(line) = 'OBJECT' else false end"
+_HAS_EACH_KEY_ONCE = (
+    f"case when {IS_OBJECT} then len(json_keys(line)) = "
+    "len(list_distinct(json_keys(line))) else false end"
+)
+# SQL of the keys of `line`, NULL where it is no JSON object.
+KEYS = f"case when {IS_OBJECT} then json_keys(line) end"
 
 
 def read_line(line: str) -> Any:
@@ -53,3 +68,50 @@ def _value_as_text(value: Any, column: Column | None) -> str | None:
             value, use_decimal=True, ensure_ascii=False, separators=(",", ":")
         )
     )
+
+
+def unfold(
+    request: FetchRequest,
+    where: str,
+    shapes: Sequence[list[str] | None],
+    lines: str,
+    target: Path,
+    text: str = "line",
+) -> None:
+    """Write JSON objects to a Parquet file, each key as a column of text.
+
+    `lines` is an SQL relation of `line` and `_kith_row`, `shapes` holds the different
+    `KEYS` in it, and `text` is SQL of a line whose numbers are to be read. Lines that
+    are no JSON object or have a key twice are added to the table `rejects`.
+    """
+    connection = request.duckdb
+    objects = [keys for keys in shapes if keys is not None]
+    proper = [keys for keys in objects if len(set(keys)) == len(keys)]
+    is_row = IS_OBJECT if len(proper) == len(objects) else _HAS_EACH_KEY_ONCE
+    keys = sorted({key for keys in proper for key in keys})
+    names = checked_names(request.table, where, keys)
+    shape = literal(json.dumps(dict.fromkeys(keys, "VARCHAR")))
+    values = f"unnest(json_transform({text}, {shape}))," if keys else ""
+    named = "".join(
+        f"{quote(key)} as {quote(name)}, "
+        for key, name in zip(keys, names, strict=True)
+    )
+    write(
+        connection,
+        f"""
+        select {named} {ROW_NUMBER}
+        from (select {values} {ROW_NUMBER} from {lines} where {is_row})
+        """,
+        target,
+    )
+    if len(proper) < len(shapes):
+        connection.execute(
+            f"""
+            insert into rejects
+            select
+                {ROW_NUMBER},
+                if({IS_OBJECT}, 'repeated key', 'not a JSON object'),
+                line
+            from {lines} where line is not null and not {is_row}
+            """
+        )

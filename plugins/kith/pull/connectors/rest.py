@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -20,6 +21,7 @@ import pyarrow as pa
 import requests
 import simplejson
 from dlt.common import jsonpath
+from dlt.common.configuration.specs import RuntimeConfiguration
 from dlt.sources.helpers.requests.retry import DEFAULT_RETRY_EXCEPTIONS, Client
 from dlt.sources.helpers.rest_client import RESTClient
 from dlt.sources.helpers.rest_client.auth import (
@@ -43,13 +45,13 @@ from jsonpath_ng.exceptions import JSONPathError
 from requests.adapters import HTTPAdapter
 
 from kith.company.tables import Endpoint, Paging
-from kith.database import fetch_row, literal, parquet_sql, quote
+from kith.database import fetch_row, parquet_sql, quote
 from kith.deliveries.casts import declared_types
-from kith.deliveries.columns import ROW_NUMBER, checked_names, columns_by_name
+from kith.deliveries.columns import ROW_NUMBER, columns_by_name
 from kith.errors import ConfigurationError, DeliveryError, TransientError
 from kith.pull.connections import Connection
-from kith.pull.connectors.json_texts import row_as_text
-from kith.pull.connectors.landing import land, of_parquet
+from kith.pull.connectors.json_texts import KEYS, row_as_text, unfold
+from kith.pull.connectors.landing import land, of_parquet, store_rejects
 from kith.pull.connectors.request import Fetched, FetchRequest
 
 # How often a request is made before the service counts as out of reach.
@@ -69,7 +71,7 @@ _REPEATED_PAGES = 3
 _EMPTY_PAGES = 100
 
 _TRANSIENT_STATUS = (408, 425, 429, *range(500, 600))
-_ROWS = pa.schema({"row": pa.string(), ROW_NUMBER: pa.int64()})
+_ROWS = pa.schema({"line": pa.string(), ROW_NUMBER: pa.int64()})
 
 
 class _Unreadable(requests.ConnectionError):
@@ -100,7 +102,9 @@ def fetch(request: FetchRequest) -> list[Fetched]:
             time.sleep(_BACKOFF_SECONDS)
         try:
             with _explained(where, service.host):
-                path = land(request, _ROWS, service.batches)
+                path = land(
+                    request.workspace / "rows.parquet", _ROWS, service.batches()
+                )
             fetched = _unfolded(request, where, f"{known.id}/{path_shown}", path)
             service.check_complete(fetched)
         except _Disagreement as disagreement:
@@ -151,6 +155,8 @@ class _Service:
         client = RESTClient(
             self._address,
             auth=auth,
+            # Else dlt looks for settings in the environment, in files and in Airflow.
+            config=RuntimeConfiguration(),
             session=_session(
                 self._where, self._address, self._endpoint.requests_per_second
             ),
@@ -551,66 +557,21 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found if len(found) == len(pairs) else _Repeating(pairs)
 
 
-def _unfolded(request: FetchRequest, where: str, origin: str, path: Any) -> Fetched:
-    """A column for each name in the rows.
-
-    What is no JSON object, or has a key twice, is rejected.
-    """
+def _unfolded(request: FetchRequest, where: str, origin: str, path: Path) -> Fetched:
+    """A column for each name in the rows; see `unfold` for what is rejected."""
     connection = request.duckdb
-    rows = parquet_sql(path)
-    # A case, since `and` does not keep json_type from what is no JSON.
-    is_object = (
-        "case when json_valid(row) then json_type(row) = 'OBJECT' else false end"
-    )
-    is_row = (
-        f"case when {is_object} then len(json_keys(row)) = "
-        "len(list_distinct(json_keys(row))) else false end"
-    )
-    shapes = connection.execute(
-        f"""
-        select case when {is_row} then json_keys(row) end as keys, count(*)
-        from {rows} group by keys
+    connection.execute(
         """
-    ).fetchall()
-    keys = sorted({key for keys, _ in shapes for key in keys or []})
-    names = checked_names(request.table, where, keys)
-    shape = literal(simplejson.dumps(dict.fromkeys(keys, "VARCHAR")))
-    values = f"unnest(json_transform(row, {shape}))," if keys else ""
-    named = "".join(
-        f"{quote(key)} as {quote(name)}, "
-        for key, name in zip(keys, names, strict=True)
+        create or replace temp table rejects
+        (row_number bigint, error varchar, text varchar)
+        """
     )
+    lines = parquet_sql(path)
+    shapes = connection.execute(f"select distinct {KEYS} from {lines}").fetchall()
     unfolded = request.workspace / "unfolded.parquet"
-    connection.execute(
-        f"""
-        copy (
-            select {named} {ROW_NUMBER}
-            from (select {values} {ROW_NUMBER} from {rows} where {is_row})
-        )
-        to {literal(str(unfolded))} (format parquet, compression zstd)
-        """
-    )
-    rejects = request.workspace / "rejects.parquet"
-    reject_count = sum(count for keys, count in shapes if keys is None)
-    connection.execute(
-        f"""
-        copy (
-            select
-                {ROW_NUMBER} as row_number,
-                if({is_object}, 'repeated key', 'not a JSON object') as error,
-                row as text
-            from {rows} where not {is_row}
-        ) to {literal(str(rejects))} (format parquet)
-        """
-    )
-    return of_parquet(
-        request,
-        origin,
-        unfolded,
-        has_schema=False,
-        rejects=rejects,
-        reject_count=reject_count,
-    )
+    unfold(request, where, [keys for (keys,) in shapes], lines, unfolded)
+    rejected = store_rejects(connection, request.workspace / "rejects.parquet")
+    return of_parquet(request, origin, unfolded, rejected, has_schema=False)
 
 
 @contextmanager

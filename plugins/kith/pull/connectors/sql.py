@@ -84,16 +84,15 @@ def fetch(request: FetchRequest) -> list[Fetched]:
                 connection.exec_driver_sql("set local datestyle = 'ISO'")
                 connection.exec_driver_sql("set local time zone 'UTC'")
             read = _Read(request, connection, _reflect(connection, relation))
-            path = land(request, read.schema, read.batches)
+            path = request.workspace / "rows.parquet"
+            land(path, read.schema, read.batches())
             rows_in_past = read.rows_in_past()
     return [
         of_parquet(
             request,
             f"{known.id}/{relation}",
             path,
-            has_schema=True,
-            rejects=read.rejects,
-            reject_count=read.reject_count,
+            (read.rejects if read.reject_count else None, read.reject_count),
             rows_in_past=rows_in_past,
         )
     ]

@@ -7,7 +7,6 @@ request's DuckDB connection.
 
 import codecs
 import csv
-import json
 import re
 import shutil
 import tempfile
@@ -19,14 +18,7 @@ from pathlib import Path
 import duckdb
 
 from kith.company.tables import SourceTable
-from kith.database import (
-    PARQUET,
-    fetch_row,
-    file_literal,
-    literal,
-    parquet_sql,
-    quote,
-)
+from kith.database import fetch_row, file_literal, literal, parquet_sql
 from kith.deliveries.casts import declared_types
 from kith.deliveries.columns import ROW_NUMBER, checked_names, columns_by_name
 from kith.deliveries.typed_texts import (
@@ -36,7 +28,8 @@ from kith.deliveries.typed_texts import (
     typed_columns,
 )
 from kith.errors import ConfigurationError, DeliveryError
-from kith.pull.connectors.json_texts import read_line, row_as_text
+from kith.pull.connectors.json_texts import KEYS, read_line, row_as_text, unfold
+from kith.pull.connectors.landing import write
 from kith.pull.connectors.packed import Member
 from kith.pull.connectors.request import FetchRequest
 
@@ -315,10 +308,6 @@ def convert_json_lines(
         # behind a delimiter: it would be cut off.
         "strict_mode": str(is_cut).lower(),
     }
-    # A case, since `and` does not keep json_type from a line that is no JSON.
-    is_object = (
-        "case when json_valid(line) then json_type(line) = 'OBJECT' else false end"
-    )
     # json_transform computes most numbers as floats. Lines with one that would come out
     # otherwise than it was written, or than it is declared, go through Python.
     is_inexact = f"regexp_matches(line, {literal(_INEXACT_NUMBER)})"
@@ -326,22 +315,12 @@ def convert_json_lines(
         is_inexact = "true"
     shapes = connection.execute(
         f"""
-        select
-            case when {is_object} then json_keys(line) end as keys,
-            bool_or({is_inexact})
+        select {KEYS} as keys, bool_or({is_inexact})
         from {_read_csv(member, ["line"], **dialect, **_KEEP_REJECTS)}
         where line is not null
         group by keys
         """
     ).fetchall()
-    keys = sorted({key for keys, _ in shapes for key in keys or []})
-    is_row = is_object
-    if any(keys and len(set(keys)) < len(keys) for keys, _ in shapes):
-        is_row = (
-            f"case when {is_object} then len(json_keys(line)) = "
-            "len(list_distinct(json_keys(line))) else false end"
-        )
-    names = checked_names(request.table, where, keys)
     lines = (
         f"(select line, row_number() over () as {ROW_NUMBER} from "
         f"{_read_csv(member, ['line'], **dialect, ignore_errors='true')})"
@@ -354,33 +333,9 @@ def convert_json_lines(
             "line_as_text", _line_as_text(request.table), ["VARCHAR"], "VARCHAR"
         )
         line = f"case when {is_inexact} then line_as_text(line) else line end"
-    shape = literal(json.dumps(dict.fromkeys(keys, "VARCHAR")))
-    values = f"unnest(json_transform({line}, {shape}))," if keys else ""
-    named = "".join(
-        f"{quote(key)} as {quote(name)}, "
-        for key, name in zip(keys, names, strict=True)
-    )
-    write(
-        connection,
-        f"""
-        select {named} {ROW_NUMBER}
-        from (select {values} {ROW_NUMBER} from {lines} where {is_row})
-        """,
-        target,
-    )
+    unfold(request, where, [keys for keys, _ in shapes], lines, target, line)
     if line != "line":
         connection.remove_function("line_as_text")
-    if is_row != is_object or any(keys is None for keys, _ in shapes):
-        connection.execute(
-            f"""
-            insert into rejects
-            select
-                {ROW_NUMBER},
-                if({is_object}, 'repeated key', 'not a JSON object'),
-                line
-            from {lines} where line is not null and not {is_row}
-            """
-        )
     member.discard()
 
 
@@ -394,11 +349,6 @@ def _line_as_text(table: SourceTable) -> Callable[[str], str]:
             return line  # For DuckDB to judge.
 
     return as_text
-
-
-def write(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
-    """Write the rows of a query to a Parquet file."""
-    connection.execute(f"copy ({query}) to {literal(str(path))} ({PARQUET})")
 
 
 def _collect_rejects(connection: duckdb.DuckDBPyConnection, header_lines: int) -> bool:
