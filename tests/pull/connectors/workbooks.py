@@ -11,7 +11,6 @@ Rows = Mapping[int, Sequence[Any]]  # by the number of the row, from 1
 _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 _DOCUMENT = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 _PACKAGE = "http://schemas.openxmlformats.org/package/2006"
-_ODS = "urn:oasis:names:tc:opendocument:xmlns"
 _HEAD = '<?xml version="1.0" encoding="UTF-8"?>'
 
 
@@ -100,47 +99,3 @@ def _xlsx_cell(reference: str, value: Any) -> str:
     if value.startswith("#"):
         return f'<c r="{reference}" t="e"><f>1/0</f><v>{value}</v></c>'
     return f'<c r="{reference}" t="inlineStr"><is><t>{escape(value)}</t></is></c>'
-
-
-def write_ods(path: Path, sheet: str, rows: Sequence[Sequence[Any]]) -> None:
-    """Write one sheet; text that starts with # is an error."""
-    body = "".join(
-        "<table:table-row>" + "".join(map(_ods_cell, row)) + "</table:table-row>"
-        for row in rows
-    )
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
-        archive.writestr(
-            "META-INF/manifest.xml",
-            f'{_HEAD}<manifest:manifest xmlns:manifest="{_ODS}:manifest:1.0">'
-            '<manifest:file-entry manifest:full-path="/" manifest:media-type='
-            '"application/vnd.oasis.opendocument.spreadsheet"/></manifest:manifest>',
-        )
-        archive.writestr(
-            "content.xml",
-            f'{_HEAD}<office:document-content xmlns:office="{_ODS}:office:1.0" '
-            f'xmlns:table="{_ODS}:table:1.0" xmlns:text="{_ODS}:text:1.0" '
-            'xmlns:calcext="urn:org:documentfoundation:names:experimental:calc:xmlns:'
-            'calcext:1.0"><office:body><office:spreadsheet>'
-            f"<table:table table:name={quoteattr(sheet)}>{body}</table:table>"
-            "</office:spreadsheet></office:body></office:document-content>",
-        )
-
-
-def _ods_cell(value: Any) -> str:
-    if value is None:
-        return "<table:table-cell/>"
-    if isinstance(value, int | float):
-        return (
-            f'<table:table-cell office:value-type="float" office:value="{value}">'
-            f"<text:p>{value}</text:p></table:table-cell>"
-        )
-    kind = 'office:value-type="string" calcext:value-type="string"'
-    if value.startswith("#"):
-        kind = (
-            'table:formula="of:=1/0" office:value-type="string" '
-            'office:string-value="" calcext:value-type="error"'
-        )
-    return (
-        f"<table:table-cell {kind}><text:p>{escape(value)}</text:p></table:table-cell>"
-    )

@@ -5,11 +5,11 @@
 | delimited text | .csv, .tsv, .tab; .txt where `options.delimiter` is declared |
 | lines of JSON | .jsonl, .ndjson |
 | Parquet | .parquet |
-| workbook | .xlsx, .xlsm, .xlsb, .xls, .ods |
+| workbook | .xlsx, .xlsm, .xlsb, .xls |
 
-Each may be packed as .gz, .zst, .bz2, .xz or .zip. `kith.pull.connectors.places` tells
-what `path` may be. Options of delimited text: delimiter, quote, escape; of all text:
-encoding; of a workbook: sheet.
+Each may be packed as .gz, .zst or .zip. `kith.pull.connectors.places` tells what `path`
+may be. Options of delimited text: delimiter, quote, escape; of all text: encoding; of a
+workbook: sheet.
 """
 
 import itertools
@@ -30,7 +30,7 @@ from kith.pull.connectors.landing import (
     store_rejects,
     write,
 )
-from kith.pull.connectors.packed import Member, unpack
+from kith.pull.connectors.packed import PACKINGS, Member, unpack
 from kith.pull.connectors.places import find_places
 from kith.pull.connectors.request import Fetched, FetchRequest, check_unchanged
 from kith.pull.connectors.text_files import (
@@ -43,7 +43,7 @@ from kith.storage import state_of
 
 _CHARACTERS = {"delimiter", "quote", "escape"}
 _OPTIONS = {*_CHARACTERS, "encoding", "sheet"}
-_WORKBOOKS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
+_WORKBOOKS = (".xlsx", ".xlsm", ".xlsb", ".xls")
 _KINDS = (*DELIMITED, *JSON_LINES, ".parquet", *_WORKBOOKS)
 
 
@@ -136,8 +136,8 @@ def _read(request: FetchRequest, member: Member, target: Path) -> Fetched:
         else:
             raise DeliveryError(
                 f"{where}: unknown kind of file; expected {', '.join(_KINDS)}, plain "
-                "or packed (.gz, .zst, .bz2, .xz, .zip); rename it or narrow `path` in "
-                "sources.yml"
+                f"or packed ({', '.join(PACKINGS)}); have it delivered as one of them, "
+                "rename it, or narrow `path` in sources.yml"
             )
         return of_parquet(
             request,
