@@ -295,7 +295,7 @@ def _sniffed(
 def _fetch(connection: DuckDBPyConnection, file: _File, place: Path) -> list[Fetched]:
     """The rows of one file, as the connector reads them in a run."""
     place.mkdir()
-    path = glob.escape(str(file.path))
+    path = glob.escape(file.path.name)
     rules = TableRules(connector="files", path=path, options=file.options)
     request = FetchRequest(
         table=SourceTable(source="files", name="rows", rules=rules, columns=[]),

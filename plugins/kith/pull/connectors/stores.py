@@ -6,9 +6,9 @@ it is read, and must be the very one that was listed.
 """
 
 import errno
-import itertools
+import functools
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import fsspec  # type: ignore[import-untyped]
 
 from kith.errors import ConfigurationError, TransientError
 from kith.pull.connections import Connection
-from kith.pull.connectors.places import Listed
+from kith.pull.connectors.listed import Listed
 from kith.pull.connectors.request import FetchRequest
 
 _BLOCK_BYTES = 16 << 20
@@ -44,20 +44,21 @@ def list_store(request: FetchRequest, pattern: str) -> list[Listed]:
         if not found:
             # Of a bucket that is not there a store may say no more than "no object".
             store.ls(stripped.partition("/")[0], detail=False)
-    numbers = itertools.count(1)
-
-    def bring(path: str, info: dict[str, Any]) -> Callable[[], Path]:
-        def stream() -> Path:
-            name = f"{next(numbers):04}.{Path(path).name}"
-            return _bring(request, store, known, path, info, name)
-
-        return stream
-
     return [
-        Listed(address, address, bring(path, info))
-        for path, info in found.items()
+        Listed(
+            path if "://" in path else f"{protocol}://{path}",
+            functools.partial(
+                _bring,
+                request,
+                store,
+                known,
+                path,
+                info,
+                request.workspace / f"{number:04}.{Path(path).name}",
+            ),
+        )
+        for number, (path, info) in enumerate(found.items(), 1)
         if info["type"] == "file"
-        for address in [path if "://" in path else f"{protocol}://{path}"]
     ]
 
 
@@ -96,9 +97,8 @@ def _bring(
     known: Connection | None,
     path: str,
     info: dict[str, Any],
-    name: str,
+    target: Path,
 ) -> Path:
-    target = request.workspace / name
     where = f"{request.table.full_name}: {path}"
     with _explained(where, known, is_listed=True):
         with (
