@@ -607,6 +607,20 @@ def test_where_the_service_lies(
     assert ids(read(service, known=where(service, **known))[1]) == ALL
 
 
+def test_settings_of_dlt_are_looked_for_nowhere(
+    service: Service, read: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would ask the environment, files in the home and Airflow."""
+    monkeypatch.setattr(
+        "dlt.common.configuration.resolve.resolve_configuration", pytest.fail
+    )
+    monkeypatch.setattr(
+        "dlt.sources.helpers.rest_client.client.resolve_configuration", pytest.fail
+    )
+    for known in ({}, {"extra": {"api_key": "k3y"}}, {"login": "me", "password": "pw"}):
+        assert ids(read(service, known=where(service, **known))[1]) == ALL
+
+
 def test_an_unfit_connection_is_refused(service: Service, read: Read) -> None:
     with pytest.raises(ConfigurationError, match="found kind 'postgres'"):
         read(service, known=where(service, kind="postgres"))

@@ -4,18 +4,18 @@ import functools
 import importlib.util
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from kith.company.tables import SourceTable
 from kith.errors import ConfigurationError, DeliveryError, TransientError
-from kith.pull.connectors.listed import Listed
 from kith.pull.connectors.request import FetchRequest
 
 _ASK = "have the right to read given, by the owner or the machine's administrator"
 
 
-def list_disk(request: FetchRequest, pattern: str) -> list[Listed]:
-    """The files that match.
+def list_disk(request: FetchRequest, pattern: str) -> dict[str, Callable[[], Path]]:
+    """The files that match, each with what checks that it can be read.
 
     Raises DeliveryError when a folder is closed to us, and ConfigurationError when the
     package is not installed.
@@ -34,12 +34,12 @@ def list_disk(request: FetchRequest, pattern: str) -> list[Listed]:
     elif pattern.startswith("/"):
         root, inside, prefix = Path("/"), pattern.lstrip("/"), "/"
     _check_folders(table, root, inside)
-    return [
-        Listed(name, functools.partial(_open, f"{table.full_name}: {name}", path))
+    return {
+        name: functools.partial(_open, f"{table.full_name}: {name}", path)
         for path in root.glob(inside)
         if _may_be_file(path)
         for name in [f"{prefix}{path.relative_to(root)}"]
-    ]
+    }
 
 
 def _check_folders(table: SourceTable, root: Path, pattern: str) -> None:

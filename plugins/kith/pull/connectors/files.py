@@ -31,7 +31,7 @@ from kith.pull.connectors.landing import (
     write,
 )
 from kith.pull.connectors.packed import PACKINGS, Member, unpack
-from kith.pull.connectors.places import find_files
+from kith.pull.connectors.places import find_places
 from kith.pull.connectors.request import Fetched, FetchRequest, check_unchanged
 from kith.pull.connectors.text_files import (
     DELIMITED,
@@ -55,16 +55,16 @@ def fetch(request: FetchRequest) -> list[Fetched]:
     _check_options(request.table)
     numbers = itertools.count(1)
     fetched = []
-    for file in find_files(request):
-        where = f"{request.table.full_name}: {file.name}"
-        path = file.bring()
+    for place in find_places(request):
+        where = f"{request.table.full_name}: {place.origin}"
+        path = place.bring()
         is_ours = path.is_relative_to(request.workspace)
-        member = Member(file.name, path.name, path, is_ours)
+        member = Member(place.origin, path.name, path, is_ours)
         with _unchanged(where, member) as state, reading(where, request.table):
             for each in unpack(member, request.workspace):
                 target = request.workspace / f"{next(numbers):04}.parquet"
                 read = replace(
-                    _read(request, each, target), arrival_day=file.arrival_day
+                    _read(request, each, target), arrival_day=place.arrival_day
                 )
                 fetched.append(replace(read, state=state) if read.is_original else read)
     return fetched or [_nothing(request)]

@@ -11,13 +11,12 @@ import datetime as dt
 import glob
 import re
 from collections.abc import Callable
-from dataclasses import replace
-from pathlib import PurePosixPath
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 
 from kith.company.tables import SourceTable
 from kith.errors import ConfigurationError, DeliveryError
 from kith.pull.connectors.disk import list_disk
-from kith.pull.connectors.listed import Listed
 from kith.pull.connectors.request import FetchRequest
 from kith.pull.connectors.stores import list_store
 from kith.settings import environment_variable
@@ -25,7 +24,7 @@ from kith.settings import environment_variable
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 _DATE = re.compile(r"\{date(?::([^{}]*))?\}")
 _WILDCARD = re.compile(r"(\*\*/|\*\*|\*|\?|\[[^\]]+\])")
-# What a listed name holds in their place. As short as can be, so that a wildcard before
+# What a listed path holds in their place. As short as can be, so that a wildcard before
 # a date leaves it all its digits.
 _WILDCARDS = {"**/": "(?:.*/)?", "**": ".*?", "*": "[^/]*?"}
 _DIRECTIVES = {
@@ -37,8 +36,23 @@ _DIRECTIVES = {
 }
 
 
-def find_files(request: FetchRequest) -> list[Listed]:
-    """The files to be read for the request's window, in the order of their names.
+@dataclass(frozen=True)
+class Place:
+    """A delivered file.
+
+    Attributes:
+        origin: Its path as the pattern writes it, by which people know it.
+        arrival_day: Day of delivery that its path tells, if any.
+        bring: Makes sure that it lies on this machine; returns where.
+    """
+
+    origin: str
+    arrival_day: dt.date | None
+    bring: Callable[[], Path]
+
+
+def find_places(request: FetchRequest) -> list[Place]:
+    """The files to be read for the request's window, in the order of their paths.
 
     Of a dated path these are, for a table with a cursor, the files of the window, of
     the day before, which may have been cut at another midnight than the company's, and
@@ -70,13 +84,11 @@ def find_files(request: FetchRequest) -> list[Listed]:
             f"{table.full_name}: no file at {where}; the delivery is missing, or "
             "`path` in sources.yml is wrong"
         )
-    files = sorted(listed, key=lambda file: file.name)
-    if not date_format:
-        return files
-    day_of = _date_reader(table, path, date_format)
-    return _of_window(
-        request, [replace(file, arrival_day=day_of(file.name)) for file in files]
-    )
+    day_of = _date_reader(table, path, date_format) if date_format else lambda _: None
+    places = [
+        Place(origin, day_of(origin), bring) for origin, bring in sorted(listed.items())
+    ]
+    return _of_window(request, places) if date_format else places
 
 
 def _with_variables(table: SourceTable, declared: str) -> str:
@@ -93,9 +105,9 @@ def _with_variables(table: SourceTable, declared: str) -> str:
     return path if "://" in path else str(PurePosixPath(path))
 
 
-def _of_window(request: FetchRequest, files: list[Listed]) -> list[Listed]:
+def _of_window(request: FetchRequest, places: list[Place]) -> list[Place]:
     table, window = request.table, request.window
-    days = sorted({file.arrival_day for file in files if file.arrival_day})
+    days = sorted({place.arrival_day for place in places if place.arrival_day})
     if table.rules.cursor:
         first = window.from_day - dt.timedelta(days=1)
         last = window.to_day + dt.timedelta(days=table.rules.look_back_days)
@@ -105,9 +117,9 @@ def _of_window(request: FetchRequest, files: list[Listed]) -> list[Listed]:
         if not chosen:
             raise DeliveryError(
                 f"{table.full_name}: no file of {window.to_day} or earlier; the oldest "
-                f"is {files[0].name}; have one delivered, or choose later days"
+                f"is {places[0].origin}; have one delivered, or choose later days"
             )
-    return [file for file in files if file.arrival_day in chosen]
+    return [place for place in places if place.arrival_day in chosen]
 
 
 def _date_format(table: SourceTable, path: str) -> str:
@@ -140,25 +152,22 @@ def _names_a_day(date_format: str) -> bool:
 
 def _date_reader(
     table: SourceTable, path: str, date_format: str
-) -> Callable[[str], dt.date]:
-    """Gives the day in a name that was listed.
-
-    It raises DeliveryError where no day can be read.
-    """
+) -> Callable[[str], dt.date | None]:
+    """Gives the day in a listed path, or raises DeliveryError where there is none."""
     parts = _DATE.split(path)
     regex = "".join(
         f"({_regex_of_format(part)})" if number % 2 else _regex_of_wildcards(part)
         for number, part in enumerate(parts)
     )
 
-    def day_of(name: str) -> dt.date:
-        found = re.fullmatch(regex, name)
+    def day_of(origin: str) -> dt.date:
+        found = re.fullmatch(regex, origin)
         try:
             text = "|".join(found.groups()) if found else ""
             return dt.datetime.strptime(text, date_format).date()
         except ValueError:
             raise DeliveryError(
-                f"{table.full_name}: {name}: no date can be read from the name; "
+                f"{table.full_name}: {origin}: no date can be read from the name; "
                 f"expected {table.rules.path}; have the file renamed, or narrow `path` "
                 "in sources.yml"
             ) from None

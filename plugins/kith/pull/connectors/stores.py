@@ -8,7 +8,7 @@ it is read, and must be the very one that was listed.
 import errno
 import functools
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,6 @@ import fsspec  # type: ignore[import-untyped]
 
 from kith.errors import ConfigurationError, TransientError
 from kith.pull.connections import Connection
-from kith.pull.connectors.listed import Listed
 from kith.pull.connectors.request import FetchRequest
 
 _BLOCK_BYTES = 16 << 20
@@ -26,8 +25,8 @@ _STAMPS = ("size", "ETag", "etag", "md5Hash", "mtime")
 _REFUSED = {errno.EINVAL, errno.EPERM, errno.ENOSYS, errno.ENAMETOOLONG}
 
 
-def list_store(request: FetchRequest, pattern: str) -> list[Listed]:
-    """The objects that match.
+def list_store(request: FetchRequest, pattern: str) -> dict[str, Callable[[], Path]]:
+    """The objects that match, each with what streams it to this machine.
 
     Raises ConfigurationError when the store refuses us or knows no such bucket, and
     TransientError when it cannot be reached.
@@ -44,22 +43,19 @@ def list_store(request: FetchRequest, pattern: str) -> list[Listed]:
         if not found:
             # Of a bucket that is not there a store may say no more than "no object".
             store.ls(stripped.partition("/")[0], detail=False)
-    return [
-        Listed(
-            path if "://" in path else f"{protocol}://{path}",
-            functools.partial(
-                _bring,
-                request,
-                store,
-                known,
-                path,
-                info,
-                request.workspace / f"{number:04}.{Path(path).name}",
-            ),
+    return {
+        path if "://" in path else f"{protocol}://{path}": functools.partial(
+            _bring,
+            request,
+            store,
+            known,
+            path,
+            info,
+            request.workspace / f"{number:04}.{Path(path).name}",
         )
         for number, (path, info) in enumerate(found.items(), 1)
         if info["type"] == "file"
-    ]
+    }
 
 
 def _open(

@@ -1,0 +1,144 @@
+"""Text as DuckDB reads it: delimiters, quotes, ends of lines, headers."""
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from kith.errors import DeliveryError
+from kith.pull.connectors import text_files
+from tests.one_table import (
+    HEADER,
+    admitted,
+    company,
+    deliver,
+    run_door,
+    sales,
+)
+from tests.pull.connectors.fetching import CONTENT, fetched, relation, rows
+
+pytestmark = pytest.mark.usefixtures("kith_home")
+
+
+def test_any_declared_delimiter_separates(tmp_path: Path) -> None:
+    company(tmp_path, "data/sales.txt", options={"delimiter": "|"})
+    (tmp_path / "data/sales.txt").write_text(CONTENT.replace(",", "|"))
+    assert len(admitted(run_door(tmp_path))) == 40
+
+
+def test_without_a_quote_sign_values_too_many_are_not_cut_off(tmp_path: Path) -> None:
+    company(tmp_path, "data/sales.tsv", options={"quote": ""})
+    lines = [*sales(3), "X,2024-03-01,1,1,one more", 'Y",2024-03-01,1,1']
+    text = "\n".join([HEADER, *lines, "Z,2024-03-01"]).replace(",", "\t")
+    (tmp_path / "data/sales.tsv").write_text(text)
+    (delivery,) = fetched(tmp_path)
+    assert max(rows(delivery, "_kith_row, sale_id")) == (5, 'Y"')
+    assert delivery.rows == 4
+    rejects = f"select row_number, split_part(text, '\t', 1) from '{delivery.rejects}'"
+    assert duckdb.sql(rejects).fetchall() == [(4, "X"), (6, "Z")]
+
+
+def test_nothing_of_a_line_of_json_is_cut_off(tmp_path: Path) -> None:
+    company(tmp_path, "data/sales.jsonl")
+    lines = ['{"sale_id":"A"}', '{"sale_id":"B"}\x01{"sale_id":"C"}']
+    (tmp_path / "data/sales.jsonl").write_text("\n".join(lines))
+    (delivery,) = fetched(tmp_path)
+    assert rows(delivery, "sale_id") == [("A",)]
+    rejects = f"select row_number, text from '{delivery.rejects}'"
+    assert duckdb.sql(rejects).fetchall() == [(2, lines[1])]
+    # Ends of lines of several kinds are read where nothing can be cut off.
+    (tmp_path / "data/sales.jsonl").write_text(f"{lines[0]}\r\n{lines[0]}\n")
+    assert fetched(tmp_path)[0].rows == 2
+
+
+def test_rows_of_a_large_file_keep_order_and_numbers(tmp_path: Path) -> None:
+    # More than one of the buffers that DuckDB reads side by side, with lines that it
+    # cannot read and with line ends inside of quotes.
+    company(tmp_path)
+    remark = "x" * 400
+    bad = {70_000, 70_001, 149_999}
+    lines = [
+        f'S{n},2024-03-01,{n},"{remark}\n"' if n not in bad else f"S{n},too few"
+        for n in range(150_000)
+    ]
+    deliver(tmp_path, lines)
+    (delivery,) = fetched(tmp_path)
+    assert delivery.reject_count == 3
+    rejects = f"select row_number - 1, text from '{delivery.rejects}' order by 1"
+    assert duckdb.sql(rejects).fetchall() == [(n, lines[n]) for n in sorted(bad)]
+    (wrong,) = duckdb.sql(
+        f"""
+        select count(*) from {relation(delivery)}
+        where sale_id <> 'S' || (_kith_row - 1) or quantity <> (_kith_row - 1)::varchar
+        """
+    ).fetchall()
+    assert wrong == (0,)
+    assert delivery.rows == 150_000 - 3
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (f'{HEADER},"note\n' + "A,2024-03-01,1,1,x\n" * 9, "the header cannot be read"),
+        (f'{HEADER},"note\n' + "A,2024-03-01,1,1\n" * 9999, "the header cannot be rea"),
+        (f"\n\n{CONTENT}", "line 1 is empty; expected the columns sale_id, .* there"),
+        ("\n\n", "the file is empty, not even a header was found; expected the col"),
+        (f"caf\xe9,{CONTENT}", "line 1 is not utf-8 .*, e.g. cp1252 .Windows"),
+    ],
+    ids=["open quote", "large, open quote", "blank lines", "empty", "latin-1"],
+)
+def test_a_header_that_cannot_be_read_is_named(
+    content: str, message: str, tmp_path: Path
+) -> None:
+    company(tmp_path)
+    (tmp_path / "data/sales.csv").write_text(content, encoding="latin-1")
+    with pytest.raises(DeliveryError, match=f"data/sales.csv: {message}"):
+        fetched(tmp_path)
+
+
+def test_lines_may_end_as_those_of_old_macs(tmp_path: Path) -> None:
+    text = CONTENT.replace("\n", "\r") + "X,too few\rY,2024-03-01,1,1"
+    (company(tmp_path) / "data/sales.csv").write_bytes(text.encode())
+    (delivery,) = fetched(tmp_path)
+    assert max(rows(delivery, "_kith_row, sale_id")) == (42, "Y")
+    rejects = f"select row_number, text from '{delivery.rejects}'"
+    assert duckdb.sql(rejects).fetchall() == [(41, "X,too few")]
+
+
+@pytest.mark.parametrize("first", ["\n", "\r\n"])
+def test_lines_may_end_in_several_ways(first: str, tmp_path: Path) -> None:
+    lines = ["A,2024-03-01,1,1\r\n", '"B\r\n""2",2024-03-01,1,1\n', "C,too few\r\n"]
+    text = f"{HEADER}{first}{''.join(lines)}D,2024-03-01,1,1\n"
+    (company(tmp_path) / "data/sales.csv").write_bytes(text.encode())
+    (delivery,) = fetched(tmp_path)
+    found = sorted(rows(delivery, "_kith_row, sale_id"))
+    assert found == [(1, "A"), (2, 'B\r\n"2'), (4, "D")]
+    rejects = f"select row_number, text from '{delivery.rejects}'"
+    assert duckdb.sql(rejects).fetchall() == [(3, "C,too few")]
+
+
+def test_a_line_broken_by_a_carriage_return_is_named(tmp_path: Path) -> None:
+    text = f"{HEADER}\nA,2024-03-01,1,1\nB\r,2024-03-01,1,1\nC,2024-03-01,1,1\n"
+    (company(tmp_path) / "data/sales.csv").write_bytes(text.encode())
+    with pytest.raises(DeliveryError, match="broken by a carriage return alone"):
+        fetched(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("sign", "encoding"),
+    [
+        *((sign, "latin-1") for sign in "\t\x1f\x7f\x80\x9f\xa0"),
+        *((sign, "utf-8") for sign in "\t\x1f\x7f\x80\x9f\xa0\u2003\u202f\u2060"),
+        *((sign, "utf-8") for sign in "\u3000\ufeff\ufffd"),
+    ],
+)
+def test_text_with_odd_signs_is_known(sign: str, encoding: str, tmp_path: Path) -> None:
+    options = {"encoding": encoding}
+    path = company(tmp_path, options=options) / "data/sales.csv"
+    lines = f"{HEADER}\nä«é»,2024-03-01,1,1\n"
+    path.write_text(lines, encoding=encoding)
+    assert not fetched(tmp_path)[0].facts.has_odd_signs
+    # Its two bytes in UTF-8 may come to lie in two of the chunks that are read.
+    room = text_files._CHUNK_BYTES - len(lines.encode())
+    path.write_text(lines + "x" * (room - 1) + sign, encoding=encoding)
+    assert fetched(tmp_path)[0].facts.has_odd_signs

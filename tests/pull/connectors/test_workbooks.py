@@ -1,0 +1,217 @@
+"""Workbooks: types, headers, sheets."""
+
+import datetime as dt
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kith.errors import DeliveryError
+from tests.one_table import (
+    COLUMNS,
+    HEADER,
+    admitted,
+    company,
+    deliver,
+    quarantined,
+    report,
+    run_door,
+    sales,
+)
+from tests.pull.connectors.fetching import (
+    fetched,
+    rows,
+)
+from tests.pull.connectors.workbooks import write_xlsx
+
+pytestmark = pytest.mark.usefixtures("kith_home")
+
+
+def sheet_rows(count: int) -> dict[int, list[Any]]:
+    """The sales as cells, below a header in row 1."""
+    values = [line.split(",") for line in sales(count)]
+    table = {
+        number: [
+            sale_id,
+            dt.datetime.fromisoformat(sold_at),
+            int(quantity),
+            float(price),
+        ]
+        for number, (sale_id, sold_at, quantity, price) in enumerate(values, 2)
+    }
+    return {1: HEADER.split(","), **table}
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Path:
+    """Where the workbook of the company is expected."""
+    return company(tmp_path, "data/sales.xlsx") / "data/sales.xlsx"
+
+
+def test_a_workbook_admits_what_a_csv_does(book: Path, tmp_path: Path) -> None:
+    deliver(company(tmp_path / "plain"), sales(40))
+    expected = admitted(run_door(tmp_path / "plain"))
+    shutil.rmtree(tmp_path / "home")
+    write_xlsx(book, {"Sales": sheet_rows(40)})
+    run = run_door(tmp_path)
+    assert len(expected) == 40
+    assert admitted(run) == expected
+
+
+def test_uniform_columns_keep_their_type_and_others_are_text(
+    book: Path, tmp_path: Path
+) -> None:
+    cells = sheet_rows(3)
+    cells[1] += ["closed", "day", "undeclared"]
+    cells[2] += [True, dt.date(2024, 3, 1), 1]
+    cells[3] = [1001, *cells[3][1:3], "free", False, dt.date(2024, 3, 2), "x"]
+    cells[4] += [None, None, dt.date(2024, 3, 3)]
+    columns = [
+        *COLUMNS,
+        {"name": "closed", "data_type": "boolean"},
+        {"name": "day", "data_type": "date"},
+    ]
+    company(tmp_path, "data/sales.xlsx", columns)
+    write_xlsx(book, {"Sales": cells})
+    (delivery,) = fetched(tmp_path)
+    assert delivery.columns == {
+        **{"sale_id": "VARCHAR", "sold_at": "TIMESTAMP", "quantity": "BIGINT"},
+        **{"price": "VARCHAR", "closed": "BOOLEAN", "day": "DATE"},
+        "undeclared": "VARCHAR",
+    }
+    assert rows(delivery, "sale_id, price, undeclared") == [
+        ("S00000", "1.5", "1"),
+        ("1001", "free", "x"),
+        ("S00002", "3.5", "2024-03-03"),
+    ]
+
+
+def test_text_of_cells_is_written_as_declared(book: Path, tmp_path: Path) -> None:
+    columns = [dict(column) for column in COLUMNS]
+    columns[1]["meta"] = {"format": "%d.%m.%Y %H:%M"}
+    columns[3]["meta"] = {"decimal": ","}
+    company(tmp_path, "data/sales.xlsx", columns)
+    cells = sheet_rows(3)
+    cells[3][1], cells[3][3] = "02.03.2024 12:00", "1.234,50"
+    write_xlsx(book, {"Sales": cells})
+    assert admitted(run_door(tmp_path), "sold_at::varchar, price::varchar") == [
+        ("2024-03-01 08:00:00", "1.50"),
+        ("2024-03-01 16:00:00", "3.50"),
+        ("2024-03-02 12:00:00", "1234.50"),
+    ]
+
+
+def test_row_numbers_count_from_the_header_of_the_sheet(
+    book: Path, tmp_path: Path
+) -> None:
+    cells = sheet_rows(400)
+    moved = {number + 2: row for number, row in cells.items()}
+    moved[100] = [None] * 4  # a ghost: formatted, but empty
+    moved[200][2] = -1
+    moved[900] = [None] * 26
+    write_xlsx(book, {"Sales": moved})
+    run = run_door(tmp_path)
+    assert quarantined(run, "row_number, reason") == [(200 - 3, "below_minimum")]
+    assert report(run)["admitted"] == 398
+
+
+def test_numbers_that_lost_digits_in_a_cell_are_refused(
+    book: Path, tmp_path: Path
+) -> None:
+    columns = [*COLUMNS, {"name": "weight", "data_type": "double"}]
+    company(tmp_path, "data/sales.xlsx", columns, quarantine_limit_pct=100)
+    cells = [
+        [*HEADER.split(","), "weight"],
+        [2**53, "2024-03-01", 2**53, 1.5, 1e30],
+        [12345678901234567890, "2024-03-01", 1, 1.5, 1],
+        ["C", "2024-03-01", -9007199254740994, 1.5, 1],
+    ]
+    write_xlsx(book, {"Sales": dict(enumerate(cells, 1))})
+    run = run_door(tmp_path)
+    exact = str(2**53)
+    assert admitted(run, "sale_id, quantity::varchar") == [(exact, exact)]
+    assert quarantined(run, "row_number, expected") == [
+        (2, "cell error: a number of more digits than a cell keeps in A3"),
+        (3, "cell error: a number of more digits than a cell keeps in C4"),
+    ]
+
+
+def test_cells_merged_below_the_header_are_refused(book: Path, tmp_path: Path) -> None:
+    cells = sheet_rows(9)
+    write_xlsx(book, {"Sales": cells}, "A5:A7")
+    with pytest.raises(DeliveryError, match="cells are merged below the header, A5:A7"):
+        fetched(tmp_path)
+    # Where nothing stands there nothing is lost.
+    write_xlsx(book, {"Sales": {**cells, 20: [None] * 4}}, "A20:B20")
+    assert fetched(tmp_path)[0].rows == 9
+
+
+def test_the_sheet_is_the_declared_or_the_only_visible_one(
+    book: Path, tmp_path: Path
+) -> None:
+    other = {1: ["x"], 2: ["y"]}
+    write_xlsx(book, {"Notes": other, "Sales": sheet_rows(4)}, hidden=["Notes"])
+    assert fetched(tmp_path)[0].rows == 4
+    write_xlsx(book, {"Notes": other, "Sales": sheet_rows(4)})
+    with pytest.raises(
+        DeliveryError, match=r"more than one sheet among Notes, Sales; n"
+    ):
+        fetched(tmp_path)
+    company(tmp_path, "data/sales.xlsx", options={"sheet": "Sales"})
+    assert fetched(tmp_path)[0].rows == 4
+    company(tmp_path, "data/sales.xlsx", options={"sheet": "Orders"})
+    with pytest.raises(DeliveryError, match=r"no sheet 'Orders' among Notes, Sales;"):
+        fetched(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("title", "merged", "message"),
+    [
+        (
+            ["Sales of March"],
+            "A1:D1",
+            "found 'Sales of March' merged over A1:D1, but v",
+        ),
+        (
+            ["Sales of March"],
+            "",
+            "row 1: found 'Sales of March' as its only names, but",
+        ),
+        (
+            [None, None, "March"],
+            "",
+            "values without a name in column A, B, D; expected",
+        ),
+        ([None], "", None),
+    ],
+)
+def test_a_title_above_the_header_is_named(
+    title: list[str | None],
+    merged: str,
+    message: str | None,
+    book: Path,
+    tmp_path: Path,
+) -> None:
+    moved = {number + 2: row for number, row in sheet_rows(4).items()}
+    write_xlsx(book, {"Sales": {1: title, **moved}}, merged)
+    if message is None:
+        assert fetched(tmp_path)[0].rows == 4
+        return
+    with pytest.raises(DeliveryError, match=message) as raised:
+        fetched(tmp_path)
+    assert "expected the header sale_id, sold_at, quantity, price" in str(raised.value)
+
+
+def test_a_column_with_values_needs_a_name(book: Path, tmp_path: Path) -> None:
+    cells = sheet_rows(4)
+    cells[3].append("a note in the margin")
+    write_xlsx(book, {"Sales": cells})
+    with pytest.raises(DeliveryError, match="values without a name in column E"):
+        fetched(tmp_path)
+
+
+def test_an_empty_sheet_is_refused(book: Path, tmp_path: Path) -> None:
+    write_xlsx(book, {"Sales": {}})
+    with pytest.raises(DeliveryError, match="sheet 'Sales' is empty, not even a head"):
+        fetched(tmp_path)
