@@ -22,6 +22,7 @@ from duckdb import DuckDBPyConnection, DuckDBPyRelation
 from python_calamine import (
     CalamineError,
     CalamineWorkbook,
+    PasswordError,
     SheetTypeEnum,
     SheetVisibleEnum,
 )
@@ -166,9 +167,11 @@ def _examined(
         yield _delimited(connection, path, inside, members[0], workspace / "sample")
     elif kinds[0] == ".parquet" or kinds[0] in JSON_LINES:
         yield _File(path, inside, {})
-    else:
+    elif kinds[0] in files.WORKBOOKS:
         for options in _sheets(members[0].path):
             yield _File(path, inside, options)
+    else:
+        raise DeliveryError("no kind of file that Kith reads")
     for member in members:
         member.discard()
 
@@ -184,8 +187,12 @@ def _sheets(path: Path) -> list[dict[str, str]]:
             and sheet.visible == SheetVisibleEnum.Visible
             and workbook.get_sheet_by_name(sheet.name).height > 1
         ]
+    except PasswordError:
+        raise DeliveryError(
+            "is protected by a password; have it delivered without"
+        ) from None
     except CalamineError:
-        raise DeliveryError("no kind of file that Kith reads") from None
+        raise DeliveryError("no workbook, or a damaged one") from None
     if not filled:
         raise DeliveryError("no sheet has rows below a header")
     return filled if len(workbook.sheets_metadata) > 1 else [{}]

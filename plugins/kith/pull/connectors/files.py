@@ -43,8 +43,8 @@ from kith.storage import state_of
 
 _CHARACTERS = {"delimiter", "quote", "escape"}
 _OPTIONS = {*_CHARACTERS, "encoding", "sheet"}
-_WORKBOOKS = (".xlsx", ".xlsm", ".xlsb", ".xls")
-_KINDS = (*DELIMITED, *JSON_LINES, ".parquet", *_WORKBOOKS)
+WORKBOOKS = (".xlsx", ".xlsm", ".xlsb", ".xls")
+_KINDS = (*DELIMITED, *JSON_LINES, ".parquet", *WORKBOOKS)
 
 
 def fetch(request: FetchRequest) -> list[Fetched]:
@@ -127,7 +127,7 @@ def _read(request: FetchRequest, member: Member, target: Path) -> Fetched:
             facts = convert_delimited(request, where, member, target)
         elif member.suffix in JSON_LINES:
             convert_json_lines(request, where, member, target)
-        elif member.suffix in _WORKBOOKS:
+        elif member.suffix in WORKBOOKS:
             # Imported here, since few deliveries are workbooks.
             from kith.pull.connectors.workbooks import convert_workbook
 

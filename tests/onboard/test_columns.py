@@ -1,0 +1,199 @@
+"""What the values of a column say: types, and identifiers of people."""
+
+import datetime as dt
+import random
+from pathlib import Path
+
+from kith.onboard.scaffold import summary
+from tests.onboard.strangers import (
+    Make,
+    admitted,
+    doubts,
+    kinds,
+    rules,
+    table,
+    write,
+)
+
+
+def test_types_are_those_with_which_all_rows_can_be_read(
+    files: Path, make: Make
+) -> None:
+    draw = random.Random(5)
+    header = (
+        "number,code,zip,amount,euros,thousands,grams,day,german,american,either,moment,"
+        "text,active,mixed,nothing,level,batch"
+    )
+    lines = []
+    for n in range(400):
+        day = dt.date(2024, 1, 1) + dt.timedelta(n % 300)
+        late = "?" if n == 399 else str(n)
+        fields = [
+            str(n - 7),
+            f"{n:06}",
+            f"{n + 1000:05}",
+            f"{n}.5",
+            f'"{n},25"',
+            f'"{n + 1000:,}.5"',
+            f"{n / 7:.12f}",
+            day.isoformat(),
+            f"{day:%d.%m.%Y}",
+            f"{day:%m/%d/%Y}",
+            f"{n % 12 + 1:02}/{n % 11 + 1:02}/2024",
+            f"{day}T10:00:00",
+            draw.choice(["Anna saw it", "x", "so so"]) + str(n),
+            draw.choice(["yes", "no"]),
+            late,
+            "",
+            draw.choice(["gold", "silver"]),
+            f"{n:05}",
+        ]
+        lines.append(",".join(fields))
+    write(files / "things.csv", header, lines)
+    done = make()
+    assert kinds(done, "things") == {
+        "number": "varchar",
+        "code": "varchar",
+        "zip": "varchar",
+        "amount": "decimal(18,2)",
+        "euros": "decimal(18,2)",
+        "thousands": "decimal(18,2)",
+        "grams": "double",
+        "day": "date",
+        "german": "date",
+        "american": "date",
+        "either": "date",
+        "moment": "timestamp",
+        "text": "varchar",
+        "active": "boolean",
+        "mixed": "bigint",
+        "nothing": "varchar",
+        "level": "varchar",
+        "batch": "varchar",
+    }
+    assert rules(done, "things", "german") == {"format": "%d.%m.%Y"}
+    assert rules(done, "things", "american") == {"format": "%m/%d/%Y"}
+    assert rules(done, "things", "euros") == {"decimal": ","}
+    assert rules(done, "things", "thousands") == {"decimal": "."}
+    assert rules(done, "things", "mixed") == {"null_values": ["?"]}
+    assert rules(done, "things", "level") == {"accepted_values": ["gold", "silver"]}
+    assert doubts(done, "month and day exchanged")
+    assert doubts(done, "no offset, read as UTC")
+    assert doubts(done, "holds no value at all")
+    assert doubts(done, "leading zeros")
+    assert "first_day: 2024-01-01" in (done.folder / "company.yml").read_text()
+    assert admitted(done) == {"things": (400, 0)}
+
+
+def test_the_last_row_counts_as_much_as_the_first(files: Path, make: Make) -> None:
+    write(
+        files / "long.csv",
+        "row_no,weight,spread",
+        [f"{n},{n},{n}" for n in range(5000)] + ["5000,heavy,7"] + ["5001,1,1"] * 0,
+    )
+    done = make()
+    assert kinds(done, "long") == {
+        "row_no": "varchar",
+        "weight": "bigint",
+        "spread": "bigint",
+    }
+    assert doubts(done, "1 of 5001 values are no bigint and go to quarantine")
+    assert admitted(done) == {"long": (5000, 1)}
+
+    write(
+        files / "long.csv",
+        "row_no,weight",
+        [f"{n},{n}" for n in range(900)] + [f"{n},heavy {n}" for n in range(900, 950)],
+    )
+    again = make("again")
+    assert kinds(again, "long")["weight"] == "varchar"
+    assert doubts(again, "900 of 950 values are bigint, the others are not")
+
+
+def test_nothing_of_a_late_value_is_lost(files: Path, make: Make) -> None:
+    rows = [f"R{n},{n}.5,{n + 1},{n}.5,{n}" for n in range(3000)]
+    rows[2990] = "R2990,0.0625,007,2.123456789012,12345678901234567890"
+    write(files / "late.csv", "row_no,weight,batch,price,serial", rows)
+    write(
+        files / "either.csv",
+        "row_no,distance,paid,share,seen",
+        [
+            f"R{n},{n % 9 + 1}.{n + 100},{n},{n % 100}%,"
+            f"{'2024-01-02' if n % 2 else '02.01.2024'}"
+            for n in range(300)
+        ],
+    )
+    done = make()
+    assert kinds(done, "late") == {
+        "row_no": "varchar",
+        "weight": "decimal(18,4)",
+        "batch": "varchar",
+        "price": "double",
+        "serial": "varchar",
+    }
+    assert kinds(done, "either") == {
+        "row_no": "varchar",
+        "distance": "decimal(18,3)",
+        "paid": "bigint",
+        "share": "varchar",
+        "seen": "varchar",
+    }
+    assert doubts(done, "all values allow the reverse")
+    assert doubts(done, "numbers with a sign") and doubts(
+        done, "days written in several"
+    )
+    assert admitted(done) == {"either": (300, 0), "late": (3000, 0)}
+
+
+def test_days_whose_order_a_neighbour_settles_are_doubted_still(
+    files: Path, make: Make
+) -> None:
+    write(
+        files / "visits.csv",
+        "visit_no,came,left",
+        [
+            f"{n},0{n % 9 + 1}/{13 + n % 9}/2024,0{n % 9 + 1}/0{n % 7 + 1}/2024"
+            for n in range(99)
+        ],
+    )
+    done = make()
+    assert rules(done, "visits", "came") == {"format": "%m/%d/%Y"}
+    assert rules(done, "visits", "left") == {"format": "%m/%d/%Y"}
+    assert doubts(done, "month and day exchanged")
+
+
+def test_people_are_declared_and_never_quoted(files: Path, make: Make) -> None:
+    header = (
+        "CustomerID,E-Mail,Mobile,Loyalty Card,device_id,Twitter,First Name,Contact,"
+        "card_type,City"
+    )
+    people = [
+        f"C{n},anna{n}@example.org,138 0013 {n:04},9000-{n:04}-{n},aa-{n:05},@anna{n},"
+        f"Anna{n % 4},ben{n}@example.net,{'debit' if n % 3 else 'credit'},Berlin"
+        for n in range(400)
+    ]
+    write(files / "customers.csv", header, people)
+    done = make()
+    found = table(done, "customers")["columns"]
+    declared = {
+        name: column.get("config", {}).get("meta", {}).get("pii")
+        for name, column in found.items()
+    }
+    assert declared == {
+        "customerid": None,
+        "e_mail": "email",
+        "mobile": "phone",
+        "loyalty_card": "card",
+        "device_id": "device",
+        "twitter": "handle",
+        "first_name": None,
+        "contact": "email",
+        "card_type": None,
+        "city": None,
+    }
+    assert rules(done, "customers", "mobile")["phone_region"] == "CN"
+    text = "".join(path.read_text() for path in done.folder.rglob("*.*"))
+    for secret in ("example.", "@anna", "Anna1", "0013", "aa-0"):
+        assert secret not in text + summary(done)
+    assert "KITH_IDENTIFIER_KEY" in summary(done)
+    assert admitted(done) == {"customers": (400, 0)}

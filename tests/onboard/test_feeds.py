@@ -1,0 +1,78 @@
+"""Which feeds a stranger's tables provide."""
+
+import datetime as dt
+from pathlib import Path
+
+from kith.company.folder import load_company
+from tests.onboard.strangers import (
+    Make,
+    admitted,
+    doubts,
+    rules,
+    write,
+)
+
+
+def test_names_in_one_word_and_in_german_are_understood(
+    files: Path, make: Make
+) -> None:
+    write(
+        files / "kunden.csv",
+        "Kundennummer;PLZ;Geburtsdatum",
+        [f"{n:05};{n:05};0{n % 9 + 1}.02.1970" for n in range(100)],
+    )
+    write(
+        files / "Umsätze.csv",
+        "Belegnummer;Kundennummer;Datum;Menge;Betrag",
+        [f"{n:06};{n % 100:05};{n % 28 + 1}.01.2024;1;1.{n:03},50" for n in range(300)],
+    )
+    write(files / "stores.csv", "storeid,zip", [f"{n},{n:05}" for n in range(40)])
+    write(files / "tickets.csv", "ticket,state", [f"{n},open" for n in range(40)])
+    done = make()
+    assert {each.name: each.key for each in done.tables} == {
+        "kunden": ["kundennummer"],
+        "stores": ["storeid"],
+        "tickets": ["ticket"],
+        "umsatze": ["belegnummer"],
+    }
+    assert doubts(done, "key ticket: unique in these 40 rows, but is it by meaning?")
+    company = load_company(done.folder)
+    assert sorted(company.feeds) == ["customers", "order_lines", "orders", "places"]
+    assert company.first_day == dt.date(2024, 1, 1)
+    assert rules(done, "umsatze", "betrag")["decimal"] == ","
+
+
+def test_a_column_goes_where_it_fits_best_and_circles_are_left_open(
+    files: Path, make: Make
+) -> None:
+    write(
+        files / "products.csv",
+        "product_id,product_category_name,name_length",
+        [f"P{n},things,{n}" for n in range(30)],
+    )
+    write(
+        files / "customers.csv",
+        "customer_id,order_id",
+        [f"C{n},O{n}" for n in range(30)],
+    )
+    write(
+        files / "orders.csv",
+        "order_id,customer_id,ordered_at",
+        [f"O{n},C{n},2024-01-{n % 28 + 1:02} 10:00:00" for n in range(30)],
+    )
+    write(
+        files / "customer_addresses.csv",
+        "customer_id,line,town",
+        [f"C{n // 2},{n % 2},x{n}" for n in range(60)],
+    )
+    done = make()
+    assert doubts(done, "looks like the feed customers, but customer_id is no key")
+    sql = (done.folder / "staging" / "stg_shop__products.sql").read_text()
+    assert "product_category_name as category" in sql
+    assert " as name" not in sql
+    declared = [
+        rules(done, name, column).get("references")
+        for name, column in (("orders", "customer_id"), ("customers", "order_id"))
+    ]
+    assert declared.count(None) == 1
+    assert admitted(done)["orders"] == (30, 0)
