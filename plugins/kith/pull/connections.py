@@ -44,10 +44,9 @@ def environment_connection(connection_id: str) -> Connection:
             f"environment variable {name}"
         )
     try:
-        return (
-            _from_json(connection_id, text)
-            if text.lstrip().startswith("{")
-            else (_from_uri(connection_id, text))
+        is_json = text.lstrip().startswith("{")
+        return _connection(
+            connection_id, json.loads(text) if is_json else _values_of_uri(text)
         )
     except (ValueError, TypeError):
         raise ConfigurationError(
@@ -56,21 +55,26 @@ def environment_connection(connection_id: str) -> Connection:
         ) from None
 
 
-def _from_json(connection_id: str, text: str) -> Connection:
-    values = json.loads(text)
+def _connection(connection_id: str, values: dict[str, Any]) -> Connection:
+    """The connection that Airflow's JSON of it tells."""
+    extra = values.get("extra") or {}
+    if isinstance(extra, str):
+        extra = json.loads(extra)
+    if not isinstance(extra, dict):
+        raise ValueError("extra is no object")
+    kind = values.get("conn_type") or ""
     return Connection(
         id=connection_id,
-        kind=_kind(values.get("conn_type") or ""),
-        host=values.get("host"),
+        # No scheme of a URI holds an underscore.
+        kind="postgres" if kind == "postgresql" else kind.replace("-", "_"),
         port=int(values["port"]) if values.get("port") else None,
-        login=values.get("login"),
-        password=values.get("password"),
-        schema=values.get("schema"),
-        extra=_extra(values.get("extra")),
+        extra=extra,
+        **{name: values.get(name) for name in ("host", "login", "password", "schema")},
     )
 
 
-def _from_uri(connection_id: str, text: str) -> Connection:
+def _values_of_uri(text: str) -> dict[str, Any]:
+    """What Airflow's JSON would hold for a connection written as URI."""
     kind, separator, rest = text.partition("://")
     if not kind or not separator:
         raise ValueError("no scheme")
@@ -81,28 +85,15 @@ def _from_uri(connection_id: str, text: str) -> Connection:
     parts = urlsplit(f"//{rest}")
     host = unquote(parts.hostname or "")
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
-    return Connection(
-        id=connection_id,
-        kind=_kind(kind),
-        host=(protocol[0] if protocol and host else "") + host or None,
-        port=parts.port,
-        login=unquote(parts.username) if parts.username else None,
-        password=unquote(parts.password) if parts.password else None,
-        schema=unquote(parts.path[1:]) or None,
-        extra=_extra(query["__extra__"]) if "__extra__" in query else query,
-    )
-
-
-def _kind(written: str) -> str:
-    # No scheme of a URI holds an underscore.
-    return "postgres" if written == "postgresql" else written.replace("-", "_")
-
-
-def _extra(value: Any) -> dict[str, Any]:
-    extra = json.loads(value) if isinstance(value, str) and value else value or {}
-    if not isinstance(extra, dict):
-        raise ValueError("extra is no object")
-    return extra
+    return {
+        "conn_type": kind,
+        "host": (protocol[0] if protocol and host else "") + host or None,
+        "port": parts.port,
+        "login": unquote(parts.username) if parts.username else None,
+        "password": unquote(parts.password) if parts.password else None,
+        "schema": unquote(parts.path[1:]) or None,
+        "extra": query.get("__extra__", query),
+    }
 
 
 def of_airflow(connections: Any) -> Callable[[str], Connection]:
@@ -115,15 +106,8 @@ def of_airflow(connections: Any) -> Callable[[str], Connection]:
         found = connections.get(connection_id)
         if found is None:
             return environment_connection(connection_id)  # says what is to be done
-        return Connection(
-            id=connection_id,
-            kind=found.conn_type or "",
-            host=found.host,
-            port=found.port,
-            login=found.login,
-            password=found.password,
-            schema=found.schema,
-            extra=found.extra_dejson,
-        )
+        names = ("conn_type", "host", "port", "login", "password", "schema")
+        values = {name: getattr(found, name) for name in names}
+        return _connection(connection_id, {**values, "extra": found.extra_dejson})
 
     return find

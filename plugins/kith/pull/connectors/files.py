@@ -13,6 +13,7 @@ workbook: sheet.
 """
 
 import itertools
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -41,8 +42,13 @@ from kith.pull.connectors.text_files import (
 )
 from kith.storage import state_of
 
-_CHARACTERS = {"delimiter", "quote", "escape"}
-_OPTIONS = {*_CHARACTERS, "encoding", "sheet"}
+# What a sign may be.
+_SIGNS = {
+    "delimiter": (r"[^\0\r\n]", 'one character (a tab is "\\t", in double quotes)'),
+    "quote": (r"[^\0\r\n\x80-\U0010ffff]?", "a character of ASCII, or none"),
+    "escape": (r"[^\0\r\n\x80-\U0010ffff]", "a character of ASCII"),
+}
+_OPTIONS = {*_SIGNS, "encoding", "sheet"}
 WORKBOOKS = (".xlsx", ".xlsm", ".xlsb", ".xls")
 _KINDS = (*DELIMITED, *JSON_LINES, ".parquet", *WORKBOOKS)
 
@@ -89,17 +95,10 @@ def _check_options(table: SourceTable) -> None:
                 f"{where}: unknown option '{name}'; known are "
                 f"{', '.join(sorted(_OPTIONS))}"
             )
-        if name in _CHARACTERS and not (
-            (len(value) == 1 and value not in "\0\r\n")
-            or (name == "quote" and not value)
-        ):
+        pattern, expected = _SIGNS.get(name, (".*", ""))
+        if not re.fullmatch(pattern, value):
             raise ConfigurationError(
-                f"{where}.{name}: found {value!r}; expected one character (a tab is "
-                '"\\t", in double quotes)'
-            )
-        if name in ("quote", "escape") and not value.isascii():
-            raise ConfigurationError(
-                f"{where}.{name}: found {value!r}; expected a character of ASCII"
+                f"{where}.{name}: found {value!r}; expected {expected}"
             )
     if table.rules.options.get("quote") == "" and "escape" in table.rules.options:
         raise ConfigurationError(

@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 import sqlalchemy as sa
 
 from kith.deliveries.casts import declared_types
-from kith.deliveries.columns import ROW_NUMBER, checked_names
+from kith.deliveries.columns import ROW_NUMBER, checked_names, is_personal
 from kith.errors import ConfigurationError, DeliveryError, TransientError
 from kith.pull.connections import Connection
 from kith.pull.connectors.landing import land, of_parquet
@@ -447,9 +447,9 @@ def _explained(request: FetchRequest, known: Connection) -> Iterator[None]:
 
 def _reason(error: sa.exc.DBAPIError, request: FetchRequest, known: Connection) -> str:
     kind = type(error.orig).__name__
-    has_pii = any(column.rules.pii for column in request.table.columns)
-    if isinstance(error, sa.exc.DataError | sa.exc.IntegrityError) and has_pii:
-        return kind  # Databases quote the value.
+    quotes_values = isinstance(error, sa.exc.DataError | sa.exc.IntegrityError)
+    if quotes_values and is_personal(request.table):
+        return kind
     text = (str(error.orig).strip().splitlines() or [""])[0]
     # A host such as login:password@host is quoted whole.
     for secret in (known.password, (known.host or "").rpartition("@")[0]):

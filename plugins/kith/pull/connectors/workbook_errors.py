@@ -92,20 +92,21 @@ def _parsed(archive: zipfile.ZipFile, part: str) -> ElementTree.Element:
 
 def _read(content: IO[bytes]) -> Cells:
     found: Cells = {}
-    row, column = -1, -1
-    for event, element in ElementTree.iterparse(content, ("start", "end")):  # noqa: S314
-        name = element.tag.rpartition("}")[2]
-        if name == "row" and event == "start":
-            row, column = int(element.get("r", row + 2)) - 1, -1
-        elif name == "row":
-            element.clear()
-        elif name == "c" and event == "end":
-            named = _REFERENCE.fullmatch(element.get("r", ""))
+    row = -1
+    for _, element in ElementTree.iterparse(content):  # noqa: S314
+        if element.tag.rpartition("}")[2] != "row":
+            continue
+        row, column = int(element.get("r", row + 2)) - 1, -1
+        for cell in element:
+            named = _REFERENCE.fullmatch(cell.get("r", ""))
             column = column_number(named[1]) if named else column + 1
-            kind, result = element.get("t"), element.findtext("{*}v")
+            kind = cell.get("t")
+            inside = {each.tag.rpartition("}")[2]: each.text for each in cell}
+            result = inside.get("v") or ""
             if kind == "e":
-                found[row, column] = result or ""
+                found[row, column] = result
             # The result of a formula that gives text may be empty.
-            elif kind != "str" and not result and element.find("{*}f") is not None:
+            elif "f" in inside and not result and kind != "str":
                 found[row, column] = _NO_RESULT
+        element.clear()
     return found
