@@ -389,14 +389,9 @@ def _parameters(request: FetchRequest, endpoint: Endpoint) -> dict[str, str]:
     cursor = request.table.rules.cursor
     if cursor is None:
         return parameters
-    days = request.window
-    if declared_types(request.table)[cursor] == "DATE":
-        since, until = (
-            dt.datetime.combine(day, dt.time())
-            for day in (days.from_day, days.to_day + dt.timedelta(days=1))
-        )
-    else:
-        since, until = days.bounds_utc(request.time_zone)
+    is_date = declared_types(request.table)[cursor] == "DATE"
+    zone = "UTC" if is_date else request.time_zone  # Days are not converted.
+    since, until = request.window.bounds_utc(zone)
     if endpoint.since_parameter:
         parameters[endpoint.since_parameter] = _written(request, endpoint, since)
     if endpoint.until_parameter:
