@@ -9,7 +9,7 @@ import duckdb
 import yaml
 
 from kith.admit.table import admit_table
-from kith.deliveries.admitted import DATA, Delivery
+from kith.deliveries.admitted import DATA
 from kith.pull.table import pull_table
 from kith.runs.run import Run
 from tests.conftest import new_run
@@ -107,11 +107,7 @@ def admitted(run: Run, columns: str = "* exclude (loaded_at)") -> list[tuple[Any
 def admitted_sql(run: Run, table: str = TABLE) -> str:
     """SQL relation of the admitted rows of the run's interval."""
     folder = run.admitted(table) / run.interval.slug
-    delivery = Delivery(folder, json.loads((folder / "report.json").read_text()))
-    in_place = (
-        f"union all by name from {delivery.in_place}" if delivery.in_place else ""
-    )
-    return f"(from '{folder / DATA}' {in_place})"
+    return f"'{folder / DATA}'"
 
 
 def quarantined(run: Run, columns: str) -> list[tuple[Any, ...]]:

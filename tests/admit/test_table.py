@@ -909,3 +909,37 @@ def test_an_identifier_under_another_name_is_not_stored(
     assert kept
     assert all(b"li.na" not in path.read_bytes() for path in kept)
     assert "li.na" not in message
+
+
+def test_texts_are_texts_again_once_declared_otherwise(tmp_path: Path) -> None:
+    folder = company(tmp_path)
+    lines = ["A,2024-03-01 10:00:00,12,12.00", "B,2024-03-01 11:00:00,007,12.50"]
+    deliver(folder, lines)
+    run = run_door(folder)
+    company(
+        folder,
+        columns=[
+            *COLUMNS[:2],
+            {"name": "quantity", "data_type": "varchar"},
+            {"name": "price", "data_type": "varchar"},
+        ],
+    )
+    run = new_run(folder, "2024-03-01", "2024-12-31")
+    admit_table(run, TABLE)
+    assert admitted(run, "quantity, price") == [("007", "12.50"), ("12", "12.00")]
+
+
+def test_a_repeated_header_is_known_by_columns_of_numbers(
+    tmp_path: Path,
+) -> None:
+    columns = [
+        {"name": "sale_id", "data_type": "varchar"},
+        {"name": "_n", "data_type": "bigint"},
+        {"name": "2024", "data_type": "bigint"},
+    ]
+    company(tmp_path, columns=columns, cursor=None, quarantine_limit_pct=100)
+    lines = ["sale_id,_n,2024", "A,1,2", "sale_id,_n,2024", "B,3,4"]
+    (tmp_path / "data/sales.csv").write_text("\n".join([*lines, ""]))
+    run = run_door(tmp_path)
+    assert admitted(run) == [("A", 1, 2), ("B", 3, 4)]
+    assert quarantined(run, "row_number, reason") == [(2, "repeated_header")]

@@ -8,7 +8,6 @@ from kith.company.tables import Column, SourceTable
 from kith.database import literal, quote
 from kith.deliveries.casts import Reading, is_number, is_time
 from kith.deliveries.columns import is_personal
-from kith.deliveries.typed_texts import TextFacts, text_sql
 from kith.errors import ConfigurationError
 
 SHOWN_CHARACTERS = 200
@@ -73,13 +72,11 @@ def is_required(table: SourceTable, column: Column) -> bool:
     )
 
 
-def repeated_header(
-    table: SourceTable, columns: dict[str, str], facts: TextFacts
-) -> Fault | None:
+def repeated_header(table: SourceTable, columns: dict[str, str]) -> Fault | None:
     """A row that holds the names of its columns: the header of a second file.
 
-    `columns` gives the types of the delivered columns, `facts` how they lie. None where
-    they came typed: the names would not have passed. Hashed columns cannot tell.
+    `columns` gives the types of the delivered columns. None where they came typed: the
+    names would not have passed. Hashed columns cannot tell.
     """
     hashed = {
         name
@@ -93,9 +90,9 @@ def repeated_header(
     first, *others = plain
     # It may begin with a byte order mark. A case, since all parts of an `and` would be
     # computed for every row.
-    same = [f"{text_sql(name, facts)} = {literal(name)}" for name in others]
+    same = [f"{quote(name)} = {literal(name)}" for name in others]
     is_header = (
-        f"case when suffix({text_sql(first, facts)}, {literal(first)}) then "
+        f"case when suffix({quote(first)}, {literal(first)}) then "
         f"{' and '.join(['true', *same])} end"
     )
     return Fault(first, "repeated_header", is_header, quote(first), "a row of values")

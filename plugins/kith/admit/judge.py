@@ -13,9 +13,7 @@ from kith.company.tables import Column, SourceTable
 from kith.database import fetch_row, literal, parquet_sql, quote
 from kith.deliveries.casts import declared_types, is_number, is_time, read_column
 from kith.deliveries.columns import ROW_NUMBER, is_own
-from kith.deliveries.in_place import FILE
 from kith.deliveries.raw import Manifest, PulledFile, reading
-from kith.deliveries.typed_texts import TextFacts, texts_sql
 from kith.errors import ConfigurationError, DeliveryError
 from kith.pull.windows import business_day
 from kith.runs.run import Run
@@ -27,24 +25,19 @@ _OWN_COLUMNS = {"loaded_at", "row_key"}
 class Part:
     """The files of an attempt whose columns have the same types, as SQL.
 
-    `judged` has the columns as they lie in the files (`facts` tells how), the typed
-    ones, and whether the row is good. `raw` gives the types of columns as they came.
-    `typed` maps each column to be admitted to its SQL; `in_place`, if rows could be
-    admitted as they lie, to its name in the files. Of which rows this is true,
-    `unchanged` tells.
+    `judged` has the columns as they came, of which `raw` gives the types, the typed
+    ones, and whether the row is good.
+    `typed` maps each column to be admitted to its SQL.
     """
 
     judged: str
-    facts: TextFacts
     raw: dict[str, str]
     typed: dict[str, str]
-    in_place: dict[str, str]
-    unchanged: str
     faults: list[Fault]
 
     def rows(self, condition: str) -> str:
         """Relation of the rows for which a condition holds, as they came and typed."""
-        return texts_sql(f"(from {self.judged} where {condition})", self.facts)
+        return f"(from {self.judged} where {condition})"
 
 
 @dataclass(frozen=True)
@@ -145,12 +138,9 @@ def _of_equal_types(files: list[PulledFile]) -> list[list[PulledFile]]:
     Read together, others would be cast to a type that holds them all before anybody
     looks at them: a key of 17 digits to a floating-point number, a local time to UTC.
     """
-    groups: list[tuple[dict[str, tuple[str, str | None]], list[PulledFile]]] = []
+    groups: list[tuple[dict[str, str], list[PulledFile]]] = []
     for file in files:
-        stored = {
-            name.lower(): (kind, file.facts.typed.get(name))
-            for name, kind in file.columns.items()
-        }
+        stored = {name.lower(): kind for name, kind in file.columns.items()}
         for kinds, group in groups:
             if all(kinds.get(name, kind) == kind for name, kind in stored.items()):
                 kinds |= stored
@@ -176,27 +166,21 @@ def _read_part(
         filename="'_kith_file'",
         file_row_number="true",
     )
-    relation = f"(select *, file_index as {FILE} from {stored})"
-    facts = TextFacts.of_all([file.facts for file in files])
-    described = connection.execute(
-        f"describe select * from {texts_sql(relation, facts)}"
-    ).fetchall()
+    has_odd_signs = any(file.has_odd_signs for file in files)
+    described = connection.execute(f"describe from {stored}").fetchall()
     raw = {row[0]: row[1] for row in described if not is_own(row[0])}
     has_numbers = any(row[0] == ROW_NUMBER for row in described)
     number = f"coalesce({ROW_NUMBER}, file_row_number + 1)"
     relation = (
-        f"(select * replace ({number} as {ROW_NUMBER}) from {relation})"
+        f"(select * replace ({number} as {ROW_NUMBER}) from {stored})"
         if has_numbers
-        else f"(select *, file_row_number + 1 as {ROW_NUMBER} from {relation})"
+        else f"(select *, file_row_number + 1 as {ROW_NUMBER} from {stored})"
     )
     typed: dict[str, str] = {}
-    in_place: dict[str, str] = {}
-    can_lie = True
-    unchanged: list[str] = []
     read: list[str] = []
     good: list[str] = []
     faults: list[Fault] = []
-    if header := repeated_header(table, raw, facts):
+    if header := repeated_header(table, raw):
         faults.append(header)
         # A number or a time cannot be read from its column's name in any case.
         if not any(
@@ -210,34 +194,22 @@ def _read_part(
         str(folder / file.stored): file.ahead_of for file in files if file.ahead_of
     }
     for column in table.columns:
-        reading = read_column(column, raw, kinds[column.name], facts)
+        reading = read_column(column, raw, kinds[column.name], has_odd_signs)
         if reading is None:
             typed[column.name] = f"cast(null as {kinds[column.name]})"
             continue
         sql = typed[column.name] = f"_kith_typed_{len(read)}"
         read.append(f"{reading.typed} as {sql}")
-        (name, *others) = column.names_in(raw)
-        in_place[column.name] = name
-        stored_type = facts.typed.get(name, raw[name])
-        can_lie &= not others and stored_type == kinds[column.name]
-        if reading.typed != quote(name):
-            unchanged.append(f"{sql} is not distinct from {quote(name)}")
         rule = Rule(table, column, reading, kinds[column.name], sql, now, ahead)
         good += rule.good()
         faults += rule.faults()
     for name in evolved:
         typed[name] = f"cast({quote(name) if name in raw else 'null'} as varchar)"
-        if name in raw:
-            in_place[name] = name
-            can_lie &= raw[name] == "VARCHAR"
     return Part(
         judged=f"(select *, {' and '.join(good) or 'true'} as _kith_good "
         f"from (select {', '.join(['*', *read])} from {relation}))",
-        facts=facts,
         raw=raw,
         typed=typed,
-        in_place=in_place if can_lie else {},
-        unchanged=" and ".join(unchanged) or "true",
         faults=faults,
     )
 

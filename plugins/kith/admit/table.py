@@ -9,7 +9,6 @@ import datetime as dt
 import json
 import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,21 +20,21 @@ from kith.admit.judge import Attempt, read_attempt
 from kith.admit.volume import check_days, check_snapshot
 from kith.company.tables import SourceTable
 from kith.database import PARQUET, connect, fetch_row, literal, parquet_sql, quote
-from kith.deliveries.admitted import DATA, FORMER, declaration_id
+from kith.deliveries.admitted import (
+    DATA,
+    FORMER,
+    Delivery,
+    all_deliveries,
+    declaration_id,
+)
 from kith.deliveries.columns import ROW_NUMBER
-from kith.deliveries.in_place import EXCLUDED, FILE, ROW, in_place_sql, keep_in_place
-from kith.deliveries.raw import Manifest, newest_attempt, workspace
-from kith.deliveries.typed_texts import TextFacts
+from kith.deliveries.raw import newest_attempt, workspace
 from kith.errors import DeliveryError
 from kith.runs.run import Run
 from kith.storage import move_durably, syncing
 
 # Enough to know what is usual, and few enough to be read each time.
 _EARLIER_DELIVERIES = 60
-# Smaller deliveries are written anew; a table may have hundreds of them.
-_ROWS_IN_PLACE = 1_000_000
-# With more exceptions than one row in so many the whole delivery is written anew.
-_ROWS_PER_EXCEPTION = 100
 
 
 def admit_table(run: Run, table: str) -> None:
@@ -79,26 +78,26 @@ def _split(
     """Write the good rows, the bad ones and the days; returns the report.
 
     The usual case, a clean delivery, costs one pass over its rows and a sort of the
-    hashes of its keys; only bad rows and repeated keys cost more. A big one is not even
-    written: `kith.deliveries.in_place`.
+    hashes of its keys; only bad rows and repeated keys cost more.
     """
     manifest, table = attempt.manifest, attempt.table
-    earlier = _earlier_deliveries(run, table, manifest)
+    # Not the one that this one replaces when the same attempt is judged anew.
+    earlier = [
+        delivery
+        for delivery in all_deliveries(run, table)
+        if delivery.delivered_at < manifest.delivered_at
+    ][-_EARLIER_DELIVERIES:]
     if earlier:
-        raw_types = earlier[0].report.get("raw_types", {})
+        raw_types = earlier[-1].report.get("raw_types", {})
         attempt.warnings.extend(compare_types(table, attempt.raw, raw_types))
     data = built / DATA
-    good = 0
-    if in_place := _find_exceptions(connection, attempt):
-        keep_in_place(map(Path, attempt.origins), built)
-        attempt, good = _only_exceptions(connection, attempt, built)
-    good += _write_good_rows(connection, attempt, data)
+    good = _write_good_rows(connection, attempt, data)
     _find_bad_rows(connection, attempt, manifest.rows_taken - good)
     _write_quarantine(connection, run, table)
     _check_share(connection, run, attempt)
     with syncing(data):
-        dropped, kept = _settle_repeats(connection, attempt, built, in_place)
-    _write_days(connection, attempt, built, in_place)
+        dropped, kept = _settle_repeats(connection, attempt, built)
+    _write_days(connection, attempt, built)
     attempt.warnings.extend(_check_volume(connection, attempt, built, earlier))
     if kept:
         attempt.warnings.append(
@@ -125,41 +124,15 @@ def _split(
         "duplicates": dropped,
         "exact_duplicates_kept": kept,
         "raw_types": attempt.raw,
-        "in_place": in_place,
         "warnings": attempt.warnings,
     }
-
-
-@dataclass(frozen=True)
-class _Earlier:
-    """What was admitted before: the folder of an interval and its report."""
-
-    folder: Path
-    report: dict[str, Any]
-
-
-def _earlier_deliveries(
-    run: Run, table: SourceTable, manifest: Manifest
-) -> list[_Earlier]:
-    """Admitted deliveries that were pulled before this one, the newest first.
-
-    Not the one that this one replaces when the same attempt is judged anew.
-    """
-    reports = run.admitted(table.full_name).glob("[0-9]*-[0-9]*/report.json")
-    admitted = [_Earlier(path.parent, json.loads(path.read_text())) for path in reports]
-    now = manifest.delivered_at.isoformat(timespec="microseconds")
-    return sorted(
-        (each for each in admitted if each.report["delivered_at"] < now),
-        key=lambda each: str(each.report["delivered_at"]),
-        reverse=True,
-    )[:_EARLIER_DELIVERIES]
 
 
 def _check_volume(
     connection: duckdb.DuckDBPyConnection,
     attempt: Attempt,
     built: Path,
-    earlier: list[_Earlier],
+    earlier: list[Delivery],
 ) -> list[str]:
     """What to warn of; raises DeliveryError where the size stops the run."""
     table, manifest = attempt.table, attempt.manifest
@@ -184,66 +157,6 @@ def _check_volume(
 def _fingerprint(expressions: Iterable[str]) -> str:
     texts = ", ".join(f"cast({expression} as varchar)" for expression in expressions)
     return f"md5(cast(json_array({texts}) as varchar))"
-
-
-def _find_exceptions(
-    connection: duckdb.DuckDBPyConnection, attempt: Attempt
-) -> dict[str, str]:
-    """Find the rows that cannot be admitted as they lie, as a table `exceptions`.
-
-    Returns the name in the files of each admitted column; nothing where all rows are to
-    be written anew.
-    """
-    part, *others = attempt.parts
-    row_count = attempt.manifest.rows_taken
-    # Without a key each row is told from its equals by a column that is computed.
-    can_lie = attempt.table.rules.key and part.in_place and not others
-    if not can_lie or row_count < _ROWS_IN_PLACE:
-        return {}
-    most = row_count // _ROWS_PER_EXCEPTION
-    with attempt.reading():
-        connection.execute(
-            f"""
-            create temp table exceptions as
-            from {part.rows(f"_kith_good is not true or not ({part.unchanged})")}
-            limit {most + 1}
-            """
-        )
-    (count,) = fetch_row(connection, "select count(*) from exceptions")
-    return part.in_place if count <= most else {}
-
-
-def _only_exceptions(
-    connection: duckdb.DuckDBPyConnection, attempt: Attempt, built: Path
-) -> tuple[Attempt, int]:
-    """What is left of a delivery to be judged, and how many rows count as they lie."""
-    (count,) = fetch_row(connection, "select count(*) from exceptions")
-    if count:
-        _write_excluded(connection, built)
-    (part,) = attempt.parts
-    part = replace(part, judged="exceptions", facts=TextFacts())
-    left = replace(attempt, parts=[part])
-    return left, attempt.manifest.rows_taken - count
-
-
-def _write_excluded(connection: duckdb.DuckDBPyConnection, built: Path) -> None:
-    _write(connection, f"select {FILE}, {ROW} from exceptions", built / EXCLUDED)
-
-
-def _admitted_sql(
-    attempt: Attempt,
-    built: Path,
-    in_place: dict[str, str],
-    *,
-    is_numbered: bool = False,
-) -> str:
-    """Relation of the admitted rows; with numbers of those that count as they lie."""
-    rows = parquet_sql(built / DATA)
-    if not in_place:
-        return rows
-    loaded_at = str(attempt.manifest.delivered_at)
-    lying = in_place_sql(built, in_place, loaded_at, is_numbered=is_numbered)
-    return f"(from {rows} union all by name from {lying})"
 
 
 def _write_good_rows(
@@ -419,7 +332,6 @@ def _settle_repeats(
     connection: duckdb.DuckDBPyConnection,
     attempt: Attempt,
     built: Path,
-    in_place: dict[str, str],
 ) -> tuple[int, int]:
     """Leave each key once; returns how many rows were dropped and kept.
 
@@ -431,7 +343,8 @@ def _settle_repeats(
     """
     table = attempt.table
     connection.execute("create temp table dropped (day date)")
-    rows = _admitted_sql(attempt, built, in_place, is_numbered=True)
+    data, settled = built / DATA, built / "settled.parquet"
+    rows = parquet_sql(data)
     key = ", ".join(map(quote, table.rules.key or ["row_key"]))
     # Sorting the hashes takes half the time and memory of grouping by the keys.
     connection.execute(
@@ -469,28 +382,19 @@ def _settle_repeats(
     )
     is_dropped = bool(table.rules.key) or table.rules.drop_exact_duplicates
     own = "_kith_rank, _kith_rank_of_day"
-    if in_place:
-        own += f", {FILE}, {ROW}"
     chosen = (
         f"* exclude ({own}) from ranked where _kith_rank = 1"
         if is_dropped
         else f"* exclude ({own}) replace "
         "(left(row_key, 33) || _kith_rank as row_key) from ranked"
     )
-    data, settled = built / DATA, built / "settled.parquet"
     _write(
         connection,
-        f"select * from {parquet_sql(data)} where hash({key}) not in (from repeated) "
+        f"select * from {rows} where hash({key}) not in (from repeated) "
         f"union all by name select {chosen}",
         settled,
     )
     settled.replace(data)
-    if in_place:
-        connection.execute(
-            f"insert into exceptions by name select {FILE}, {ROW} from ranked "
-            f"where {ROW} is not null"
-        )
-        _write_excluded(connection, built)
     former = "from ranked where _kith_rank > 1 and _kith_rank_of_day = 1"
     if fetch_row(connection, f"select count(*) {former}") != (0,):
         _write(connection, f"select * exclude ({own}) {former}", built / FORMER)
@@ -509,10 +413,9 @@ def _write_days(
     connection: duckdb.DuckDBPyConnection,
     attempt: Attempt,
     built: Path,
-    in_place: dict[str, str],
 ) -> None:
     """Count rows by business day: each day of the window, or one for a snapshot."""
-    rows = _admitted_sql(attempt, built, in_place)
+    rows = parquet_sql(built / DATA)
     window = attempt.manifest.window
     first, last = window.from_day, window.to_day
     cursor = attempt.table.rules.cursor

@@ -25,7 +25,7 @@ from kith.deliveries.admitted import (
     FORMER,
     Delivery,
     admitted_deliveries,
-    admitted_intervals,
+    all_deliveries,
     check_declarations,
     check_keys,
     counting,
@@ -113,7 +113,7 @@ def as_of_date(run: Run) -> dt.date:
     """
     days = [run.interval.to_day]
     for table in run.company.sources:
-        days += [interval.to_day for interval in admitted_intervals(run, table)]
+        days += [each.interval.to_day for each in all_deliveries(run, table)]
     return max(days)
 
 
@@ -384,17 +384,6 @@ def _counted_rows(
         parts.append(f"from {on_own_days(former)}")
         # They were counted as duplicates.
         _count_superseded(warehouse, run, table, on_own_days(former), -1)
-    for number, stretches in owned.items():
-        lying = deliveries[number].in_place
-        if lying and number in whole:
-            parts.append(f"select * from {lying}")
-        elif lying:
-            column = quote(table.rules.cursor or "")
-            within = " or ".join(
-                f"({column} >= {low} and {column} < {high})"
-                for low, high in (_bounds(run, table, days) for days in stretches)
-            )
-            parts.append(f"select * from {lying} where {within}")
     return f"({' union all by name '.join(parts)})"
 
 

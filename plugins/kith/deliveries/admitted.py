@@ -18,7 +18,6 @@ import duckdb
 
 from kith.company.tables import SourceTable
 from kith.database import parquet_sql
-from kith.deliveries.in_place import in_place_sql
 from kith.deliveries.raw import LateRows, MissedRows
 from kith.errors import ConfigurationError
 from kith.runs.run import Interval, Run
@@ -59,14 +58,6 @@ class Delivery:
     def late(self) -> list[LateRows]:
         """Rows that came late, and those out of the window that came in its days."""
         return [LateRows(**entry) for entry in self.report.get("late", [])]
-
-    @property
-    def in_place(self) -> str | None:
-        """SQL relation of the rows that were admitted where they lie, if any were."""
-        columns = self.report.get("in_place")
-        if not columns:
-            return None
-        return in_place_sql(self.folder, columns, self.report["delivered_at"])
 
     @property
     def missed(self) -> MissedRows | None:
@@ -140,15 +131,13 @@ class Span:
     days: Interval
 
 
-def admitted_intervals(run: Run, table: SourceTable) -> list[Interval]:
-    """Intervals that were admitted, in the order of their days."""
+def all_deliveries(run: Run, table: SourceTable) -> list[Delivery]:
+    """What was admitted for each interval, in the order in which it was pulled."""
     folder = run.admitted(table.full_name)
+    reports = folder.glob("[0-9]*-[0-9]*/report.json")
     return sorted(
-        (
-            Interval.from_slug(report.parent.name)
-            for report in folder.glob("[0-9]*-[0-9]*/report.json")
-        ),
-        key=lambda interval: (interval.to_day, interval.from_day),
+        (Delivery(path.parent, json.loads(path.read_text())) for path in reports),
+        key=lambda delivery: (delivery.delivered_at, delivery.folder.name),
     )
 
 
@@ -157,20 +146,12 @@ def admitted_deliveries(run: Run, table: SourceTable) -> list[Delivery]:
 
     All of an incremental table; of a snapshot only that of the latest day.
     """
-    folder = run.admitted(table.full_name)
-    deliveries = [
-        Delivery(folder / interval.slug, json.loads(text))
-        for interval in admitted_intervals(run, table)
-        for text in [(folder / interval.slug / "report.json").read_text()]
-    ]
+    deliveries = all_deliveries(run, table)
     if not table.rules.cursor:
-        newest = max(
-            deliveries,
-            key=lambda delivery: (delivery.interval.to_day, delivery.delivered_at),
-            default=None,
-        )
-        return [newest] if newest else []
-    return sorted(deliveries, key=lambda delivery: delivery.delivered_at)
+        # Of two that end on one day the later one stands behind the other.
+        deliveries.sort(key=lambda delivery: delivery.interval.to_day)
+        return deliveries[-1:]
+    return deliveries
 
 
 def spans(deliveries: list[Delivery]) -> list[Span]:

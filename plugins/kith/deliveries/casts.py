@@ -19,7 +19,6 @@ import duckdb
 
 from kith.company.tables import Column, SourceTable
 from kith.database import literal, quote
-from kith.deliveries.typed_texts import TextFacts, is_typed, text_sql, unusual_sql
 from kith.errors import ConfigurationError
 
 _INTEGERS = {
@@ -106,18 +105,15 @@ def read_column(
     column: Column,
     raw_types: Mapping[str, str],
     kind: str,
-    facts: TextFacts | None = None,
+    has_odd_signs: bool = True,
 ) -> Reading | None:
     """How to read a column of declared type `kind`; None where it does not come.
 
     `raw_types` gives the type of each delivered column. Where several of them mean this
     one, each row counts the first that it fills, the declared name before its aliases.
-    The SQL reads a stored relation, see `kith.deliveries.typed_texts`; `shown` the
-    texts of it.
     """
-    facts = facts or TextFacts()
     readings = [
-        _read_name(column, raw_types[name], kind, name, facts)
+        _read_name(column, raw_types[name], kind, name, has_odd_signs)
         for name in column.names_in(raw_types)
     ]
     if len(readings) < 2:
@@ -140,30 +136,15 @@ def read_column(
 
 
 def _read_name(
-    column: Column, raw_type: str, kind: str, name: str, facts: TextFacts
+    column: Column, raw_type: str, kind: str, name: str, has_odd_signs: bool
 ) -> Reading:
-    text, shown = text_sql(name, facts), _shown(column, name)
-
-    def of_text(raw: str) -> str:
-        return typed_sql(column, raw_type, kind, raw, facts.has_odd_signs)
-
-    is_value = facts.typed.get(name) == kind and is_typed(column, kind)
-    if is_value and name not in facts.unusual:
-        value = quote(name)
-        typed, given = (
-            typed_sql(column, kind, kind, value),
-            given_sql(column, kind, value),
-        )
-        return Reading(typed, given, shown, _can_fail(column, kind, kind))
-    typed = of_text(text)
-    if is_value:
-        of_value = typed_sql(column, kind, kind, quote(name))
-        typed = (
-            f"case when {quote(name)} is not null then {of_value} "
-            f"else {of_text(unusual_sql(name))} end"
-        )
-    given = given_sql(column, raw_type, text)
-    return Reading(typed, given, shown, _can_fail(column, raw_type, kind))
+    raw = quote(name)
+    return Reading(
+        typed=typed_sql(column, raw_type, kind, raw, has_odd_signs),
+        given=given_sql(column, raw_type, raw),
+        shown=_shown(column, name),
+        can_fail=_can_fail(column, raw_type, kind),
+    )
 
 
 def as_text(raw: str, raw_type: str) -> str:

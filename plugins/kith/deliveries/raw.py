@@ -12,7 +12,6 @@ from pydantic import BaseModel
 
 from kith.company.tables import SourceTable
 from kith.deliveries.columns import is_personal
-from kith.deliveries.typed_texts import TextFacts
 from kith.errors import DeliveryError
 from kith.runs.run import Interval, Run
 
@@ -53,7 +52,7 @@ class PulledFile(BaseModel):
     sha256: str
     columns: dict[str, str]
     has_schema: bool
-    facts: TextFacts = TextFacts()
+    has_odd_signs: bool = True
     rows_seen: int
     rejects: int
     rejects_stored: str | None

@@ -126,7 +126,7 @@ def _land(
                 sha256=sha256(stored),
                 columns=delivery.columns,
                 has_schema=delivery.has_schema,
-                facts=delivery.facts,
+                has_odd_signs=delivery.has_odd_signs,
                 rows_seen=delivery.rows,
                 rejects=delivery.reject_count,
                 rejects_stored=rejects.name if rejects else None,

@@ -66,7 +66,7 @@ def share(request: FetchRequest, delivery: Fetched, delivered_at: dt.datetime) -
     kinds = declared_types(table)
     name = table.rules.cursor
     read = name and read_column(
-        table.column(name), delivery.columns, kinds[name], delivery.facts
+        table.column(name), delivery.columns, kinds[name], delivery.has_odd_signs
     )
     if not name or not read:
         # Without its cursor a delivery is for admission to refuse.
@@ -179,9 +179,7 @@ def share(request: FetchRequest, delivery: Fetched, delivered_at: dt.datetime) -
     condition = (
         f"file_row_number in (select file_row_number from {moments} where {within})"
     )
-    stored_type = delivery.facts.typed.get(raw, delivery.columns[raw])
-    has_texts = raw in delivery.facts.unusual
-    if is_time(stored_type) and not others and not has_texts and not dateless:
+    if is_time(delivery.columns[raw]) and not others and not dateless:
         # In the file's own type, so that row groups can be skipped unread.
         margin = dt.timedelta(days=0 if is_plain else 2)
         near = f"{quote(raw)} >= '{start - margin}' and {quote(raw)} < '{end + margin}'"
@@ -207,7 +205,7 @@ def _arrived_sql(
     """SQL of the column that says when the source got a row, if it came."""
     name = table.rules.arrived
     read = name and read_column(
-        table.column(name), delivery.columns, kinds[name], delivery.facts
+        table.column(name), delivery.columns, kinds[name], delivery.has_odd_signs
     )
     return read.typed if read else None
 

@@ -13,7 +13,6 @@ import pyarrow as pa
 import pytest
 
 from kith.database import connect
-from kith.deliveries.typed_texts import texts_sql
 from kith.pull.connectors import files
 from kith.pull.connectors.request import Fetched, FetchRequest
 from tests.conftest import new_run
@@ -53,12 +52,10 @@ def fetched(
 
 
 def relation(delivery: Fetched) -> str:
-    return texts_sql(f"read_parquet('{delivery.path}')", delivery.facts)
+    return f"read_parquet('{delivery.path}')"
 
 
-def rows(
-    delivery: Fetched, columns: str = "columns('^(?!_kith_text)')"
-) -> list[tuple[Any, ...]]:
+def rows(delivery: Fetched, columns: str = "*") -> list[tuple[Any, ...]]:
     return duckdb.sql(f"select {columns} from {relation(delivery)}").fetchall()
 
 

@@ -137,8 +137,8 @@ def test_text_with_odd_signs_is_known(sign: str, encoding: str, tmp_path: Path) 
     path = company(tmp_path, options=options) / "data/sales.csv"
     lines = f"{HEADER}\nä«é»,2024-03-01,1,1\n"
     path.write_text(lines, encoding=encoding)
-    assert not fetched(tmp_path)[0].facts.has_odd_signs
+    assert not fetched(tmp_path)[0].has_odd_signs
     # Its two bytes in UTF-8 may come to lie in two of the chunks that are read.
     room = text_files._CHUNK_BYTES - len(lines.encode())
     path.write_text(lines + "x" * (room - 1) + sign, encoding=encoding)
-    assert fetched(tmp_path)[0].facts.has_odd_signs
+    assert fetched(tmp_path)[0].has_odd_signs

@@ -23,7 +23,6 @@ from kith.company.tables import SourceTable
 from kith.database import parquet_sql, quote
 from kith.deliveries.columns import ROW_NUMBER, checked_names
 from kith.deliveries.raw import reading
-from kith.deliveries.typed_texts import TextFacts
 from kith.errors import ConfigurationError, DeliveryError
 from kith.pull.connectors.landing import (
     columns_of,
@@ -121,9 +120,9 @@ def _read(request: FetchRequest, member: Member, target: Path) -> Fetched:
     with reading(where, request.table):
         if member.suffix == ".parquet":
             return _parquet(request, where, member, target)
-        facts = TextFacts()
+        has_odd_signs = True
         if member.suffix in DELIMITED:
-            facts = convert_delimited(request, where, member, target)
+            has_odd_signs = convert_delimited(request, where, member, target)
         elif member.suffix in JSON_LINES:
             convert_json_lines(request, where, member, target)
         elif member.suffix in WORKBOOKS:
@@ -144,7 +143,7 @@ def _read(request: FetchRequest, member: Member, target: Path) -> Fetched:
             target,
             store_rejects(request.duckdb, target.with_suffix(".rejects.parquet")),
             has_schema=member.suffix not in JSON_LINES,
-            facts=facts,
+            has_odd_signs=has_odd_signs,
         )
 
 

@@ -9,7 +9,6 @@ import pyarrow.parquet as pq
 
 from kith.database import PARQUET, fetch_row, file_literal, literal, parquet_sql
 from kith.deliveries.columns import ROW_NUMBER
-from kith.deliveries.typed_texts import TextFacts, delivered_columns
 from kith.pull.connectors.request import Fetched, FetchRequest
 
 # Pages of a web service may hold a hundred rows, a row group of Parquet should not.
@@ -64,11 +63,10 @@ def of_parquet(
     *,
     has_schema: bool = True,
     is_original: bool = False,
-    facts: TextFacts | None = None,
+    has_odd_signs: bool = True,
     rows_in_past: int | None = None,
 ) -> Fetched:
     """What was fetched into that file; `rejected` is what `store_rejects` gives."""
-    facts = facts or TextFacts()
     columns = columns_of(request.duckdb, path)
     columns.pop(ROW_NUMBER, None)
     (rows,) = fetch_row(
@@ -81,9 +79,9 @@ def of_parquet(
         path,
         is_original,
         rows,
-        delivered_columns(columns, facts.typed),
+        columns,
         has_schema=has_schema,
-        facts=facts,
+        has_odd_signs=has_odd_signs,
         rejects=rejects,
         reject_count=reject_count,
         rows_in_past=rows_in_past,

@@ -7,13 +7,12 @@ rows. `kith.pull.table` knows the connectors by the name that stands in `sources
 
 import datetime as dt
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 
 from kith.company.tables import SourceTable
-from kith.deliveries.typed_texts import TextFacts
 from kith.errors import TransientError
 from kith.pull.connections import Connection
 from kith.runs.run import Interval
@@ -61,8 +60,8 @@ class Fetched:
         rows: Number of rows in `path`.
         columns: Name and DuckDB type of each column as it came, without Kith's own.
         has_schema: False where columns are known only by the rows that fill them.
-        facts: What is known of its values; where texts are `typed`, they are stored as
-            `kith.deliveries.typed_texts` tells.
+        has_odd_signs: False where it is known that no value holds a control character,
+            white space but blanks and ends of lines, or a replacement character.
         rejects: Parquet file (row_number, error, text) of unreadable lines, if any.
         reject_count: Number of rows in `rejects`.
         arrival_day: Day of delivery that the origin's name tells.
@@ -76,7 +75,7 @@ class Fetched:
     rows: int
     columns: dict[str, str]
     has_schema: bool = True
-    facts: TextFacts = field(default_factory=TextFacts)
+    has_odd_signs: bool = True
     rejects: Path | None = None
     reject_count: int = 0
     arrival_day: dt.date | None = None

@@ -19,14 +19,7 @@ import duckdb
 
 from kith.company.tables import SourceTable
 from kith.database import fetch_row, file_literal, literal, parquet_sql
-from kith.deliveries.casts import declared_types
 from kith.deliveries.columns import ROW_NUMBER, checked_names, columns_by_name
-from kith.deliveries.typed_texts import (
-    TextFacts,
-    find_unusual,
-    stored_sql,
-    typed_columns,
-)
 from kith.errors import ConfigurationError, DeliveryError
 from kith.pull.connectors.json_texts import KEYS, read_line, row_as_text, unfold
 from kith.pull.connectors.landing import write
@@ -158,8 +151,11 @@ _KEEP_REJECTS = {
 
 def convert_delimited(
     request: FetchRequest, where: str, member: Member, target: Path
-) -> TextFacts:
-    """Write delimited lines below a header to a Parquet file, in their order."""
+) -> bool:
+    """Write delimited lines below a header to a Parquet file, in their order.
+
+    Returns whether each value has to be looked at, see `Fetched.has_odd_signs`.
+    """
     table, connection = request.table, request.duckdb
     dialect = {
         "delimiter": DELIMITED[member.suffix],
@@ -180,19 +176,17 @@ def convert_delimited(
         )
     member = _as_utf8(table, member, request.workspace)
     names = _header(table, where, member, dialect)
-    typed = typed_columns(table, declared_types(table), names)
-    columns = stored_sql(names, typed)
     with ThreadPoolExecutor(1) as beside:
         is_odd = beside.submit(_has_odd_signs, member.path)
         try:
-            _write_lines(connection, member, names, dialect, columns, target)
+            _write_lines(connection, member, names, dialect, target)
         except duckdb.InvalidInputException as error:
             if not _is_of_line_ends(error):
                 raise
             is_odd.result()
             member = _with_equal_ends(member, dialect, request.workspace)
             try:
-                _write_lines(connection, member, names, dialect, columns, target)
+                _write_lines(connection, member, names, dialect, target)
             except duckdb.InvalidInputException as still:
                 if not _is_of_line_ends(still):
                     raise
@@ -210,11 +204,7 @@ def convert_delimited(
         write(connection, _counting_rejects(numbered), target)
         uncounted.unlink()
     member.discard()
-    return TextFacts(
-        has_odd_signs=is_odd.result(),
-        typed=typed,
-        unusual=find_unusual(connection, target, typed),
-    )
+    return is_odd.result()
 
 
 def _write_lines(
@@ -222,7 +212,6 @@ def _write_lines(
     member: Member,
     names: list[str],
     dialect: dict[str, str],
-    columns: str,
     target: Path,
 ) -> None:
     rows = _read_csv(
@@ -236,7 +225,7 @@ def _write_lines(
     )
     # Without numbers of their own, since counting would bring all rows to one thread;
     # the order of the file tells them as long as no line is missing.
-    write(connection, f"select {columns} from {rows}", target)
+    write(connection, f"from {rows}", target)
 
 
 def _is_of_line_ends(error: duckdb.Error) -> bool:
@@ -272,7 +261,7 @@ def _with_equal_ends(
 
 
 def _has_odd_signs(path: Path) -> bool:
-    """Whether each value of a text in UTF-8 has to be looked at, see `TextFacts`."""
+    """Whether each value of a text in UTF-8 has to be looked at."""
     return any(
         any(sign in chunk for sign in _ODD_BYTES)
         or any(sign.pattern[0] in chunk and sign.search(chunk) for sign in _ODD_SIGNS)
