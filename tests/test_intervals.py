@@ -17,7 +17,6 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from kith.admit import table as admit
 from kith.build.candidate import prepare_warehouse
 from kith.runs.run import Run
 from tests.one_table import TABLE, company, report, run_door
@@ -81,7 +80,6 @@ class Layout:
     arrival: str = "column"
     kind: str = "timestamp"
     # Whether its deliveries count as big, so that rows are admitted where they lie.
-    is_big: bool = False
 
     def arrival_day(self, sale: Sale) -> int:
         """Number of the day that its file bears in its name, or on which it came.
@@ -107,7 +105,6 @@ def layouts(draw: st.DrawFn) -> Layout:
         has_key=draw(st.booleans()),
         arrival=draw(st.sampled_from(["column", "file", "utc file"])),
         kind=draw(st.sampled_from(["timestamp", "timestamp", "date"])),
-        is_big=draw(st.booleans()),
     )
 
 
@@ -161,8 +158,6 @@ def new_company(
         shutil.rmtree(folder, ignore_errors=True)
         monkeypatch.setenv("KITH_HOME", str(folder / "home"))
         by_column = layout.arrival == "column"
-        monkeypatch.setattr(admit, "_ROWS_IN_PLACE", 1 if layout.is_big else 1000)
-        monkeypatch.setattr(admit, "_ROWS_PER_EXCEPTION", 2)
         return company(
             folder,
             path="data/sales.csv" if by_column else "data/sales_{date:%Y-%m-%d}.csv",

@@ -11,11 +11,11 @@ from kith.admit.drift import compare_columns
 from kith.admit.faults import Fault, Rule, repeated_header
 from kith.company.tables import Column, SourceTable
 from kith.database import fetch_row, literal, parquet_sql, quote
+from kith.deliveries.business_days import business_day
 from kith.deliveries.casts import declared_types, is_number, is_time, read_column
 from kith.deliveries.columns import ROW_NUMBER, is_own
 from kith.deliveries.raw import Manifest, PulledFile, reading
 from kith.errors import ConfigurationError, DeliveryError
-from kith.pull.windows import business_day
 from kith.runs.run import Run
 
 _OWN_COLUMNS = {"loaded_at", "row_key"}

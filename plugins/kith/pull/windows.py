@@ -7,19 +7,23 @@ one by one and all at once give the same rows.
 """
 
 import datetime as dt
-import functools
-from dataclasses import dataclass, field, replace
-from zoneinfo import ZoneInfo
+from dataclasses import dataclass, field
 
 from kith.company.tables import SourceTable
-from kith.database import fetch_row, literal, parquet_sql, quote
+from kith.database import parquet_sql, quote
+from kith.deliveries.business_days import (
+    business_day,
+    day_sql,
+    has_date_cursor,
+    row_day_sql,
+)
 from kith.deliveries.casts import declared_types, is_time, read_column
 from kith.deliveries.raw import LateRows
 from kith.pull.connectors.request import Fetched, FetchRequest
 from kith.runs.run import Interval
 
 
-@dataclass(frozen=True)
+@dataclass
 class Share:
     """The rows of one file that belong to a window; all when `condition` is None.
 
@@ -30,7 +34,7 @@ class Share:
     holds rows that were not there yet when it was delivered: the first such moment.
     """
 
-    taken: int
+    taken: int = 0
     before: int = 0
     after: int = 0
     out_of_window: int = 0
@@ -49,142 +53,135 @@ def window_of(table: SourceTable, interval: Interval) -> Interval:
     return Interval(interval.from_day - look_back, interval.to_day)
 
 
-def business_day(instant: dt.datetime, time_zone: str) -> dt.date:
-    """Day of a naive UTC instant in a company's time zone."""
-    return instant.replace(tzinfo=dt.UTC).astimezone(ZoneInfo(time_zone)).date()
-
-
 def share(request: FetchRequest, delivery: Fetched, delivered_at: dt.datetime) -> Share:
     """Find the rows of the window; reads nothing but cursor and day of arrival.
 
-    Rows without a legible cursor, or one later than the clock or than the day after the
-    file's own, belong to it too: no window would ever take them, so that each shows
-    them to admission.
+    Rows without a legible cursor, or with one later than the clock or than the day
+    after the file's own, belong to it too: no window would ever take them, so that each
+    shows them to admission.
     """
-    connection, table, window = request.duckdb, request.table, request.window
-    time_zone = request.time_zone
-    kinds = declared_types(table)
-    name = table.rules.cursor
-    read = name and read_column(
-        table.column(name), delivery.columns, kinds[name], delivery.has_odd_signs
-    )
-    if not name or not read:
+    table, window = request.table, request.window
+    name, zone = table.rules.cursor, request.time_zone
+    cursor = _read_sql(table, name, delivery)
+    if not name or not cursor:
         # Without its cursor a delivery is for admission to refuse.
-        return Share(delivery.rows)
-    cursor = read.typed
-    today = business_day(delivered_at, time_zone)
-    is_date = kinds[name] == "DATE"
-    start, end = _bounds(window, is_date, time_zone)
+        return Share(taken=delivery.rows)
+    is_date = has_date_cursor(table)
+    today = business_day(delivered_at, zone)
     now = today if is_date else delivered_at
+    beyond = None
     if delivery.arrival_day:
         # A file may be cut at another midnight than the company's.
         next_day = delivery.arrival_day + dt.timedelta(1)
-        beyond = _bounds(Interval(next_day, next_day), is_date, time_zone)[1]
+        _, beyond = _bounds(Interval(next_day, next_day), is_date, zone)
         now = min(now, beyond - beyond.resolution)
-    (raw, *others) = table.column(name).names_in(delivery.columns)
-    arrived = _arrived_sql(table, kinds, delivery)
-    is_plain = cursor == quote(raw)
-    # To read a text takes a long expression: once, where days of arrival ask for it
-    # many times.
-    is_kept = not is_plain and (arrived or delivery.arrival_day)
-    moments, kept_as = ("kept_moments", "table") if is_kept else ("moments", "view")
-    connection.execute(
+    arrived = _read_sql(table, table.rules.arrived, delivery)
+    arrivals = []
+    if arrived:
+        kind = declared_types(table)[table.rules.arrived or ""]
+        arrivals.append(day_sql("arrived", kind, zone, window))
+    if delivery.arrival_day:
+        arrivals.append(f"date '{delivery.arrival_day}'")
+    day = row_day_sql(table, zone, window, "moment")
+    # A table, since to read a text takes a long expression: once.
+    request.duckdb.execute(
         f"""
-        create or replace temp {kept_as} {moments} as
-        select {cursor} as moment, {arrived or "null"} as arrived, file_row_number
-        from {parquet_sql(delivery.path, file_row_number="true")}
+        create or replace temp table moments as
+        select
+            file_row_number,
+            moment,
+            case when moment <= '{now}' then {day} end as day,
+            coalesce({", ".join([*arrivals, "cast(null as date)"])}) as told,
+            case when told <= date '{today}' then told end as arrival_day
+        from (
+            select file_row_number, {cursor} as moment, {arrived or "null"} as arrived
+            from {parquet_sql(delivery.path, file_row_number="true")}
+        )
         """
     )
-    within = f"(moment >= '{start}' and moment < '{end}' and moment <= '{now}')"
-    # Where arrivals are told, they tell which rows are too late.
-    is_asked = request.past and not arrived and not delivery.arrival_day
-    first = _bounds(request.past, is_date, time_zone)[0] if request.past else start
-    within_count, before, after, watermark, in_past, ahead = fetch_row(
-        connection,
-        f"""
-        select
-            count(*) filter (where {within}),
-            count(*) filter (where moment < '{start}'),
-            count(*) filter (where moment >= '{end}' and moment <= '{now}'),
-            max(moment) filter (where {within}),
-            count(*) filter (where moment >= '{first}' and moment < '{start}'),
-            count(*) filter (where moment > '{now}')
-        from {moments}
-        """,
-    )
-    dateless = delivery.rows - within_count - before - after
-    day = _day_sql("moment", kinds[name], time_zone, window)
-    arrival = _arrival_sql(
-        kinds.get(table.rules.arrived or "") if arrived else None,
-        delivery,
-        time_zone,
-        window,
-        today,
-    )
-    came_later = f"moment <= '{now}' and {arrival} > {day}"
-    if delivery.arrival_day and not table.rules.arrived and not is_date:
-        # Without asking for the day of each row.
-        arrival_day = Interval(delivery.arrival_day, delivery.arrival_day)
-        came_later = f"moment < '{arrival_day.bounds_utc(time_zone)[0]}'"
-    late: list[LateRows] = []
-    hidden = out_of_window = 0
-    if arrival:
-        grouped = connection.execute(
-            f"""
-            select {day} as day, {arrival} as arrival_day, count(*)
-            from {moments}
-            where {came_later}
-            group by all
-            order by all
-            """
-        ).fetchall()
-        for row_day, row_arrival, count in grouped:
-            rows = LateRows(
-                day=row_day,
-                arrival_day=row_arrival,
-                rows=count,
-                is_out_of_window=(row_arrival - row_day).days
-                > table.rules.look_back_days,
+    found = Share()
+    dateless = in_past = 0
+    for day, arrival_day, rows, newest in request.duckdb.execute(
+        "select day, arrival_day, count(*), max(moment) from moments "
+        "group by all order by all"
+    ).fetchall():
+        if day is None:
+            dateless += rows
+            found.ahead_of = beyond if newest else found.ahead_of
+            continue
+        if _side(day, window) == 0:
+            found.watermark = max(newest, found.watermark or newest)
+        if request.past and request.past.from_day <= day <= request.past.to_day:
+            in_past += rows
+        days_late = (arrival_day - day).days if arrival_day else 0
+        is_out_of_window = days_late > table.rules.look_back_days
+        # Too late for any window, a row counts where it came.
+        side = _side(arrival_day if is_out_of_window else day, window)
+        if side < 0:
+            found.before += rows
+        elif side > 0:
+            found.after += rows
+        elif is_out_of_window:
+            found.out_of_window += rows
+        else:
+            found.taken += rows
+        if side == 0 and days_late > 0:
+            found.late.append(
+                LateRows(
+                    day=day,
+                    arrival_day=arrival_day,
+                    rows=rows,
+                    is_out_of_window=is_out_of_window,
+                )
             )
-            if not rows.is_out_of_window:
-                late += [rows] if _side(row_day, window) == 0 else []
-                continue
-            # From the side on which its cursor lies to that of its arrival.
-            sides = _side(row_day, window), _side(row_arrival, window)
-            before += count * ((sides[1] < 0) - (sides[0] < 0))
-            after += count * ((sides[1] > 0) - (sides[0] > 0))
-            hidden += count * (sides[0] == 0)
-            if sides[1] == 0:
-                out_of_window += count
-                late.append(rows)
-    found = Share(
-        taken=within_count - hidden + dateless,
-        before=before,
-        after=after,
-        out_of_window=out_of_window,
-        late=late,
-        watermark=watermark,
-        in_past=in_past if is_asked else None,
-        ahead_of=beyond if delivery.arrival_day and ahead else None,
-    )
+    found.taken += dateless
+    # Where arrivals are told, they tell which rows are too late.
+    if request.past and not arrivals:
+        found.in_past = in_past
     if delivery.rows_in_past is not None:
-        found = replace(found, in_past=delivery.rows_in_past)
-    if found.taken == delivery.rows:
-        return found
-    if hidden:
-        days_late = f"{arrival} - {day}"
-        within += f" and coalesce({days_late} <= {table.rules.look_back_days}, true)"
-    if dateless:
-        within += f" or moment is null or moment > '{now}'"
-    condition = (
-        f"file_row_number in (select file_row_number from {moments} where {within})"
+        found.in_past = delivery.rows_in_past
+    if found.taken < delivery.rows:
+        found.condition = _condition(request, delivery, dateless)
+    return found
+
+
+def _condition(request: FetchRequest, delivery: Fetched, dateless: int) -> str:
+    """SQL of whether a row of the file belongs to the window."""
+    table, window = request.table, request.window
+    taken = f"""
+        file_row_number in (
+            select file_row_number
+            from moments
+            where day is null
+                or (
+                    day between '{window.from_day}' and '{window.to_day}'
+                    and coalesce(
+                        arrival_day - day <= {table.rules.look_back_days}, true
+                    )
+                )
+        )
+    """
+    (name, *others) = table.column(table.rules.cursor or "").names_in(delivery.columns)
+    if others or dateless or not is_time(delivery.columns[name]):
+        return taken
+    # In the file's own type, so that row groups can be skipped unread. Two days more on
+    # each side, since its clocks may be those of another zone.
+    margin = dt.timedelta(days=2)
+    start, end = _bounds(window, has_date_cursor(table), request.time_zone)
+    return (
+        f"{quote(name)} >= '{start - margin}' and {quote(name)} < '{end + margin}' "
+        f"and {taken}"
     )
-    if is_time(delivery.columns[raw]) and not others and not dateless:
-        # In the file's own type, so that row groups can be skipped unread.
-        margin = dt.timedelta(days=0 if is_plain else 2)
-        near = f"{quote(raw)} >= '{start - margin}' and {quote(raw)} < '{end + margin}'"
-        condition = near if is_plain and not hidden else f"{near} and {condition}"
-    return replace(found, condition=condition)
+
+
+def _read_sql(table: SourceTable, name: str | None, delivery: Fetched) -> str | None:
+    """SQL of a declared column; None where there is none, or it did not come."""
+    if name is None:
+        return None
+    kind = declared_types(table)[name]
+    column = table.column(name)
+    reading = read_column(column, delivery.columns, kind, delivery.has_odd_signs)
+    return reading.typed if reading else None
 
 
 def _side(day: dt.date, window: Interval) -> int:
@@ -197,74 +194,3 @@ def _bounds(days: Interval, is_date: bool, time_zone: str) -> tuple[dt.date, dt.
     if is_date:
         return days.from_day, days.to_day + dt.timedelta(1)
     return days.bounds_utc(time_zone)
-
-
-def _arrived_sql(
-    table: SourceTable, kinds: dict[str, str], delivery: Fetched
-) -> str | None:
-    """SQL of the column that says when the source got a row, if it came."""
-    name = table.rules.arrived
-    read = name and read_column(
-        table.column(name), delivery.columns, kinds[name], delivery.has_odd_signs
-    )
-    return read.typed if read else None
-
-
-def _arrival_sql(
-    kind: str | None,
-    delivery: Fetched,
-    time_zone: str,
-    window: Interval,
-    today: dt.date,
-) -> str | None:
-    """SQL of the business day of arrival; NULL where it is unknown or yet to come.
-
-    `kind` is the type of the column `arrived`, None where there is no such column.
-    """
-    if kind is None:
-        day = delivery.arrival_day
-        return f"date '{day}'" if day and day <= today else None
-    arrival = _day_sql("arrived", kind, time_zone, window)
-    if delivery.arrival_day:
-        arrival = f"coalesce({arrival}, date '{delivery.arrival_day}')"
-    return f"(case when {arrival} <= date '{today}' then {arrival} end)"
-
-
-@functools.cache
-def _day_sql(moment: str, kind: str, time_zone: str, around: Interval) -> str:
-    """SQL of the business day of a date or a naive UTC timestamp.
-
-    `at time zone` asks a calendar about each value, which takes longer than all the
-    rest. So the offsets of the years around the window are spelt out.
-    """
-    if kind == "DATE":
-        return moment
-    zone = ZoneInfo(time_zone)
-    year = dt.timedelta(days=366)
-    low = dt.datetime.combine(around.from_day - year, dt.time())
-    high = dt.datetime.combine(around.to_day + year, dt.time())
-
-    def offset(instant: dt.datetime) -> int:
-        local = instant.replace(tzinfo=dt.UTC).astimezone(zone)
-        return int((local.utcoffset() or dt.timedelta()).total_seconds())
-
-    def shifted(seconds: int) -> str:
-        return f"cast({moment} + to_seconds({seconds}) as date)"
-
-    cases = []
-    for number in range((high - low).days):
-        midnight = low + dt.timedelta(days=number)
-        if offset(midnight) == offset(midnight + dt.timedelta(days=1)):
-            continue
-        change = next(
-            instant
-            for minute in range(1, 1441)
-            if offset(instant := midnight + dt.timedelta(minutes=minute))
-            != offset(midnight)
-        )
-        cases.append(f"when {moment} < '{change}' then {shifted(offset(midnight))}")
-    return (
-        f"(case when {moment} < '{low}' or {moment} >= '{high}' then "
-        f"cast({moment} at time zone 'UTC' at time zone {literal(time_zone)} as date) "
-        f"{' '.join(cases)} else {shifted(offset(high))} end)"
-    )

@@ -4,7 +4,7 @@ import duckdb
 import pandas as pd
 import pytest
 
-from kith.pull.windows import _day_sql
+from kith.deliveries.business_days import day_sql
 from kith.runs.run import Interval
 
 
@@ -24,7 +24,7 @@ def test_business_days_are_those_of_the_calendar(zone: str) -> None:
     connection = duckdb.connect()
     connection.register("moments", frame)
     found = connection.execute(
-        f"select moment, {_day_sql('moment', 'TIMESTAMP', zone, around)} as day "
+        f"select moment, {day_sql('moment', 'TIMESTAMP', zone, around)} as day "
         "from moments order by moment"
     ).df()
     expected = frame["moment"].dt.tz_localize("UTC").dt.tz_convert(zone)
