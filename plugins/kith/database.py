@@ -82,3 +82,11 @@ def parquet_sql(*paths: Path, **options: str) -> str:
     files = ", ".join(map(file_literal, paths))
     given = "".join(f", {name} = {value}" for name, value in options.items())
     return f"read_parquet([{files}], hive_partitioning = false{given})"
+
+
+def write_parquet(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> int:
+    """Write the rows of a query to a Parquet file; returns their number."""
+    (count,) = fetch_row(
+        connection, f"copy ({query}) to {literal(str(path))} ({PARQUET})"
+    )
+    return int(count)

@@ -155,7 +155,7 @@ class Rule:
             [
                 f"{self.typed} > {self.now}",
                 *(
-                    f"(_kith_file = {literal(path)} and {self.typed} >= '{moment}')"
+                    f"(_kith_path = {literal(path)} and {self.typed} >= '{moment}')"
                     for path, moment in self.ahead.items()
                 ),
             ]

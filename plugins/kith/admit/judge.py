@@ -1,6 +1,6 @@
 """Judge: how each row of an attempt is read, and what makes it a good one, as SQL."""
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +9,9 @@ import duckdb
 
 from kith.admit.drift import compare_columns
 from kith.admit.faults import Fault, Rule, repeated_header
-from kith.company.tables import Column, SourceTable
+from kith.company.tables import SourceTable
 from kith.database import fetch_row, literal, parquet_sql, quote
-from kith.deliveries.business_days import business_day
+from kith.deliveries.business_days import business_day, has_date_cursor
 from kith.deliveries.casts import declared_types, is_number, is_time, read_column
 from kith.deliveries.columns import ROW_NUMBER, is_own
 from kith.deliveries.raw import Manifest, PulledFile, reading
@@ -19,54 +19,39 @@ from kith.errors import ConfigurationError, DeliveryError
 from kith.runs.run import Run
 
 _OWN_COLUMNS = {"loaded_at", "row_key"}
-
-
-@dataclass(frozen=True)
-class Part:
-    """The files of an attempt whose columns have the same types, as SQL.
-
-    `judged` has the columns as they came, of which `raw` gives the types, the typed
-    ones, and whether the row is good.
-    `typed` maps each column to be admitted to its SQL.
-    """
-
-    judged: str
-    raw: dict[str, str]
-    typed: dict[str, str]
-    faults: list[Fault]
-
-    def rows(self, condition: str) -> str:
-        """Relation of the rows for which a condition holds, as they came and typed."""
-        return f"(from {self.judged} where {condition})"
+_FAULT = (
+    "struct(column_name varchar, reason varchar, value varchar, expected varchar, "
+    "payload_hash varchar)"
+)
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """Where the rows of an attempt are and how each column is read.
+    """An attempt that was pulled, and how its rows are judged.
 
-    `origins` maps the path of each file to its name as people know it. `day` makes SQL
-    of the cursor into SQL of its business day.
+    Attributes:
+        table: The table as declared.
+        manifest: What was pulled.
+        columns: Names of the columns to be admitted.
+        judged: SQL relation of all rows: the columns to be admitted in their types,
+            `_kith_good`, `_kith_file` (as people know it), `ROW_NUMBER`, and of a bad
+            row `_kith_fault` (column_name, reason, value, expected, payload_hash).
+        raw: Type of each delivered column; of several the one that came first.
+        warnings: What people should look at.
+        time_zone: The company's.
     """
 
     table: SourceTable
     manifest: Manifest
-    parts: list[Part]
+    columns: list[str]
+    judged: str
+    raw: dict[str, str]
     warnings: list[str]
-    origins: dict[str, str]
-    day: Callable[[str], str]
-
-    @property
-    def raw(self) -> dict[str, str]:
-        """Type of each delivered column; of several the one that came first."""
-        return {
-            name: kind
-            for part in reversed(self.parts)
-            for name, kind in part.raw.items()
-        }
+    time_zone: str
 
     def reading(self) -> AbstractContextManager[None]:
         """Turn the failure to read its files into a DeliveryError."""
-        names = names_of(self.manifest.files)
+        names = _names_of(self.manifest.files)
         return reading(f"{self.table.full_name}: {names}", self.table)
 
 
@@ -82,18 +67,23 @@ def read_attempt(
     Raises DeliveryError where its columns break what `sources.yml` declares.
     """
     kinds = declared_types(table)
-    new, warnings = compare_columns(
-        table,
-        manifest,
-        lambda file, delivered, name: _fits(
+
+    def fits(file: PulledFile, delivered: str, name: str) -> bool:
+        """Whether nearly all of the first values would do for a column."""
+        column = table.column(name).model_copy(update={"name": delivered})
+        reading = read_column(column, file.columns, kinds[name])
+        if reading is None or column.rules.pii:
+            return False
+        good = Rule(table, column, reading, kinds[name], "typed", None).good()
+        (fitting, count) = fetch_row(
             connection,
-            table,
-            folder / file.stored,
-            table.column(name).model_copy(update={"name": delivered}),
-            file.columns,
-            kinds[name],
-        ),
-    )
+            f"select count(*) filter (where {' and '.join(good) or 'true'}), count(*) "
+            f"from (select *, {reading.typed} as typed "
+            f"from {parquet_sql(folder / file.stored)} limit 1000)",
+        )
+        return bool(count) and fitting >= 0.95 * count
+
+    new, warnings = compare_columns(table, manifest, fits)
     evolved = new if table.rules.drift.new == "evolve" else []
     for name in {*kinds, *evolved}:
         if name.lower() in _OWN_COLUMNS:
@@ -103,7 +93,7 @@ def read_attempt(
             )
     if manifest.rows_taken + manifest.rejects == 0:
         message = (
-            f"{table.full_name}: {names_of(manifest.files)}: no row for "
+            f"{table.full_name}: {_names_of(manifest.files)}: no row for "
             f"{manifest.from_day} to {manifest.to_day}"
         )
         if table.rules.empty == "stop":
@@ -112,24 +102,36 @@ def read_attempt(
                 "delivered again, or declare empty: warn"
             )
         warnings.append(message)
-    now = _now(run, table, kinds, manifest)
-    parts = [
-        _read_part(connection, table, folder, files, kinds, evolved, now)
-        for files in _of_equal_types(manifest.files)
-    ]
+    now = _now(table, manifest, run.company.time_zone)
+    raw: dict[str, str] = {}
+    judged = []
+    for files in _of_equal_types(manifest.files):
+        paths = {str(folder / file.stored): file for file in files}
+        stored = parquet_sql(
+            *map(Path, paths),
+            union_by_name="true",
+            filename="'_kith_path'",
+            file_row_number="true",
+        )
+        described = connection.execute(f"describe from {stored}").fetchall()
+        types = {row[0]: row[1] for row in described}
+        raw = {name: kind for name, kind in types.items() if not is_own(name)} | raw
+        judged.append(_judged_sql(table, stored, types, paths, kinds, evolved, now))
     return Attempt(
         table=table,
         manifest=manifest,
-        parts=parts,
+        columns=[*kinds, *evolved],
+        judged=f"({' union all by name '.join(judged)})",
+        raw=raw,
         warnings=warnings,
-        origins={str(folder / file.stored): file.origin for file in manifest.files},
-        day=lambda cursor: (
-            cursor
-            if kinds[table.rules.cursor or ""] == "DATE"
-            else f"cast({cursor} at time zone 'UTC' at time zone "
-            f"{literal(run.company.time_zone)} as date)"
-        ),
+        time_zone=run.company.time_zone,
     )
+
+
+def fingerprint(expressions: Iterable[str]) -> str:
+    """SQL of the hash of some values as they are written."""
+    texts = ", ".join(f"cast({expression} as varchar)" for expression in expressions)
+    return f"md5(cast(json_array({texts}) as varchar))"
 
 
 def _of_equal_types(files: list[PulledFile]) -> list[list[PulledFile]]:
@@ -151,103 +153,88 @@ def _of_equal_types(files: list[PulledFile]) -> list[list[PulledFile]]:
     return [group for _, group in groups]
 
 
-def _read_part(
-    connection: duckdb.DuckDBPyConnection,
+def _judged_sql(
     table: SourceTable,
-    folder: Path,
-    files: list[PulledFile],
+    stored: str,
+    types: dict[str, str],
+    paths: dict[str, PulledFile],
     kinds: dict[str, str],
     evolved: list[str],
     now: str | None,
-) -> Part:
-    stored = parquet_sql(
-        *(folder / file.stored for file in files),
-        union_by_name="true",
-        filename="'_kith_file'",
-        file_row_number="true",
-    )
-    has_odd_signs = any(file.has_odd_signs for file in files)
-    described = connection.execute(f"describe from {stored}").fetchall()
-    raw = {row[0]: row[1] for row in described if not is_own(row[0])}
-    has_numbers = any(row[0] == ROW_NUMBER for row in described)
-    number = f"coalesce({ROW_NUMBER}, file_row_number + 1)"
-    relation = (
-        f"(select * replace ({number} as {ROW_NUMBER}) from {stored})"
-        if has_numbers
-        else f"(select *, file_row_number + 1 as {ROW_NUMBER} from {stored})"
-    )
-    typed: dict[str, str] = {}
-    read: list[str] = []
+) -> str:
+    """SQL of the judged rows of files whose columns have the same types.
+
+    `stored` is the relation of their rows, whose columns have `types`.
+    """
+    delivered = {name: kind for name, kind in types.items() if not is_own(name)}
+    admitted: list[str] = []
+    typed: list[str] = []
     good: list[str] = []
     faults: list[Fault] = []
-    if header := repeated_header(table, raw):
+    if header := repeated_header(table, delivered):
         faults.append(header)
         # A number or a time cannot be read from its column's name in any case.
         if not any(
             is_number(kinds[column.name]) or is_time(kinds[column.name])
             for column in table.columns
-            for name in column.names_in(raw)
+            for name in column.names_in(delivered)
             if name[0].isalpha() and not column.rules.pii
         ):
             good.append(f"({header.condition}) is not true")
-    ahead = {
-        str(folder / file.stored): file.ahead_of for file in files if file.ahead_of
-    }
+    ahead = {path: file.ahead_of for path, file in paths.items() if file.ahead_of}
+    has_odd_signs = any(file.has_odd_signs for file in paths.values())
     for column in table.columns:
-        reading = read_column(column, raw, kinds[column.name], has_odd_signs)
-        if reading is None:
-            typed[column.name] = f"cast(null as {kinds[column.name]})"
-            continue
-        sql = typed[column.name] = f"_kith_typed_{len(read)}"
-        read.append(f"{reading.typed} as {sql}")
-        rule = Rule(table, column, reading, kinds[column.name], sql, now, ahead)
-        good += rule.good()
-        faults += rule.faults()
+        name, kind = column.name, kinds[column.name]
+        value = f"_kith_typed_{len(typed)}"
+        reading = read_column(column, delivered, kind, has_odd_signs)
+        typed.append(
+            f"{reading.typed if reading else f'cast(null as {kind})'} as {value}"
+        )
+        admitted.append(f"{value} as {quote(name)}")
+        if reading:
+            rule = Rule(table, column, reading, kind, value, now, ahead)
+            good += rule.good()
+            faults += rule.faults()
     for name in evolved:
-        typed[name] = f"cast({quote(name) if name in raw else 'null'} as varchar)"
-    return Part(
-        judged=f"(select *, {' and '.join(good) or 'true'} as _kith_good "
-        f"from (select {', '.join(['*', *read])} from {relation}))",
-        raw=raw,
-        typed=typed,
-        faults=faults,
+        value = quote(name) if name in delivered else "null"
+        admitted.append(f"cast({value} as varchar) as {quote(name)}")
+    payload = fingerprint(map(quote, delivered))
+    fault = " ".join(
+        f"when {fault.condition} then {{'column_name': {literal(fault.column)}, "
+        f"'reason': {literal(fault.reason)}, 'value': {fault.shown}, "
+        f"'expected': {literal(fault.expected)}, 'payload_hash': {payload}}}"
+        for fault in faults
     )
-
-
-def _fits(
-    connection: duckdb.DuckDBPyConnection,
-    table: SourceTable,
-    path: Path,
-    column: Column,
-    raw_types: dict[str, str],
-    kind: str,
-) -> bool:
-    """Whether nearly all of the first values would do for a column."""
-    reading = read_column(column, raw_types, kind)
-    if reading is None or column.rules.pii:
-        return False
-    good = Rule(table, column, reading, kind, "typed", None).good()
-    (fitting, count) = fetch_row(
-        connection,
-        f"select count(*) filter (where {' and '.join(good) or 'true'}), count(*) "
-        f"from (select *, {reading.typed} as typed "
-        f"from {parquet_sql(path)} limit 1000)",
+    number = "file_row_number + 1"
+    if ROW_NUMBER in types:
+        number = f"coalesce({ROW_NUMBER}, {number})"
+    origins = ", ".join(
+        f"{literal(path)}: {literal(file.origin)}" for path, file in paths.items()
     )
-    return bool(count) and fitting >= 0.95 * count
+    return f"""
+        select
+            {", ".join(admitted)},
+            _kith_good,
+            map {{{origins}}}[_kith_path] as _kith_file,
+            {number} as {ROW_NUMBER},
+            case when _kith_good then cast(null as {_FAULT}) {fault} end as _kith_fault
+        from (
+            select *, coalesce({" and ".join(good) or "true"}, false) as _kith_good
+            from (select *, {", ".join(typed)} from {stored})
+        )
+    """
 
 
-def _now(
-    run: Run, table: SourceTable, kinds: dict[str, str], manifest: Manifest
-) -> str | None:
+def _now(table: SourceTable, manifest: Manifest, time_zone: str) -> str | None:
     """SQL literal of the last legal cursor."""
     if table.rules.cursor is None:
         return None
-    if kinds[table.rules.cursor] == "DATE":
-        return f"date '{business_day(manifest.delivered_at, run.company.time_zone)}'"
+    if has_date_cursor(table):
+        return f"date '{business_day(manifest.delivered_at, time_zone)}'"
     return f"timestamp '{manifest.delivered_at}'"
 
 
-def names_of(files: list[PulledFile]) -> str:
+def _names_of(files: list[PulledFile]) -> str:
     """The first names of files, as people know them."""
     names = [file.origin for file in files]
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if names[3:] else "")

@@ -8,18 +8,16 @@ refused as a whole, and what was admitted before for the interval stays in force
 import datetime as dt
 import json
 import shutil
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from kith.admit.drift import compare_types
-from kith.admit.faults import CURES, SHOWN_CHARACTERS
-from kith.admit.judge import Attempt, read_attempt
+from kith.admit.judge import Attempt, fingerprint, read_attempt
+from kith.admit.quarantine import write_quarantine
 from kith.admit.volume import check_days, check_snapshot
-from kith.company.tables import SourceTable
-from kith.database import PARQUET, connect, fetch_row, literal, parquet_sql, quote
+from kith.database import connect, fetch_row, parquet_sql, quote, write_parquet
 from kith.deliveries.admitted import (
     DATA,
     FORMER,
@@ -27,9 +25,9 @@ from kith.deliveries.admitted import (
     all_deliveries,
     declaration_id,
 )
-from kith.deliveries.columns import ROW_NUMBER
+from kith.deliveries.business_days import row_day_sql
 from kith.deliveries.raw import newest_attempt, workspace
-from kith.errors import DeliveryError
+from kith.deliveries.repeats import find_repeated, key_hash
 from kith.runs.run import Run
 from kith.storage import move_durably, syncing
 
@@ -60,7 +58,7 @@ def admit_table(run: Run, table: str) -> None:
             attempt = read_attempt(connection, run, declared, folder, manifest)
             built = work / "interval"
             built.mkdir()
-            report = _split(connection, run, attempt, built)
+            report = _split(connection, run, attempt, folder, built)
         (built / "report.json").write_text(json.dumps(report, indent=2))
         _swap(built, run.admitted(table) / run.interval.slug)
         figures["rows"] = report["admitted"]
@@ -73,7 +71,11 @@ def admit_table(run: Run, table: str) -> None:
 
 
 def _split(
-    connection: duckdb.DuckDBPyConnection, run: Run, attempt: Attempt, built: Path
+    connection: duckdb.DuckDBPyConnection,
+    run: Run,
+    attempt: Attempt,
+    folder: Path,
+    built: Path,
 ) -> dict[str, Any]:
     """Write the good rows, the bad ones and the days; returns the report.
 
@@ -92,9 +94,7 @@ def _split(
         attempt.warnings.extend(compare_types(table, attempt.raw, raw_types))
     data = built / DATA
     good = _write_good_rows(connection, attempt, data)
-    _find_bad_rows(connection, attempt, manifest.rows_taken - good)
-    _write_quarantine(connection, run, table)
-    _check_share(connection, run, attempt)
+    write_quarantine(connection, run, attempt, folder, manifest.rows_taken - good)
     with syncing(data):
         dropped, kept = _settle_repeats(connection, attempt, built)
     _write_days(connection, attempt, built)
@@ -154,184 +154,31 @@ def _check_volume(
     )
 
 
-def _fingerprint(expressions: Iterable[str]) -> str:
-    texts = ", ".join(f"cast({expression} as varchar)" for expression in expressions)
-    return f"md5(cast(json_array({texts}) as varchar))"
-
-
 def _write_good_rows(
-    connection: duckdb.DuckDBPyConnection,
-    attempt: Attempt,
-    data: Path,
+    connection: duckdb.DuckDBPyConnection, attempt: Attempt, data: Path
 ) -> int:
     """Write the rows without a fault, and count them."""
     table = attempt.table
-    good = " union all by name ".join(
-        "select "
-        + ", ".join(f"{sql} as {quote(name)}" for name, sql in part.typed.items())
-        + f" from {part.rows('_kith_good')}"
-        for part in attempt.parts
-    )
     row_key = ""
     if not table.rules.key:
         # New columns are left out: they must not make known rows into other ones.
         declared = [quote(column.name) for column in table.columns]
-        row_key = f", {_fingerprint(declared)} || '-1' as row_key"
-    query = f"""
-        select
-            *, timestamp '{attempt.manifest.delivered_at}' as loaded_at{row_key}
-        from ({good})
-    """
+        row_key = f", {fingerprint(declared)} || '-1' as row_key"
     with attempt.reading():
-        return _write(connection, query, data)
-
-
-def _write(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> int:
-    (count,) = fetch_row(
-        connection,
-        f"copy ({query}) to {literal(str(path))} ({PARQUET})",
-    )
-    return int(count)
-
-
-def _find_bad_rows(
-    connection: duckdb.DuckDBPyConnection,
-    attempt: Attempt,
-    bad_count: int,
-) -> None:
-    """Collect bad rows and unreadable lines in a table `bad_rows`.
-
-    Of several faults of a row the first counts, in the order of declared columns.
-    """
-    table, manifest = attempt.table, attempt.manifest
-    connection.execute(
-        """
-        create temp table bad_rows (
-            file varchar, row_number bigint, column_name varchar, reason varchar,
-            value varchar, expected varchar, payload_hash varchar, day date
-        )
-        """
-    )
-    for part in attempt.parts if bad_count else []:
-        fault = " ".join(
-            f"when {fault.condition} then {{'column_name': {literal(fault.column)}, "
-            f"'reason': {literal(fault.reason)}, 'value': {fault.shown}, "
-            f"'expected': {literal(fault.expected)}}}"
-            for fault in part.faults
-        )
-        cursor = table.rules.cursor
-        day = attempt.day(part.typed[cursor]) if cursor else "cast(null as date)"
-        connection.execute(
-            f"""
-            insert into bad_rows
-            select file, row_number, fault.column_name, fault.reason, fault.value,
-                fault.expected, payload_hash, day
-            from (
-                select _kith_file as file, {ROW_NUMBER} as row_number,
-                    case {fault} end as fault,
-                    {_fingerprint(map(quote, part.raw))} as payload_hash,
-                    {day} as day
-                from {part.rows("_kith_good is not true")}
-            )
-            """
-        )
-    for path, origin in attempt.origins.items() if bad_count else []:
-        connection.execute(
-            "update bad_rows set file = $origin where file = $path",
-            {"origin": origin, "path": path},
-        )
-    folder = Path(next(iter(attempt.origins))).parent
-    for file in manifest.files:
-        if file.rejects_stored:
-            connection.execute(
-                f"""
-                insert into bad_rows
-                select {literal(file.origin)}, row_number, null, 'unreadable_line',
-                    left(text, {SHOWN_CHARACTERS}), error, md5(text), null
-                from {parquet_sql(folder / file.rejects_stored)}
-                """
-            )
-
-
-def _write_quarantine(
-    connection: duckdb.DuckDBPyConnection, run: Run, table: SourceTable
-) -> None:
-    """Keep the bad rows, also when the delivery is about to be refused."""
-    path = run.quarantine(table.full_name) / run.interval.slug / "rows.parquet"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(".rows.parquet")
-    _write(
-        connection,
-        f"select {literal(table.source)} as source_name, "
-        f"{literal(table.name)} as table_name, * from bad_rows "
-        "order by file, row_number",
-        unfinished,
-    )
-    unfinished.replace(path)
-
-
-def _check_share(
-    connection: duckdb.DuckDBPyConnection, run: Run, attempt: Attempt
-) -> None:
-    """Raise DeliveryError when too many rows are bad.
-
-    Rows of no day (unreadable, without a legible cursor, in the future) come again
-    with each interval of their file, so that they are measured against the whole file,
-    the others against the rows of the interval.
-    """
-    table, manifest = attempt.table, attempt.manifest
-    is_dated = "true"
-    if table.rules.cursor:
-        is_dated = (
-            f"coalesce(day between '{manifest.window.from_day}' "
-            f"and '{manifest.window.to_day}', false)"
-        )
-    (undated,) = fetch_row(
-        connection, f"select count(*) from bad_rows where not {is_dated}"
-    )
-    limit = table.rules.quarantine_limit_pct
-    for condition, rows in (
-        (is_dated, manifest.rows_taken + manifest.rejects - undated),
-        (f"not {is_dated}", manifest.rows_seen + manifest.rejects),
-    ):
-        bad = f"from bad_rows where {condition}"
-        (count,) = fetch_row(connection, f"select count(*) {bad}")
-        if count * 100 <= limit * rows:
-            continue
-        column, reason, file, numbers, value, expected = fetch_row(
+        return write_parquet(
             connection,
             f"""
-            select column_name, reason, file, list(row_number order by row_number)[:3],
-                arg_min(coalesce(value, 'NULL'), row_number),
-                arg_min(expected, row_number)
-            {bad}
-            group by column_name, reason, file
-            order by count(*) desc, file, column_name, reason
-            limit 1
+            select
+                {", ".join(map(quote, attempt.columns))},
+                timestamp '{attempt.manifest.delivered_at}' as loaded_at{row_key}
+            from {attempt.judged} where _kith_good
             """,
-        )
-        place = f"column {column}: {reason}" if column else reason
-        cure = CURES[reason]
-        if column and reason == "wrong_type" and table.column(column).rules.pii:
-            cure = "correct the source, or pii or phone_region in sources.yml"
-        if reason == "unreadable_line" and "ENCODING" in expected:
-            cure = (
-                "the file is not in the declared encoding: set options.encoding in "
-                "sources.yml, e.g. cp1252 (Windows)"
-            )
-        raise DeliveryError(
-            f"{table.full_name}: {file}, row {', '.join(map(str, numbers))}"
-            f"{' …' if count > 3 else ''}: {place}, found {value!r}, expected "
-            f"{expected}; {count} of {rows} rows are bad ({count * 100 / rows:.3g} %), "
-            f"over quarantine_limit_pct {limit:g}; {cure}; all bad rows lie in "
-            f"{run.quarantine(table.full_name) / run.interval.slug / 'rows.parquet'}"
+            data,
         )
 
 
 def _settle_repeats(
-    connection: duckdb.DuckDBPyConnection,
-    attempt: Attempt,
-    built: Path,
+    connection: duckdb.DuckDBPyConnection, attempt: Attempt, built: Path
 ) -> tuple[int, int]:
     """Leave each key once; returns how many rows were dropped and kept.
 
@@ -341,130 +188,93 @@ def _settle_repeats(
     apart by a number, or dropped where declared. The days of dropped rows, also of
     former ones, stand in a table `dropped` afterwards.
     """
-    table = attempt.table
-    connection.execute("create temp table dropped (day date)")
+    table, rules = attempt.table, attempt.table.rules
     data, settled = built / DATA, built / "settled.parquet"
     rows = parquet_sql(data)
-    key = ", ".join(map(quote, table.rules.key or ["row_key"]))
-    # Sorting the hashes takes half the time and memory of grouping by the keys.
-    connection.execute(
-        f"""
-        create temp table repeated as
-        select distinct hashed
-        from (
-            select hashed, lag(hashed) over (order by hashed) as previous
-            from (select hash({key}) as hashed from {rows})
-        )
-        where hashed = previous
-        """
-    )
-    if fetch_row(connection, "select count(*) from repeated") == (0,):
+    key = rules.key or ["row_key"]
+    connection.execute("create temp table dropped (day date)")
+    if not find_repeated(connection, "repeated", rows, key):
         return 0, 0
-    cursor = table.rules.cursor
-    latest = f"{quote(cursor)} desc, " if cursor else ""
-    order = f"{latest}{_fingerprint(map(quote, attempt.parts[0].typed))} desc"
-    day = attempt.day(quote(cursor)) if cursor else "null"
+    latest = f"{quote(rules.cursor)} desc, " if rules.cursor else ""
+    order = f"{latest}{fingerprint(map(quote, attempt.columns))} desc"
+    columns = ", ".join(map(quote, key))
+    day = row_day_sql(table, attempt.time_zone, attempt.manifest.window)
     connection.execute(
         f"""
         create temp table ranked as
         select
             *,
-            row_number() over (partition by {key} order by {order}) as _kith_rank,
+            row_number() over (partition by {columns} order by {order}) as _kith_rank,
             row_number() over (
-                partition by {key}, {day} order by {order}
+                partition by {columns}, {day} order by {order}
             ) as _kith_rank_of_day
         from {rows}
-        where hash({key}) in (from repeated)
+        where {key_hash(key)} in (from repeated)
         """
     )
-    (surplus,) = fetch_row(
-        connection, "select count(*) from ranked where _kith_rank > 1"
-    )
-    is_dropped = bool(table.rules.key) or table.rules.drop_exact_duplicates
-    own = "_kith_rank, _kith_rank_of_day"
+    is_dropped = bool(rules.key) or rules.drop_exact_duplicates
     chosen = (
-        f"* exclude ({own}) from ranked where _kith_rank = 1"
+        "* exclude (_kith_rank, _kith_rank_of_day) from ranked where _kith_rank = 1"
         if is_dropped
-        else f"* exclude ({own}) replace "
-        "(left(row_key, 33) || _kith_rank as row_key) from ranked"
+        else "* exclude (_kith_rank, _kith_rank_of_day) "
+        "replace (left(row_key, 33) || _kith_rank as row_key) from ranked"
     )
-    _write(
+    write_parquet(
         connection,
-        f"select * from {rows} where hash({key}) not in (from repeated) "
+        f"select * from {rows} where {key_hash(key)} not in (from repeated) "
         f"union all by name select {chosen}",
         settled,
     )
     settled.replace(data)
-    former = "from ranked where _kith_rank > 1 and _kith_rank_of_day = 1"
-    if fetch_row(connection, f"select count(*) {former}") != (0,):
-        _write(connection, f"select * exclude ({own}) {former}", built / FORMER)
+    former = (
+        "select * exclude (_kith_rank, _kith_rank_of_day) "
+        "from ranked where _kith_rank > 1 and _kith_rank_of_day = 1"
+    )
+    if connection.execute(f"{former} limit 1").fetchall():
+        write_parquet(connection, former, built / FORMER)
+    later = f"select {day} from ranked where _kith_rank > 1"
     if not is_dropped:
-        return 0, surplus
-    if cursor:
-        connection.execute(
-            f"insert into dropped select {day} from ranked where _kith_rank > 1"
-        )
-    else:
-        connection.execute(f"insert into dropped select null from range({surplus})")
-    return surplus, 0
+        (kept,) = fetch_row(connection, f"select count(*) from ({later})")
+        return 0, kept
+    (dropped,) = fetch_row(connection, f"insert into dropped {later}")
+    return dropped, 0
 
 
 def _write_days(
-    connection: duckdb.DuckDBPyConnection,
-    attempt: Attempt,
-    built: Path,
+    connection: duckdb.DuckDBPyConnection, attempt: Attempt, built: Path
 ) -> None:
     """Count rows by business day: each day of the window, or one for a snapshot."""
-    rows = parquet_sql(built / DATA)
-    window = attempt.manifest.window
-    first, last = window.from_day, window.to_day
-    cursor = attempt.table.rules.cursor
-    if cursor:
-        # By the quarter of an hour first, which no zone has parted since 1972:
-        # converting each row's instant would take longer than all the rest.
-        quarter = f"epoch_us(cast({quote(cursor)} as timestamp)) // 900000000"
-        instant = "make_timestamp(_kith_quarter * 900000000)"
-        counted = f"""
-            select
-                cast({attempt.day(instant)} as date) as day,
-                sum(row_count) as row_count,
-                cast(max(newest_at) as timestamp) as newest_at
-            from (
-                select {quarter} as _kith_quarter,
-                    count(*) as row_count, max({quote(cursor)}) as newest_at
-                from {rows} group by _kith_quarter
-            )
-            group by day
-        """
-        bad, dropped = "day", "day"
-    else:
-        first = last
-        counted = (
-            f"select date '{last}' as day, count(*) as row_count, "
-            f"cast(null as timestamp) as newest_at from {rows}"
-        )
-        bad, dropped = f"date '{last}'", f"date '{last}'"
-    _write(
+    window, cursor = attempt.manifest.window, attempt.table.rules.cursor
+    day = row_day_sql(attempt.table, attempt.time_zone, window)
+    bad_day, newest, first = "day", f"max({quote(cursor or '')})", window.from_day
+    if not cursor:
+        day = bad_day = f"date '{window.to_day}'"
+        newest, first = "null", window.to_day
+    write_parquet(
         connection,
         f"""
         select
             days.day,
-            cast(coalesce(row_count, 0) as bigint) as row_count,
+            coalesce(row_count, 0) as row_count,
             coalesce(quarantined_count, 0) as quarantined_count,
             coalesce(duplicate_count, 0) as duplicate_count,
             newest_at
         from (
             select cast(unnest(generate_series(
-                date '{first}', date '{last}', interval 1 day
+                date '{first}', date '{window.to_day}', interval 1 day
             )) as date) as day
         ) as days
-        left join ({counted}) using (day)
         left join (
-            select {bad} as day, count(*) as quarantined_count
+            select {day} as day, count(*) as row_count,
+                cast({newest} as timestamp) as newest_at
+            from {parquet_sql(built / DATA)} group by all
+        ) using (day)
+        left join (
+            select {bad_day} as day, count(*) as quarantined_count
             from bad_rows group by all
         ) using (day)
         left join (
-            select {dropped} as day, count(*) as duplicate_count
+            select {bad_day} as day, count(*) as duplicate_count
             from dropped group by all
         ) using (day)
         order by days.day

@@ -15,13 +15,12 @@ import duckdb
 
 from kith.company.tables import SourceTable
 from kith.database import (
-    PARQUET,
     connect,
     fetch_row,
     file_literal,
-    literal,
     parquet_sql,
     quote,
+    write_parquet,
 )
 from kith.deliveries.admitted import Delivery, admitted_deliveries, find_missed, past_of
 from kith.deliveries.columns import ROW_NUMBER, is_personal
@@ -197,14 +196,11 @@ def _store(
         columns += f" replace ({replaced})" if hashed else ""
         if not _is_numbered(connection, delivery.path):
             columns += f", file_row_number + 1 as {ROW_NUMBER}"
-        connection.execute(
-            f"""
-            copy (
-                select {columns}
-                from {parquet_sql(delivery.path, file_row_number="true")}
-                where {condition or "true"}
-            ) to {literal(str(target))} ({PARQUET})
-            """
+        rows = parquet_sql(delivery.path, file_row_number="true")
+        write_parquet(
+            connection,
+            f"select {columns} from {rows} where {condition or 'true'}",
+            target,
         )
     if delivery.state is not None:
         where = f"{table.full_name}: {delivery.origin}"
@@ -232,14 +228,14 @@ def _store_rejects(
     from kith.pull.pseudonyms import hashed_text
 
     hashed = hashed_text(connection, table, "text")
-    connection.execute(
+    write_parquet(
+        connection,
         f"""
-        copy (
-            select row_number, split_part(error, ':', 1) as error,
-                length(text) || ' characters, hash ' || {hashed} as text
-            from {parquet_sql(rejects)}
-        ) to {literal(str(target))} ({PARQUET})
-        """
+        select row_number, split_part(error, ':', 1) as error,
+            length(text) || ' characters, hash ' || {hashed} as text
+        from {parquet_sql(rejects)}
+        """,
+        target,
     )
 
 

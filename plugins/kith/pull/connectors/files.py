@@ -20,7 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from kith.company.tables import SourceTable
-from kith.database import parquet_sql, quote
+from kith.database import parquet_sql, quote, write_parquet
 from kith.deliveries.columns import ROW_NUMBER, checked_names
 from kith.deliveries.raw import reading
 from kith.errors import ConfigurationError, DeliveryError
@@ -28,7 +28,6 @@ from kith.pull.connectors.landing import (
     columns_of,
     of_parquet,
     store_rejects,
-    write,
 )
 from kith.pull.connectors.packed import PACKINGS, Member, unpack
 from kith.pull.connectors.places import find_places
@@ -159,7 +158,9 @@ def _parquet(
             for old, new in zip(delivered, names, strict=True)
         )
         path = target
-        write(request.duckdb, f"select {renamed} from {parquet_sql(member.path)}", path)
+        write_parquet(
+            request.duckdb, f"select {renamed} from {parquet_sql(member.path)}", path
+        )
         member.discard()
     is_original = path == member.path and not member.is_ours
     return of_parquet(request, member.origin, path, is_original=is_original)
@@ -168,5 +169,5 @@ def _parquet(
 def _nothing(request: FetchRequest) -> Fetched:
     """Of files of other days only: a delivery without rows, for admission to judge."""
     path = request.workspace / "nothing.parquet"
-    write(request.duckdb, f"select 0 as {ROW_NUMBER} where false", path)
+    write_parquet(request.duckdb, f"select 0 as {ROW_NUMBER} where false", path)
     return of_parquet(request, request.table.rules.path or "", path, has_schema=False)

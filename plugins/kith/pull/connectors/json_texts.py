@@ -10,9 +10,8 @@ import simplejson
 from simplejson import RawJSON
 
 from kith.company.tables import Column
-from kith.database import literal, quote
+from kith.database import literal, quote, write_parquet
 from kith.deliveries.columns import ROW_NUMBER, checked_names, number_as_declared
-from kith.pull.connectors.landing import write
 from kith.pull.connectors.request import FetchRequest
 
 # SQL that tells whether `line` is a JSON object. A case, since `and` does not keep
@@ -96,7 +95,7 @@ def unfold(
         f"{quote(key)} as {quote(name)}, "
         for key, name in zip(keys, names, strict=True)
     )
-    write(
+    write_parquet(
         connection,
         f"""
         select {named} {ROW_NUMBER}

@@ -7,7 +7,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from kith.database import PARQUET, fetch_row, file_literal, literal, parquet_sql
+from kith.database import fetch_row, file_literal, parquet_sql, write_parquet
 from kith.deliveries.columns import ROW_NUMBER
 from kith.pull.connectors.request import Fetched, FetchRequest
 
@@ -34,11 +34,6 @@ def land(path: Path, schema: pa.Schema, batches: Iterable[pa.Table]) -> Path:
     return path
 
 
-def write(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
-    """Write the rows of a query to a Parquet file."""
-    connection.execute(f"copy ({query}) to {literal(str(path))} ({PARQUET})")
-
-
 def columns_of(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, str]:
     """Name and type of the columns of a Parquet file."""
     described = connection.execute(f"describe from {parquet_sql(path)}").fetchall()
@@ -51,7 +46,7 @@ def store_rejects(
     """Write the table `rejects` to a Parquet file; its path and number of rows."""
     (count,) = fetch_row(connection, "select count(*) from rejects")
     if count:
-        write(connection, "from rejects order by row_number", path)
+        write_parquet(connection, "from rejects order by row_number", path)
     return (path if count else None), count
 
 

@@ -18,11 +18,10 @@ from pathlib import Path
 import duckdb
 
 from kith.company.tables import SourceTable
-from kith.database import fetch_row, file_literal, literal, parquet_sql
+from kith.database import fetch_row, file_literal, literal, parquet_sql, write_parquet
 from kith.deliveries.columns import ROW_NUMBER, checked_names, columns_by_name
 from kith.errors import ConfigurationError, DeliveryError
 from kith.pull.connectors.json_texts import KEYS, read_line, row_as_text, unfold
-from kith.pull.connectors.landing import write
 from kith.pull.connectors.packed import Member
 from kith.pull.connectors.request import FetchRequest
 
@@ -201,7 +200,7 @@ def convert_delimited(
             f"(select * exclude (file_row_number), file_row_number + 1 as {ROW_NUMBER} "
             f"from {parquet_sql(uncounted, file_row_number='true')})"
         )
-        write(connection, _counting_rejects(numbered), target)
+        write_parquet(connection, _counting_rejects(numbered), target)
         uncounted.unlink()
     member.discard()
     return is_odd.result()
@@ -225,7 +224,7 @@ def _write_lines(
     )
     # Without numbers of their own, since counting would bring all rows to one thread;
     # the order of the file tells them as long as no line is missing.
-    write(connection, f"from {rows}", target)
+    write_parquet(connection, f"from {rows}", target)
 
 
 def _is_of_line_ends(error: duckdb.Error) -> bool:

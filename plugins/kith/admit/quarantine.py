@@ -1,0 +1,149 @@
+"""Quarantine: bad rows are kept with their reason, and only so many may be bad."""
+
+from pathlib import Path
+
+import duckdb
+
+from kith.admit.faults import CURES, SHOWN_CHARACTERS
+from kith.admit.judge import Attempt
+from kith.company.tables import SourceTable
+from kith.database import fetch_row, literal, parquet_sql, write_parquet
+from kith.deliveries.business_days import row_day_sql
+from kith.deliveries.columns import ROW_NUMBER
+from kith.errors import DeliveryError
+from kith.runs.run import Run
+
+
+def write_quarantine(
+    connection: duckdb.DuckDBPyConnection,
+    run: Run,
+    attempt: Attempt,
+    folder: Path,
+    bad_count: int,
+) -> None:
+    """Keep bad rows and unreadable lines, also in a table `bad_rows`.
+
+    `folder` is that of the attempt, `bad_count` the number of its bad rows. A row with
+    several faults is reported once: the first, in the order of declared columns.
+
+    Raises DeliveryError, once they are kept, when too many rows are bad.
+    """
+    table, manifest = attempt.table, attempt.manifest
+    connection.execute(
+        """
+        create temp table bad_rows (
+            file varchar, row_number bigint, column_name varchar, reason varchar,
+            value varchar, expected varchar, payload_hash varchar, day date
+        )
+        """
+    )
+    if bad_count:
+        day = row_day_sql(table, attempt.time_zone, manifest.window)
+        connection.execute(
+            f"""
+            insert into bad_rows
+            select _kith_file, {ROW_NUMBER}, unnest(_kith_fault), {day}
+            from {attempt.judged} where not _kith_good
+            """
+        )
+    for file in manifest.files:
+        if file.rejects_stored:
+            connection.execute(
+                f"""
+                insert into bad_rows
+                select {literal(file.origin)}, row_number, null, 'unreadable_line',
+                    left(text, {SHOWN_CHARACTERS}), error, md5(text), null
+                from {parquet_sql(folder / file.rejects_stored)}
+                """
+            )
+    path = run.quarantine(table.full_name) / run.interval.slug / "rows.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(".rows.parquet")
+    write_parquet(
+        connection,
+        f"select {literal(table.source)} as source_name, "
+        f"{literal(table.name)} as table_name, * from bad_rows "
+        "order by file, row_number",
+        unfinished,
+    )
+    unfinished.replace(path)
+    _check_shares(connection, attempt, f"; all bad rows lie in {path}")
+
+
+def _check_shares(
+    connection: duckdb.DuckDBPyConnection, attempt: Attempt, where: str
+) -> None:
+    """Raise DeliveryError when too many rows are bad.
+
+    Rows of no day (unreadable, without a legible cursor, in the future) come again
+    with each interval of their file, so that they are measured against the whole file,
+    the others against the rows of the interval.
+    """
+    table, manifest = attempt.table, attempt.manifest
+    is_dated = "true"
+    if table.rules.cursor:
+        window = manifest.window
+        is_dated = (
+            f"coalesce(day between '{window.from_day}' and '{window.to_day}', false)"
+        )
+    dated, undated = (
+        f"(from bad_rows where {condition})"
+        for condition in (is_dated, f"not {is_dated}")
+    )
+    (undated_count,) = fetch_row(connection, f"select count(*) from {undated}")
+    rows = manifest.rows_taken + manifest.rejects - undated_count
+    check_share(connection, table, dated, rows, "rows are bad", where)
+    rows = manifest.rows_seen + manifest.rejects
+    check_share(connection, table, undated, rows, "rows are bad", where)
+
+
+def check_share(
+    connection: duckdb.DuckDBPyConnection,
+    table: SourceTable,
+    bad: str,
+    rows: int,
+    what: str,
+    where: str = "",
+) -> None:
+    """Raise DeliveryError when more of some rows are bad than the table allows.
+
+    `bad` is the relation of the bad ones: file and row_number (NULL where a row has
+    none), column_name, reason, value and expected.
+    """
+    (count,) = fetch_row(connection, f"select count(*) from {bad}")
+    limit = table.rules.quarantine_limit_pct
+    if count * 100 <= limit * rows:
+        return
+    column, reason, file, numbers, example = fetch_row(
+        connection,
+        f"""
+        select column_name, reason, file, list(row_number order by row_number)[:3],
+            min({{
+                'row_number': row_number,
+                'value': coalesce(value, 'NULL'),
+                'expected': expected
+            }})
+        from {bad}
+        group by column_name, reason, file
+        order by count(*) desc, file, column_name, reason
+        limit 1
+        """,
+    )
+    origin = ""
+    if file:
+        more = " …" if count > 3 else ""
+        origin = f"{file}, row {', '.join(map(str, numbers))}{more}: "
+    place = f"column {column}: {reason}" if column else reason
+    cure = CURES[reason]
+    if column and reason == "wrong_type" and table.column(column).rules.pii:
+        cure = "correct the source, or pii or phone_region in sources.yml"
+    if reason == "unreadable_line" and "ENCODING" in example["expected"]:
+        cure = (
+            "the file is not in the declared encoding: set options.encoding in "
+            "sources.yml, e.g. cp1252 (Windows)"
+        )
+    raise DeliveryError(
+        f"{table.full_name}: {origin}{place}, found {example['value']!r}, expected "
+        f"{example['expected']}; {count} of {rows} {what} ({count * 100 / rows:.3g} %), "
+        f"over quarantine_limit_pct {limit:g}; {cure}{where}"
+    )
