@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pytest
 import yaml
 
 from kith.admit.table import admit_table
 from kith.deliveries.admitted import DATA
+from kith.deliveries.raw import newest_attempt
+from kith.errors import DeliveryError
 from kith.pull.table import pull_table
 from kith.runs.run import Run
 from tests.conftest import new_run
@@ -96,6 +99,38 @@ def run_door(
     pull_table(run, TABLE)
     admit_table(run, TABLE)
     return run
+
+
+def with_rules(column: str, data_type: str | None = None, **rules: Any) -> list[Any]:
+    """The standard columns, one of them declared otherwise."""
+    return [
+        {
+            **declared,
+            "data_type": data_type or declared["data_type"],
+            "meta": {**declared.get("meta", {}), **rules},
+        }
+        if declared["name"] == column
+        else declared
+        for declared in COLUMNS
+    ]
+
+
+def refusal(folder: Path) -> str:
+    """Message with which the door refuses a delivery."""
+    with pytest.raises(DeliveryError) as caught:
+        run_door(folder)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def stored_rows(run: Run, columns: str = "*") -> list[tuple[Any, ...]]:
+    folder, manifest = newest_attempt(run, TABLE)
+    paths = [str(folder / file.stored) for file in manifest.files]
+    return duckdb.sql(
+        f"select {columns} from read_parquet({paths}, union_by_name = true) "
+        "order by all"
+    ).fetchall()
 
 
 def admitted(run: Run, columns: str = "* exclude (loaded_at)") -> list[tuple[Any, ...]]:

@@ -1,6 +1,7 @@
 import hashlib
 import hmac
 import re
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from kith.company.tables import Column, ColumnRules, SourceTable, TableRules
 from kith.errors import ConfigurationError
 from kith.pull import pseudonyms
+from tests.one_table import COLUMNS, company, refusal
 
 KEY = "a-key-of-the-tests-which-is-long-enough"
 HEX = re.compile(r"[0-9a-f]{64}")
@@ -267,3 +269,26 @@ def test_a_key_that_is_short_is_refused(
 def test_a_hash_needs_a_column_of_text() -> None:
     with pytest.raises(ConfigurationError, match=r"column person: .* is bigint; expec"):
         hashes([1], column("phone", "bigint"))
+
+
+@pytest.mark.usefixtures("kith_home")
+@pytest.mark.parametrize(
+    "header",
+    ["sale_id,sold_at,quantity,price,e_mail", "A,2024-03-01,1,2,li.na@example.com"],
+)
+def test_an_identifier_under_another_name_is_not_stored(
+    header: str, tmp_path: Path
+) -> None:
+    columns = [
+        *COLUMNS,
+        {"name": "mail", "data_type": "text", "meta": {"pii": "email"}},
+    ]
+    company(tmp_path, columns=columns, drift={"missing": "warn"})
+    row = "B,2024-03-01,1,1,li.na@example.com"
+    (tmp_path / "data/sales.csv").write_text(f"{header}\n{row}\n")
+    message = refusal(tmp_path)
+    assert "missing column mail (pii)" in message
+    kept = [path for path in (tmp_path / "home").rglob("*") if path.is_file()]
+    assert kept
+    assert all(b"li.na" not in path.read_bytes() for path in kept)
+    assert "li.na" not in message

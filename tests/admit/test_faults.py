@@ -1,0 +1,111 @@
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import new_run
+from tests.one_table import (
+    COLUMNS,
+    HEADER,
+    admitted,
+    company,
+    days,
+    deliver,
+    quarantined,
+    refusal,
+    run_door,
+    sales,
+)
+
+KEY = b"a key of the tests alone, long enough"
+
+pytestmark = pytest.mark.usefixtures("kith_home")
+
+
+def test_null_key_is_quarantined(tmp_path: Path) -> None:
+    lines = sales(400)
+    lines[9] = lines[9].replace("S00009", "")
+    deliver(company(tmp_path), lines)
+    run = run_door(tmp_path)
+    assert quarantined(run, "row_number, column_name, reason, value, expected") == [
+        (10, "sale_id", "required_missing", None, "a value")
+    ]
+    lines[10:20] = [line[6:] for line in lines[10:20]]
+    deliver(tmp_path, lines)
+    message = refusal(tmp_path)
+    assert "data/sales.csv, row 10, 11, 12 …: column sale_id: required_" in message
+    assert "have the source fill the column" in message
+
+
+def test_negative_quantity_is_quarantined(tmp_path: Path) -> None:
+    deliver(company(tmp_path), [*sales(400), "X,2024-03-05 12:00,-2,1"])
+    run = run_door(tmp_path)
+    assert quarantined(run, "row_number, column_name, reason, value, expected") == [
+        (401, "quantity", "below_minimum", "-2", ">= 0")
+    ]
+    assert days(run)["2024-03-05"] == (4, 1, 0)
+
+
+def test_date_in_the_future_is_quarantined(tmp_path: Path) -> None:
+    deliver(company(tmp_path), [*sales(400), "X,2999-01-01 12:00,2,1"])
+    run = run_door(tmp_path)
+    assert quarantined(run, "row_number, column_name, reason, value, expected") == [
+        (
+            *(401, "sold_at", "in_the_future", "2999-01-01 12:00"),
+            "not later than the delivery",
+        )
+    ]
+    assert sum(count for count, _, _ in days(run).values()) == 400
+    assert max(days(run)) < "2025"
+
+
+def test_the_first_fault_by_declared_column_is_named(tmp_path: Path) -> None:
+    company(tmp_path, quarantine_limit_pct=100)
+    deliver(tmp_path, ["A,soon,-1,x", ",2024-03-01,-1,x"])
+    assert quarantined(run_door(tmp_path), "column_name, reason") == [
+        ("sold_at", "wrong_type"),
+        ("sale_id", "required_missing"),
+    ]
+
+
+def test_a_repeated_header_is_known_by_columns_of_numbers(
+    tmp_path: Path,
+) -> None:
+    columns = [
+        {"name": "sale_id", "data_type": "varchar"},
+        {"name": "_n", "data_type": "bigint"},
+        {"name": "2024", "data_type": "bigint"},
+    ]
+    company(tmp_path, columns=columns, cursor=None, quarantine_limit_pct=100)
+    lines = ["sale_id,_n,2024", "A,1,2", "sale_id,_n,2024", "B,3,4"]
+    (tmp_path / "data/sales.csv").write_text("\n".join([*lines, ""]))
+    run = run_door(tmp_path)
+    assert admitted(run) == [("A", 1, 2), ("B", 3, 4)]
+    assert quarantined(run, "row_number, reason") == [(2, "repeated_header")]
+
+
+@pytest.mark.parametrize(
+    ("delivered", "shown"),
+    [
+        ("li.na@example.com", "xx.xx@xxxxxxx.xxx"),
+        ("Li Na", "xx xx"),
+        ("+33 1 42 68 53 00", "+99 9 99 99 99 99"),
+        ("2024-13-45", "2024-13-45"),
+        ("12.5x", "99.9x"),
+        ("13.55.1", "13.55.1"),
+    ],
+)
+def test_beside_identifiers_no_value_is_shown_that_may_be_one(
+    delivered: str, shown: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KITH_IDENTIFIER_KEY", KEY.decode())
+    columns = [
+        *COLUMNS,
+        {"name": "mail", "data_type": "text", "meta": {"pii": "email"}},
+    ]
+    company(tmp_path, columns=columns)
+    text = f"{HEADER},mail\nA,2024-03-01,1,{delivered},a@b.example\n"
+    (tmp_path / "data/sales.csv").write_text(text)
+    message = refusal(tmp_path)
+    run = new_run(tmp_path, "2024-03-01", "2024-12-31")
+    assert quarantined(run, "reason, value") == [("wrong_type", shown)]
+    assert f"found '{shown}'" in message

@@ -1,0 +1,89 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from kith.admit.table import admit_table
+from kith.errors import DeliveryError
+from kith.pull.table import pull_table
+from tests.conftest import new_run
+from tests.one_table import (
+    HEADER,
+    TABLE,
+    admitted,
+    company,
+    deliver,
+    quarantined,
+    refusal,
+    report,
+    run_door,
+    sales,
+)
+
+pytestmark = pytest.mark.usefixtures("kith_home")
+
+
+def test_wrong_type_is_quarantined(tmp_path: Path) -> None:
+    lines = sales(400)
+    lines[6] = lines[6].replace(",1,", ",two,")
+    deliver(company(tmp_path), lines)
+    run = run_door(tmp_path)
+    assert quarantined(
+        run, "file, row_number, column_name, reason, value, expected, day::varchar"
+    ) == [
+        ("data/sales.csv", 7, "quantity", "wrong_type", "two", "bigint", "2024-03-02")
+    ]
+    assert report(run)["admitted"] == 399
+
+
+def test_too_many_wrong_types_stop(tmp_path: Path) -> None:
+    lines = [line.replace(".50", ",50") for line in sales(100)]
+    quoted = [re.sub(r"(\d,50)$", r'"\1"', line) for line in lines]
+    deliver(company(tmp_path), quoted)
+    assert re.fullmatch(
+        r"shop.sales: data/sales.csv, row 1, 2, 3 …: column price: wrong_type, found "
+        r"'1,50', expected decimal\(18,2\); 100 of 100 rows are bad \(100 %\), over "
+        r"quarantine_limit_pct 1; correct the source, or the column's data_type, "
+        r"format, decimal or null_values in sources.yml; all bad rows lie in "
+        r".*/rows.parquet",
+        refusal(tmp_path),
+    )
+
+
+def test_wrong_encoding_stops_or_is_quarantined(tmp_path: Path) -> None:
+    lines = sales(400)
+    lines[3] = lines[3].replace("S00003", "caf\xe9")
+    path = company(tmp_path) / "data/sales.csv"
+    path.write_bytes("\n".join([HEADER, *lines]).encode("latin-1"))
+    run = run_door(tmp_path)
+    assert quarantined(run, "file, row_number, reason") == [
+        ("data/sales.csv", 4, "unreadable_line")
+    ]
+    lines = [line.replace("S", "\xc9") for line in lines]
+    path.write_bytes("\n".join([HEADER, *lines]).encode("latin-1"))
+    message = refusal(tmp_path)
+    assert "data/sales.csv, row 1, 2, 3 …: unreadable_line" in message
+    assert "set options.encoding in sources.yml, e.g. cp1252 (Windows)" in message
+    path.write_bytes("\n".join([HEADER + "\xe9", *lines]).encode("latin-1"))
+    assert "data/sales.csv: line 1 is not utf-8" in refusal(tmp_path)
+
+
+def test_refusal_keeps_what_was_admitted_and_the_bad_rows(tmp_path: Path) -> None:
+    deliver(company(tmp_path), sales(8))
+    before = admitted(run_door(tmp_path))
+    deliver(tmp_path, [line.replace(",2024", ",2O24") for line in sales(8)])
+    run = new_run(tmp_path, "2024-03-01", "2024-12-31")
+    pull_table(run, TABLE)
+    with pytest.raises(DeliveryError, match="column sold_at: wrong_type"):
+        admit_table(run, TABLE)
+    assert admitted(run) == before
+    assert len(quarantined(run, "reason")) == 8
+
+
+def test_bad_rows_of_one_day_are_measured_against_that_day(tmp_path: Path) -> None:
+    lines = sales(400)
+    lines[1] = lines[1].replace(",1,", ",-1,")
+    deliver(company(tmp_path, quarantine_limit_pct=10), lines)
+    with pytest.raises(DeliveryError, match=r"1 of 4 rows are bad \(25 %\)"):
+        run_door(tmp_path, "2024-03-01", "2024-03-01")
+    assert report(run_door(tmp_path, "2024-03-01", "2024-03-03"))["quarantined"] == 1
