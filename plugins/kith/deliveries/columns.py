@@ -18,7 +18,7 @@ def columns_by_name(table: SourceTable) -> dict[str, Column]:
     return {
         name.lower(): column
         for column in table.columns
-        for name in [*reversed(column.rules.aliases), column.name]
+        for name in [column.name, *column.rules.aliases]
     }
 
 
