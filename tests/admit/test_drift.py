@@ -87,3 +87,11 @@ def test_a_type_is_compared_with_that_of_the_delivery_before(tmp_path: Path) -> 
     ]
     admit_table(first, TABLE)
     assert report(first)["warnings"] == []
+
+
+def test_a_cursor_under_a_new_name_is_guessed_by_its_place(tmp_path: Path) -> None:
+    path = company(tmp_path) / "data/sales.csv"
+    path.write_text("sale_id,when,quantity,price\nA,2024-03-01,1,1\n")
+    assert "when looks like sold_at renamed (it stands in its place" in refusal(
+        tmp_path
+    )

@@ -1,8 +1,8 @@
-"""What can be wrong with a delivered row, as SQL: once to sift, once to explain."""
+"""What can be wrong with a delivered row, as SQL."""
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from kith.company.tables import Column, SourceTable
 from kith.database import literal, quote
@@ -72,10 +72,10 @@ def is_required(table: SourceTable, column: Column) -> bool:
     )
 
 
-def repeated_header(table: SourceTable, columns: dict[str, str]) -> Fault | None:
+def repeated_header(table: SourceTable, columns: dict[str, str]) -> Iterator[Fault]:
     """A row that holds the names of its columns: the header of a second file.
 
-    `columns` gives the types of the delivered columns. None where they came typed: the
+    `columns` gives the types of the delivered columns. Not where they came typed: the
     names would not have passed. Hashed columns cannot tell.
     """
     hashed = {
@@ -86,7 +86,7 @@ def repeated_header(table: SourceTable, columns: dict[str, str]) -> Fault | None
     }
     plain = [name for name in columns if name not in hashed]
     if not plain or set(columns.values()) != {"VARCHAR"}:
-        return None
+        return
     first, *others = plain
     # It may begin with a byte order mark. A case, since all parts of an `and` would be
     # computed for every row.
@@ -95,132 +95,91 @@ def repeated_header(table: SourceTable, columns: dict[str, str]) -> Fault | None
         f"case when suffix({quote(first)}, {literal(first)}) then "
         f"{' and '.join(['true', *same])} end"
     )
-    return Fault(first, "repeated_header", is_header, quote(first), "a row of values")
+    yield Fault(first, "repeated_header", is_header, quote(first), "a row of values")
 
 
-def _limit_sql(limit: float | dt.date | None) -> str | None:
-    if isinstance(limit, dt.date):
-        return f"date '{limit}'"
-    return None if limit is None else f"{limit:.15g}"
+def column_faults(
+    table: SourceTable,
+    column: Column,
+    reading: Reading,
+    kind: str,
+    typed: str,
+    later: str | None = None,
+) -> Iterator[Fault]:
+    """What can be wrong with a value, in the order of asking.
 
-
-@dataclass(frozen=True)
-class Rule:
-    """What a column of a row must satisfy.
-
-    `good` reads the value as seldom as can be, since it is computed for every row;
-    `faults` name what is wrong with the few that fail it. `typed` is SQL of the value
-    in its type `kind`; `now` that of the last legal cursor. `ahead` gives for the paths
-    of some files the first cursor that they cannot know of yet.
+    `typed` is SQL of the value in its type `kind`, `later` of whether it lies after the
+    delivery. The conditions read it as seldom as can be, since each row asks them.
     """
+    rules, shown = column.rules, reading.shown
+    if is_personal(table) and not rules.pii:
+        shown = masked(shown)
 
-    table: SourceTable
-    column: Column
-    reading: Reading
-    kind: str
-    typed: str
-    now: str | None
-    ahead: Mapping[str, dt.date] = field(default_factory=dict)
-
-    @property
-    def _limits(self) -> tuple[str | None, str | None]:
-        """SQL of the least and of the greatest value allowed."""
-        rules = self.column.rules
-        limits = (rules.minimum, rules.maximum)
-        for limit in limits:
-            fits = is_time if isinstance(limit, dt.date) else is_number
-            if limit is not None and not fits(self.kind):
-                raise ConfigurationError(
-                    f"sources.yml: {self.table.full_name}: column {self.column.name}: "
-                    "minimum and maximum are for numbers and, as days, for dates and "
-                    f"timestamps; found {limit} for data_type {self.column.data_type}"
-                )
-        low, high = limits
-        return _limit_sql(low), _limit_sql(high)
-
-    @property
-    def _day(self) -> str:
-        """SQL of what the limits are compared with: a timestamp counts by its day."""
-        is_timestamp = self.kind.startswith("TIMESTAMP")
-        return f"cast({self.typed} as date)" if is_timestamp else self.typed
-
-    @property
-    def _accepted(self) -> str:
-        return ", ".join(map(literal, self.column.rules.accepted_values or []))
-
-    @property
-    def _later(self) -> str:
-        """SQL of whether the cursor lies after the delivery."""
-        return " or ".join(
-            [
-                f"{self.typed} > {self.now}",
-                *(
-                    f"(_kith_path = {literal(path)} and {self.typed} >= '{moment}')"
-                    for path, moment in self.ahead.items()
-                ),
-            ]
-        )
-
-    def good(self) -> Iterator[str]:
-        """Conditions that all hold in a good row."""
-        low, high = self._limits
-        checks = []
-        if low:
-            checks.append(f"{self._day} >= {low}")
-        if high:
-            checks.append(f"{self._day} <= {high}")
-        if self._accepted:
-            checks.append(f"cast({self.typed} as varchar) in ({self._accepted})")
-        if self.column.name == self.table.rules.cursor:
-            checks.append(f"not ({self._later})")
-        fits = " and ".join(checks) or f"{self.typed} is not null"
-        if is_required(self.table, self.column):
-            yield f"({fits})"
-        elif checks or self.reading.can_fail:
-            # A case, since `or` would trim each value to see whether one was given.
-            yield f"case when {fits} then true else {self.reading.given} is null end"
-
-    def faults(self) -> Iterator[Fault]:
-        """What can be wrong, in the order of asking."""
-        rules, typed = self.column.rules, self.typed
-        low, high = self._limits
-        if self.reading.can_fail:
-            unreadable = f"{typed} is null and {self.reading.given} is not null"
-            yield self._fault("wrong_type", self._type_expected(), unreadable)
-        if is_required(self.table, self.column):
-            yield self._fault("required_missing", "a value", f"{typed} is null")
-        if low:
-            yield self._fault("below_minimum", f">= {low}", f"{self._day} < {low}")
-        if high:
-            yield self._fault("above_maximum", f"<= {high}", f"{self._day} > {high}")
-        if rules.accepted_values:
-            other = f"cast({typed} as varchar) not in ({self._accepted})"
-            listed = ", ".join(rules.accepted_values)
-            yield self._fault("not_accepted", f"one of {listed}", other)
-        if self.column.name == self.table.rules.cursor:
-            expected = "not later than the delivery"
-            yield self._fault("in_the_future", expected, self._later)
-
-    def _type_expected(self) -> str:
-        rules, kind = self.column.rules, self.kind.lower()
-        if rules.pii:
-            return f"a {rules.pii} that can be normalised"
-        if kind == "varchar":
-            return "text without control or replacement characters"
-        if rules.format:
-            return f"{kind} as {' or '.join(rules.format)}"
-        if rules.time_zone != "UTC" and kind == "timestamp":
-            return f"timestamp that clocks in {rules.time_zone} showed"
-        return kind
-
-    def _fault(self, reason: str, expected: str, condition: str) -> Fault:
-        shown = self.reading.shown
-        if is_personal(self.table) and not self.column.rules.pii:
-            shown = masked(shown)
+    def fault(reason: str, expected: str, condition: str) -> Fault:
         return Fault(
-            self.column.name,
+            column.name,
             reason,
             condition,
             f"left({shown}, {SHOWN_CHARACTERS})",
             expected[:SHOWN_CHARACTERS],
         )
+
+    if reading.can_fail:
+        # A case, since an `and` would trim each value to see whether one was given.
+        unreadable = f"case when {typed} is null then {reading.given} is not null end"
+        yield fault("wrong_type", _type_expected(column, kind), unreadable)
+    if is_required(table, column):
+        yield fault("required_missing", "a value", f"{typed} is null")
+    # A timestamp counts by its day.
+    compared = f"cast({typed} as date)" if kind.startswith("TIMESTAMP") else typed
+    for limit, reason, allowed, sign in (
+        (rules.minimum, "below_minimum", ">=", "<"),
+        (rules.maximum, "above_maximum", "<=", ">"),
+    ):
+        if limit is not None:
+            sql = _limit_sql(table, column, kind, limit)
+            yield fault(reason, f"{allowed} {sql}", f"{compared} {sign} {sql}")
+    if rules.accepted_values:
+        accepted = ", ".join(map(literal, rules.accepted_values))
+        yield fault(
+            "not_accepted",
+            f"one of {', '.join(rules.accepted_values)}",
+            f"cast({typed} as varchar) not in ({accepted})",
+        )
+    if later:
+        yield fault("in_the_future", "not later than the delivery", later)
+
+
+def _limit_sql(
+    table: SourceTable, column: Column, kind: str, limit: float | dt.date
+) -> str:
+    fits = is_time if isinstance(limit, dt.date) else is_number
+    if not fits(kind):
+        raise ConfigurationError(
+            f"sources.yml: {table.full_name}: column {column.name}: minimum and "
+            "maximum are for numbers and, as days, for dates and timestamps; found "
+            f"{limit} for data_type {column.data_type}"
+        )
+    return f"date '{limit}'" if isinstance(limit, dt.date) else f"{limit:.15g}"
+
+
+def _type_expected(column: Column, kind: str) -> str:
+    rules, kind = column.rules, kind.lower()
+    if rules.pii:
+        return f"a {rules.pii} that can be normalised"
+    if kind == "varchar":
+        return "text without control or replacement characters"
+    if rules.format:
+        return f"{kind} as {' or '.join(rules.format)}"
+    if rules.time_zone != "UTC" and kind == "timestamp":
+        return f"timestamp that clocks in {rules.time_zone} showed"
+    return kind
+
+
+def first_fault(faults: Sequence[Fault]) -> str:
+    """SQL of the number of the first fault of a row, from 1; NULL of a good row."""
+    cases = " ".join(
+        f"when {fault.condition} then {number}"
+        for number, fault in enumerate(faults, 1)
+    )
+    return f"case {cases} end" if cases else "null"

@@ -8,11 +8,11 @@ from pathlib import Path
 import duckdb
 
 from kith.admit.drift import compare_columns
-from kith.admit.faults import Fault, Rule, repeated_header
+from kith.admit.faults import Fault, column_faults, first_fault, repeated_header
 from kith.company.tables import SourceTable
 from kith.database import fetch_row, literal, parquet_sql, quote
 from kith.deliveries.business_days import business_day, has_date_cursor
-from kith.deliveries.casts import declared_types, is_number, is_time, read_column
+from kith.deliveries.casts import declared_types, read_column
 from kith.deliveries.columns import ROW_NUMBER, is_own
 from kith.deliveries.raw import Manifest, PulledFile, reading
 from kith.errors import ConfigurationError, DeliveryError
@@ -74,10 +74,10 @@ def read_attempt(
         reading = read_column(column, file.columns, kinds[name])
         if reading is None or column.rules.pii:
             return False
-        good = Rule(table, column, reading, kinds[name], "typed", None).good()
+        faults = [*column_faults(table, column, reading, kinds[name], "typed")]
         (fitting, count) = fetch_row(
             connection,
-            f"select count(*) filter (where {' and '.join(good) or 'true'}), count(*) "
+            f"select count(*) filter (where {first_fault(faults)} is null), count(*) "
             f"from (select *, {reading.typed} as typed "
             f"from {parquet_sql(folder / file.stored)} limit 1000)",
         )
@@ -169,41 +169,35 @@ def _judged_sql(
     delivered = {name: kind for name, kind in types.items() if not is_own(name)}
     admitted: list[str] = []
     typed: list[str] = []
-    good: list[str] = []
-    faults: list[Fault] = []
-    if header := repeated_header(table, delivered):
-        faults.append(header)
-        # A number or a time cannot be read from its column's name in any case.
-        if not any(
-            is_number(kinds[column.name]) or is_time(kinds[column.name])
-            for column in table.columns
-            for name in column.names_in(delivered)
-            if name[0].isalpha() and not column.rules.pii
-        ):
-            good.append(f"({header.condition}) is not true")
-    ahead = {path: file.ahead_of for path, file in paths.items() if file.ahead_of}
+    faults: list[Fault] = [*repeated_header(table, delivered)]
     has_odd_signs = any(file.has_odd_signs for file in paths.values())
     for column in table.columns:
         name, kind = column.name, kinds[column.name]
         value = f"_kith_typed_{len(typed)}"
-        reading = read_column(column, delivered, kind, has_odd_signs)
-        typed.append(
-            f"{reading.typed if reading else f'cast(null as {kind})'} as {value}"
-        )
         admitted.append(f"{value} as {quote(name)}")
-        if reading:
-            rule = Rule(table, column, reading, kind, value, now, ahead)
-            good += rule.good()
-            faults += rule.faults()
+        reading = read_column(column, delivered, kind, has_odd_signs)
+        if reading is None:
+            typed.append(f"cast(null as {kind}) as {value}")
+            continue
+        typed.append(f"{reading.typed} as {value}")
+        later = None
+        if name == table.rules.cursor:
+            ahead = [
+                f" or (_kith_path = {literal(path)} and {value} >= '{file.ahead_of}')"
+                for path, file in paths.items()
+                if file.ahead_of
+            ]
+            later = f"{value} > {now}{''.join(ahead)}"
+        faults += column_faults(table, column, reading, kind, value, later)
     for name in evolved:
         value = quote(name) if name in delivered else "null"
         admitted.append(f"cast({value} as varchar) as {quote(name)}")
     payload = fingerprint(map(quote, delivered))
     fault = " ".join(
-        f"when {fault.condition} then {{'column_name': {literal(fault.column)}, "
+        f"when {number} then {{'column_name': {literal(fault.column)}, "
         f"'reason': {literal(fault.reason)}, 'value': {fault.shown}, "
         f"'expected': {literal(fault.expected)}, 'payload_hash': {payload}}}"
-        for fault in faults
+        for number, fault in enumerate(faults, 1)
     )
     number = "file_row_number + 1"
     if ROW_NUMBER in types:
@@ -214,12 +208,14 @@ def _judged_sql(
     return f"""
         select
             {", ".join(admitted)},
-            _kith_good,
+            _kith_fault_number is null as _kith_good,
             map {{{origins}}}[_kith_path] as _kith_file,
             {number} as {ROW_NUMBER},
-            case when _kith_good then cast(null as {_FAULT}) {fault} end as _kith_fault
+            case _kith_fault_number
+                when null then cast(null as {_FAULT}) {fault}
+            end as _kith_fault
         from (
-            select *, coalesce({" and ".join(good) or "true"}, false) as _kith_good
+            select *, {first_fault(faults)} as _kith_fault_number
             from (select *, {", ".join(typed)} from {stored})
         )
     """

@@ -144,6 +144,7 @@ def check_share(
         )
     raise DeliveryError(
         f"{table.full_name}: {origin}{place}, found {example['value']!r}, expected "
-        f"{example['expected']}; {count} of {rows} {what} ({count * 100 / rows:.3g} %), "
-        f"over quarantine_limit_pct {limit:g}; {cure}{where}"
+        f"{example['expected']}; {count} of {rows} {what} "
+        f"({count * 100 / rows:.3g} %), over quarantine_limit_pct {limit:g}; "
+        f"{cure}{where}"
     )

@@ -113,37 +113,30 @@ def read_column(
     one, each row counts the first that it fills, the declared name before its aliases.
     """
     readings = [
-        _read_name(column, raw_types[name], kind, name, has_odd_signs)
+        Reading(
+            typed=typed_sql(column, raw_type, kind, quote(name), has_odd_signs),
+            given=given_sql(column, raw_type, quote(name)),
+            shown=_shown(column, name),
+            can_fail=_can_fail(column, raw_type, kind),
+        )
         for name in column.names_in(raw_types)
+        for raw_type in [raw_types[name]]
     ]
     if len(readings) < 2:
         return readings[0] if readings else None
-    cases = [
-        (f"when {reading.given} is not null then", reading) for reading in readings
-    ]
-    return Reading(
-        typed="case "
-        + " ".join(f"{when} {each.typed}" for when, each in cases)
-        + " end",
-        given="case "
-        + " ".join(f"{when} cast({each.given} as varchar)" for when, each in cases)
-        + " end",
-        shown="case "
-        + " ".join(f"{when} {each.shown}" for when, each in cases)
-        + " end",
-        can_fail=any(reading.can_fail for reading in readings),
-    )
 
+    def of_first_given(values: list[str]) -> str:
+        cases = " ".join(
+            f"when {reading.given} is not null then {value}"
+            for reading, value in zip(readings, values, strict=True)
+        )
+        return f"case {cases} end"
 
-def _read_name(
-    column: Column, raw_type: str, kind: str, name: str, has_odd_signs: bool
-) -> Reading:
-    raw = quote(name)
     return Reading(
-        typed=typed_sql(column, raw_type, kind, raw, has_odd_signs),
-        given=given_sql(column, raw_type, raw),
-        shown=_shown(column, name),
-        can_fail=_can_fail(column, raw_type, kind),
+        typed=of_first_given([each.typed for each in readings]),
+        given=of_first_given([f"cast({each.given} as varchar)" for each in readings]),
+        shown=of_first_given([each.shown for each in readings]),
+        can_fail=any(each.can_fail for each in readings),
     )
 
 
