@@ -29,7 +29,7 @@ COLUMNS = {
     "remark": "varchar",
 }
 ROWS_WANTED = 10_000_000
-RATIO_ALLOWED = 2.0
+RATIO_ALLOWED = 2.5
 GB_ALLOWED = 4.0
 
 
