@@ -1,5 +1,6 @@
 """Deliveries that must not stand side by side: other rules, other keys."""
 
+import json
 from pathlib import Path
 
 import duckdb
@@ -9,7 +10,7 @@ from kith.build.candidate import prepare_warehouse
 from kith.errors import ConfigurationError
 from kith.runs.run import Run
 from kith.stages import admit, plan
-from tests.one_table import COLUMNS, TABLE, company, deliver, run_door, sales
+from tests.one_table import COLUMNS, TABLE, company, deliver, report, run_door, sales
 
 pytestmark = pytest.mark.usefixtures("kith_home")
 
@@ -39,6 +40,17 @@ def test_a_changed_declaration_asks_for_a_replay(tmp_path: Path) -> None:
         assert planned["delivery"] == "20240301-20240301"
         admit(planned)
     assert prepared(run, "sale_id") == [("007",), ("008",)]
+
+
+def test_rows_that_another_version_left_in_raw_are_not_forgotten(
+    tmp_path: Path,
+) -> None:
+    deliver(company(tmp_path), sales(8))
+    run = run_door(tmp_path)
+    path = run.admitted(TABLE) / run.interval.slug / "report.json"
+    path.write_text(json.dumps({**report(run), "in_place": {"price": "price"}}))
+    with pytest.raises(ConfigurationError, match="make replay"):
+        prepared(run, "sale_id")
 
 
 def test_what_changes_no_row_asks_for_nothing(tmp_path: Path) -> None:

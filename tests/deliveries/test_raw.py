@@ -1,3 +1,4 @@
+import json
 import stat
 import subprocess
 import sys
@@ -39,6 +40,18 @@ def test_the_newest_complete_attempt_counts(tmp_path: Path) -> None:
     (folder / "manifest.json").unlink()
     former, manifest = newest_attempt(run, TABLE)
     assert (former < folder, manifest.rows_taken) == (True, 3)
+
+
+@pytest.mark.usefixtures("kith_home")
+def test_what_another_version_pulled_is_not_taken_for_ours(tmp_path: Path) -> None:
+    deliver(company(tmp_path), sales(3))
+    run = run_door(tmp_path)
+    folder, manifest = newest_attempt(run, TABLE)
+    former = manifest.model_dump(mode="json")
+    former["files"][0]["facts"] = {"typed": {"quantity": "BIGINT"}}
+    (folder / "manifest.json").write_text(json.dumps(former))
+    with pytest.raises(DeliveryError, match="another version of Kith pulled it.*make"):
+        newest_attempt(run, TABLE)
 
 
 def test_a_workspace_is_empty_private_and_gone_afterwards(tmp_path: Path) -> None:

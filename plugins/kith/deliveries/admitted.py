@@ -83,9 +83,16 @@ def declaration_id(table: SourceTable) -> str:
 
 
 def outdated(table: SourceTable, deliveries: list[Delivery]) -> list[Delivery]:
-    """Those that were admitted under another declaration than today's."""
+    """Those that were admitted under another declaration than today's.
+
+    Or by a version of Kith that left rows where they lay in raw.
+    """
     now = declaration_id(table)
-    return [each for each in deliveries if each.report.get("declaration", now) != now]
+    return [
+        each
+        for each in deliveries
+        if each.report["declaration"] != now or each.report.get("in_place")
+    ]
 
 
 def check_declarations(table: SourceTable, deliveries: list[Delivery]) -> None:

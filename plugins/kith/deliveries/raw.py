@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from kith.company.tables import SourceTable
 from kith.deliveries.columns import is_personal
@@ -37,7 +37,7 @@ class MissedRows(BaseModel):
     rows: int
 
 
-class PulledFile(BaseModel):
+class PulledFile(BaseModel, extra="forbid"):
     """One file of an attempt.
 
     `rows_seen` counts the readable rows of the origin, `rows` those taken from it.
@@ -103,7 +103,13 @@ def newest_attempt(run: Run, table: str) -> tuple[Path, Manifest]:
             "complete attempt); run the pull of this table first"
         )
     manifest = (complete[-1] / "manifest.json").read_text()
-    return complete[-1], Manifest.model_validate_json(manifest)
+    try:
+        return complete[-1], Manifest.model_validate_json(manifest)
+    except ValidationError:
+        raise DeliveryError(
+            f"{complete[-1]}: another version of Kith pulled it, and this one cannot "
+            "read what lies there; run these days again with make run"
+        ) from None
 
 
 @contextmanager
