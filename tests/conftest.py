@@ -3,18 +3,21 @@
 import datetime as dt
 import json
 import os
+import shutil
 import subprocess
 import sys
 import uuid
 from collections.abc import Callable
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from kith.company.folder import load_company
 from kith.runs.run import Interval, Run
 from kith.settings import REPOSITORY
 from tests.companies.generate import generate
+from tests.companies.whole_shop import generate_whole_shop
 
 CORNER_SHOP_FORMATS = {
     "customers": "csv",
@@ -36,7 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 # Fixtures that take a whole pipeline or server, the slowest first.
-PIPELINES = ("server", "demo", "complete_journey", "installed")
+PIPELINES = ("server", "demo", "complete_journey", "built_shop", "installed")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -98,19 +101,26 @@ def new_run(
 
 def run_pipeline(run: Run) -> Path:
     """Call the stages in the DAG's order; returns the release now current."""
-    from kith.admit.table import admit_table
-    from kith.build.candidate import build
     from kith.gate.audit import audit
     from kith.publish.release import publish
-    from kith.pull.table import pull_table
     from kith.report.page import write_report
+
+    build_candidate(run)
+    for closing in (audit, publish, write_report):
+        closing(run)
+    return (run.published / "current").resolve()
+
+
+def build_candidate(run: Run) -> None:
+    """Call the stages up to the build."""
+    from kith.admit.table import admit_table
+    from kith.build.candidate import build
+    from kith.pull.table import pull_table
 
     for stage in (pull_table, admit_table):
         for table in run.company.sources:
             stage(run, table.full_name)
-    for closing in (build, audit, publish, write_report):
-        closing(run)
-    return (run.published / "current").resolve()
+    build(run)
 
 
 def content_hashes(release: Path) -> dict[str, str]:
@@ -121,6 +131,49 @@ def content_hashes(release: Path) -> dict[str, str]:
         for name, mart in marts.items()
         if name not in ("operations.gate_results", "operations.publications")
     }
+
+
+@pytest.fixture(scope="session")
+def built_shop(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run that built the shop with a row in every feed and mart; not to be changed.
+
+    Nobody has judged its candidate yet; an earlier run was published.
+    """
+    home = tmp_path_factory.mktemp("built_shop")
+    company = load_company(generate_whole_shop(home / "company"))
+    year = Interval(dt.date(2024, 1, 1), dt.date(2024, 12, 31))
+    run = Run(company, year, "run_1", home)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KITH_HOME", str(home))
+        build_candidate(run)
+    with duckdb.connect(str(run.warehouse)) as warehouse:
+        warehouse.execute(
+            """
+            insert into operations.gate_results by name
+            select 'run_0' as run_id, 'customer.customers' as table_name,
+                'Somebody is there' as expectation, 'critical' as severity,
+                'passed' as outcome, timestamp '2024-12-31' as checked_at,
+                date '2024-12-31' as as_of_date;
+            insert into operations.publications by name
+            select '20241231T000000Z_abcdef' as release_id, 'run_0' as run_id,
+                timestamp '2024-12-31' as published_at, date '2024-12-30' as from_day,
+                date '2024-12-30' as to_day, date '2024-12-30' as data_as_of,
+                1 as mart_count, 1 as row_count, 0 as failed_warning_count,
+                date '2024-12-31' as as_of_date
+            """
+        )
+    return run
+
+
+@pytest.fixture
+def candidate(built_shop: Run, kith_home: Path) -> Run:
+    """The same run in a $KITH_HOME of the test's own, with a copy of the candidate."""
+    run = Run(built_shop.company, built_shop.interval, built_shop.run_id, kith_home)
+    manifest = Path("dbt", "target", "manifest.json")
+    for path in (Path("warehouse", run.warehouse.name), manifest):
+        (run.folder / path).parent.mkdir(parents=True)
+        shutil.copy(built_shop.folder / path, run.folder / path)
+    return run
 
 
 @pytest.fixture(scope="session")

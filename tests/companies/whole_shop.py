@@ -1,0 +1,64 @@
+"""The corner shop with a row in every feed: what it lacks, staging models invent.
+
+Where a check of the gate sets a limit, the invented rows lie on it.
+"""
+
+from pathlib import Path
+
+from tests.companies.generate import generate
+
+_PERSON = (
+    "select 'shop' as source, 'card_number' as identifier_type, "
+    "'C1' as identifier_value, timestamp '2024-12-31' as loaded_at, "
+)
+_THING = "select 'shop' as source, timestamp '2024-12-31' as loaded_at, "
+_STAGING = {
+    "identifier_links": _THING + "'k1' as link_id, 'card_number' as left_type, "
+    "'C1' as left_value, 'mail' as right_type, 'x' as right_value, "
+    "'profile' as reason",
+    "attributes": _PERSON + "'t1' as attribute_id, 'taste' as attribute, "
+    "timestamp '2024-12-01' as observed_at",
+    "consents": _PERSON + "'y1' as consent_id, 'ads' as purpose, true as is_granted, "
+    "timestamp '2024-12-01' as changed_at",
+    "dependants": _PERSON + "'d1' as dependant_id, date '2020-01-01' as birth_date",
+    "assignments": _PERSON + "'g1' as assignment_id, 'w1' as employee_id, "
+    "timestamp '2024-01-01' as valid_from, timestamp '2024-01-01' as valid_to",
+    "places": _THING + "'s1' as place_id, 90 as latitude, -180 as longitude",
+    "quotes": _PERSON + "'q1' as quote_id, timestamp '2024-12-01' as quoted_at, "
+    "0 as price_amount, timestamp '2024-12-01' as decided_at, "
+    "'expired' as outcome",
+    "posts": _PERSON + "'x1' as post_id, timestamp '2024-12-01' as posted_at, "
+    "1 as sentiment",
+    "presences": _PERSON + "'r1' as presence_id, 's1' as place_id, 'enter' as state, "
+    "timestamp '2024-12-01' as occurred_at",
+    "tickets": _PERSON + "'i1' as ticket_id, 'complaint' as kind, "
+    "timestamp '2024-12-01' as opened_at, timestamp '2024-12-01' as first_response_at, "
+    "timestamp '2024-12-01' as resolved_at",
+    "survey_answers": _PERSON + "'n' || i as answer_id, 'nps' as measure, "
+    "timestamp '2024-12-01' as answered_at, 10 * (i % 2) as score, "
+    "0 as scale_min, 10 as scale_max from range(40) as answers (i)",
+    "campaigns": _THING + "'c1' as campaign_id, timestamp '2024-12-01' as starts_at, "
+    "timestamp '2024-12-01' as ends_at, 0 as cost_amount",
+    "leads": _PERSON + "'z1' as lead_id, timestamp '2024-12-01' as created_at",
+    "lead_stages": _THING + "'z1s' as lead_stage_id, 'z1' as lead_id, 'won' as stage, "
+    "timestamp '2024-12-01' as entered_at",
+    "promises": _PERSON + "'u1' as promise_id, timestamp '2024-12-01' as promised_at, "
+    "timestamp '2024-12-01' as due_at, timestamp '2024-12-01' as kept_at",
+    "competitor_offers": _THING + "'f1' as offer_id, 'them' as competitor, "
+    "0 as price_amount, timestamp '2024-12-01' as seen_at",
+    "goals": _THING + "'h1' as goal_id, 'revenue' as measure, "
+    "date '2024-12-31' as period_start, date '2024-12-31' as period_end, "
+    "1000 as target_value",
+}
+
+
+def generate_whole_shop(folder: Path) -> Path:
+    """Write the company, of 2,000 interactions and one row to be refused."""
+    generate(folder, 2000, {"products": "csv"})
+    with (folder / "data" / "products.csv").open("a") as products:
+        products.write("P1000,Product 1000,bread,-1\n")
+    with (folder / "company.yml").open("a") as company:
+        for feed, query in _STAGING.items():
+            company.write(f"  {feed}: [stg_shop__{feed}]\n")
+            (folder / "staging" / f"stg_shop__{feed}.sql").write_text(query + "\n")
+    return folder
