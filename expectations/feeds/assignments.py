@@ -1,16 +1,16 @@
 """Customers in the care of employees."""
 
 import great_expectations.expectations as gxe
-from great_expectations.expectations.metadata_types import FailureSeverity
+
+from kith.gate.rows import WARNING
 
 EXPECTATIONS = [
-    gxe.UnexpectedRowsExpectation(
+    gxe.ExpectColumnPairValuesAToBeGreaterThanB(
         description="No assignment ends before it begins",
-        severity=FailureSeverity.WARNING,
-        unexpected_rows_query="""
-            select source, assignment_id
-            from {batch}
-            where valid_to < valid_from
-        """,
+        severity=WARNING,
+        column_A="valid_to",
+        column_B="valid_from",
+        or_equal=True,
+        ignore_row_if="either_value_is_missing",
     ),
 ]

@@ -1,21 +1,21 @@
 """Campaigns."""
 
 import great_expectations.expectations as gxe
-from great_expectations.expectations.metadata_types import FailureSeverity
+
+from kith.gate.rows import WARNING
 
 EXPECTATIONS = [
-    gxe.UnexpectedRowsExpectation(
+    gxe.ExpectColumnPairValuesAToBeGreaterThanB(
         description="No campaign ends before it begins",
-        severity=FailureSeverity.WARNING,
-        unexpected_rows_query="""
-            select source, campaign_id
-            from {batch}
-            where ends_at < starts_at
-        """,
+        severity=WARNING,
+        column_A="ends_at",
+        column_B="starts_at",
+        or_equal=True,
+        ignore_row_if="either_value_is_missing",
     ),
     gxe.ExpectColumnValuesToBeBetween(
         description="No cost below 0",
-        severity=FailureSeverity.WARNING,
+        severity=WARNING,
         column="cost_amount",
         min_value=0,
     ),

@@ -1,22 +1,23 @@
 """Products of competitors."""
 
 import great_expectations.expectations as gxe
-from great_expectations.expectations.metadata_types import FailureSeverity
+
+from kith.gate.rows import WARNING, no_rows
 
 EXPECTATIONS = [
     gxe.ExpectColumnValuesToBeBetween(
         description="No price below 0",
-        severity=FailureSeverity.WARNING,
+        severity=WARNING,
         column="price_amount",
         min_value=0,
     ),
-    gxe.UnexpectedRowsExpectation(
-        description="No sighting lies after the as-of date",
-        severity=FailureSeverity.WARNING,
-        unexpected_rows_query="""
-            select source, offer_id
-            from {batch}
-            where seen_at >= (select as_of_at from kith.run)
+    no_rows(
+        "No sighting lies after the as-of date",
+        WARNING,
+        """
+        select source, offer_id
+        from {batch}
+        where seen_at >= (select as_of_at from kith.run)
         """,
     ),
 ]

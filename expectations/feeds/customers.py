@@ -1,34 +1,29 @@
 """Customer records."""
 
 import great_expectations.expectations as gxe
-from great_expectations.expectations.metadata_types import FailureSeverity
+
+from kith.gate.rows import WARNING, no_rows
 
 EXPECTATIONS = [
-    gxe.UnexpectedRowsExpectation(
-        description="No registration lies after the as-of date",
-        severity=FailureSeverity.WARNING,
-        unexpected_rows_query="""
-            select source, customer_record_id
-            from {batch}
-            where registered_at >= (select as_of_at from kith.run)
+    no_rows(
+        "No registration lies after the as-of date",
+        WARNING,
+        """
+        select source, customer_record_id
+        from {batch}
+        where registered_at >= (select as_of_at from kith.run)
         """,
     ),
-    gxe.UnexpectedRowsExpectation(
+    gxe.ExpectColumnValuesToNotBeNull(
         description="At least nine records in ten name the customer",
-        severity=FailureSeverity.WARNING,
-        unexpected_rows_query="""
-            select count(*) as records, count(identifier_value) as named
-            from {batch}
-            having 10 * count(identifier_value) < 9 * count(*)
-        """,
+        severity=WARNING,
+        column="identifier_value",
+        mostly=0.9,
     ),
-    gxe.UnexpectedRowsExpectation(
+    gxe.ExpectColumnValuesToBeInSet(
         description="Customers are persons or organisations",
-        severity=FailureSeverity.WARNING,
-        unexpected_rows_query="""
-            select source, customer_record_id, customer_kind
-            from {batch}
-            where customer_kind not in ('person', 'organisation')
-        """,
+        severity=WARNING,
+        column="customer_kind",
+        value_set=["person", "organisation"],
     ),
 ]

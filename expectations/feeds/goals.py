@@ -1,16 +1,16 @@
 """Targets."""
 
 import great_expectations.expectations as gxe
-from great_expectations.expectations.metadata_types import FailureSeverity
+
+from kith.gate.rows import WARNING
 
 EXPECTATIONS = [
-    gxe.UnexpectedRowsExpectation(
+    gxe.ExpectColumnPairValuesAToBeGreaterThanB(
         description="No period ends before it begins",
-        severity=FailureSeverity.WARNING,
-        unexpected_rows_query="""
-            select source, goal_id
-            from {batch}
-            where period_end < period_start
-        """,
+        severity=WARNING,
+        column_A="period_end",
+        column_B="period_start",
+        or_equal=True,
+        ignore_row_if="either_value_is_missing",
     ),
 ]

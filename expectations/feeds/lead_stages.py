@@ -1,18 +1,17 @@
 """Steps of leads."""
 
-import great_expectations.expectations as gxe
-from great_expectations.expectations.metadata_types import FailureSeverity
+from kith.gate.rows import WARNING, no_rows
 
 EXPECTATIONS = [
-    gxe.UnexpectedRowsExpectation(
-        description="No lead takes a step before it exists",
-        severity=FailureSeverity.WARNING,
-        unexpected_rows_query="""
-            select stages.source, stages.lead_stage_id
-            from (select * from {batch}) as stages
-            inner join feeds.leads as leads
-                on stages.source = leads.source and stages.lead_id = leads.lead_id
-            where stages.entered_at < leads.created_at
+    no_rows(
+        "No lead takes a step before it exists",
+        WARNING,
+        """
+        select stages.source, stages.lead_stage_id
+        from {batch} as stages
+        inner join feeds.leads as leads
+            on stages.source = leads.source and stages.lead_id = leads.lead_id
+        where stages.entered_at < leads.created_at
         """,
     ),
 ]

@@ -1,16 +1,15 @@
 """Potential customers."""
 
-import great_expectations.expectations as gxe
-from great_expectations.expectations.metadata_types import FailureSeverity
+from kith.gate.rows import WARNING, no_rows
 
 EXPECTATIONS = [
-    gxe.UnexpectedRowsExpectation(
-        description="No lead lies after the as-of date",
-        severity=FailureSeverity.WARNING,
-        unexpected_rows_query="""
-            select source, lead_id
-            from {batch}
-            where created_at >= (select as_of_at from kith.run)
+    no_rows(
+        "No lead lies after the as-of date",
+        WARNING,
+        """
+        select source, lead_id
+        from {batch}
+        where created_at >= (select as_of_at from kith.run)
         """,
     ),
 ]

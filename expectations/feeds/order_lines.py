@@ -1,29 +1,28 @@
 """Lines of orders."""
 
 import great_expectations.expectations as gxe
-from great_expectations.expectations.metadata_types import FailureSeverity
+
+from kith.gate.rows import WARNING, no_rows
 
 EXPECTATIONS = [
-    gxe.UnexpectedRowsExpectation(
+    gxe.ExpectColumnValuesToBeBetween(
         description="At most one line in five is a return",
-        severity=FailureSeverity.WARNING,
-        unexpected_rows_query="""
-            select count(*) as lines, count(*) filter (quantity < 0) as returns
-            from {batch}
-            having 5 * count(*) filter (quantity < 0) > count(*)
-        """,
+        severity=WARNING,
+        column="quantity",
+        min_value=0,
+        mostly=0.8,
     ),
-    gxe.UnexpectedRowsExpectation(
-        description="Of a thousand lines or more, none holds a tenth of the revenue",
-        severity=FailureSeverity.WARNING,
-        unexpected_rows_query="""
-            select source, order_line_id
-            from {batch}
-            where line_amount > (
-                select 0.1 * sum(line_amount)
-                from feeds.order_lines
-                having count(*) >= 1000
-            )
+    no_rows(
+        "Of a thousand lines or more, none holds a tenth of the revenue",
+        WARNING,
+        """
+        select source, order_line_id
+        from {batch}
+        where line_amount > (
+            select 0.1 * sum(line_amount)
+            from feeds.order_lines
+            having count(*) >= 1000
+        )
         """,
     ),
 ]

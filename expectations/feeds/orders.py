@@ -1,35 +1,38 @@
 """Orders and returns."""
 
 import great_expectations.expectations as gxe
-from great_expectations.expectations.metadata_types import FailureSeverity
+
+from kith.gate.rows import WARNING, no_rows
 
 EXPECTATIONS = [
-    gxe.UnexpectedRowsExpectation(
-        description="No order lies after the as-of date",
-        severity=FailureSeverity.WARNING,
-        unexpected_rows_query="""
-            select source, order_id
-            from {batch}
-            where ordered_at >= (select as_of_at from kith.run)
+    no_rows(
+        "No order lies after the as-of date",
+        WARNING,
+        """
+        select source, order_id
+        from {batch}
+        where ordered_at >= (select as_of_at from kith.run)
         """,
     ),
-    gxe.UnexpectedRowsExpectation(
+    gxe.ExpectColumnPairValuesAToBeGreaterThanB(
         description="No order is delivered before it was made",
-        severity=FailureSeverity.WARNING,
-        unexpected_rows_query="""
-            select source, order_id
-            from {batch}
-            where delivered_at < ordered_at
-        """,
+        severity=WARNING,
+        column_A="delivered_at",
+        column_B="ordered_at",
+        or_equal=True,
+        ignore_row_if="either_value_is_missing",
     ),
-    gxe.UnexpectedRowsExpectation(
-        description="At most one order in a hundred has no line",
-        severity=FailureSeverity.WARNING,
-        unexpected_rows_query="""
-            select count(*) as orders, count(*) filter (line_count = 0) as without_line
-            from facts.int_orders_valued
-            where exists (from feeds.order_lines) and exists (from {batch})
-            having 100 * count(*) filter (line_count = 0) > count(*)
+    no_rows(
+        "At most one order in a hundred has no line",
+        WARNING,
+        """
+        select
+            count(*) as orders,
+            count(*) filter (where line_count = 0) as without_line
+        from facts.int_orders_valued
+        where exists (select 1 from feeds.order_lines)
+            and exists (select 1 from {batch})
+        having 100 * count(*) filter (where line_count = 0) > count(*)
         """,
     ),
 ]

@@ -1,25 +1,23 @@
 """Sensor readings in places."""
 
 import great_expectations.expectations as gxe
-from great_expectations.expectations.metadata_types import FailureSeverity
+
+from kith.gate.rows import WARNING, no_rows
 
 EXPECTATIONS = [
-    gxe.UnexpectedRowsExpectation(
-        description="No reading lies after the as-of date",
-        severity=FailureSeverity.WARNING,
-        unexpected_rows_query="""
-            select source, presence_id
-            from {batch}
-            where occurred_at >= (select as_of_at from kith.run)
+    no_rows(
+        "No reading lies after the as-of date",
+        WARNING,
+        """
+        select source, presence_id
+        from {batch}
+        where occurred_at >= (select as_of_at from kith.run)
         """,
     ),
-    gxe.UnexpectedRowsExpectation(
+    gxe.ExpectColumnValuesToBeInSet(
         description="Each reading has a state that the feed knows",
-        severity=FailureSeverity.WARNING,
-        unexpected_rows_query="""
-            select source, presence_id, state
-            from {batch}
-            where state not in ('near', 'enter', 'floor', 'dwell', 'bag', 'leave')
-        """,
+        severity=WARNING,
+        column="state",
+        value_set=["near", "enter", "floor", "dwell", "bag", "leave"],
     ),
 ]

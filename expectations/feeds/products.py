@@ -1,26 +1,23 @@
 """Products."""
 
 import great_expectations.expectations as gxe
-from great_expectations.expectations.metadata_types import FailureSeverity
+
+from kith.gate.rows import WARNING
 
 EXPECTATIONS = [
     gxe.ExpectColumnValuesToBeBetween(
         description="No price below 0",
-        severity=FailureSeverity.WARNING,
+        severity=WARNING,
         column="list_price_amount",
         min_value=0,
     ),
-    gxe.UnexpectedRowsExpectation(
+    gxe.ExpectColumnPairValuesAToBeGreaterThanB(
         description="At most one product in ten costs more than its price",
-        severity=FailureSeverity.WARNING,
-        unexpected_rows_query="""
-            with priced as (
-                select unit_cost_amount > list_price_amount as is_loss from {batch}
-            )
-
-            select count(is_loss) as products, count(*) filter (is_loss) as losses
-            from priced
-            having 10 * count(*) filter (is_loss) > count(is_loss)
-        """,
+        severity=WARNING,
+        column_A="list_price_amount",
+        column_B="unit_cost_amount",
+        or_equal=True,
+        ignore_row_if="either_value_is_missing",
+        mostly=0.9,
     ),
 ]

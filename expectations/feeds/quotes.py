@@ -1,31 +1,28 @@
 """Quotations."""
 
 import great_expectations.expectations as gxe
-from great_expectations.expectations.metadata_types import FailureSeverity
+
+from kith.gate.rows import WARNING
 
 EXPECTATIONS = [
-    gxe.UnexpectedRowsExpectation(
+    gxe.ExpectColumnPairValuesAToBeGreaterThanB(
         description="No quotation is decided before it was given",
-        severity=FailureSeverity.WARNING,
-        unexpected_rows_query="""
-            select source, quote_id
-            from {batch}
-            where decided_at < quoted_at
-        """,
+        severity=WARNING,
+        column_A="decided_at",
+        column_B="quoted_at",
+        or_equal=True,
+        ignore_row_if="either_value_is_missing",
     ),
     gxe.ExpectColumnValuesToBeBetween(
         description="No price below 0",
-        severity=FailureSeverity.WARNING,
+        severity=WARNING,
         column="price_amount",
         min_value=0,
     ),
-    gxe.UnexpectedRowsExpectation(
+    gxe.ExpectColumnValuesToBeInSet(
         description="Quotations are accepted, declined or expired",
-        severity=FailureSeverity.WARNING,
-        unexpected_rows_query="""
-            select source, quote_id, outcome
-            from {batch}
-            where outcome not in ('accepted', 'declined', 'expired')
-        """,
+        severity=WARNING,
+        column="outcome",
+        value_set=["accepted", "declined", "expired"],
     ),
 ]

@@ -1,60 +1,50 @@
 """Answers to surveys."""
 
 import great_expectations.expectations as gxe
-from great_expectations.expectations.metadata_types import FailureSeverity
+
+from kith.gate.rows import CRITICAL, WARNING, no_rows
 
 EXPECTATIONS = [
-    gxe.UnexpectedRowsExpectation(
-        # What a source declares to be no score came as NULL.
-        description=(
-            "Every score lies on its scale, a whole number on those of NPS, CSAT, CES"
-        ),
-        severity=FailureSeverity.CRITICAL,
-        unexpected_rows_query="""
-            select source, answer_id, measure, score, scale_min, scale_max
-            from {batch}
-            where measure is not null
-                and score is not null
-                and (
-                    not coalesce(
-                        score between scale_min and scale_max
-                        and scale_min < scale_max,
-                        false
-                    )
-                    or (measure, scale_min, scale_max) in (
-                        ('nps', 0, 10), ('csat', 1, 5), ('ces', 1, 7)
-                    )
-                    and score <> floor(score)
+    no_rows(
+        "Every score lies on its scale, a whole number on those of NPS, CSAT, CES",
+        CRITICAL,
+        """
+        -- What a source declares to be no score came as NULL.
+        select source, answer_id, measure, score, scale_min, scale_max
+        from {batch}
+        where measure is not null
+            and score is not null
+            and (
+                not coalesce(
+                    score between scale_min and scale_max and scale_min < scale_max,
+                    false
                 )
-        """,
-    ),
-    gxe.UnexpectedRowsExpectation(
-        description="No answer lies after the as-of date",
-        severity=FailureSeverity.WARNING,
-        unexpected_rows_query="""
-            select source, answer_id
-            from {batch}
-            where answered_at >= (select as_of_at from kith.run)
-        """,
-    ),
-    gxe.UnexpectedRowsExpectation(
-        description="Each answer is to a measure that the feed knows",
-        severity=FailureSeverity.CRITICAL,
-        unexpected_rows_query="""
-            select source, answer_id, measure
-            from {batch}
-            where measure not in (
-                'nps', 'csat', 'ces', 'perception', 'expectation', 'importance'
+                or (measure, scale_min, scale_max) in (
+                    ('nps', 0, 10), ('csat', 1, 5), ('ces', 1, 7)
+                )
+                and score <> floor(score)
             )
         """,
     ),
-    gxe.UnexpectedRowsExpectation(
-        description="Factors are product, price, channel or competitor",
-        severity=FailureSeverity.WARNING,
-        unexpected_rows_query="""
-            select source, answer_id, factor
-            from {batch}
-            where factor not in ('product', 'price', 'channel', 'competitor')
+    no_rows(
+        "No answer lies after the as-of date",
+        WARNING,
+        """
+        select source, answer_id
+        from {batch}
+        where answered_at >= (select as_of_at from kith.run)
         """,
+    ),
+    gxe.ExpectColumnValuesToBeInSet(
+        description="Each answer is to a measure that the feed knows",
+        severity=CRITICAL,
+        column="measure",
+        value_set=["nps", "csat", "ces", "perception", "expectation", "importance"],
+    ),
+    gxe.ExpectColumnValuesToBeInSet(
+        description="Factors are product, price, channel or competitor",
+        severity=WARNING,
+        column="factor",
+        value_set=["product", "price", "channel", "competitor"],
     ),
 ]

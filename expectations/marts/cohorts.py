@@ -1,70 +1,68 @@
 """Nobody comes back who never came, and everybody belongs to one cohort."""
 
 import great_expectations.expectations as gxe
-from great_expectations.expectations.metadata_types import FailureSeverity
+
+from kith.gate.rows import CRITICAL, no_rows
 
 EXPECTATIONS = [
     gxe.ExpectColumnValuesToBeBetween(
         description="Retention from 0 to 100 %",
-        severity=FailureSeverity.CRITICAL,
+        severity=CRITICAL,
         column="retention_pct",
         min_value=0,
         max_value=100,
     ),
     gxe.ExpectColumnValuesToBeBetween(
         description="Unbounded retention from 0 to 100 %",
-        severity=FailureSeverity.CRITICAL,
+        severity=CRITICAL,
         column="unbounded_retention_pct",
         min_value=0,
         max_value=100,
     ),
     gxe.ExpectColumnValuesToBeBetween(
         description="Gross revenue retention from 0 to 100 %",
-        severity=FailureSeverity.CRITICAL,
+        severity=CRITICAL,
         column="gross_revenue_retention_pct",
         min_value=0,
         max_value=100.001,  # a quotient of amounts: 100 is not always hit
     ),
-    gxe.UnexpectedRowsExpectation(
-        description="In its first month the whole cohort is active",
-        severity=FailureSeverity.CRITICAL,
-        unexpected_rows_query="""
-            select cohort_month, period_number, active_count as active
-            from {batch}
-            where period_number = 0 and active_count <> cohort_size
+    no_rows(
+        "In its first month the whole cohort is active",
+        CRITICAL,
+        """
+        select cohort_month, period_number, active_count as active
+        from {batch}
+        where period_number = 0 and active_count <> cohort_size
         """,
     ),
-    gxe.UnexpectedRowsExpectation(
-        description=(
-            "Who comes back later is fewer each month, and never fewer than who "
-            "is there"
-        ),
-        severity=FailureSeverity.CRITICAL,
-        unexpected_rows_query="""
-            select cohort_month, period_number
-            from {batch}
-            qualify active_or_later_count > lag(active_or_later_count) over (
-                    partition by cohort_month order by period_number
-                )
-                or active_or_later_count < active_count
+    no_rows(
+        "Who comes back later is fewer each month, and never fewer than who is there",
+        CRITICAL,
+        """
+        select cohort_month, period_number
+        from {batch}
+        qualify active_or_later_count > lag(active_or_later_count) over (
+                partition by cohort_month order by period_number nulls last
+            )
+            or active_or_later_count < active_count
         """,
     ),
-    gxe.UnexpectedRowsExpectation(
-        description="Everybody who ever bought belongs to one cohort",
-        severity=FailureSeverity.CRITICAL,
-        unexpected_rows_query="""
-            select cohort_members, buyers
-            from (
-                select coalesce(sum(cohort_size), 0) as cohort_members
-                from {batch}
-                where period_number = 0
-            )
-            cross join (
-                select count(*) as buyers
-                from customer.customer_values
-                where order_count > 0 and customer_id <> 'unidentified'
-            )
-            where cohort_members <> buyers
+    no_rows(
+        "Everybody who ever bought belongs to one cohort",
+        CRITICAL,
+        """
+        select cohort_members, buyers
+        from (
+            select coalesce(sum(cohort_size), 0) as cohort_members
+            from {batch}
+            where period_number = 0
+        )
+        cross join (
+            select count(*) as buyers
+            from customer.customer_values
+            where order_count > 0 and customer_id <> 'unidentified'
+        )
+        where cohort_members <> buyers
         """,
     ),
 ]

@@ -1,38 +1,39 @@
 """The curve of a concentration, which never hangs below equality."""
 
 import great_expectations.expectations as gxe
-from great_expectations.expectations.metadata_types import FailureSeverity
+
+from kith.gate.rows import CRITICAL, no_rows
 
 EXPECTATIONS = [
     gxe.ExpectColumnValuesToBeBetween(
         description="Gini from 0 to 1",
-        severity=FailureSeverity.CRITICAL,
+        severity=CRITICAL,
         column="gini",
         min_value=-1e-9,  # equals give 0 but for rounding
         max_value=1,
     ),
-    gxe.UnexpectedRowsExpectation(
-        description="The top x % hold at least x % of the whole, all together 100 %",
-        severity=FailureSeverity.CRITICAL,
-        unexpected_rows_query="""
-            select measure, top_pct, share_pct as share
-            from {batch}
-            where share_pct < top_pct - 0.001
-                or (top_pct = 100 and share_pct > 100.001)
+    no_rows(
+        "The top x % hold at least x % of the whole, all together 100 %",
+        CRITICAL,
+        """
+        select measure, top_pct, share_pct as share
+        from {batch}
+        where share_pct < top_pct - 0.001
+            or (top_pct = 100 and share_pct > 100.001)
         """,
     ),
-    gxe.UnexpectedRowsExpectation(
-        description="All buyers together hold the revenue of customer_values",
-        severity=FailureSeverity.CRITICAL,
-        unexpected_rows_query="""
-            select measure, top_pct, amount as amount_of_all, revenue
-            from {batch}
-            cross join (
-                select sum(revenue_amount) as revenue
-                from customer.customer_values
-                where order_count > 0 and customer_id <> 'unidentified'
-            )
-            where measure = 'revenue' and top_pct = 100 and amount <> revenue
+    no_rows(
+        "All buyers together hold the revenue of customer_values",
+        CRITICAL,
+        """
+        select measure, top_pct, amount as amount_of_all, revenue
+        from {batch}
+        cross join (
+            select sum(revenue_amount) as revenue
+            from customer.customer_values
+            where order_count > 0 and customer_id <> 'unidentified'
+        )
+        where measure = 'revenue' and top_pct = 100 and amount <> revenue
         """,
     ),
 ]

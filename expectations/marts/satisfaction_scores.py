@@ -1,81 +1,80 @@
 """Scores within their limits, each from all answers."""
 
-import great_expectations.expectations as gxe
-from great_expectations.expectations.metadata_types import FailureSeverity
+from kith.gate.rows import CRITICAL, WARNING, no_rows
 
 EXPECTATIONS = [
-    gxe.UnexpectedRowsExpectation(
-        description=(
+    no_rows(
+        (
             "Each breakdown holds every answer of the feed up to the as-of date, in "
             "each kind of period"
         ),
-        severity=FailureSeverity.CRITICAL,
-        unexpected_rows_query="""
-            with answers as (
-                select count(*) as answer_count
-                from feeds.survey_answers
-                where measure is not null
-                    and answered_at < (select as_of_at from kith.run)
-            ),
+        CRITICAL,
+        """
+        with answers as (
+            select count(*) as answer_count
+            from feeds.survey_answers
+            where measure is not null
+                and answered_at < (select as_of_at from kith.run)
+        ),
 
-            counted as (
-                select
-                    breakdown,
-                    period_grain,
-                    sum(n + invalid_count) as counted
-                from {batch}
-                where measure not in ('csat_mean', 'ces_mean')  -- counted as shares
-                group by breakdown, period_grain
-            )
-
-            select breakdown, period_grain, counted, answer_count
-            from answers
-            left join counted on true
-            where coalesce(counted, 0) <> answer_count
-        """,
-    ),
-    gxe.UnexpectedRowsExpectation(
-        description="Promoters, passives and detractors are all who answered",
-        severity=FailureSeverity.CRITICAL,
-        unexpected_rows_query="""
-            select breakdown, period_grain, period_start, n
+        counted as (
+            select
+                breakdown,
+                period_grain,
+                sum(n + invalid_count) as counted
             from {batch}
-            where measure = 'nps'
-                and n is distinct from promoter_count + passive_count + detractor_count
+            where measure not in ('csat_mean', 'ces_mean')  -- counted as shares
+            group by breakdown, period_grain
+        )
+
+        select breakdown, period_grain, counted, answer_count
+        from answers
+        left join counted on true
+        where coalesce(counted, 0) <> answer_count
         """,
     ),
-    gxe.UnexpectedRowsExpectation(
-        description=(
+    no_rows(
+        "Promoters, passives and detractors are all who answered",
+        CRITICAL,
+        """
+        select breakdown, period_grain, period_start, n
+        from {batch}
+        where measure = 'nps'
+            and n is distinct from promoter_count + passive_count + detractor_count
+        """,
+    ),
+    no_rows(
+        (
             "NPS from -100 to 100, shares from 0 to 100, means on their scale, each "
             "within its interval"
         ),
-        severity=FailureSeverity.CRITICAL,
-        unexpected_rows_query="""
-            select measure, breakdown, period_grain, period_start, score
-            from {batch}
-            where score < case
-                    when measure = 'nps' then -100
-                    when measure like '%_pct' then 0
-                    else scale_min
-                end
-                or score > case
-                    when measure = 'nps' or measure like '%_pct' then 100
-                    else scale_max
-                end
-                or score < interval_low
-                or score > interval_high
+        CRITICAL,
+        """
+        select measure, breakdown, period_grain, period_start, score
+        from {batch}
+        where score < case
+                when measure = 'nps' then -100
+                when measure like '%_pct' then 0
+                else scale_min
+            end
+            or score > case
+                when measure = 'nps' or measure like '%_pct' then 100
+                else scale_max
+            end
+            or score < interval_low
+            or score > interval_high
         """,
     ),
-    gxe.UnexpectedRowsExpectation(
-        description="At most one answer in five of a question is no score",
-        severity=FailureSeverity.WARNING,
-        unexpected_rows_query="""
-            select measure, dimension, n, invalid_count
-            from {batch}
-            where breakdown = 'total'
-                and period_grain = 'all'
-                and n + invalid_count >= 30
-                and 4 * invalid_count > n
+    no_rows(
+        "At most one answer in five of a question is no score",
+        WARNING,
+        """
+        select measure, dimension, n, invalid_count
+        from {batch}
+        where breakdown = 'total'
+            and period_grain = 'all'
+            and n + invalid_count >= 30
+            and 4 * invalid_count > n
         """,
     ),
 ]

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -19,9 +20,6 @@ from kith.publish import release as publishing
 from kith.publish.release import publish, releases, rollback, verify
 from kith.runs.run import Run
 from kith.settings import REPOSITORY
-from tests.candidate import candidate, contracts, make_run
-
-__all__ = ["candidate"]  # a fixture
 
 
 def permit(run: Run) -> None:
@@ -40,11 +38,20 @@ def permit(run: Run) -> None:
 
 
 @pytest.fixture
-def run(candidate: Path, kith_home: Path) -> Run:
+def run(candidate: Run) -> Run:
     """A run whose candidate the gate has passed."""
-    made = make_run(candidate)
-    permit(made)
-    return made
+    permit(candidate)
+    return candidate
+
+
+def models(run: Run) -> dict[str, dict[str, Any]]:
+    """What dbt knows of each model, by `<schema>.<table>`."""
+    manifest = (run.folder / "dbt" / "target" / "manifest.json").read_text()
+    return {
+        f"{node['schema']}.{node['alias']}": node
+        for node in json.loads(manifest)["nodes"].values()
+        if node["resource_type"] == "model"
+    }
 
 
 def current(run: Run) -> str:
@@ -75,7 +82,7 @@ def test_a_release_holds_data_parquet_comments_and_manifest(run: Run) -> None:
 
     marts = {
         name
-        for name in contracts()
+        for name in models(run)
         if name.split(".")[0] in ("customer", "segment", "satisfaction", "operations")
     }
     assert set(manifest["marts"]) == marts
@@ -100,10 +107,11 @@ def test_a_release_holds_data_parquet_comments_and_manifest(run: Run) -> None:
         "warnings": 1,
         "failed_warnings": ["feeds.goals: No period ends before it begins"],
     }
-    assert (manifest["as_of_date"], manifest["from_day"]) == ("2024-12-31",) * 2
+    assert manifest["as_of_date"] == manifest["to_day"] == "2024-12-31"
+    assert manifest["from_day"] == "2024-01-01"
     assert manifest["git_commit"] is None or len(manifest["git_commit"]) == 40
 
-    table = contracts()["customer.customer_values"]
+    table = models(run)["customer.customer_values"]
     assert query(
         database,
         "select comment from duckdb_tables() where table_name = 'customer_values'",
@@ -113,7 +121,9 @@ def test_a_release_holds_data_parquet_comments_and_manifest(run: Run) -> None:
         "select column_name, comment from duckdb_columns() "
         "where table_name = 'customer_values' order by column_index",
     )
-    assert commented == [(c["name"], c["description"]) for c in table["columns"]]
+    assert commented == [
+        (column["name"], column["description"]) for column in table["columns"].values()
+    ]
     assert query(database, "from duckdb_constraints()") == []
     assert query(
         database, "select distinct schema_name from duckdb_tables() order by 1"
@@ -227,7 +237,7 @@ while not stop.exists():
         manifest = json.loads((release / "manifest.json").read_text())
         parquet = release / "parquet" / "customer" / "customers.parquet"
         stored = duckdb.sql(f"select count(*) from '{parquet}'").fetchone()[0]
-        if (rows, stored, marts) != (3, 3, promised):
+        if (rows, stored, marts) != (41, 41, promised):
             faults.append([seen, rows, stored, marts])
         if manifest["release_id"] != release.name:
             faults.append([release.name, manifest["release_id"]])
@@ -335,8 +345,12 @@ def test_a_client_of_duckdb_1_4_reads_while_the_next_release_is_published(
 STANDS_STILL = """
 import sys, time
 from kith.publish import release as publishing
-from tests.candidate import new_run
+from pathlib import Path
+from kith.company.folder import load_company
+from kith.runs.run import Interval, Run
+from kith.settings import load_settings
 name, wanted = sys.argv[1], int(sys.argv[2])
+company, interval = load_company(Path(sys.argv[3])), Interval.from_slug(sys.argv[4])
 original, calls = getattr(publishing, name), 0
 def stand_still(*arguments):
     global calls
@@ -346,7 +360,7 @@ def stand_still(*arguments):
         time.sleep(600)
     return original(*arguments)
 setattr(publishing, name, stand_still)
-publishing.publish(new_run("run_1"))
+publishing.publish(Run(company, interval, "run_1", load_settings().home))
 """
 
 
@@ -367,7 +381,10 @@ def test_killed_at_any_moment_readers_and_the_next_publication_are_well(
     publish(run)
     before = current(run)
     process = subprocess.Popen(
-        [sys.executable, "-c", STANDS_STILL, function, str(call)],
+        [
+            *(sys.executable, "-c", STANDS_STILL, function, str(call)),
+            *(str(run.company.folder), run.interval.slug),
+        ],
         cwd=REPOSITORY,
         env={**os.environ, "PYTHONPATH": f"{REPOSITORY}/plugins:{REPOSITORY}"},
         stdout=subprocess.PIPE,

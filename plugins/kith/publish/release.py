@@ -22,7 +22,8 @@ import duckdb
 from kith.database import connect, fetch_row, literal, parquet_sql, quote
 from kith.deliveries.admitted import admitted_deliveries, spans
 from kith.errors import PublicationError
-from kith.gate.audit import FEED_SCHEMA, Table, fingerprint, list_tables, permit_path
+from kith.gate.audit import fingerprint, permit_path
+from kith.gate.tables import FEED_SCHEMA, Table, list_tables
 from kith.runs.run import Run, current_release
 from kith.settings import REPOSITORY, load_settings
 from kith.storage import sha256, sync

@@ -1,0 +1,133 @@
+"""Checks: what each expectation finds in its table of the candidate."""
+
+import datetime as dt
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from kith.gate.gx_duckdb import SAMPLE_ROWS, open_warehouse
+from kith.gate.suites import Suites
+from kith.gate.tables import Table
+from kith.runs.run import Run
+
+
+@dataclass
+class Check:
+    """Outcome of one expectation: a row of operations.gate_results."""
+
+    table_name: str
+    expectation: str
+    severity: str
+    outcome: str
+    column_name: str | None = None
+    observed: str | None = None
+    unexpected_count: int | None = None
+    row_count: int | None = None
+    sample: str | None = None
+    checked_at: dt.datetime = field(
+        default_factory=lambda: dt.datetime.now(dt.UTC).replace(tzinfo=None)
+    )
+
+
+def check_tables(run: Run, tables: list[Table], suites: Suites) -> list[Check]:
+    """Run all suites on the candidate, read-only."""
+    missing = suites.keys() - {(table.kind, table.name) for table in tables}
+    checks = [
+        Check(f"{kind}.{name}", "The table was built", "critical", "broken")
+        for kind, name in missing
+    ]
+    with open_warehouse(run.warehouse, scratch=run.folder / "scratch") as warehouse:
+        for table in tables:
+            suite = suites.get((table.kind, table.name), [])
+            if not suite:
+                name = f"expectations/{table.kind}/{table.name}.py holds a check"
+                checks.append(Check(table.full_name, name, "critical", "broken"))
+            elif table.kind == "feeds" and table.row_count == 0:
+                checks += [_begin(table, e, "not_applicable") for e in suite]
+            else:
+                results = warehouse.validate(table.schema, table.name, suite, table.key)
+                checks += [
+                    _judge(table, expectation, result)
+                    for expectation, result in zip(suite, results, strict=True)
+                ]
+    return sorted(checks, key=lambda c: (c.table_name, c.expectation))
+
+
+def failures(checks: list[Check], severity: str) -> list[Check]:
+    """Checks of that severity that the data did not meet."""
+    return [c for c in checks if c.outcome == "failed" and c.severity == severity]
+
+
+def stops(checks: list[Check]) -> list[Check]:
+    """Checks that forbid publication."""
+    broken = [check for check in checks if check.outcome == "broken"]
+    return broken + failures(checks, "critical")
+
+
+def _begin(table: Table, expectation: Any, outcome: str) -> Check:
+    # GX knows `info` as well; only critical stops.
+    is_critical = expectation.severity.value == "critical"
+    return Check(
+        table_name=table.full_name,
+        expectation=expectation.description or expectation.expectation_type,
+        severity="critical" if is_critical else "warning",
+        outcome=outcome,
+        column_name=getattr(expectation, "column", None),
+        row_count=table.row_count,
+    )
+
+
+def _judge(table: Table, expectation: Any, result: Any) -> Check:
+    error = _exception(result.exception_info)
+    if error:
+        check = _begin(table, expectation, "broken")
+        check.observed = error
+        return check
+    check = _begin(table, expectation, "passed" if result.success else "failed")
+    found = result.result
+    failing_rows = found.get("unexpected_index_list")
+    if hasattr(expectation, "unexpected_rows_query"):
+        failing_rows = found["details"]["unexpected_rows"]
+        check.unexpected_count = found["observed_value"]
+        check.observed = f"{check.unexpected_count} rows"
+    elif "element_count" in found:
+        check.unexpected_count = found["unexpected_count"] or 0
+        count = found["element_count"] - found.get("missing_count", 0)
+        check.observed = f"{check.unexpected_count} of {count} values"
+    else:
+        check.observed = str(found.get("observed_value"))
+    if not result.success:
+        _add_sample(check, table, failing_rows or [])
+    return check
+
+
+def _exception(info: dict[str, Any]) -> str | None:
+    """The message when a check broke. GX nests it by metric, or not."""
+    parts = [info] if "raised_exception" in info else list(info.values())
+    for part in parts:
+        if part.get("raised_exception"):
+            message = str(part.get("exception_message") or "no message")
+            return " ".join(message.split())[:200]
+    return None
+
+
+def _add_sample(check: Check, table: Table, rows: list[dict[str, Any]]) -> None:
+    """Note keys of failing rows and what the check itself computed, nothing else.
+
+    Other columns of the table may hold what is known of a person.
+    """
+    shown = [
+        {
+            column: value
+            for column, value in row.items()
+            if column in table.key or column not in table.columns
+        }
+        for row in rows
+    ]
+    sample = sorted(
+        filter(None, shown), key=lambda row: [str(value) for value in row.values()]
+    )[:SAMPLE_ROWS]
+    if any(column in table.key for row in sample for column in row):
+        check.sample = json.dumps(sample, default=str)
+    elif sample:
+        check.observed = ", ".join(f"{name} {v}" for name, v in sample[0].items())

@@ -1,0 +1,94 @@
+"""What the gate says: a page about the run, and the sentence that stops it."""
+
+import datetime as dt
+from collections import Counter
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from kith.errors import BrokenCheckError, GateError
+from kith.gate.checks import Check, failures, stops
+from kith.runs.run import Run
+
+_OUTCOMES = ("passed", "failed", "broken", "not_applicable")
+
+
+def write_summary(run: Run, checks: list[Check], as_of: dt.date) -> Path:
+    """Write the page, in Markdown; returns its path."""
+    stopping, warnings = stops(checks), failures(checks, "warning")
+    verdict = (
+        f"stopped by {_count(stopping, 'check')}; `current` is unchanged"
+        if stopping
+        else "passed" + (f" with {_count(warnings, 'warning')}" if warnings else "")
+    )
+    lines = [
+        f"# Gate: {verdict}",
+        "",
+        f"Company {run.company.name}, run `{run.run_id}`, data as of {as_of}.",
+        "",
+    ]
+    for title, group in (("Stopped by", stopping), ("Warnings", warnings)):
+        if group:
+            lines += [f"## {title}", ""]
+            lines += [line for check in group for line in _describe(check)]
+            lines.append("")
+    lines += [
+        "## All checks",
+        "",
+        "| table | rows | passed | failed | broken | not applicable |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    for name, found in groupby(checks, key=lambda check: check.table_name):
+        group = list(found)
+        counts = Counter(check.outcome for check in group)
+        rows = max(check.row_count or 0 for check in group)
+        cells = [name, rows, *(counts[outcome] for outcome in _OUTCOMES)]
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    path = run.run_folder / "gate_summary.md"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def stop_unless_passed(checks: list[Check], summary: Path) -> None:
+    """Raise the error that names the first check that forbids publication."""
+    stopping = stops(checks)
+    if not stopping:
+        return
+    first = stopping[0]
+    kind, verb = (
+        (BrokenCheckError, "could not be executed")
+        if first.outcome == "broken"
+        else (GateError, "failed")
+    )
+    observed = f": observed {first.observed}" if first.observed else ""
+    rows = (
+        f" ({first.unexpected_count} failing rows of {first.row_count})"
+        if first.unexpected_count is not None
+        else ""
+    )
+    more = f", and {_count(stopping[1:], 'more check')}" if stopping[1:] else ""
+    raise kind(
+        f"{first.table_name}: '{first.expectation}' {verb}{observed}{rows}{more}; "
+        f"see {summary}; `current` is unchanged"
+    )
+
+
+def _describe(check: Check) -> list[str]:
+    lines = [
+        f"- **{check.table_name}: {check.expectation}** {check.outcome}",
+        f"  - observed: {check.observed or 'nothing was executed'}",
+    ]
+    if check.column_name:
+        lines.append(f"  - column: {check.column_name}")
+    if check.unexpected_count is not None:
+        lines.append(
+            f"  - failing rows: {check.unexpected_count}; "
+            f"rows of the table: {check.row_count}"
+        )
+    if check.sample:
+        lines.append(f"  - sample: `{check.sample}`")
+    return lines
+
+
+def _count(items: list[Any], noun: str) -> str:
+    return f"{len(items)} {noun}{'' if len(items) == 1 else 's'}"
