@@ -51,6 +51,7 @@ check: $(VENV)/installed ## Lint and types; changes nothing
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports
 	@$(BIN)/sqlfluff lint dbt_project/models companies
 
 fmt: $(VENV)/installed ## Format Python and SQL

@@ -50,7 +50,7 @@ def test_what_another_version_pulled_is_not_taken_for_ours(tmp_path: Path) -> No
     former = manifest.model_dump(mode="json")
     former["files"][0]["facts"] = {"typed": {"quantity": "BIGINT"}}
     (folder / "manifest.json").write_text(json.dumps(former))
-    with pytest.raises(DeliveryError, match="another version of Kith pulled it.*make"):
+    with pytest.raises(DeliveryError, match=r"another version of Kith pulled it.*make"):
         newest_attempt(run, TABLE)
 
 
