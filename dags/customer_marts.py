@@ -1,8 +1,8 @@
 """Raw customer interactions in, audited customer marts out.
 
-By itself it takes each business day once that is over; `make run` and the params take
-any range of days. A failed task names file, column and cure in the last line of its
-log. Only what may pass by itself is tried again; anything else needs you:
+By itself it takes each business day once that is over; `make run`, a backfill and the
+params take any range of days. A failed task names file, column and cure in the last
+line of its log. Only what may pass by itself is tried again; anything else needs you:
 
 | task | when it fails |
 |---|---|
@@ -16,54 +16,56 @@ log. Only what may pass by itself is tried again; anything else needs you:
 """
 
 from datetime import datetime, time, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from airflow.sdk import CronDataIntervalTimetable, Param, chain, dag, task
-from airflow.sdk.definitions import retry_policy
+from airflow.sdk import Asset, CronDataIntervalTimetable, Param, chain, dag, task
 
 from kith import stages
-from kith.company.folder import load_company
-from kith.errors import TransientError
-from kith.settings import load_settings
-
-company = load_company(load_settings().company)
-midnight = time(tzinfo=ZoneInfo(company.time_zone))
-transient = retry_policy.RetryRule([TransientError, ConnectionError, TimeoutError])
-per_table = {"map_index_template": "{{ task.op_kwargs['planned']['table'] }}"}
+from kith_airflow.companies import dag_id, pool, runnable_company
+from kith_airflow.task_defaults import TASK_DEFAULTS
 
 
-@dag(
-    doc_md=__doc__,
-    schedule=CronDataIntervalTimetable("0 0 * * *", timezone=company.time_zone),
-    start_date=datetime.combine(company.first_day, midnight),
-    catchup=False,
-    max_active_runs=1,
-    is_paused_upon_creation=False,
-    params={name: Param(**param) for name, param in stages.PARAMS.items()},
-    tags=["customer", "marts"],
-    default_args={
-        "owner": "kith",
-        "retries": 3,
-        "retry_delay": timedelta(seconds=30),
-        "retry_exponential_backoff": 2,
-        "retry_policy": retry_policy.ExceptionRetryPolicy(
-            [transient], default=retry_policy.RetryAction.FAIL
-        ),
-        "execution_timeout": timedelta(hours=2),
-        "max_active_tis_per_dagrun": 2,  # each may take DuckDB's whole memory limit
-    },
-)
-def customer_marts():
-    """Deliver the marts of some days; Airflow shows the module's text instead."""
-    planned = task(stages.plan)()
-    chain(
-        task(stages.pull, **per_table).expand(planned=planned),
-        task(stages.admit, **per_table).expand(planned=planned),
-        task(stages.build, pool="warehouse")(planned),  # a pool of one slot
-        task(stages.audit, pool="warehouse")(planned),
-        task(stages.publish, pool="warehouse")(planned),
-        task(stages.report)(planned),
+def customer_marts(name: str, folder: str) -> None:
+    """Register the DAG of one company; Airflow shows the module's text on its page."""
+    company = runnable_company(name, Path(folder))
+    zone, marts = ZoneInfo(company.time_zone), Asset(dag_id(name))
+    one_slot, long = {"pool": pool(name)}, {"execution_timeout": timedelta(hours=4)}
+    per_table = {**long, "map_index_template": "{{ task.op_kwargs['table'] }}"}
+
+    @task(execution_timeout=timedelta(minutes=10))
+    def plan(params, run_id, ti, data_interval_start=None, data_interval_end=None):
+        interval = data_interval_start, data_interval_end
+        run, tables = stages.plan(folder, params, run_id, *interval)
+        ti.xcom_push("run", run)
+        return tables
+
+    @task(outlets=[marts], **one_slot)
+    def publish(run, outlet_events):
+        outlet_events[marts].extra = stages.publish(run)
+
+    @dag(
+        dag_id=dag_id(name),
+        doc_md=__doc__,
+        schedule=CronDataIntervalTimetable(company.schedule, company.time_zone),
+        start_date=datetime.combine(company.first_day, time(), zone),
+        catchup=False,
+        max_active_runs=1,
+        is_paused_upon_creation=False,
+        params={key: Param(**param) for key, param in stages.PARAMS.items()},
+        tags=["customer", "marts", name],
+        default_args={**TASK_DEFAULTS, "owner": company.owner},
     )
+    def deliver():
+        tables = plan()
+        run = tables["run"]
+        chain(
+            task(stages.pull, **per_table).partial(run=run).expand_kwargs(tables),
+            task(stages.admit, **per_table).partial(run=run).expand_kwargs(tables),
+            task(stages.build, **one_slot, **long)(run),
+            task(stages.audit, **one_slot)(run),
+            publish(run),
+            task(stages.report)(run),
+        )
 
-
-customer_marts()
+    deliver()

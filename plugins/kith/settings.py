@@ -1,7 +1,8 @@
 """The only place in Python that reads the environment."""
 
 import os
-from dataclasses import dataclass
+import shlex
+from dataclasses import dataclass, field
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -20,11 +21,14 @@ NO_TELEMETRY = {
 class Settings:
     """Where state lives and how much of the machine a process may take.
 
-    `memory_limit` is DuckDB's spelling of bytes ("6GB"); `threads` a count.
+    `company` is the default of `make run`, `companies` are those that Airflow shows,
+    empty where nobody named them. `memory_limit` is DuckDB's spelling of bytes ("6GB"),
+    `threads` a count.
     """
 
     home: Path
     company: Path
+    companies: tuple[Path, ...]
     memory_limit: str
     threads: int
     releases_kept: int
@@ -44,6 +48,7 @@ class Request:
     release: str | None
     name: str | None = None
     files: Path | None = None
+    arguments: list[str] = field(default_factory=list)
 
 
 def _default_memory_limit() -> str:
@@ -53,14 +58,19 @@ def _default_memory_limit() -> str:
     return f"{max(1, min(6, int(machine_gb / 2)))}GB"
 
 
+def _folder(path: str | Path) -> Path:
+    return (REPOSITORY / path).resolve()
+
+
 def load_settings() -> Settings:
     """Read the settings from the environment (`.env.example` lists them)."""
     environment = os.environ
-    company = Path(environment.get("KITH_COMPANY") or "companies/demo")
-    home = (REPOSITORY / (environment.get("KITH_HOME") or ".kith")).resolve()
+    named = (environment.get("KITH_COMPANIES") or "").split(",")
+    home = _folder(environment.get("KITH_HOME") or ".kith")
     return Settings(
         home=home,
-        company=(REPOSITORY / company).resolve(),
+        company=_folder(environment.get("KITH_COMPANY") or "companies/demo"),
+        companies=tuple(_folder(name.strip()) for name in named if name.strip()),
         memory_limit=environment.get("KITH_MEMORY_LIMIT") or _default_memory_limit(),
         threads=int(environment.get("KITH_THREADS") or os.cpu_count() or 2),
         releases_kept=int(environment.get("KITH_RELEASES_KEPT") or 5),
@@ -75,24 +85,27 @@ def load_settings() -> Settings:
 
 
 def load_request() -> Request:
-    """Read COMPANY, FROM, TO, RELEASE, NAME and FILES, as make passes them on."""
+    """Read COMPANY, FROM, TO, RELEASE, NAME, FILES and ARGS, as make passes them."""
     environment = os.environ
-    company = environment.get("COMPANY") or load_settings().company
     return Request(
-        company=(REPOSITORY / company).resolve(),
+        company=_folder(environment.get("COMPANY") or load_settings().company),
         from_day=environment.get("FROM") or None,
         to_day=environment.get("TO") or None,
         release=environment.get("RELEASE") or None,
         name=environment.get("NAME") or None,
-        files=(REPOSITORY / environment["FILES"]).resolve()
-        if environment.get("FILES")
-        else None,
+        files=_folder(environment["FILES"]) if environment.get("FILES") else None,
+        arguments=shlex.split(environment.get("ARGS") or ""),
     )
 
 
 def environment_variable(name: str) -> str | None:
     """A variable that a company's own files name; None where it is not set."""
     return os.environ.get(name) or None
+
+
+def set_environment_variables(variables: dict[str, str]) -> None:
+    """Set, for this process, what a company's own files may name."""
+    os.environ.update(variables)
 
 
 def identifier_key() -> str | None:

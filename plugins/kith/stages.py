@@ -1,21 +1,21 @@
 """The stages as the DAG's tasks call them: plain values in, heavy imports inside.
 
-Airflow reads this module at every parse of the DAG file, so that it must stay light.
-`planned` is one dict per source table: the run (`Run.to_dict`) and the table's name; in
-a replay one per delivery to be judged anew, with the `delivery`'s interval.
+Airflow reads this module at every parse of a DAG file, so that it must stay light.
+`run` is the run as plain values (`Run.to_dict`).
 """
 
 import dataclasses
 import datetime as dt
+from pathlib import Path
 from typing import Any
 
-from kith.company.tables import SourceTable
+from kith.company.folder import load_company
 from kith.runs.run import Interval, Run, plan_run
+from kith.runs.source_systems import adopt_source_systems
 
-Planned = dict[str, str]
+RunValues = dict[str, str]
 # Airflow's definition of each param of the DAG.
 PARAMS: dict[str, dict[str, Any]] = {
-    "company": {"default": None, "type": ["null", "string"]},
     "from_day": {"default": None, "type": ["null", "string"]},
     "to_day": {"default": None, "type": ["null", "string"]},
     "replay": {"default": False, "type": "boolean"},
@@ -23,88 +23,103 @@ PARAMS: dict[str, dict[str, Any]] = {
 
 
 def plan(
+    company: str,
     params: dict[str, Any],
     run_id: str,
     data_interval_start: dt.datetime | None = None,
     data_interval_end: dt.datetime | None = None,
-) -> list[Planned]:
-    """Decide company, days and tables of a run.
+) -> tuple[RunValues, list[dict[str, str]]]:
+    """Decide the days of a run, and the `table`s to be pulled and admitted.
 
     A replay takes no new delivery: it judges those anew that have rows in quarantine or
-    were admitted under another declaration.
+    were admitted under another declaration. Each stands beside its table, as
+    `delivery`.
 
-    Empty, so that the other tasks are skipped, when the schedule asks for a day after
-    the last one of a company whose data have ended, or nothing awaits another
-    verdict.
+    There are no tables, so that the other tasks are skipped, when the schedule asks for
+    a day after the last one of a company whose data have ended, or nothing awaits
+    another verdict.
     """
-    run = plan_run(params, data_interval_start, data_interval_end, run_id)
-    last_day = run.company.last_day
+    declared = load_company(Path(company))
+    run = plan_run(declared, params, data_interval_start, data_interval_end, run_id)
+    last_day = declared.last_day
     if not params.get("from_day") and last_day and run.interval.from_day > last_day:
-        return []
+        return run.to_dict(), []
     with run.stage("plan") as figures:
-        planned = [
-            {**run.to_dict(), "table": table.full_name, **delivery}
-            for table in run.company.sources
-            for delivery in (_replayed(run, table) if params.get("replay") else [{}])
-        ]
-        figures["tables"] = len({one["table"] for one in planned})
-    return planned
+        names = [table.full_name for table in declared.sources]
+        tables = (
+            _deliveries_to_be_judged(run)
+            if params.get("replay")
+            else [{"table": name} for name in names]
+        )
+        figures["tables"] = len({each["table"] for each in tables})
+    return run.to_dict(), tables
 
 
-def _replayed(run: Run, table: SourceTable) -> list[dict[str, str]]:
+def _deliveries_to_be_judged(run: Run) -> list[dict[str, str]]:
     from kith.admit.replay import replayed_intervals
 
-    return [{"delivery": days.slug} for days in replayed_intervals(run, table)]
+    return [
+        {"table": table.full_name, "delivery": days.slug}
+        for table in run.company.sources
+        for days in replayed_intervals(run, table)
+    ]
 
 
-def pull(planned: Planned, conn: Any = None) -> None:
+def pull(
+    run: RunValues, table: str, delivery: str | None = None, conn: Any = None
+) -> None:
     """Pull one table; `conn` is Airflow's way to connections, from its context.
 
-    Nothing in a replay, which judges what was pulled.
+    Nothing in a replay, which judges the `delivery` that was pulled.
     """
-    if "delivery" in planned:
+    if delivery:
         return
     from kith.pull.connections import environment_connection, of_airflow
     from kith.pull.table import pull_table
 
-    find_connection = of_airflow(conn) if conn else environment_connection
-    pull_table(Run.from_dict(planned), planned["table"], find_connection)
+    this = Run.from_dict(run)
+    adopt_source_systems(this.company, this.home)
+    pull_table(this, table, of_airflow(conn) if conn else environment_connection)
 
 
-def admit(planned: Planned) -> None:
+def admit(run: RunValues, table: str, delivery: str | None = None) -> None:
     """Admit one table."""
     from kith.admit.table import admit_table
 
-    run = Run.from_dict(planned)
-    if "delivery" in planned:
-        days = Interval.from_slug(planned["delivery"])
-        run = dataclasses.replace(run, interval=days)
-    admit_table(run, planned["table"])
+    this = Run.from_dict(run)
+    if delivery:
+        this = dataclasses.replace(this, interval=Interval.from_slug(delivery))
+    admit_table(this, table)
 
 
-def build(planned: list[Planned]) -> None:
+def build(run: RunValues) -> None:
     """Build the candidate warehouse."""
     from kith.build.candidate import build
 
-    build(Run.from_dict(planned[0]))
+    build(Run.from_dict(run))
 
 
-def audit(planned: list[Planned]) -> None:
+def audit(run: RunValues) -> None:
     """Let the gate judge the candidate."""
     from kith.gate.audit import audit
 
-    audit(Run.from_dict(planned[0]))
+    audit(Run.from_dict(run))
 
 
-def publish(planned: list[Planned]) -> None:
-    """Publish the candidate."""
+def publish(run: RunValues) -> dict[str, Any]:
+    """Publish the candidate; returns what others want to know of the release."""
     from kith.publish.release import publish
 
-    publish(Run.from_dict(planned[0]))
+    manifest = publish(Run.from_dict(run))
+    return {
+        "release_id": manifest["release_id"],
+        "as_of_date": manifest["as_of_date"],
+        "rows": {name: mart["rows"] for name, mart in manifest["marts"].items()},
+    }
 
 
-def report(planned: list[Planned]) -> None:
+def report(run: RunValues) -> None:
     """Write the report page of the release."""
     from kith.report.page import write_report
 
-    write_report(Run.from_dict(planned[0]))
+    write_report(Run.from_dict(run))

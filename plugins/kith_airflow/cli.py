@@ -21,11 +21,16 @@ from kith.runs.run import (
     last_complete_day,
     requested_interval,
 )
-from kith.runs.source_systems import source_systems, source_systems_script
+from kith.runs.source_systems import source_systems
 from kith.settings import REPOSITORY, Request, load_request, load_settings
 from kith_airflow import server as airflow_server
+from kith_airflow.companies import (
+    COMPANIES,
+    dag_id,
+    known_companies,
+    runnable_company,
+)
 from kith_airflow.home import (
-    IN_PROCESS,
     LAUNCH,
     USER,
     AirflowHome,
@@ -33,10 +38,10 @@ from kith_airflow.home import (
     end_session,
     last_line,
 )
-from kith_airflow.server import DAG, Api
+from kith_airflow.server import Api
 
-COMPANIES = REPOSITORY / "companies"
 POLL_SECONDS = 0.2
+REREAD_SECONDS = 60
 
 
 def chosen_days(request: Request, company: Company) -> Interval:
@@ -91,7 +96,7 @@ def _owner_or_server(home: AirflowHome) -> Ownership | Api:
         owner = ownership.owner()
         if owner.get("kind") == "server":
             api = Api(owner["url"], home.password())
-            if api.is_ready():
+            if api.is_ready(map(dag_id, owner["companies"])):
                 return api
             news = f"Waiting for the Airflow server at {api.url} to be ready …"
         else:
@@ -107,7 +112,7 @@ def _run_in_process(
     home: AirflowHome, ownership: Ownership, run: Run, params: dict[str, Any]
 ) -> tuple[Journal, str | None]:
     """Let a child process of Airflow lead the run. Returns what it failed of."""
-    home.prepare()
+    home.prepare({run.company.name: run.company.folder})
     started = dt.datetime.now(dt.UTC)
     log = home.logs / f"run_{started:%Y%m%dT%H%M%S%f}.log"
     # Airflow makes up the run's id. This home has one owner, so that the folder which
@@ -115,14 +120,14 @@ def _run_in_process(
     runs = run.run_folder.parent
     before = set(runs.iterdir()) if runs.is_dir() else set()
     command = [
-        *("dags", "test", DAG, started.isoformat(), "--use-executor"),
+        *("dags", "test", dag_id(run.company.name), started.isoformat()),
         *("--conf", json.dumps(params)),
     ]
-    with source_systems(run.company, run.home) as variables:
+    with source_systems(run.company, run.home):
         with log.open("w") as output:
             child = subprocess.Popen(
                 [*LAUNCH, *command],
-                env=home.environment() | IN_PROCESS | variables,
+                env=home.environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -151,37 +156,53 @@ def _run_in_process(
     journal = journal or Journal(run.run_folder)
     if exit_code == 0:
         return journal, None
-    cause = (
-        f"was killed by {signal.Signals(-exit_code).name}"
-        if exit_code < 0
-        else f"ended with {exit_code}: {last_line(log)}"
-    )
+    if exit_code > 0:
+        cause = f"ended with {exit_code}: {last_line(log)}"
+    else:
+        cause = f"was killed by {signal.Signals(-exit_code).name}"
+        if -exit_code == signal.SIGKILL:
+            cause += ", perhaps for lack of memory (KITH_MEMORY_LIMIT)"
     return journal, f"Airflow {cause}; log: {log}"
 
 
-def _check_source_systems(home: AirflowHome, api: Api, company: Company) -> None:
-    """Refuse a company whose source systems do not run beside the server."""
-    served = Ownership(home).owner().get("company")
-    if source_systems_script(company) and served != str(company.folder):
+def _check_known(home: AirflowHome, api: Api, company: Company) -> None:
+    """Refuse a company that the server was not started for."""
+    served = Ownership(home).owner()["companies"]
+    if served.get(company.name) != str(company.folder):
         raise ConfigurationError(
-            f"the Airflow server at {api.url} runs without the source systems of "
-            f"{company.folder}, since it was started for {served}; stop it with `make "
-            "down` and run again, or start it with KITH_COMPANY set to that folder"
+            f"the Airflow server at {api.url} does not know {company.folder}; it was "
+            f"started for {', '.join(served.values())}; stop it with `make down` and "
+            "run again, or start it with KITH_COMPANIES naming that folder too"
         )
+
+
+def _wait_until_read(api: Api, dag: str) -> None:
+    """Wait while Airflow still shows what was wrong with a company mended since."""
+    deadline = time.monotonic() + REREAD_SECONDS
+    told = False
+    while fault := api.import_errors().get(dag):
+        if time.monotonic() > deadline:
+            raise ConfigurationError(f"Airflow at {api.url} cannot read {dag}: {fault}")
+        if not told:
+            print(f"Waiting for Airflow to read {dag} again …", flush=True)
+        told = True
+        time.sleep(1)
 
 
 def _run_on_server(
     api: Api, run: Run, params: dict[str, Any]
 ) -> tuple[Journal, str | None]:
     """Let the server run the DAG. Returns what it failed of."""
+    dag = dag_id(run.company.name)
+    _wait_until_read(api, dag)
     print(f"Airflow at {api.url} runs it as {run.run_id}", flush=True)
-    if api.unpause():
-        print(f"{DAG} was paused; it is not any more", flush=True)
-    api.trigger(run.run_id, params)
+    if api.unpause(dag):
+        print(f"{dag} was paused; it is not any more", flush=True)
+    api.trigger(dag, run.run_id, params)
     journal = Journal(run.run_folder)
     seconds_queued = 0
     try:
-        while (state := api.state(run.run_id)) not in ("success", "failed"):
+        while (state := api.state(dag, run.run_id)) not in ("success", "failed"):
             seconds_queued += state == "queued"
             if seconds_queued == 10:
                 print("Waiting for another run to end …", flush=True)
@@ -189,12 +210,12 @@ def _run_on_server(
             time.sleep(1)
     except KeyboardInterrupt:
         with _uninterrupted(), suppress(KithError):
-            api.fail(run.run_id)
+            api.fail(dag, run.run_id)
         raise
     _follow(journal)
     if state == "success":
         return journal, None
-    return journal, f"the run failed; task logs: {api.url}/dags/{DAG}/runs/{run.run_id}"
+    return journal, f"the run failed; task logs: {api.url}/dags/{dag}/runs/{run.run_id}"
 
 
 def run() -> int:
@@ -210,7 +231,7 @@ def replay() -> int:
 def _run(replays: bool) -> int:
     settings, request = load_settings(), load_request()
     company = load_company(request.company)
-    load_company(settings.company)  # the DAG file reads it: better to fail here
+    runnable_company(company.name, company.folder)  # As the DAG file will: fail here.
     begun = time.monotonic()
     moment = dt.datetime.now(dt.UTC)
     this = Run(
@@ -219,10 +240,8 @@ def _run(replays: bool) -> int:
         f"make__{moment:%Y%m%dT%H%M%S%f}",
         settings.home,
     )
-    params: dict[str, Any] = {
-        **{key: this.to_dict()[key] for key in ("company", "from_day", "to_day")},
-        "replay": replays,
-    }
+    days = {key: this.to_dict()[key] for key in ("from_day", "to_day")}
+    params = {**days, "replay": replays}
     home = AirflowHome(settings)
     tables = _replayed_tables(this) if replays else company.sources
     print(
@@ -236,7 +255,7 @@ def _run(replays: bool) -> int:
     before = current_release(this.published)
     try:
         if isinstance(runner, Api):
-            _check_source_systems(home, runner, company)
+            _check_known(home, runner, company)
             journal, fault = _run_on_server(runner, this, params)
         else:
             journal, fault = _run_in_process(home, runner, this, params)
@@ -269,18 +288,38 @@ def _standing(run: Run, before: str | None) -> str:
 def up() -> int:
     """Start the Airflow server."""
     settings = load_settings()
-    load_company(settings.company)  # the DAG file reads it: better to fail here
     home = AirflowHome(settings)
+    companies = known_companies(settings)
     runner = _owner_or_server(home)
     if isinstance(runner, Api):
         print(f"Airflow is already up: {runner.url}")
+        faults = runner.import_errors()
     else:
         print("Starting Airflow …", flush=True)
-        airflow_server.start(home, runner)
+        faults = airflow_server.start(home, runner, companies)
         print(f"Airflow is up: {home.url}")
+    print(f"  companies {', '.join(Ownership(home).owner()['companies'])}")
+    for dag, fault in faults.items():
+        print(f"            {dag} cannot run: {fault}")
     print(f"  user      {USER}")
     print(f"  password  in {home.password_file}")
     print(f"  logs      {home.logs}")
+    return 0
+
+
+def airflow() -> int:
+    """Call Airflow's own command line, as the server's processes are called."""
+    command = [*LAUNCH, *load_request().arguments]
+    environment = AirflowHome(load_settings()).environment()
+    return subprocess.run(command, env=environment, check=False).returncode
+
+
+def prepare() -> int:
+    """Prepare the Airflow home for the server of docker compose."""
+    settings = load_settings()
+    home = AirflowHome(settings)
+    home.password()
+    home.prepare(known_companies(settings))
     return 0
 
 
@@ -327,6 +366,8 @@ COMMANDS: dict[str, Callable[[], int]] = {
     "rollback": rollback,
     "company": company,
     "replay": replay,
+    "airflow": airflow,
+    "prepare": prepare,
 }
 
 

@@ -20,15 +20,10 @@ import psutil
 
 from kith.errors import ConfigurationError
 from kith.settings import REPOSITORY, Settings, child_environment
+from kith_airflow.companies import pool, write_dag_files
 
 USER = "admin"
-LAUNCH = [sys.executable, "-m", "kith_airflow.launch", "airflow"]
-# Beside `environment`, where Airflow leads one run without a server. No more tasks at
-# once, since each may take DuckDB's whole memory limit.
-IN_PROCESS = {
-    "AIRFLOW__CORE__EXECUTOR": "kith_airflow.executor.ForkedProcesses",
-    "AIRFLOW__CORE__PARALLELISM": "2",
-}
+LAUNCH = [sys.executable, "-m", "kith_airflow.launch"]
 
 
 @dataclass(frozen=True)
@@ -50,6 +45,11 @@ class AirflowHome:
         folder = self.folder / "logs"
         folder.mkdir(exist_ok=True)
         return folder
+
+    @property
+    def dags(self) -> Path:
+        """DAG files: those of the companies, and what a team puts beside them."""
+        return self.folder / "dags"
 
     @property
     def url(self) -> str:
@@ -80,11 +80,10 @@ class AirflowHome:
             },
         )
         return child_environment(
-            PYTHONPATH=str(REPOSITORY / "plugins"),
+            PYTHONPATH=f"{REPOSITORY / 'plugins'}:{REPOSITORY / 'dags'}",
             KITH_HOME=str(settings.home),
-            KITH_COMPANY=str(settings.company),
             AIRFLOW_HOME=str(self.folder),
-            AIRFLOW__CORE__DAGS_FOLDER=str(REPOSITORY / "dags"),
+            AIRFLOW__CORE__DAGS_FOLDER=str(self.dags),
             AIRFLOW__CORE__PLUGINS_FOLDER=str(REPOSITORY / "plugins"),
             AIRFLOW__CORE__LOAD_EXAMPLES="False",
             AIRFLOW__CORE__EXECUTOR="LocalExecutor",
@@ -103,39 +102,53 @@ class AirflowHome:
             AIRFLOW__LOGGING__BASE_LOG_FOLDER=str(self.logs),
         )
 
-    def prepare(self) -> None:
-        """Create or migrate the metadata and the pool, once per Airflow version.
+    def prepare(self, companies: dict[str, Path]) -> None:
+        """Write the companies' DAG files; prepare Airflow's metadata where need be.
 
-        To be called by the owner only.
+        The metadata are migrated once per Airflow version, and each company gets its
+        pool. To be called by the owner only.
         """
+        write_dag_files(self.dags, companies)
         stamp = self.folder / "prepared.json"
         now = {
             "airflow": importlib.metadata.version("apache-airflow"),
             "database": self.settings.airflow_database,
         }
-        if stamp.is_file() and json.loads(stamp.read_text()) == now:
-            return
-        print("Preparing Airflow's metadata, once …", flush=True)
+        before = json.loads(stamp.read_text()) if stamp.is_file() else {}
+        pools = before.get("pools", []) if now.items() <= before.items() else None
+        wanted = [pool(name) for name in companies]
+        if pools is None:
+            print("Preparing Airflow's metadata, once …", flush=True)
+            self._airflow("db", "migrate")
+            pools = []
+        if missing := [name for name in wanted if name not in pools]:
+            file = self.folder / "pools.json"
+            one_slot = {
+                "slots": 1,
+                "description": "who opens a company's warehouse for writing",
+                "include_deferred": False,
+            }
+            file.write_text(json.dumps(dict.fromkeys(missing, one_slot)))
+            self._airflow("pools", "import", str(file))
+        # The connection may hold a password.
+        _write_secret(stamp, {**now, "pools": sorted({*pools, *wanted})})
+
+    def _airflow(self, *command: str) -> None:
         log = self.logs / "prepare.log"
-        for command in (
-            ["db", "migrate"],
-            ["pools", "set", "warehouse", "1", "who opens a warehouse for writing"],
-        ):
-            with log.open("a") as output:
-                done = subprocess.run(
-                    [*LAUNCH, *command],
-                    env=self.environment(),
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    check=False,
-                )
-            if done.returncode != 0:
-                raise ConfigurationError(
-                    f"airflow {' '.join(command[:2])} ended with {done.returncode}: "
-                    f"{last_line(log)} — full log: {log}"
-                )
-        _write_secret(stamp, now)  # the connection may hold a password
+        with log.open("a") as output:
+            done = subprocess.run(
+                [*LAUNCH, *command],
+                env=self.environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                check=False,
+            )
+        if done.returncode != 0:
+            raise ConfigurationError(
+                f"airflow {' '.join(command[:2])} ended with {done.returncode}: "
+                f"{last_line(log)} — full log: {log}"
+            )
 
 
 def _secret_file(path: Path, content: dict[str, str]) -> dict[str, str]:
@@ -145,7 +158,7 @@ def _secret_file(path: Path, content: dict[str, str]) -> dict[str, str]:
     return json.loads(path.read_text())
 
 
-def _write_secret(path: Path, content: dict[str, str]) -> None:
+def _write_secret(path: Path, content: dict[str, Any]) -> None:
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     partial.touch(mode=0o600)
     partial.write_text(json.dumps(content))
@@ -194,7 +207,7 @@ class Ownership:
             self._lock.close()
         self._lock = None
 
-    def write_note(self, kind: str, pid: int, **more: str) -> None:
+    def write_note(self, kind: str, pid: int, **more: Any) -> None:
         """Say who owns: a "server" or a "run", and the process that leads it."""
         partial = self._note_file.with_suffix(".partial")
         partial.write_text(json.dumps({"kind": kind, "pid": pid, **more}))

@@ -14,12 +14,16 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterable
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 from kith.company.folder import load_company
 from kith.errors import ConfigurationError, KithError, TransientError
 from kith.runs.source_systems import source_systems
-from kith.settings import child_environment, load_settings
+from kith.settings import load_settings
+from kith_airflow.companies import dag_id, known_companies
 from kith_airflow.home import (
     LAUNCH,
     USER,
@@ -29,7 +33,6 @@ from kith_airflow.home import (
     last_line,
 )
 
-DAG = "customer_marts"
 START_SECONDS = 180
 STOP_SECONDS = 30
 API = ["api-server"]
@@ -87,50 +90,72 @@ class Api:
             return False
         return True
 
-    def is_ready(self) -> bool:
-        """Whether a run can be started: all processes healthy, the DAG read."""
+    def is_ready(self, dags: Iterable[str]) -> bool:
+        """Whether runs can be started: all processes healthy, each DAG file read."""
         try:
             health = self._call("GET", "/monitor/health")
             parts = ("metadatabase", "scheduler", "dag_processor")
             if any(health[part]["status"] != "healthy" for part in parts):
                 return False
-            self._call("GET", f"/dags/{DAG}")
+            faults = self.import_errors()
+            return all(dag in faults or self._knows(dag) for dag in dags)
         except (TransientError, ApiError):
+            return False
+
+    def _knows(self, dag: str) -> bool:
+        try:
+            self._call("GET", f"/dags/{dag}")
+        except ApiError:
             return False
         return True
 
-    def unpause(self) -> bool:
-        """Take the pause off the DAG; False if there was none."""
-        path = f"/dags/{DAG}"
-        is_paused = self._call("GET", path)["is_paused"]
+    def import_errors(self) -> dict[str, str]:
+        """What is wrong with DAG files that cannot be read, by the files' stems."""
+        errors = self._call("GET", "/importErrors?limit=100")["import_errors"]
+        return {
+            Path(error["filename"]).stem: error["stack_trace"].strip().splitlines()[-1]
+            for error in errors
+        }
+
+    def unpause(self, dag: str) -> bool:
+        """Take the pause off a DAG; False if there was none."""
+        is_paused = self._call("GET", f"/dags/{dag}")["is_paused"]
         if is_paused:
-            self._call("PATCH", path, {"is_paused": False})
+            self._call("PATCH", f"/dags/{dag}", {"is_paused": False})
         return bool(is_paused)
 
-    def trigger(self, run_id: str, params: dict[str, Any]) -> None:
+    def trigger(self, dag: str, run_id: str, params: dict[str, Any]) -> None:
         """Queue a run."""
         body = {"dag_run_id": run_id, "logical_date": None, "conf": params}
-        self._call("POST", f"/dags/{DAG}/dagRuns", body)
+        self._call("POST", f"/dags/{dag}/dagRuns", body)
 
-    def state(self, run_id: str) -> str:
+    def state(self, dag: str, run_id: str) -> str:
         """State of a run: queued, running, success, failed."""
-        return str(self._call("GET", f"/dags/{DAG}/dagRuns/{run_id}")["state"])
+        return str(self._call("GET", f"/dags/{dag}/dagRuns/{run_id}")["state"])
 
-    def fail(self, run_id: str) -> None:
+    def fail(self, dag: str, run_id: str) -> None:
         """End a run and its tasks."""
-        self._call("PATCH", f"/dags/{DAG}/dagRuns/{run_id}", {"state": "failed"})
+        self._call("PATCH", f"/dags/{dag}/dagRuns/{run_id}", {"state": "failed"})
 
-    def abandoned_runs(self) -> list[str]:
-        """Runs of `airflow dags test` whose process was killed.
+    def abandoned_runs(self) -> list[tuple[str, str]]:
+        """DAG and run id of `airflow dags test` processes that were killed.
 
         To be called by the owner, while no such process can live.
         """
         runs = self._call("GET", "/dags/~/dagRuns?state=running")["dag_runs"]
-        return [run["dag_run_id"] for run in runs if run["triggered_by"] == "test"]
+        return [
+            (run["dag_id"], run["dag_run_id"])
+            for run in runs
+            if run["triggered_by"] == "test"
+        ]
 
 
-def start(home: AirflowHome, ownership: Ownership) -> None:
+def start(
+    home: AirflowHome, ownership: Ownership, companies: dict[str, Path]
+) -> dict[str, str]:
     """Start the server and wait until it is ready; the caller owns the home.
+
+    Returns what is wrong with companies that cannot run, by their DAGs.
 
     Raises ConfigurationError when the port is taken, KithError with the reason and
     the place of the log when a process dies meanwhile.
@@ -145,9 +170,10 @@ def start(home: AirflowHome, ownership: Ownership) -> None:
                 f"port {port} on {host} is not free ({error.strerror}): end what "
                 "listens there or choose another with KITH_PORT"
             ) from None
-    home.prepare()
+    home.prepare(companies)
     api = Api(home.url, home.password())
     log = home.logs / "server.log"
+    folders = {name: str(folder) for name, folder in companies.items()}
     with log.open("a") as output:
         supervisor = subprocess.Popen(
             [
@@ -156,18 +182,18 @@ def start(home: AirflowHome, ownership: Ownership) -> None:
                 "kith_airflow.server",
                 *map(str, ownership.inheritance),
             ],
-            env=home.environment(),
+            env=home.environment() | {"KITH_COMPANIES": ",".join(folders.values())},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
             pass_fds=ownership.inheritance,
         )
-    company = str(home.settings.company)
-    ownership.write_note("server", supervisor.pid, url=home.url, company=company)
+    ownership.write_note("server", supervisor.pid, url=home.url, companies=folders)
     ownership.release()
+    dags = [dag_id(name) for name in companies]
     deadline = time.monotonic() + START_SECONDS
-    while not api.is_ready():
+    while not api.is_ready(dags):
         if supervisor.poll() is not None:
             raise KithError(f"the server did not start: {last_line(log)}")
         if time.monotonic() > deadline:
@@ -177,6 +203,8 @@ def start(home: AirflowHome, ownership: Ownership) -> None:
                 f"logs: {home.logs}"
             )
         time.sleep(0.5)
+    faults = api.import_errors()
+    return {dag: faults[dag] for dag in dags if dag in faults}
 
 
 def stop(home: AirflowHome) -> bool:
@@ -210,13 +238,17 @@ def _say(text: str) -> None:
 def supervise(home: AirflowHome, ownership: Ownership) -> int:
     """Run the server's processes until one of them dies or SIGTERM comes."""
     settings = home.settings
-    with source_systems(load_company(settings.company), settings.home) as variables:
-        return _supervise(home, ownership, child_environment(**variables))
+    with ExitStack() as systems:
+        for folder in known_companies(settings).values():
+            try:
+                company = load_company(folder)
+                systems.enter_context(source_systems(company, settings.home))
+            except ConfigurationError as error:
+                _say(f"without {folder}: {error}")  # The others run.
+        return _supervise(home, ownership)
 
 
-def _supervise(
-    home: AirflowHome, ownership: Ownership, environment: dict[str, str]
-) -> int:
+def _supervise(home: AirflowHome, ownership: Ownership) -> int:
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
@@ -226,7 +258,6 @@ def _supervise(
         with (home.logs / f"{command[0]}.log").open("a") as log:
             processes[command[0]] = subprocess.Popen(
                 [*LAUNCH, *command],
-                env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -248,9 +279,9 @@ def _supervise(
         pass
     if not (stopping.is_set() or dead()):
         # Or else the scheduler would take them up again.
-        for run_id in api.abandoned_runs():
+        for dag, run_id in api.abandoned_runs():
             _say(f"{run_id} was killed in an earlier process: marked as failed")
-            api.fail(run_id)
+            api.fail(dag, run_id)
         for command in WORKERS:
             launch(command)
     while not (stopping.wait(0.5) or dead()):

@@ -173,7 +173,7 @@ def dbt(
         output.open("a", encoding="utf-8") as stream,
         subprocess.Popen(
             [
-                *(sys.executable, "-m", "kith_airflow.launch", "dbt"),
+                *(sys.executable, "-m", "kith.build.launch"),
                 "--no-version-check",
                 "--no-use-colors",
                 *arguments,

@@ -5,7 +5,13 @@ import functools
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from kith.company.sources import read_source_tables
 from kith.company.tables import Name, SourceTable, Strict, TimeZone
@@ -33,6 +39,24 @@ class ActivityStates(Strict):
         return self
 
 
+def _once_a_day_at_most(cron: str) -> str:
+    fields = cron.split()
+    if (
+        len(fields) != 5
+        or not all(field.isdecimal() for field in fields[:2])
+        or int(fields[0]) > 59
+        or int(fields[1]) > 23
+    ):
+        raise ValueError(
+            "expected five fields of cron, the first two a minute and an hour, such as "
+            "'30 6 * * *' for each day at half past six"
+        )
+    return cron
+
+
+Schedule = Annotated[str, AfterValidator(_once_a_day_at_most)]
+
+
 class _CompanyFile(Strict):
     name: Name
     title: str
@@ -40,6 +64,8 @@ class _CompanyFile(Strict):
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
     first_day: dt.date
     last_day: dt.date | None = None
+    owner: str = Field(default="kith", min_length=1)  # whom Airflow names for each task
+    schedule: Schedule = "0 0 * * *"
     activity_states: ActivityStates = ActivityStates()
     rfm_window_days: int = Field(default=365, gt=0)
     session_timeout_minutes: int = Field(default=30, gt=0)
@@ -60,6 +86,8 @@ class Company(_CompanyFile):
 
     `feeds` maps a feed to the staging models that provide it. `last_day` is set only
     for a company whose data have ended; without it, yesterday is the last day.
+    `schedule` says in the company's time zone when Airflow takes the days that are over
+    since the time before.
     """
 
     folder: Path

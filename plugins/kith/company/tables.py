@@ -1,6 +1,7 @@
 """What a company declares of its source tables: how they are pulled, what holds."""
 
 import datetime as dt
+import re
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
@@ -15,6 +16,8 @@ from pydantic import (
 )
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+# A variable of the environment in a path.
+PATH_VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 
 class Strict(BaseModel):

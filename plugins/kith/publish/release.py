@@ -35,8 +35,8 @@ MANIFEST = "manifest.json"
 SORTED_UP_TO_ROWS = 1_000_000
 
 
-def publish(run: Run) -> None:
-    """Make a release of the candidate and switch `current` to it.
+def publish(run: Run) -> dict[str, Any]:
+    """Make a release of the candidate and switch `current` to it; returns its manifest.
 
     Raises PublicationError when the gate has not passed on exactly this candidate.
     """
@@ -65,6 +65,7 @@ def publish(run: Run) -> None:
         figures["bytes"] = sum(
             path.stat().st_size for path in _files(run.published / release_id)
         )
+        return manifest
 
 
 def rollback(state: Path, release: str | None) -> str:

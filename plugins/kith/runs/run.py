@@ -203,19 +203,18 @@ def current_release(published: Path) -> str | None:
 
 
 def plan_run(
+    company: Company,
     params: dict[str, Any],
     interval_start: dt.datetime | None,
     interval_end: dt.datetime | None,
     run_id: str,
 ) -> Run:
-    """Decide company and days of a run.
+    """Decide the days of a run.
 
-    `params` may hold company (folder), from_day and to_day (ISO dates); days that
-    are missing come from the data interval of Airflow, whose end is exclusive.
+    `params` may hold from_day and to_day (ISO dates); days that are missing come from
+    the data interval of Airflow: from the day on which it begins to the day before the
+    one on which it ends, whatever the hour.
     """
-    settings = load_settings()
-    folder = params.get("company")
-    company = load_company(Path(folder).resolve() if folder else settings.company)
     zone = ZoneInfo(company.time_zone)
     from_day = to_day = None
     if interval_start and interval_end:
@@ -226,7 +225,7 @@ def plan_run(
             for moment in (interval_start, interval_end)
         )
         from_day = start.date()
-        to_day = (end - dt.timedelta(microseconds=1)).date()
+        to_day = end.date() - dt.timedelta(days=1)
     if params.get("from_day"):
         from_day = dt.date.fromisoformat(params["from_day"])
     if params.get("to_day"):
@@ -236,4 +235,4 @@ def plan_run(
             "a run without a data interval needs the params from_day and to_day"
         )
     interval = requested_interval(company, from_day, to_day)
-    return Run(company, interval, run_id, settings.home)
+    return Run(company, interval, run_id, load_settings().home)

@@ -5,6 +5,10 @@ company's real systems would. It is called with a folder for its state and the c
 first and last day, prints one line of JSON when it is ready, the environment variables
 by which it is found (connections, folders, keys), and ends when its standard input is
 closed.
+
+These variables are the company's alone. They lie in a file that the company's own tasks
+read (`adopt_source_systems`): several companies share one Airflow, and the identifier
+key of one must not hash the identifiers of another.
 """
 
 import json
@@ -15,11 +19,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from kith.company.folder import Company
+from kith.company.tables import PATH_VARIABLE
 from kith.errors import ConfigurationError
 from kith.runs.run import last_complete_day
-from kith.settings import child_environment
+from kith.settings import (
+    child_environment,
+    environment_variable,
+    set_environment_variables,
+)
 
 _STOP_SECONDS = 10
+_LOG = "output.log"
+_VARIABLES = "variables.json"
 
 
 def source_systems_script(company: Company) -> Path | None:
@@ -32,15 +43,17 @@ def source_systems_script(company: Company) -> Path | None:
 def source_systems(company: Company, home: Path) -> Iterator[dict[str, str]]:
     """Run the company's source systems; yields the environment variables they name.
 
-    Raises ConfigurationError with the last line of their log when they do not come up.
+    Meanwhile the tasks of the company may adopt them. Raises ConfigurationError with
+    the last line of their log when they do not come up.
     """
     script = source_systems_script(company)
     if script is None:
         yield {}
         return
-    folder = home / company.name / "source_systems"
+    folder = _folder(company, home)
     folder.mkdir(parents=True, exist_ok=True)
-    log = folder / "output.log"
+    log = folder / _LOG
+    kept = folder / _VARIABLES
     last_day = company.last_day or last_complete_day(company)
     with (
         log.open("w") as output,
@@ -54,9 +67,47 @@ def source_systems(company: Company, home: Path) -> Iterator[dict[str, str]]:
         ) as process,
     ):
         try:
-            yield _announced(process, script, log)
+            variables = _announced(process, script, log)
+            kept.touch(mode=0o600)
+            kept.write_text(json.dumps(variables))
+            yield variables
         finally:
+            kept.unlink(missing_ok=True)
             _end(process)
+
+
+def adopt_source_systems(company: Company, home: Path) -> None:
+    """Set the variables that the company's source systems announced, in this process.
+
+    Does nothing for a company without them. Raises ConfigurationError when they do not
+    run.
+    """
+    script = source_systems_script(company)
+    if script is None:
+        return
+    folder = _folder(company, home)
+    try:
+        variables = json.loads((folder / _VARIABLES).read_text())
+    except FileNotFoundError:
+        raise ConfigurationError(
+            f"{script}: does not run, so that the company's sources cannot be reached; "
+            "`make run` and `make up` start it; if they did, it says in "
+            f"{folder / _LOG} why it ended"
+        ) from None
+    set_environment_variables(variables)
+
+
+def unset_variables(company: Company) -> list[str]:
+    """Environment variables that the company's paths name and that nobody sets."""
+    if source_systems_script(company):
+        return []
+    paths = [table.rules.path or "" for table in company.sources]
+    named = {name for path in paths for name in PATH_VARIABLE.findall(path)}
+    return sorted(name for name in named if environment_variable(name) is None)
+
+
+def _folder(company: Company, home: Path) -> Path:
+    return home / company.name / "source_systems"
 
 
 def _announced(

@@ -14,14 +14,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from kith.company.tables import SourceTable
+from kith.company.tables import PATH_VARIABLE, SourceTable
 from kith.errors import ConfigurationError, DeliveryError
 from kith.pull.connectors.disk import list_disk
 from kith.pull.connectors.request import FetchRequest
 from kith.pull.connectors.stores import list_store
 from kith.settings import environment_variable
 
-_VARIABLE = re.compile(r"\$\{(\w+)\}")
 _DATE = re.compile(r"\{date(?::([^{}]*))?\}")
 _WILDCARD = re.compile(r"(\*\*/|\*\*|\*|\?|\[[^\]]+\])")
 # What a listed path holds in their place. As short as can be, so that a wildcard before
@@ -101,7 +100,7 @@ def _with_variables(table: SourceTable, declared: str) -> str:
             )
         return glob.escape(text)
 
-    path = _VARIABLE.sub(value, declared)
+    path = PATH_VARIABLE.sub(value, declared)
     return path if "://" in path else str(PurePosixPath(path))
 
 
