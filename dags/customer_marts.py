@@ -16,7 +16,6 @@ line of its log. Only what may pass by itself is tried again; anything else need
 """
 
 from datetime import datetime, time, timedelta
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from airflow.sdk import Asset, CronDataIntervalTimetable, Param, chain, dag, task
@@ -28,7 +27,7 @@ from kith_airflow.task_defaults import TASK_DEFAULTS
 
 def customer_marts(name: str, folder: str) -> None:
     """Register the DAG of one company; Airflow shows the module's text on its page."""
-    company = runnable_company(name, Path(folder))
+    company = runnable_company(name, folder)
     zone, marts = ZoneInfo(company.time_zone), Asset(dag_id(name))
     one_slot, long = {"pool": pool(name)}, {"execution_timeout": timedelta(hours=4)}
     per_table = {**long, "map_index_template": "{{ task.op_kwargs['table'] }}"}

@@ -19,16 +19,16 @@ SHOP = REPOSITORY / "tests/companies/corner_shop"
 BERLIN = ZoneInfo("Europe/Berlin")
 
 
-def params(**given: str) -> dict[str, Any]:
-    return {"company": str(SHOP), "from_day": None, "to_day": None, **given}
+def params(**given: Any) -> dict[str, Any]:
+    return {"from_day": None, "to_day": None, "replay": False, **given}
 
 
-def test_plan_names_the_run_once_per_table(kith_home: Path) -> None:
+def test_plan_gives_the_run_once_and_the_tables(kith_home: Path) -> None:
     days = params(from_day="2024-02-01", to_day="2024-02-29")
-    planned = plan(days, "by hand")
+    values, planned = plan(str(SHOP), days, "by hand")
     tables = [table.full_name for table in load_company(SHOP).sources]
-    assert [one["table"] for one in planned] == tables
-    run = Run.from_dict(planned[0])
+    assert planned == [{"table": table} for table in tables]
+    run = Run.from_dict(values)
     assert (run.interval.slug, run.run_id) == ("20240201-20240229", "by hand")
     assert run.folder == kith_home / "corner_shop"
     assert (run.run_folder / "journal.jsonl").is_file()
@@ -46,31 +46,48 @@ def test_plan_takes_the_business_day_of_a_scheduled_interval(
     for day in (dt.date(2017, 3, 12), dt.date(2017, 3, 26)):
         start = pendulum.datetime(day.year, day.month, day.day, tz=zone)
         end = start.add(days=1)
-        days = params(company=str(company))
-        planned = plan(days, "s", start.in_timezone("UTC"), end.in_timezone("UTC"))
-        assert (planned[0]["from_day"], planned[0]["to_day"]) == (str(day),) * 2
+        interval = start.in_timezone("UTC"), end.in_timezone("UTC")
+        run, _ = plan(str(company), params(), "s", *interval)
+        assert (run["from_day"], run["to_day"]) == (str(day),) * 2
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "days"),
+    [
+        # Each morning at half past six the day before; of seven days none is missed.
+        ("2024-03-30 06:30", "2024-03-31 06:30", ("2024-03-30", "2024-03-30")),
+        ("2024-03-31 06:30", "2024-04-01 06:30", ("2024-03-31", "2024-03-31")),
+        # Each Monday at midnight, or in the morning, the week before.
+        ("2024-03-25 00:00", "2024-04-01 00:00", ("2024-03-25", "2024-03-31")),
+        ("2024-03-25 06:30", "2024-04-01 06:30", ("2024-03-25", "2024-03-31")),
+    ],
+)
+def test_plan_takes_the_days_that_are_over_whatever_the_hour(
+    kith_home: Path, begin: str, end: str, days: tuple[str, str]
+) -> None:
+    interval = (pendulum.parse(moment, tz="Europe/Berlin") for moment in (begin, end))
+    run, _ = plan(str(SHOP), params(), "s", *interval)  # type: ignore[arg-type]
+    assert (run["from_day"], run["to_day"]) == days
 
 
 def test_chosen_days_win_over_the_interval(kith_home: Path) -> None:
     start, end = (dt.datetime(2026, 1, day, tzinfo=dt.UTC) for day in (1, 2))
-    planned = plan(params(from_day="2024-01-01", to_day="2024-01-31"), "s", start, end)
-    assert (planned[0]["from_day"], planned[0]["to_day"]) == (
-        "2024-01-01",
-        "2024-01-31",
-    )
+    days = params(from_day="2024-01-01", to_day="2024-01-31")
+    run, _ = plan(str(SHOP), days, "s", start, end)
+    assert (run["from_day"], run["to_day"]) == ("2024-01-01", "2024-01-31")
 
 
 def test_schedule_has_nothing_to_do_after_a_companys_last_day(kith_home: Path) -> None:
     last, after = (dt.datetime(2024, 12, day, tzinfo=BERLIN) for day in (30, 31))
-    assert plan(params(), "s", last, after)
+    assert plan(str(SHOP), params(), "s", last, after)[1]
     first, second = (dt.datetime(2025, 1, day, tzinfo=BERLIN) for day in (1, 2))
-    assert plan(params(), "s", first, second) == []
+    assert plan(str(SHOP), params(), "s", first, second)[1] == []
     assert not list((kith_home / "corner_shop" / "runs").glob("*2025*"))
 
 
 def test_without_interval_and_days_the_error_names_the_cure(kith_home: Path) -> None:
     with pytest.raises(ConfigurationError, match="from_day and to_day"):
-        plan(params(), "api")
+        plan(str(SHOP), params(), "api")
 
 
 def counts(run: Run) -> tuple[int, int]:
@@ -87,27 +104,31 @@ def test_a_replay_judges_what_lies_in_quarantine_anew_and_pulls_nothing(
     )
     assert [counts(run) for run in (first, second, third)] == [(4, 1), (4, 0), (4, 1)]
     raw = sorted(first.folder.glob("raw/**/*.parquet"))
-    replay = {
-        **params(company=str(tmp_path), from_day="2024-03-01", to_day="2024-03-31"),
-        "replay": True,
-    }
-    assert [one["delivery"] for one in plan(replay, "r")] == [
+    shop = str(tmp_path)
+    replay = params(from_day="2024-03-01", to_day="2024-03-31", replay=True)
+    assert [one["delivery"] for one in plan(shop, replay, "r")[1]] == [
         "20240301-20240301",
         "20240303-20240303",
     ]
-    assert [
-        one["delivery"] for one in plan({**replay, "from_day": "2024-03-02"}, "r")
-    ] == ["20240303-20240303"]
+    later = {**replay, "from_day": "2024-03-02"}
+    assert [one["delivery"] for one in plan(shop, later, "r")[1]] == [
+        "20240303-20240303"
+    ]
 
     columns = [dict(column, meta={}) for column in COLUMNS]
     company(tmp_path, columns=columns)
     (tmp_path / "data" / "sales.csv").unlink()
-    for planned in plan(replay, "r"):
-        pull(planned)
-        admit(planned)
-    assert [counts(run) for run in (first, second, third)] == [(5, 0), (4, 0), (5, 0)]
+    run, judged = plan(shop, replay, "r")
+    for each in judged:
+        pull(run, **each)
+        admit(run, **each)
+    assert [counts(each) for each in (first, second, third)] == [
+        (5, 0),
+        (4, 0),
+        (5, 0),
+    ]
     assert sorted(first.folder.glob("raw/**/*.parquet")) == raw
-    assert plan(replay, "r") == []
+    assert plan(shop, replay, "r")[1] == []
 
 
 def test_a_replay_takes_a_refused_delivery_but_none_that_a_newer_one_covers(
@@ -117,9 +138,9 @@ def test_a_replay_takes_a_refused_delivery_but_none_that_a_newer_one_covers(
     deliver(company(tmp_path, quarantine_limit_pct=10), [*sales(4), bad])
     with pytest.raises(DeliveryError, match="quarantine_limit_pct 10"):
         run_door(tmp_path, "2024-03-01", "2024-03-01")
-    days = params(company=str(tmp_path), from_day="2024-03-01", to_day="2024-03-01")
-    replay = {**days, "replay": True}
-    assert [one["delivery"] for one in plan(replay, "r")] == ["20240301-20240301"]
+    replay = params(from_day="2024-03-01", to_day="2024-03-01", replay=True)
+    _, judged = plan(str(tmp_path), replay, "r")
+    assert [one["delivery"] for one in judged] == ["20240301-20240301"]
     deliver(tmp_path, sales(4))
     run_door(tmp_path, "2024-03-01", "2024-03-02")
-    assert plan(replay, "r") == []
+    assert plan(str(tmp_path), replay, "r")[1] == []

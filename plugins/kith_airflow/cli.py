@@ -231,7 +231,7 @@ def replay() -> int:
 def _run(replays: bool) -> int:
     settings, request = load_settings(), load_request()
     company = load_company(request.company)
-    runnable_company(company.name, company.folder)  # As the DAG file will: fail here.
+    runnable_company(company.name, str(company.folder))  # As the DAG file will.
     begun = time.monotonic()
     moment = dt.datetime.now(dt.UTC)
     this = Run(

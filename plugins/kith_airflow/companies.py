@@ -79,21 +79,21 @@ def by_name(folders: Iterable[Path]) -> dict[str, Path]:
     return named
 
 
-def runnable_company(name: str, folder: Path) -> Company:
+def runnable_company(name: str, folder: str) -> Company:
     """The company that Airflow knows by this name.
 
     Raises ConfigurationError with file, key and value of what keeps it from running.
     """
-    company = load_company(folder)
+    company = load_company(Path(folder))
     if company.name != name:
         raise ConfigurationError(
-            f"{folder / 'company.yml'}: name: {company.name} is not {name}, by which "
+            f"{folder}/company.yml: name: {company.name} is not {name}, by which "
             "Airflow knows this folder: another company has that name, or it was "
             "renamed; give it a name of its own and start Airflow anew"
         )
     if unset := unset_variables(company):
         raise ConfigurationError(
-            f"{folder / 'sources.yml'}: a path names ${{{unset[0]}}}, but the "
+            f"{folder}/sources.yml: a path names ${{{unset[0]}}}, but the "
             f"environment variable {unset[0]} is not set; set it where Kith runs"
         )
     return company

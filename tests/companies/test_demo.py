@@ -22,7 +22,6 @@ from kith.company.folder import Company, feed_names, load_company
 from kith.errors import ConfigurationError
 from kith.runs.source_systems import source_systems
 from kith.settings import REPOSITORY, load_request, load_settings
-from kith_airflow.cli import _check_source_systems
 
 DEMO = REPOSITORY / "companies/demo"
 
@@ -581,20 +580,3 @@ def test_a_company_without_source_systems_needs_none(tmp_path: Path) -> None:
     with source_systems(grocer, tmp_path) as variables:
         assert variables == {}
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_server_without_the_companys_source_systems_is_refused(
-    kith_home: Path,
-) -> None:
-    from kith_airflow.home import AirflowHome
-    from kith_airflow.server import Api
-
-    home = AirflowHome(load_settings())
-    note = {"kind": "server", "pid": 1, "company": "/some/other"}
-    (home.folder / "owner.json").write_text(json.dumps(note))
-    api = Api("http://127.0.0.1:1", "")
-    company = load_company(DEMO)
-    with pytest.raises(ConfigurationError, match=r"started for /some/other.*make down"):
-        _check_source_systems(home, api, company)
-    (home.folder / "owner.json").write_text(json.dumps(note | {"company": str(DEMO)}))
-    _check_source_systems(home, api, company)

@@ -44,6 +44,11 @@ def test_a_folder_that_was_changed_is_read_again(tmp_path: Path) -> None:
         ("company.yml", "drowsy: 14", "drowsy: 400", "drowsy < half_asleep"),
         ("company.yml", "title: Corner", "titel: Corner", "titel"),
         ("company.yml", "name: corner_shop", "name: airflow", "choose another"),
+        *(
+            ("company.yml", "title: Cor", f"schedule: '{cron}'\ntitle: Cor", "five fie")
+            for cron in ("@daily", "0 * * * *", "0 24 * * *", "60 1 * * *", "0 1 * *")
+        ),
+        ("company.yml", "title: Cor", "owner: ''\ntitle: Cor", "owner"),
         ("company.yml", "  events: [", "  event: [", "feeds.event is no feed"),
         ("company.yml", "stg_shop__orders]", "stg_shop__order]", "stg_shop__order.sql"),
         ("company.yml", "name: corner_shop", "name: [", "not valid YAML"),

@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,8 +14,10 @@ import pytest
 
 from kith.company.folder import load_company
 from kith.settings import REPOSITORY, load_settings
+from kith_airflow.companies import by_name, write_dag_files
 from kith_airflow.home import AirflowHome
 
+SHOP = REPOSITORY / "tests" / "companies" / "corner_shop"
 DAG_FILES = sorted((REPOSITORY / "dags").glob("*.py"))
 
 # In a process of its own: Airflow takes over logging wherever it is imported.
@@ -38,6 +41,8 @@ for dag_id, dag in bag.dags.items():
                 "downstream": sorted(task.downstream_task_ids),
                 "pool": task.pool,
                 "slots": task.pool_slots,
+                "weight": task.weight_rule,
+                "outlets": [asset.name for asset in task.outlets],
                 "is_mapped": task.is_mapped,
                 "owner": task.owner,
                 "timeout": task.execution_timeout.total_seconds(),
@@ -71,12 +76,17 @@ print(json.dumps({
 """
 
 
-def read_dags(home: Path, folder: Path = REPOSITORY / "dags") -> dict[str, Any]:
-    """What Airflow finds in a DAG folder."""
+def read_dags(home: Path, *companies: Path) -> dict[str, Any]:
+    """What Airflow finds in the folder of these companies' DAG files."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KITH_HOME", str(home))
-        patch.setenv("KITH_COMPANY", "tests/companies/corner_shop")
-        environment = AirflowHome(load_settings()).environment()
+        airflow = AirflowHome(load_settings())
+        environment = airflow.environment()
+    write_dag_files(airflow.dags, by_name(companies))
+    return describe(airflow.dags, environment)
+
+
+def describe(folder: Path, environment: dict[str, str]) -> dict[str, Any]:
     done = subprocess.run(
         [sys.executable, "-c", DESCRIBE, str(folder)],
         env=environment,
@@ -89,22 +99,70 @@ def read_dags(home: Path, folder: Path = REPOSITORY / "dags") -> dict[str, Any]:
     return found
 
 
+def company_like_the_shop(folder: Path, old: str, new: str) -> Path:
+    """A copy of the corner shop that is declared otherwise."""
+    shutil.copytree(SHOP, folder)
+    declared = (folder / "company.yml").read_text()
+    assert old in declared
+    (folder / "company.yml").write_text(declared.replace(old, new))
+    return folder
+
+
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    return read_dags(tmp_path_factory.mktemp("home"))
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def broken(home: Path) -> Path:
+    return company_like_the_shop(home / "broken", "Europe/Berlin", "Europe/Berlln")
+
+
+@pytest.fixture(scope="module")
+def found(home: Path, broken: Path) -> dict[str, Any]:
+    """The DAGs of three companies, one of them with keys of its own, one broken."""
+    kiosk = company_like_the_shop(
+        home / "kiosk",
+        "name: corner_shop",
+        "name: kiosk\nowner: night shift\nschedule: 30 6 * * 1",
+    )
+    return read_dags(home, SHOP, broken, kiosk)
 
 
 @pytest.fixture(scope="module")
 def dag(found: dict[str, Any]) -> dict[str, Any]:
-    described: dict[str, Any] = found["dags"]["customer_marts"]
+    described: dict[str, Any] = found["dags"]["customer_marts__corner_shop"]
     return described
 
 
-def test_exactly_the_known_dags_are_read_without_an_error(
+def test_exactly_the_known_dags_are_read(found: dict[str, Any]) -> None:
+    assert set(found["dags"]) == {
+        "customer_marts__corner_shop",
+        "customer_marts__kiosk",
+    }
+
+
+def test_a_broken_company_has_its_own_import_error_and_hides_nobody(
+    found: dict[str, Any], home: Path, broken: Path
+) -> None:
+    ((file, error),) = found["import_errors"].items()
+    assert file == str(home / "airflow" / "dags" / "customer_marts__broken.py")
+    last = error.strip().splitlines()[-1]
+    assert f"{broken}/company.yml: time_zone: expected a name of the IANA list" in last
+    assert "found 'Europe/Berlln'" in last
+
+
+def test_each_company_has_its_own_schedule_owner_pool_and_asset(
     found: dict[str, Any],
 ) -> None:
-    assert found["import_errors"] == {}
-    assert set(found["dags"]) == {"customer_marts"}
+    kiosk = found["dags"]["customer_marts__kiosk"]
+    assert (kiosk["cron"], kiosk["zone"]) == ("30 6 * * 1", "Europe/Berlin")
+    assert kiosk["tags"] == ["customer", "kiosk", "marts"]
+    assert {task["owner"] for task in kiosk["tasks"].values()} == {"night shift"}
+    for name in ("kiosk", "corner_shop"):
+        tasks = found["dags"][f"customer_marts__{name}"]["tasks"]
+        assert tasks["build"]["pool"] == f"warehouse__{name}"
+        assert tasks["publish"]["outlets"] == [f"customer_marts__{name}"]
 
 
 def test_task_graph(dag: dict[str, Any]) -> None:
@@ -132,9 +190,11 @@ def test_every_task_that_opens_the_warehouse_takes_the_one_slot(
     pooled = {
         name: task["slots"]
         for name, task in dag["tasks"].items()
-        if task["pool"] == "warehouse"
+        if task["pool"] == "warehouse__corner_shop"
     }
     assert pooled == {"build": 1, "audit": 1, "publish": 1}
+    # Of two runs that want the slot, the one whose candidate stands there goes on.
+    assert {task["weight"] for task in dag["tasks"].values()} == {"upstream"}
 
 
 def test_only_what_is_transient_is_tried_again(dag: dict[str, Any]) -> None:
@@ -152,6 +212,11 @@ def test_every_task_has_an_owner_and_a_time_limit(dag: dict[str, Any]) -> None:
     for task in dag["tasks"].values():
         assert task["owner"] == "kith"
         assert 0 < task["timeout"] <= 4 * 3600
+    assert {name: task["timeout"] / 60 for name, task in dag["tasks"].items()} == {
+        "plan": 10,
+        **dict.fromkeys(("pull", "admit", "build"), 240),
+        **dict.fromkeys(("audit", "publish", "report"), 60),
+    }
 
 
 def test_notes_say_what_to_do_when_a_task_fails(dag: dict[str, Any]) -> None:
@@ -159,10 +224,10 @@ def test_notes_say_what_to_do_when_a_task_fails(dag: dict[str, Any]) -> None:
     assert noted == ["plan", "pull", "admit", "build", "audit", "publish", "report"]
 
 
-def test_schedule_is_each_business_day_of_the_default_company(
+def test_schedule_is_each_business_day_of_the_company(
     dag: dict[str, Any],
 ) -> None:
-    company = load_company(REPOSITORY / "tests/companies/corner_shop")
+    company = load_company(SHOP)
     assert dag["timetable"] == "CronDataIntervalTimetable"
     assert (dag["cron"], dag["zone"]) == ("0 0 * * *", company.time_zone)
     start = dt.datetime.fromisoformat(dag["start"])
@@ -170,19 +235,20 @@ def test_schedule_is_each_business_day_of_the_default_company(
     assert start == dt.datetime.combine(company.first_day, midnight)
     assert (dag["catchup"], dag["max_active_runs"]) == (False, 1)
     assert dag["starts_paused"] is False
-    assert dag["tags"] == ["customer", "marts"]
+    assert dag["tags"] == ["corner_shop", "customer", "marts"]
 
 
-def test_params_are_four_and_empty(dag: dict[str, Any]) -> None:
+def test_params_are_days_and_replay_and_empty(dag: dict[str, Any]) -> None:
     days = {"from_day": None, "to_day": None}
-    assert dag["params"] == {"company": None, **days, "replay": False}
+    assert dag["params"] == {**days, "replay": False}
 
 
-def test_a_second_parse_gives_the_same_dag(
-    found: dict[str, Any], tmp_path: Path
-) -> None:
-    again = read_dags(tmp_path)["dags"]["customer_marts"]["serialized"]
-    assert again == found["dags"]["customer_marts"]["serialized"]
+def test_a_second_parse_gives_the_same_dag(dag: dict[str, Any], home: Path) -> None:
+    again = read_dags(home, SHOP)
+    assert (
+        again["dags"]["customer_marts__corner_shop"]["serialized"]
+        == (dag["serialized"])
+    )
 
 
 def test_parsing_imports_nothing_heavy(found: dict[str, Any]) -> None:
@@ -202,7 +268,10 @@ def test_parsing_imports_nothing_heavy(found: dict[str, Any]) -> None:
 
 def test_a_dag_folder_with_a_broken_file_is_noticed(tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text("from airflow.sdk import dag\nno_such_name\n")
-    found = read_dags(tmp_path / "home", tmp_path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KITH_HOME", str(tmp_path / "home"))
+        environment = AirflowHome(load_settings()).environment()
+    found = describe(tmp_path, environment)
     assert found["dags"] == {}
     assert "no_such_name" in json.dumps(found["import_errors"])
 

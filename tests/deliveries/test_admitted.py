@@ -36,9 +36,10 @@ def test_a_changed_declaration_asks_for_a_replay(tmp_path: Path) -> None:
     ):
         prepared(run, "sale_id")
     days = {"from_day": "2024-03-01", "to_day": "2024-03-31"}
-    for planned in plan({"company": str(tmp_path), "replay": True, **days}, "r"):
-        assert planned["delivery"] == "20240301-20240301"
-        admit(planned)
+    replay, judged = plan(str(tmp_path), {"replay": True, **days}, "r")
+    for each in judged:
+        assert each["delivery"] == "20240301-20240301"
+        admit(replay, **each)
     assert prepared(run, "sale_id") == [("007",), ("008",)]
 
 

@@ -18,13 +18,16 @@ import pytest
 
 from kith.company.folder import load_company
 from kith.errors import ConfigurationError
-from kith.settings import REPOSITORY, Request
-from kith_airflow.cli import chosen_days, main
+from kith.settings import REPOSITORY, Request, load_settings
+from kith_airflow.cli import _check_known, _wait_until_read, chosen_days, main
+from kith_airflow.home import AirflowHome
+from kith_airflow.server import Api
 
 SHOP = REPOSITORY / "tests/companies/corner_shop"
 
 STAND_INS = {
     "stand_ins.py": """
+import subprocess
 import time
 from kith import errors
 
@@ -36,6 +39,7 @@ def act(run, stage, item=""):
             return
         what = order.read_text()
         if what == "hang":
+            subprocess.Popen(["sleep", "120"], process_group=0)  # such as dbt
             (run.home / "hanging").touch()
             time.sleep(120)
         if what == "TransientError":
@@ -57,6 +61,7 @@ def publish(run):
     link = run.published / "new"
     link.symlink_to(release.name)
     link.replace(run.published / "current")
+    return {**manifest, "release_id": release.name, "as_of_date": "2024-12-31"}
 
 def rollback(folder, release):
     return f"{folder.name}/{release}"
@@ -89,12 +94,11 @@ class Kith:
         (self.repository / "dbt_project").symlink_to(REPOSITORY / "dbt_project")
         for name, text in STAND_INS.items():
             (kith / name).write_text(text)
-        dag = (REPOSITORY / "dags" / "customer_marts.py").read_text()
-        assert "timedelta(seconds=30)" in dag
-        (self.repository / "dags").mkdir()
-        (self.repository / "dags" / "customer_marts.py").write_text(
-            dag.replace("timedelta(seconds=30)", "timedelta(seconds=1)")
-        )
+        (self.repository / "dags").symlink_to(REPOSITORY / "dags")
+        defaults = self.repository / "plugins" / "kith_airflow" / "task_defaults.py"
+        text = defaults.read_text()
+        assert "timedelta(seconds=30)" in text
+        defaults.write_text(text.replace("seconds=30", "seconds=1"))
         (self.home / "orders").mkdir(parents=True)
 
     @property
@@ -145,15 +149,11 @@ def kith(installed: Kith) -> Iterator[Kith]:
     (installed.home / "hanging").unlink(missing_ok=True)
 
 
-def wait_until(is_so: Callable[[], bool], what: str, seconds: int = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.1)
-
-
 def wait_for(path: Path) -> None:
-    wait_until(path.exists, f"{path} did not appear")
+    deadline = time.monotonic() + 60
+    while not path.exists():
+        assert time.monotonic() < deadline, f"{path} did not appear"
+        time.sleep(0.1)
 
 
 def owner(kith: Kith) -> psutil.Process:
@@ -184,6 +184,7 @@ def test_what_is_transient_is_tried_again_and_a_refusal_of_the_gate_is_not(
 def test_a_killed_run_names_its_stage_and_the_next_one_waits_and_succeeds(
     kith: Kith,
 ) -> None:
+    before = kith.current
     kith.order("build", "hang")
     killed = kith.start("run")
     wait_for(kith.home / "hanging")
@@ -198,8 +199,12 @@ def test_a_killed_run_names_its_stage_and_the_next_one_waits_and_succeeds(
     child.kill()
     _, errors = killed.communicate(timeout=30)
     assert killed.returncode == 1
-    assert errors.startswith("Failed: build: Airflow was killed by SIGKILL; log: ")
+    assert errors.startswith(
+        "Failed: build: Airflow was killed by SIGKILL, perhaps for lack of memory "
+        "(KITH_MEMORY_LIMIT); log: "
+    )
     assert Path(errors.splitlines()[0].split("log: ")[1]).is_file()
+    assert kith.current == before
 
     output, errors = waiting.communicate(timeout=120)
     assert (waiting.returncode, errors) == (0, "")
@@ -224,45 +229,20 @@ def test_a_killed_run_names_its_stage_and_the_next_one_waits_and_succeeds(
     assert told.index("build 0.0 s 3 rows") < told.index("audit 0.0 s 3 rows")
 
 
-def pulled(kith: Kith) -> set[str]:
-    journals = (kith.home / "corner_shop" / "runs").glob("*/journal.jsonl")
-    newest = max(journals, key=lambda journal: journal.stat().st_mtime)
-    entries = map(json.loads, newest.read_text().splitlines())
-    return {e["item"] for e in entries if (e["stage"], e["event"]) == ("pull", "end")}
-
-
 def test_an_interrupted_run_leaves_no_process_behind(kith: Kith) -> None:
     kith.order("pull web.clicks", "hang")
     process = kith.start("run")
     wait_for(kith.home / "hanging")
-    others = {table.full_name for table in load_company(SHOP).sources} - {"web.clicks"}
-    wait_until(lambda: pulled(kith) == others, "the other tables were not pulled")
     child = owner(kith)
-    tasks = child.children()
-    assert len(tasks) == 2
+    started = child.children()
+    assert ["sleep", "120"] in [each.cmdline() for each in started]
     process.send_signal(signal.SIGINT)
     time.sleep(0.2)
     process.send_signal(signal.SIGTERM)  # the second one must not stop the cleaning up
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 130
     assert "Interrupted; current is unchanged" in errors
-    assert not any(process.is_running() for process in (child, *tasks))
-
-
-def test_a_killed_task_ends_the_run_and_names_memory(kith: Kith) -> None:
-    before = kith.current
-    kith.order("build", "hang")
-    process = kith.start("run")
-    wait_for(kith.home / "hanging")
-    for task in owner(kith).children():
-        task.kill()
-    _, errors = process.communicate(timeout=30)
-    assert process.returncode == 1
-    assert errors.startswith(
-        "Failed: build: Airflow ended with 1: kith.errors.KithError: the process of "
-        "task build was killed, perhaps for lack of memory (KITH_MEMORY_LIMIT); log: "
-    )
-    assert kith.current == before
+    assert not any(process.is_running() for process in (child, *started))
 
 
 def test_rollback_hands_on_company_and_release(kith: Kith) -> None:
@@ -321,6 +301,67 @@ def test_an_error_is_one_line_and_starts_nothing(
     assert errors.startswith("Failed: ") and errors.count("\n") == 1
     assert "companies/of_nobody/company.yml: not found" in errors
     assert not kith_home.exists()
+
+
+def test_a_company_whose_variables_are_not_set_starts_nothing(
+    kith_home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COMPANY", "companies/sfo_survey")
+    monkeypatch.delenv("KITH_SFO_SURVEY", raising=False)
+    assert main(["run"]) == 1
+    errors = capsys.readouterr().err
+    assert "sources.yml: a path names ${KITH_SFO_SURVEY}, but the " in errors
+    assert not kith_home.exists()
+
+
+def server_for(home: AirflowHome, **companies: Path) -> Api:
+    note = {"kind": "server", "companies": {n: str(p) for n, p in companies.items()}}
+    (home.folder / "owner.json").write_text(json.dumps(note))
+    return Api("http://127.0.0.1:1", "")
+
+
+def test_a_server_that_was_started_without_the_company_is_refused(
+    kith_home: Path, tmp_path: Path
+) -> None:
+    home = AirflowHome(load_settings())
+    other = Path("/some/other")
+    api = server_for(home, other=other)
+    with pytest.raises(
+        ConfigurationError,
+        match=r"started for /some/other.*make down.*KITH_COMPANIES naming",
+    ):
+        _check_known(home, api, load_company(SHOP))
+    # A folder of the same name that is not the one which the server runs.
+    api = server_for(home, corner_shop=other)
+    with pytest.raises(ConfigurationError, match="does not know"):
+        _check_known(home, api, load_company(SHOP))
+    _check_known(home, server_for(home, corner_shop=SHOP), load_company(SHOP))
+
+
+def test_a_company_that_airflow_cannot_read_is_waited_for_and_then_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers: list[dict[str, str]] = [{"shop": "Error: x.yml"}, {"other": "Error"}]
+    monkeypatch.setattr(Api, "import_errors", lambda self: answers.pop(0))
+    monkeypatch.setattr("kith_airflow.cli.time.sleep", lambda seconds: None)
+    _wait_until_read(Api("http://airflow", ""), "shop")
+    assert answers == []
+    assert capsys.readouterr().out == "Waiting for Airflow to read shop again …\n"
+    answers = [{"shop": "Error: x.yml"}]
+    monkeypatch.setattr("kith_airflow.cli.REREAD_SECONDS", -1)
+    with pytest.raises(ConfigurationError, match=r"cannot read shop: Error: x\.yml"):
+        _wait_until_read(Api("http://airflow", ""), "shop")
+
+
+def test_airflows_own_command_line_sees_the_home(
+    kith_home: Path, kith_command: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    done = kith_command(
+        "airflow",
+        KITH_HOME=str(kith_home),
+        ARGS="config get-value core dags_folder",
+    )
+    assert done.stdout.splitlines()[-1] == str(kith_home / "airflow" / "dags")
 
 
 def test_an_unknown_command_lists_the_known_ones(

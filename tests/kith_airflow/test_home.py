@@ -4,12 +4,14 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
+from kith.errors import ConfigurationError
 from kith.settings import load_settings
-from kith_airflow.home import AirflowHome, Ownership, end_session, last_line
+from kith_airflow.home import LAUNCH, AirflowHome, Ownership, end_session, last_line
 
 
 @pytest.fixture
@@ -60,6 +62,55 @@ def test_an_address_for_everybody_is_reached_locally(
     home = AirflowHome(load_settings())
     assert home.url == "http://127.0.0.1:9090"
     assert home.environment()["AIRFLOW__API__HOST"] == "0.0.0.0"  # noqa: S104
+
+
+def test_each_company_gets_its_dag_file_and_its_pool_once(
+    home: AirflowHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called: list[list[str]] = []
+    pools: list[str] = []
+
+    def airflow(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        called.append(command[len(LAUNCH) :])
+        if "pools" in command:
+            pools.extend(json.loads(Path(command[-1]).read_text()))
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(subprocess, "run", airflow)
+    one, other = Path("/companies/one"), Path("/companies/other")
+    home.prepare({"one": one})
+    assert [command[:2] for command in called] == [
+        ["db", "migrate"],
+        ["pools", "import"],
+    ]
+    assert pools == ["warehouse__one"]
+    home.prepare({"one": one})
+    assert len(called) == 2, "once"
+    (home.dags / "of_a_team.py").touch()
+    home.prepare({"other": other, "one": one})
+    assert [command[0] for command in called[2:]] == ["pools"]
+    assert pools == ["warehouse__one", "warehouse__other"]
+    home.prepare({"other": other})
+    assert sorted(path.name for path in home.dags.iterdir()) == [
+        "customer_marts__other.py",
+        "of_a_team.py",
+    ]
+    assert len(called) == 3
+    monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "sqlite:////tmp/new.db")
+    AirflowHome(load_settings()).prepare({"one": one})
+    assert [command[0] for command in called[3:]] == ["db", "pools"]
+
+
+def test_a_preparation_that_fails_says_why(
+    home: AirflowHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "kith_airflow.home.LAUNCH",
+        [sys.executable, "-c", "raise SystemExit('no room')"],
+    )
+    with pytest.raises(ConfigurationError, match="airflow db migrate ended .*no room"):
+        home.prepare({"one": Path("/companies/one")})
+    assert not (home.folder / "prepared.json").exists()
 
 
 def test_one_owner_at_a_time_who_leaves_a_note(home: AirflowHome) -> None:

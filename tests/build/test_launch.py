@@ -1,0 +1,23 @@
+"""dbt's command line is imported ahead and begins when it is told to."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from kith.settings import REPOSITORY
+
+
+@pytest.mark.parametrize(("told", "answers"), [("begin\n", True), ("", False)])
+def test_dbt_begins_with_a_line_and_not_without(told: str, answers: bool) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "kith.build.launch", "--version"],
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY / "plugins")},
+        input=told,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert ("Core:" in done.stdout + done.stderr) == answers
