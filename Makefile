@@ -11,9 +11,10 @@ export FROM ?=
 export TO ?=
 export NAME ?=
 export FILES ?=
+export ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run replay company rollback up down test check fmt bench lock clean
+.PHONY: help run replay company rollback up down airflow test check fmt bench lock clean
 
 help: ## List the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -43,6 +44,9 @@ up: $(VENV)/installed ## Start the Airflow server
 
 down: $(VENV)/installed ## Stop what `make up` started
 	@$(BIN)/python -m kith_airflow down
+
+airflow: $(VENV)/installed ## Call Airflow's command line (ARGS="dags list")
+	@$(BIN)/python -m kith_airflow airflow
 
 test: $(VENV)/installed ## Run all tests
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from kith.settings import NO_TELEMETRY, REPOSITORY
+from kith.settings import NO_TELEMETRY, REPOSITORY, load_settings
+from kith_airflow.cli import main
+from kith_airflow.home import AirflowHome
 
 TEXT = (REPOSITORY / "docker-compose.yml").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
@@ -71,8 +73,42 @@ def test_everything_waits_for_the_migrated_database() -> None:
         waits = SERVICES[name]["depends_on"]
         assert waits["db"]["condition"] == "service_healthy"
         assert waits["init"]["condition"] == "service_completed_successfully"
-    assert "airflow db migrate" in SERVICES["init"]["command"][-1]
-    assert "pools set warehouse 1" in SERVICES["init"]["command"][-1]
+    # Migrates the metadata, makes pools and DAG files: tests/kith_airflow/test_home.py.
+    assert "python -m kith_airflow prepare\n" in SERVICES["init"]["command"][-1]
+
+
+def test_containers_find_what_init_prepares(
+    kith_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kith_airflow.home.REPOSITORY", Path("/opt/kith"))
+    expected = AirflowHome(load_settings()).environment()
+    environment = SERVICES["scheduler"]["environment"]
+    assert environment["KITH_HOME"] == "/var/lib/kith"
+    for name in (
+        "PYTHONPATH",
+        "AIRFLOW_HOME",
+        "AIRFLOW__CORE__DAGS_FOLDER",
+        "AIRFLOW__CORE__PLUGINS_FOLDER",
+        "AIRFLOW__CORE__LOAD_EXAMPLES",
+        "AIRFLOW__CORE__PARALLELISM",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE",
+    ):
+        wanted = expected[name].replace(str(kith_home), "/var/lib/kith")
+        assert environment[name] == wanted, name
+
+
+def test_prepare_prepares_the_companies_that_are_named(
+    kith_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared: list[dict[str, Path]] = []
+    monkeypatch.setattr(
+        AirflowHome, "prepare", lambda self, companies: prepared.append(companies)
+    )
+    monkeypatch.setenv("KITH_COMPANIES", "tests/companies/corner_shop")
+    assert main(["prepare"]) == 0
+    assert prepared == [{"corner_shop": REPOSITORY / "tests/companies/corner_shop"}]
+    assert AirflowHome(load_settings()).password_file.is_file()
 
 
 def test_image_takes_the_lock_with_hashes() -> None:

@@ -87,7 +87,8 @@ class AirflowHome:
             AIRFLOW__CORE__PLUGINS_FOLDER=str(REPOSITORY / "plugins"),
             AIRFLOW__CORE__LOAD_EXAMPLES="False",
             AIRFLOW__CORE__EXECUTOR="LocalExecutor",
-            AIRFLOW__CORE__PARALLELISM="4",
+            # Tasks at once: each may take DuckDB's whole memory limit.
+            AIRFLOW__CORE__PARALLELISM="2",
             AIRFLOW__CORE__FERNET_KEY=keys["fernet"],
             AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS=f"{USER}:admin",
             AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE=str(self.password_file),

@@ -108,7 +108,7 @@ def test_a_preparation_that_fails_says_why(
         "kith_airflow.home.LAUNCH",
         [sys.executable, "-c", "raise SystemExit('no room')"],
     )
-    with pytest.raises(ConfigurationError, match="airflow db migrate ended .*no room"):
+    with pytest.raises(ConfigurationError, match=r"airflow db migrate ended .*no room"):
         home.prepare({"one": Path("/companies/one")})
     assert not (home.folder / "prepared.json").exists()
 

@@ -1,4 +1,8 @@
-"""The real server: started, used by a run, looked at in a browser, and stopped."""
+"""The real server: started, used by runs, looked at in a browser, and stopped.
+
+It serves two companies, of which one is broken at first, and a DAG of somebody else's
+that follows the marts of the other.
+"""
 
 import contextlib
 import json
@@ -7,6 +11,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +21,9 @@ import pytest
 
 from kith.settings import REPOSITORY
 from kith_airflow.home import USER, session_members
-from kith_airflow.server import DAG, Api, ApiError
+from kith_airflow.server import Api, ApiError
 
+DAG = "customer_marts__corner_shop"
 Call = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -27,24 +33,56 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+# A company whose files are found by what its own source systems announce.
+SOURCE_SYSTEMS = """
+import json, pathlib, sys
+data = pathlib.Path(__file__).with_name("data")
+print(json.dumps({"SHOP_FILES": str(data)}), flush=True)
+sys.stdin.read()
+"""
+FOLLOWER = """
+import json, pathlib
+from airflow.sdk import Asset, dag, task
+
+@dag(schedule=[Asset("customer_marts__corner_shop")], is_paused_upon_creation=False)
+def follower():
+    @task
+    def follow(triggering_asset_events):
+        (events,) = triggering_asset_events.values()
+        pathlib.Path(FILE).write_text(json.dumps([event.extra for event in events]))
+    follow()
+
+follower()
+"""
+
+
 @dataclass
 class Server:
     """A server that a test may use, and the command to speak with it."""
 
     home: Path
     company: Path
+    broken: Path
     port: int
     call: Call
     announcement: str
 
-    def command(self, name: str) -> subprocess.CompletedProcess[str]:
+    def command(
+        self, name: str, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         return self.call(
             name,
             timeout=300,
             KITH_HOME=str(self.home),
             KITH_PORT=str(self.port),
             KITH_COMPANY=str(self.company),
+            KITH_COMPANIES=f"{self.company},{self.broken}",
+            **environment,
         )
+
+    @property
+    def followed(self) -> Path:
+        return self.home / "followed.json"
 
     @property
     def note(self) -> dict[str, object]:
@@ -74,6 +112,19 @@ def living(leader: int) -> list[psutil.Process]:
     return found
 
 
+def replace(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def wait_until(is_so: Callable[[], object], what: str, seconds: int = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.5)
+
+
 @pytest.fixture(scope="module")
 def server(
     tmp_path_factory: pytest.TempPathFactory,
@@ -81,7 +132,23 @@ def server(
     kith_command: Call,
 ) -> Iterator[Server]:
     home = tmp_path_factory.mktemp("server")
-    started = Server(home, corner_shop_data, free_port(), kith_command, "")
+    company = home / "companies" / "corner_shop"
+    shutil.copytree(corner_shop_data, company)
+    (company / "source_systems.py").write_text(SOURCE_SYSTEMS)
+    replace(
+        company / "sources.yml", "path: data/orders.", "path: ${SHOP_FILES}/orders."
+    )
+    broken = home / "companies" / "late_shop"
+    shutil.copytree(corner_shop_data, broken)
+    replace(broken / "company.yml", "name: corner_shop", "name: late_shop")
+    replace(broken / "company.yml", "Europe/Berlin", "Europe/Berlln")
+    (broken / "data" / "orders.csv.gz").unlink()
+    started = Server(home, company, broken, free_port(), kith_command, "")
+    dags = home / "airflow" / "dags"
+    dags.mkdir(parents=True)
+    (dags / "follower.py").write_text(
+        FOLLOWER.replace("FILE", repr(str(started.followed)))
+    )
     up = started.command("up")
     try:
         assert up.returncode == 0, up.stderr
@@ -94,6 +161,7 @@ def server(
 def test_announcement_names_page_user_and_place_of_the_password(server: Server) -> None:
     assert f"Airflow is up: http://127.0.0.1:{server.port}\n" in server.announcement
     assert f"user      {USER}\n" in server.announcement
+    assert "companies corner_shop, late_shop\n" in server.announcement
     assert len(server.password) >= 16
     assert server.password not in server.announcement
     for log in (server.home / "airflow" / "logs").glob("*.log"):
@@ -102,7 +170,26 @@ def test_announcement_names_page_user_and_place_of_the_password(server: Server) 
 
 def test_login_is_required(server: Server) -> None:
     with pytest.raises(ApiError, match="401"):
-        Api(server.api.url, "admin").state("any")
+        Api(server.api.url, "admin").state("any", "any")
+
+
+def test_a_broken_company_shows_what_is_wrong_with_it_and_hides_nobody(
+    server: Server,
+) -> None:
+    errors = server.api._call("GET", "/importErrors")["import_errors"]
+    assert [error["filename"] for error in errors] == ["customer_marts__late_shop.py"]
+    told = (
+        f"{server.broken}/company.yml: time_zone: expected a name of the IANA list "
+        "such as Europe/Paris (found 'Europe/Berlln')"
+    )
+    assert errors[0]["stack_trace"].strip().endswith(told)
+    (said,) = [
+        line for line in server.announcement.splitlines() if "cannot run" in line
+    ]
+    assert "customer_marts__late_shop cannot run: " in said
+    assert said.endswith(told)
+    dags = server.api._call("GET", "/dags")["dags"]
+    assert {dag["dag_id"] for dag in dags} == {DAG, "follower"}
 
 
 def test_only_this_machine_is_served(server: Server) -> None:
@@ -136,7 +223,7 @@ def test_run_beside_the_server_is_driven_by_its_scheduler(server: Server) -> Non
     assert manifest["run_id"] == run_id
 
     api = server.api
-    assert api.state(run_id) == "success"
+    assert api.state(DAG, run_id) == "success"
     tasks = api._call("GET", f"/dags/{DAG}/dagRuns/{run_id}/taskInstances")
     assert {
         (task["task_id"], task["map_index"], task["state"], task["executor"])
@@ -151,27 +238,55 @@ def test_run_beside_the_server_is_driven_by_its_scheduler(server: Server) -> Non
     assert {task["rendered_map_index"] for task in tasks["task_instances"]} >= {
         "shop.orders"
     }
-    config = api._call("GET", "/pools/warehouse")
-    assert config["slots"] == 1
+    for company in ("corner_shop", "late_shop"):
+        assert api._call("GET", f"/pools/warehouse__{company}")["slots"] == 1
 
 
-def test_a_delivery_that_is_wrong_fails_without_a_second_try(
-    server: Server, tmp_path: Path
-) -> None:
-    broken = Path(shutil.copytree(server.company, tmp_path / "corner_shop"))
-    (broken / "data" / "orders.csv.gz").unlink()
-    before = (server.home / "corner_shop" / "published" / "current").readlink()
-    done = server.call(
-        "run",
-        timeout=120,
-        KITH_HOME=str(server.home),
-        KITH_COMPANY=str(server.company),
-        COMPANY=str(broken),
+def test_a_publication_is_an_asset_that_other_dags_follow(server: Server) -> None:
+    published = server.home / "corner_shop" / "published"
+    manifest = json.loads((published / "current" / "manifest.json").read_text())
+    expected = {
+        "release_id": manifest["release_id"],
+        "as_of_date": "2024-12-31",
+        "rows": {name: mart["rows"] for name, mart in manifest["marts"].items()},
+    }
+    assert expected["rows"]["customer.customers"] > 0
+    query = f"/assets/events?source_dag_id={DAG}"
+    (event,) = server.api._call("GET", query)["asset_events"]
+    assert event["source_task_id"] == "publish"
+    assert event["extra"] == expected
+    wait_until(server.followed.is_file, "nobody followed")
+    assert json.loads(server.followed.read_text()) == [expected]
+
+
+def test_a_backfill_takes_each_day_of_a_range(server: Server) -> None:
+    created = server.command(
+        "airflow",
+        ARGS=f"backfill create --dag-id {DAG} --max-active-runs 1 "
+        "--from-date 2024-02-03T00:00+01:00 --to-date 2024-02-04T00:00+01:00",
     )
-    assert done.returncode == 1
-    assert done.stderr.startswith("Failed: pull shop.orders: ")
-    assert f"current is unchanged: {before}" in done.stderr
-    assert done.stdout.count("pull shop.orders") == 1
+    assert created.returncode == 0, created.stdout + created.stderr
+    query = f"/dags/{DAG}/dagRuns?run_type=backfill"
+
+    def states() -> list[str]:
+        return [run["state"] for run in server.api._call("GET", query)["dag_runs"]]
+
+    wait_until(
+        lambda: len(states()) == 2 and {*states()} <= {"success", "failed"},
+        "the backfill did not end",
+        240,
+    )
+    assert states() == ["success", "success"]
+    raw = server.home / "corner_shop" / "raw" / "web" / "clicks"
+    assert {days.name for days in raw.iterdir()} == {
+        "20240101-20241231",
+        "20240203-20240203",
+        "20240204-20240204",
+    }
+    published = server.home / "corner_shop" / "published"
+    manifest = json.loads((published / "current" / "manifest.json").read_text())
+    assert (manifest["from_day"], manifest["to_day"]) == ("2024-02-04", "2024-02-04")
+    assert manifest["as_of_date"] == "2024-12-31"
 
 
 def test_page_opens_after_login_and_the_dag_shows_its_notes(
@@ -212,7 +327,33 @@ def test_page_opens_after_login_and_the_dag_shows_its_notes(
         note.wait_for(timeout=60_000)
         page.screenshot(path=tmp_path / "notes.png")
         assert page.get_by_role("table").filter(has=note).is_visible()
+        page.goto(f"{server.api.url}/dags", timeout=60_000)
+        page.get_by_role("button", name="Import Error").click(timeout=60_000)
+        page.get_by_text("customer_marts__late_shop.py").first.click(timeout=60_000)
+        page.get_by_text("Europe/Berlln").first.wait_for(timeout=60_000)
+        page.screenshot(path=tmp_path / "import_error.png")
         browser.close()
+
+
+def test_a_company_mended_meanwhile_runs_and_a_wrong_delivery_is_tried_once(
+    server: Server,
+) -> None:
+    replace(server.broken / "company.yml", "Europe/Berlln", "Europe/Berlin")
+    done = server.command("run", COMPANY=str(server.broken))
+    assert done.returncode == 1
+    assert done.stderr.startswith("Failed: pull shop.orders: "), done.stderr
+    assert "current is unchanged: nothing was published yet" in done.stderr
+    assert done.stdout.count("pull shop.orders") == 1
+    assert server.api.import_errors() == {}
+
+
+def test_a_company_that_the_server_does_not_know_is_refused(
+    server: Server, corner_shop_data: Path
+) -> None:
+    done = server.command("run", COMPANY=str(corner_shop_data))
+    assert done.returncode == 1
+    assert f"does not know {corner_shop_data}; it was started for" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_a_taken_port_is_named(kith_home: Path, kith_command: Call) -> None:
@@ -224,7 +365,7 @@ def test_a_taken_port_is_named(kith_home: Path, kith_command: Call) -> None:
             "up",
             KITH_HOME=str(kith_home),
             KITH_PORT=port,
-            KITH_COMPANY="tests/companies/corner_shop",
+            KITH_COMPANIES="tests/companies/corner_shop",
         )
     assert done.returncode == 1
     assert f"port {port} on 127.0.0.1 is not free" in done.stderr
@@ -261,8 +402,8 @@ from kith.settings import load_settings
 server.LAUNCH = [sys.executable, "-c", "import sys, time; "
                  "time.sleep(1 if sys.argv[1] == 'dag-processor' else 300)"]
 server.Api.answers = lambda api: True
-server.Api.abandoned_runs = lambda api: ["manual__killed"]
-server.Api.fail = lambda api, run_id: print("failed:", run_id, flush=True)
+server.Api.abandoned_runs = lambda api: [("customer_marts__x", "manual__killed")]
+server.Api.fail = lambda api, dag, run_id: print("failed:", dag, run_id, flush=True)
 home = AirflowHome(load_settings())
 ownership = Ownership(home)
 assert ownership.acquire()
@@ -270,13 +411,26 @@ sys.exit(server.supervise(home, ownership))
 """
 
 
-def test_when_one_process_dies_all_end_and_the_log_says_why(kith_home: Path) -> None:
+def test_when_one_process_dies_all_end_and_the_log_says_why(
+    kith_home: Path, tmp_path: Path
+) -> None:
+    # Companies that are broken, or whose source systems are, stop nobody.
+    broken, silent = tmp_path / "broken", tmp_path / "silent"
+    shop = REPOSITORY / "tests/companies/corner_shop"
+    for folder in (broken, silent):
+        shutil.copytree(shop, folder)
+    replace(broken / "company.yml", "Europe/Berlin", "Europe/Berlln")
+    (silent / "source_systems.py").write_text("raise SystemExit('no room left')")
     supervisor = subprocess.Popen(
         [sys.executable, "-c", SUPERVISE],
         start_new_session=True,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY / "plugins")},
+        env={
+            **os.environ,
+            "PYTHONPATH": str(REPOSITORY / "plugins"),
+            "KITH_COMPANIES": f"{broken},{silent}",
+        },
     )
     output, _ = supervisor.communicate(timeout=60)
     assert supervisor.returncode == 1
@@ -284,4 +438,7 @@ def test_when_one_process_dies_all_end_and_the_log_says_why(kith_home: Path) -> 
     last = output.splitlines()[-1]
     assert "stopped, because dag-processor ended with 0; its log: " in last
     # A run whose process was killed must not be taken up again by the scheduler.
-    assert "failed: manual__killed" in output.splitlines()
+    assert "failed: customer_marts__x manual__killed" in output.splitlines()
+    said = [line for line in output.splitlines() if " without " in line]
+    assert f"without {broken}: " in said[0] and "Europe/Berlln" in said[0]
+    assert f"without {silent}: " in said[1] and "no room left" in said[1]
