@@ -95,6 +95,7 @@ def test_each_company_gets_its_dag_file_and_its_pool_once(
         "customer_marts__other.py",
         "of_a_team.py",
     ]
+    home.prepare({"other": other, "one": one})
     assert len(called) == 3
     monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "sqlite:////tmp/new.db")
     AirflowHome(load_settings()).prepare({"one": one})
