@@ -64,6 +64,22 @@ def test_what_make_was_asked_for_wins_over_the_settings(
     assert (request.from_day, request.to_day) == ("2024-01-01", None)
 
 
+def test_companies_stand_with_commas_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KITH_COMPANIES", "")
+    assert load_settings().companies == ()
+    monkeypatch.setenv("KITH_COMPANIES", "companies/one, /else where/two,")
+    assert load_settings().companies == (
+        REPOSITORY / "companies/one",
+        Path("/else where/two"),
+    )
+
+
+def test_arguments_are_cut_as_a_shell_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_request().arguments == []
+    monkeypatch.setenv("ARGS", "dags list --columns 'a b'")
+    assert load_request().arguments == ["dags", "list", "--columns", "a b"]
+
+
 def test_a_child_process_phones_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DO_NOT_TRACK", "0")
     environment = child_environment(EXTRA="x")

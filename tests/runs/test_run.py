@@ -79,16 +79,15 @@ def test_a_run_without_days_is_refused() -> None:
     with pytest.raises(
         ConfigurationError, match="needs the params from_day and to_day"
     ):
-        plan_run({"company": str(SHOP), "from_day": "2024-01-01"}, None, None, "x")
+        plan_run(load_company(SHOP), {"from_day": "2024-01-01"}, None, None, "x")
 
 
 @pytest.mark.usefixtures("kith_home")
 def test_a_chosen_day_replaces_that_of_the_interval() -> None:
     start, end = (dt.datetime(2024, 5, day, tzinfo=dt.UTC) for day in (2, 3))
-    params = {"company": str(SHOP), "from_day": "2024-04-01"}
-    run = plan_run(params, start, end, "x")
-    # The interval ends at midnight in UTC, within a day of the shop.
-    days = Interval(dt.date(2024, 4, 1), dt.date(2024, 5, 3))
+    run = plan_run(load_company(SHOP), {"from_day": "2024-04-01"}, start, end, "x")
+    # The interval ends at midnight in UTC, within a day of the shop: that is not over.
+    days = Interval(dt.date(2024, 4, 1), dt.date(2024, 5, 2))
     assert (run.interval, run.run_id) == (days, "x")
 
 
