@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from kith.build.candidate import prepare_warehouse
+from kith.build.warehouse import prepare_warehouse
 from kith.runs.run import Run
 from tests.one_table import TABLE, company, report, run_door
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from kith.build.candidate import dbt
+from kith.build.dbt import dbt
 from kith.company.folder import PUBLISHED_SCHEMAS, feed_names
 from kith.settings import REPOSITORY
 from tests.conftest import new_run

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from kith.admit.table import admit_table
-from kith.build.candidate import prepare_warehouse
+from kith.build.warehouse import prepare_warehouse
 from kith.errors import ConfigurationError, DeliveryError
 from kith.pull.table import pull_table
 from kith.runs.run import Run

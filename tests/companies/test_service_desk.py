@@ -10,7 +10,8 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from kith.admit.table import admit_table
-from kith.build.candidate import dbt, prepare_warehouse
+from kith.build.dbt import dbt
+from kith.build.warehouse import prepare_warehouse
 from kith.pull.table import pull_table
 from kith.runs.run import Run
 from kith.settings import REPOSITORY

@@ -9,7 +9,8 @@ import duckdb
 import pytest
 import yaml
 
-from kith.build.candidate import DBT_PROJECT, dbt, prepare_warehouse
+from kith.build.dbt import DBT_PROJECT, dbt
+from kith.build.warehouse import prepare_warehouse
 from kith.errors import BuildError
 from kith.runs.run import Run
 from tests.conftest import new_run

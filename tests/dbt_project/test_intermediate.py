@@ -15,7 +15,8 @@ import yaml
 from pandas.testing import assert_frame_equal
 
 from kith.admit.table import admit_table
-from kith.build.candidate import DBT_PROJECT, dbt, prepare_warehouse
+from kith.build.dbt import DBT_PROJECT, dbt
+from kith.build.warehouse import prepare_warehouse
 from kith.pull.table import pull_table
 from tests.companies.complete_journey import baskets, traces
 from tests.conftest import new_run

@@ -12,7 +12,8 @@ import yaml
 from pandas.testing import assert_series_equal
 from scipy import stats
 
-from kith.build.candidate import dbt, prepare_warehouse
+from kith.build.dbt import dbt
+from kith.build.warehouse import prepare_warehouse
 from tests.conftest import new_run
 
 ZONE = "Asia/Shanghai"

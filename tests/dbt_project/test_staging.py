@@ -6,7 +6,7 @@ import duckdb
 import jinja2
 import pytest
 
-from kith.build.candidate import DBT_PROJECT
+from kith.build.dbt import DBT_PROJECT
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from kith.build.candidate import prepare_warehouse
+from kith.build.warehouse import prepare_warehouse
 from kith.errors import ConfigurationError
 from kith.runs.run import Run
 from kith.stages import admit, plan

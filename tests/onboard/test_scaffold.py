@@ -6,7 +6,8 @@ import duckdb
 import pytest
 
 from kith.admit.table import admit_table
-from kith.build.candidate import dbt, prepare_warehouse
+from kith.build.dbt import dbt
+from kith.build.warehouse import prepare_warehouse
 from kith.company.folder import load_company
 from kith.errors import ConfigurationError
 from kith.onboard.scaffold import scaffold

@@ -16,7 +16,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from kith.build.candidate import prepare_warehouse
+from kith.build.warehouse import prepare_warehouse
 from kith.deliveries.raw import newest_attempt
 from kith.errors import ConfigurationError, DeliveryError
 from kith.pull.table import pull_table

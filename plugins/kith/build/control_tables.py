@@ -1,0 +1,263 @@
+"""The control tables: what Kith itself knows of a run, for dbt to read.
+
+dbt's declaration of the source `kith` names their columns and types, and nothing else
+does: a new column stands there, and is filled by whoever writes the table.
+"""
+
+import datetime as dt
+import functools
+from typing import Any
+
+import duckdb
+import yaml
+
+from kith.build.dbt import DBT_PROJECT
+from kith.company.folder import feed_names
+from kith.company.tables import Freshness, Period, SourceTable
+from kith.database import literal, parquet_sql
+from kith.deliveries.admitted import (
+    Delivery,
+    admitted_deliveries,
+    all_deliveries,
+    day_bounds,
+    day_counts_sql,
+    late_counts,
+    newest_readers,
+    owned_sql,
+    spans,
+)
+from kith.runs.run import Interval, Run
+
+DECLARATION = DBT_PROJECT / "models" / "_kith_sources.yml"
+# Logs of earlier runs, kept as one Parquet file per run in history/<table>/.
+HISTORIES = ("gate_results", "publications", "model_runs")
+
+
+@functools.cache
+def declared() -> dict[str, dict[str, str]]:
+    """Data type of each column of each control table."""
+    (source,) = yaml.safe_load(DECLARATION.read_text(encoding="utf-8"))["sources"]
+    return {
+        table["name"]: {each["name"]: each["data_type"] for each in table["columns"]}
+        for table in source["tables"]
+    }
+
+
+def create_table(warehouse: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Create the control table of that name, empty."""
+    columns = ", ".join(f"{column} {kind}" for column, kind in declared()[name].items())
+    warehouse.execute(f"create table kith.{name} ({columns})")
+
+
+def has_date_cursor(table: SourceTable) -> bool:
+    """Whether the rows of a table tell their day, but no time of day."""
+    cursor = table.rules.cursor
+    return cursor is not None and table.column(cursor).data_type.lower() == "date"
+
+
+def as_of_date(run: Run) -> dt.date:
+    """Last business day that the marts cover.
+
+    It is the newest day admitted so far, not the end of this run's interval: a
+    backfill of last spring mends the marts of today, it does not turn them back.
+    """
+    days = [run.interval.to_day]
+    for table in run.company.sources:
+        days += [each.interval.to_day for each in all_deliveries(run, table)]
+    return max(days)
+
+
+def write_control_tables(warehouse: duckdb.DuckDBPyConnection, run: Run) -> None:
+    """Create and fill all of them in the schema `kith`.
+
+    Expects a temporary table `superseded` of rows that count as duplicates, by day.
+    """
+    for name in declared():
+        create_table(warehouse, name)
+    as_of = as_of_date(run)
+    _insert(warehouse, "run", [run_values(run)])
+    _insert(
+        warehouse,
+        "source_tables",
+        [
+            {
+                "source_name": table.source,
+                "table_name": table.name,
+                "is_incremental": table.rules.cursor is not None,
+                "late_limit_pct": table.rules.late_limit_pct,
+                "warn_after_hours": _hours(limits.warn_after),
+                "error_after_hours": _hours(limits.error_after),
+            }
+            for table in run.company.sources
+            for limits in [table.freshness or Freshness()]
+        ],
+    )
+    _insert(
+        warehouse,
+        "feeds_provided",
+        [
+            {"feed": feed, "is_provided": bool(run.company.feeds.get(feed))}
+            for feed in feed_names()
+        ],
+    )
+    _write_door_tables(warehouse, run, as_of)
+    for name in HISTORIES:
+        files = sorted((run.folder / "history" / name).glob("*.parquet"))
+        if files:
+            warehouse.execute(
+                f"insert into kith.{name} by name "
+                f"from {parquet_sql(*files, union_by_name='true')}"
+            )
+
+
+def run_values(run: Run) -> dict[str, Any]:
+    """What `kith.run` says of a run."""
+    as_of = as_of_date(run)
+    _, as_of_at = Interval(as_of, as_of).bounds_utc(run.company.time_zone)
+    return {
+        "company": run.company.name,
+        "run_id": run.run_id,
+        "as_of_date": as_of,
+        "as_of_at": as_of_at,
+        "first_day": run.company.first_day,
+    }
+
+
+def _insert(
+    warehouse: duckdb.DuckDBPyConnection, name: str, rows: list[dict[str, Any]]
+) -> None:
+    columns = rows[0]
+    warehouse.executemany(
+        f"insert into kith.{name} ({', '.join(columns)}) "
+        f"values ({', '.join('?' * len(columns))})",
+        [list(row.values()) for row in rows],
+    )
+
+
+def _hours(period: Period | None) -> float | None:
+    if period is None:
+        return None
+    return period.count * {"minute": 1 / 60, "hour": 1, "day": 24}[period.period]
+
+
+def _write_door_tables(
+    warehouse: duckdb.DuckDBPyConnection, run: Run, as_of: dt.date
+) -> None:
+    """What admission counted, and what it refused, over the deliveries that count."""
+    for table in run.company.sources:
+        deliveries = admitted_deliveries(run, table)
+        if not deliveries:
+            continue
+        if table.rules.cursor:
+            _write_days(warehouse, run, table, deliveries)
+        else:
+            days = parquet_sql(deliveries[0].folder / "days.parquet")
+            warehouse.execute(
+                f"""
+                insert into kith.admitted_days by name
+                select
+                    {literal(table.source)} as source_name,
+                    {literal(table.name)} as table_name,
+                    date '{as_of}' as day,
+                    row_count,
+                    quarantined_count,
+                    duplicate_count,
+                    0 as late_count,
+                    0 as out_of_window_count
+                from {days}
+                """
+            )
+        _write_quarantined(warehouse, run, table, deliveries)
+
+
+def _write_days(
+    warehouse: duckdb.DuckDBPyConnection,
+    run: Run,
+    table: SourceTable,
+    deliveries: list[Delivery],
+) -> None:
+    """A row for each day that was delivered, or of which a row came too late for it."""
+    late = [
+        f"(date '{day}', {late}, {out_of_window})"
+        for day, (late, out_of_window) in late_counts(warehouse, deliveries).items()
+    ]
+    newest_at = "newest_at"
+    if has_date_cursor(table):
+        # A day without a time is as new as can be: it ends when the day ends.
+        zone = literal(run.company.time_zone)
+        midnight = "cast(day as timestamp) + interval 1 day"
+        newest_at = f"timezone('UTC', timezone({zone}, {midnight}))"
+    warehouse.execute(
+        f"""
+        insert into kith.admitted_days by name
+        select
+            {literal(table.source)} as source_name,
+            {literal(table.name)} as table_name,
+            day,
+            days.row_count - coalesce(later.row_count, 0) as row_count,
+            coalesce(quarantined_count, 0) as quarantined_count,
+            coalesce(duplicate_count, 0) + coalesce(later.row_count, 0)
+                as duplicate_count,
+            coalesce(late_count, 0) as late_count,
+            coalesce(out_of_window_count, 0) as out_of_window_count,
+            case when days.row_count > 0 then {newest_at} end as newest_at
+        from {day_counts_sql(deliveries)} as days
+        full join (
+            values {", ".join(late) or "(cast(null as date), 0, 0)"}
+        ) as late (day, late_count, out_of_window_count) using (day)
+        left join (
+            select day, cast(sum(row_count) as bigint) as row_count
+            from superseded where table_name = {literal(table.full_name)}
+            group by day
+        ) as later using (day)
+        where day is not null
+        """
+    )
+
+
+def _write_quarantined(
+    warehouse: duckdb.DuckDBPyConnection,
+    run: Run,
+    table: SourceTable,
+    deliveries: list[Delivery],
+) -> None:
+    """Refused rows of each delivery on the days that belong to it.
+
+    A row of no day of the window (illegible, or in the future) comes with each delivery
+    of its file, so that it counts as the newest of them has it.
+    """
+    folder = run.quarantine(table.full_name)
+    files = [folder / each.folder.name / "rows.parquet" for each in deliveries]
+    kept = [number for number, file in enumerate(files) if file.is_file()]
+    if not kept:
+        return
+    index = {number: index for index, number in enumerate(kept)}
+    paths = [files[number] for number in kept]
+    dated = [
+        (index[span.number], *day_bounds(span.days))
+        for span in spans(deliveries)
+        if span.number in index
+    ]
+    undated = ", ".join(
+        f"({index[number]}, {literal(origin)}, {', '.join(day_bounds(window))})"
+        for origin, number in newest_readers(deliveries).items()
+        for window in [deliveries[number].window]
+        if number in index
+    )
+    parts = []
+    if dated:
+        parts.append(f"select * from {owned_sql(paths, dated, 'day')}")
+    if undated:
+        parts.append(
+            f"""
+            select found.*
+            from {parquet_sql(*paths, union_by_name="true")} as found
+            inner join (values {undated}) as newest (number, origin, low, high)
+                on found.file_index = newest.number
+                and found.file = newest.origin
+                and coalesce(found.day < newest.low or found.day >= newest.high, true)
+            """
+        )
+    warehouse.execute(
+        "insert into kith.quarantined_rows by name " + " union all by name ".join(parts)
+    )

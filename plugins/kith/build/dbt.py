@@ -1,0 +1,172 @@
+"""Run dbt on the company's project."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from kith.company.folder import Company
+from kith.errors import BuildError
+from kith.runs.run import Run
+from kith.settings import REPOSITORY, child_environment, load_settings
+
+DBT_PROJECT = REPOSITORY / "dbt_project"
+
+
+def target(run: Run) -> Path:
+    """Folder of what dbt writes: its parse of the project, compiled SQL, results."""
+    return run.folder / "dbt" / "target"
+
+
+def results_of(run: Run) -> list[dict[str, Any]]:
+    """Result of each node that the last dbt executed; empty when it executed none."""
+    path = target(run) / "run_results.json"
+    results: list[dict[str, Any]] = []
+    if path.is_file():
+        results = json.loads(path.read_text(encoding="utf-8"))["results"]
+    return results
+
+
+def name_of(result: dict[str, Any]) -> str:
+    """Name of a result's model, test or seed."""
+    return str(result["unique_id"]).split(".")[2]
+
+
+def dbt_vars(company: Company) -> dict[str, Any]:
+    """What dbt must know of a company; constant, so that dbt's parse is kept."""
+    return {
+        "feeds": company.feeds,
+        "time_zone": company.time_zone,
+        "currency": company.currency,
+        "drowsy_days": company.activity_states.drowsy,
+        "half_asleep_days": company.activity_states.half_asleep,
+        "asleep_days": company.activity_states.asleep,
+        "rfm_window_days": company.rfm_window_days,
+        "session_timeout_minutes": company.session_timeout_minutes,
+        "minimum_answers": company.minimum_answers,
+        "complaint_response_hours": company.complaint_response_hours,
+    }
+
+
+def assemble_project(run: Run) -> Path:
+    """Lay the dbt project and the company's models side by side, as links.
+
+    dbt must not be given the company's absolute path: it writes compiled SQL to
+    <target>/<path of the model>, and an absolute path there is the user's own file.
+    """
+    project = run.folder / "dbt" / "project"
+    shutil.rmtree(project, ignore_errors=True)
+    (project / "company" / "staging").mkdir(parents=True)
+    for part in ("dbt_project.yml", "models", "macros", "seeds"):
+        (project / part).symlink_to(DBT_PROJECT / part)
+    # File by file: below a model path dbt does not follow links to folders.
+    company = run.company.folder
+    for path in [company / "sources.yml", *(company / "staging").iterdir()]:
+        (project / "company" / path.relative_to(company)).symlink_to(path)
+    return project
+
+
+def start(run: Run, *arguments: str, **options: Any) -> "subprocess.Popen[str]":
+    """Start one dbt command on the company's project, in a process of its own.
+
+    Its lock on the warehouse goes when it goes. It begins when it reads a line;
+    `options` are those of Popen.
+    """
+    settings = load_settings()
+    (target(run) / "run_results.json").unlink(missing_ok=True)
+    return subprocess.Popen(
+        [
+            *(sys.executable, "-m", "kith.build.launch"),
+            "--no-version-check",
+            *arguments,
+            *("--project-dir", str(assemble_project(run))),
+            *("--profiles-dir", str(DBT_PROJECT)),
+            *("--target-path", str(target(run))),
+            # What it would tell there takes a twentieth of its time.
+            *("--log-level-file", "none", "--log-path", str(run.folder / "dbt")),
+            *("--vars", json.dumps(dbt_vars(run.company))),
+        ],
+        stdin=subprocess.PIPE,
+        text=True,
+        env=child_environment(
+            PYTHONPATH=str(REPOSITORY / "plugins"),
+            KITH_WAREHOUSE=str(run.warehouse),
+            KITH_MEMORY_LIMIT=settings.memory_limit,
+            KITH_THREADS=str(settings.threads),
+            KITH_SCRATCH=str(run.folder / "scratch"),
+        ),
+        **options,
+    )
+
+
+def begin(process: "subprocess.Popen[str]") -> None:
+    """Let a dbt begin that was started."""
+    with suppress(BrokenPipeError):  # It ended already, and has said why.
+        print("begin", file=process.stdin, flush=True)
+
+
+def dbt(
+    run: Run,
+    *arguments: str,
+    prepare: Callable[[Run], None] | None = None,
+    pass_fds: tuple[int, ...] = (),
+) -> None:
+    """Run one dbt command on the company's project, after `prepare`.
+
+    Its output is kept in the run's folder and printed, but for the nodes' starts.
+    Raises BuildError with the first failure.
+    """
+    output = run.run_folder / "dbt" / "output.log"
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        output.open("a", encoding="utf-8", buffering=1) as log,
+        start(
+            run,
+            "--no-use-colors",
+            *arguments,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            pass_fds=pass_fds,
+        ) as process,
+    ):
+        try:
+            if prepare:
+                prepare(run)
+            begin(process)
+            for line in process.stdout or ():
+                log.write(line)
+                if " START " not in line:
+                    print(line, end="", flush=True)
+        except BaseException:  # An interrupt or a timeout, too.
+            process.kill()
+            raise
+    if process.returncode != 0:
+        raise BuildError(f"{_first_failure(run, output)} — full log: {output}")
+
+
+def _first_failure(run: Run, output: Path) -> str:
+    for result in results_of(run):
+        if result["status"] in ("error", "fail"):
+            name = name_of(result)
+            message = " ".join((result["message"] or "").split())
+            return f"dbt {name}: {message}{_providers(run.company, name)}"
+    lines = [line for line in output.read_text().splitlines() if line.strip()]
+    faults = [line for line in lines if "Error" in line] or lines[-1:]
+    start = lines.index(faults[0]) if faults else 0
+    return "dbt: " + " ".join(" ".join(lines[start : start + 4]).split())
+
+
+def _providers(company: Company, model: str) -> str:
+    """Where to look when a feed cannot be built: nobody edits the feed itself."""
+    feed = model.removeprefix("feed_")
+    staging = company.feeds.get(feed, []) if feed != model else []
+    if not staging:
+        return ""
+    return (
+        f"; the feed is provided by {', '.join(staging)} in "
+        f"{company.folder / 'staging'}, what it needs stands in docs/feeds.md"
+    )

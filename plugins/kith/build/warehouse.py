@@ -1,0 +1,190 @@
+"""The warehouse before dbt: views over the admitted deliveries, and control tables."""
+
+from pathlib import Path
+
+import duckdb
+
+from kith.build.control_tables import has_date_cursor, write_control_tables
+from kith.build.references import hold_orphans_back
+from kith.company.tables import SourceTable
+from kith.database import connect, fetch_row, literal, parquet_sql, quote
+from kith.deliveries.admitted import (
+    DATA,
+    FORMER,
+    Delivery,
+    admitted_deliveries,
+    check_declarations,
+    check_keys,
+    counting,
+    day_bounds,
+    instant_bounds,
+    owned_sql,
+    spans,
+)
+from kith.runs.run import Interval, Run
+
+
+def prepare_warehouse(run: Run, *, keeps_models: bool = False) -> None:
+    """Write what dbt reads: a view for each source table, and the control tables.
+
+    The file is made anew, unless what dbt built in it before is to be kept.
+    """
+    if not keeps_models:
+        for stale in run.warehouse.parent.glob("kith_build.duckdb*"):
+            stale.unlink()
+    with connect(run.warehouse, scratch=run.folder / "scratch") as warehouse:
+        for schema in ("kith", *{table.source for table in run.company.sources}):
+            warehouse.execute(f"drop schema if exists {quote(schema)} cascade")
+            warehouse.execute(f"create schema {quote(schema)}")
+        warehouse.execute(
+            "create temp table superseded "
+            "(table_name varchar, day date, row_count bigint)"
+        )
+        admitted = [
+            (table, admitted_deliveries(run, table)) for table in run.company.sources
+        ]
+        check_keys(
+            [
+                (table, delivery)
+                for table, deliveries in admitted
+                for delivery in counting(deliveries)
+            ]
+        )
+        for table, deliveries in admitted:
+            check_declarations(table, counting(deliveries))
+            warehouse.execute(
+                f"create view {quote(table.source)}.{quote(table.name)} as "
+                + _source_sql(warehouse, run, table, deliveries)
+            )
+        write_control_tables(warehouse, run)
+        hold_orphans_back(warehouse, run)
+
+
+def _source_sql(
+    warehouse: duckdb.DuckDBPyConnection,
+    run: Run,
+    table: SourceTable,
+    deliveries: list[Delivery],
+) -> str:
+    if not deliveries:
+        columns = [
+            f"cast(null as {column.data_type}) as {quote(column.name)}"
+            for column in table.columns
+        ]
+        return f"select {', '.join(columns)} where false"
+    rows = _counted_rows(warehouse, run, table, deliveries)
+    # Admission leaves each key once per delivery, and a row that holds its cursor in
+    # its key lies on one day, which one delivery owns.
+    key = table.rules.key
+    if len(deliveries) == 1 or not key or table.rules.cursor in key:
+        return f"select * from {rows}"
+    # Sorting the hashes takes half the time and memory of grouping by the keys.
+    hashed = f"hash({', '.join(map(quote, key))})"
+    repeated = f"kith.{quote(f'repeated_{table.source}__{table.name}')}"
+    (count,) = fetch_row(
+        warehouse,
+        f"""
+        create table {repeated} as
+        select distinct hashed
+        from (
+            select hashed, lag(hashed) over (order by hashed) as previous
+            from (select {hashed} as hashed from {rows})
+        )
+        where hashed = previous
+        """,
+    )
+    if not count:
+        warehouse.execute(f"drop table {repeated}")
+        return f"select * from {rows}"
+    # Of a key in several deliveries the row with the latest cursor counts, then the
+    # latest load: as admission does within one delivery, so that the outcome is the
+    # same whether the days came at once, one by one, or in disorder.
+    ranked = f"""
+        select *, row_number() over (
+            partition by {", ".join(map(quote, key))}
+            order by {quote(table.rules.cursor or "")} desc, loaded_at desc
+        ) as _kith_rank
+        from {rows}
+        where {hashed} in (select hashed from {repeated})
+    """
+    _count_superseded(
+        warehouse, run, table, f"(from ({ranked}) where _kith_rank > 1)", 1
+    )
+    return f"""
+        select * from {rows} where {hashed} not in (select hashed from {repeated})
+        union all by name
+        select * exclude (_kith_rank) from ({ranked}) where _kith_rank = 1
+    """
+
+
+def _counted_rows(
+    warehouse: duckdb.DuckDBPyConnection,
+    run: Run,
+    table: SourceTable,
+    deliveries: list[Delivery],
+) -> str:
+    """SQL of the admitted rows of each delivery on the days that belong to it.
+
+    Of a key there may be several.
+    """
+    owned: dict[int, list[Interval]] = {}
+    for span in spans(deliveries):
+        owned.setdefault(span.number, []).append(span.days)
+    files = {number: deliveries[number].folder / DATA for number in owned}
+    # A snapshot is one delivery, and counts whole.
+    whole = [number for number in owned if owned[number] == [deliveries[number].window]]
+    partly = [number for number in owned if number not in whole]
+    parts = []
+    if whole:
+        paths = [files[number] for number in whole]
+        parts.append(f"select * from {parquet_sql(*paths, union_by_name='true')}")
+
+    def on_own_days(paths: dict[int, Path]) -> str:
+        return owned_sql(
+            list(paths.values()),
+            [
+                (index, *_bounds(run, table, days))
+                for index, number in enumerate(paths)
+                for days in owned[number]
+            ],
+            quote(table.rules.cursor or ""),
+        )
+
+    if partly:
+        parts.append(f"from {on_own_days({n: files[n] for n in partly})}")
+    # A delivery that counts whole has the later row of each of these keys.
+    former = {n: deliveries[n].folder / FORMER for n in partly}
+    former = {number: path for number, path in former.items() if path.exists()}
+    if former:
+        parts.append(f"from {on_own_days(former)}")
+        # They were counted as duplicates.
+        _count_superseded(warehouse, run, table, on_own_days(former), -1)
+    return f"({' union all by name '.join(parts)})"
+
+
+def _bounds(run: Run, table: SourceTable, days: Interval) -> tuple[str, str]:
+    if has_date_cursor(table):
+        return day_bounds(days)
+    return instant_bounds(days, run.company.time_zone)
+
+
+def _count_superseded(
+    warehouse: duckdb.DuckDBPyConnection,
+    run: Run,
+    table: SourceTable,
+    rows: str,
+    sign: int,
+) -> None:
+    """Note by day how many rows more (or, by the sign, fewer) have a later one."""
+    day = quote(table.rules.cursor or "")
+    if not has_date_cursor(table):
+        zone = literal(run.company.time_zone)
+        day = f"cast({day} at time zone 'UTC' at time zone {zone} as date)"
+    warehouse.execute(
+        f"""
+        insert into superseded
+        select {literal(table.full_name)}, {day}, {sign} * count(*)
+        from {rows}
+        group by all
+        """
+    )
