@@ -156,6 +156,14 @@ def test_orphans_are_held_back_with_what_depends_on_them(tmp_path: Path) -> None
     assert counts(again)["orders 2024-03-02"] == (1, 0)
 
 
+def test_a_row_that_is_delivered_again_keeps_its_hash(tmp_path: Path) -> None:
+    deliver(tables(tmp_path), **{**GOOD, "customers": "A,"})
+    hashes = "select payload_hash from kith.quarantined_rows order by table_name"
+    first, again = rows(prepare(tmp_path), hashes), rows(prepare(tmp_path), hashes)
+    assert first == again
+    assert len({*first}) == 2
+
+
 def test_a_table_may_refer_to_itself(tmp_path: Path) -> None:
     deliver(tables(tmp_path), **{**GOOD, "customers": "A, B,A C,X"})
     run = prepare(tmp_path)
