@@ -282,6 +282,14 @@ MUTATIONS: dict[tuple[str, str], str] = {
         "No run was published over a broken or a failed critical check",
     ): "update operations.gate_results set outcome = 'failed'",
     (
+        "operations.model_runs",
+        "Each node of the run that built this candidate succeeded",
+    ): "update operations.model_runs set status = 'error' where node_name = 'segments'",
+    (
+        "operations.model_runs",
+        "The run that built this candidate is among the runs",
+    ): "update operations.model_runs set run_id = 'run_0'",
+    (
         "operations.publications",
         "The data reach at least as far as in the last publication",
     ): "update operations.publications set data_as_of = '2025-01-01'",

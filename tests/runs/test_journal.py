@@ -80,3 +80,15 @@ def test_the_stage_that_a_killed_process_was_in_is_known(run: Run) -> None:
     list(journal.new_entries())
     assert journal.under_way() == []
     assert list(journal.seconds()) == ["pull", "build"]
+
+
+def test_notes_of_the_build_s_nodes_are_no_lines_of_their_own(run: Run) -> None:
+    journal = Journal(run.run_folder)
+    with run.stage("build"):
+        for name, seconds in (("orders", 0.5), ("sessions", 3.25), ("customers", 1.0)):
+            run.note("build", name, status="success", seconds=seconds)
+        assert lines(journal) == []
+        assert journal.under_way() == ["build"]
+    assert lines(journal) == ["build 0.0 s"]
+    assert journal.slowest(2) == {"sessions": 3.25, "customers": 1.0}
+    assert journal.failure() is None

@@ -177,4 +177,6 @@ with Run.from_dict({run.to_dict()!r}).writer_lock():
     finally:
         child.kill()
         child.wait()
-    assert second.communicate(timeout=60)[0] == "written\n"
+    assert second.communicate(timeout=60)[0] == (
+        f"Waiting for who writes to {run.warehouse} …\nwritten\n"
+    )

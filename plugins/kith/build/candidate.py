@@ -1,12 +1,19 @@
 """Build the candidate: lay the admitted data before dbt, then run dbt once.
 
-The warehouse file is made anew in each run. Nothing of a run that failed, or that
-the gate refused, can leak into the next one, and a killed build leaves nothing to
-clean up.
+The warehouse file is made anew, unless a build of the very same data failed: then the
+next one goes on from there (`kith.build.unfinished`). Nothing else of a run that
+failed, or that the gate refused, can leak into the next one, and a killed build leaves
+nothing to clean up.
 """
 
-from kith.build.dbt import dbt, results_of
+import json
+from functools import partial
+
+from kith.build.dbt import dbt, results_of, target
+from kith.build.model_runs import add_to_mart, record
+from kith.build.unfinished import inputs_of, leave, remaining
 from kith.build.warehouse import prepare_warehouse
+from kith.errors import BuildError
 from kith.runs.run import Run
 
 
@@ -17,12 +24,26 @@ def build(run: Run) -> None:
     the data.
     """
     with run.stage("build") as figures, run.writer_lock() as lock:
-        dbt(
-            run,
-            *("build", "--exclude-resource-type", "unit_test"),
-            prepare=prepare_warehouse,
-            pass_fds=(lock,),
-        )
-        results = results_of(run)
-        figures["models"] = sum(r["unique_id"].startswith("model.") for r in results)
-        figures["tests"] = sum(r["unique_id"].startswith("test.") for r in results)
+        inputs = inputs_of(run)
+        selection = remaining(run, inputs)
+        try:
+            dbt(
+                run,
+                *("build", "--exclude-resource-type", "unit_test"),
+                *(("--select", *selection) if selection else ()),
+                prepare=partial(prepare_warehouse, keeps_models=bool(selection)),
+                pass_fds=(lock,),
+            )
+        except BuildError:
+            record(run)
+            leave(run, inputs)
+            raise
+        record(run)
+        add_to_mart(run)
+        names = [result["unique_id"] for result in results_of(run)]
+        figures["models"] = sum(name.startswith("model.") for name in names)
+        figures["tests"] = sum(name.startswith("test.") for name in names)
+        if selection:
+            nodes = json.loads((target(run) / "manifest.json").read_text())["nodes"]
+            all_models = sum(name.startswith("model.") for name in nodes)
+            figures["models_kept"] = all_models - figures["models"]

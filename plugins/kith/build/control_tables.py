@@ -75,8 +75,8 @@ def write_control_tables(warehouse: duckdb.DuckDBPyConnection, run: Run) -> None
     for name in declared():
         create_table(warehouse, name)
     as_of = as_of_date(run)
-    _insert(warehouse, "run", [run_values(run)])
-    _insert(
+    insert_rows(warehouse, "run", [run_values(run)])
+    insert_rows(
         warehouse,
         "source_tables",
         [
@@ -92,7 +92,7 @@ def write_control_tables(warehouse: duckdb.DuckDBPyConnection, run: Run) -> None
             for limits in [table.freshness or Freshness()]
         ],
     )
-    _insert(
+    insert_rows(
         warehouse,
         "feeds_provided",
         [
@@ -123,9 +123,10 @@ def run_values(run: Run) -> dict[str, Any]:
     }
 
 
-def _insert(
+def insert_rows(
     warehouse: duckdb.DuckDBPyConnection, name: str, rows: list[dict[str, Any]]
 ) -> None:
+    """Add rows to the control table of that name; all have the same columns."""
     columns = rows[0]
     warehouse.executemany(
         f"insert into kith.{name} ({', '.join(columns)}) "

@@ -53,6 +53,12 @@ class Journal:
                 open_stages.pop(_name(entry), None)
         return list(open_stages)
 
+    def slowest(self, count: int) -> dict[str, float]:
+        """Seconds of the slowest models of the build, of tests and seeds as well."""
+        notes = [entry for entry in self._entries if entry["event"] == "note"]
+        notes.sort(key=lambda note: -note["figures"]["seconds"])
+        return {note["item"]: note["figures"]["seconds"] for note in notes[:count]}
+
     def seconds(self) -> dict[str, float]:
         """Seconds from the first start to the last end of each stage."""
         seconds = {}
@@ -72,8 +78,8 @@ def _reason(entry: dict[str, Any]) -> str:
 
 
 def describe(entry: dict[str, Any]) -> str | None:
-    """One line for the end of a stage; None for its start."""
-    if entry["event"] == "start":
+    """One line for the end of a stage; None for its start and for notes within it."""
+    if entry["event"] in ("start", "note"):
         return None
     if entry["event"] == "fail":
         return f"  {_name(entry):<46} failed: {_reason(entry)}"
@@ -92,6 +98,7 @@ def summary(run: Run, journal: Journal, total_seconds: float) -> str:
     gate = manifest["gate"]
     stages = journal.seconds()
     others = total_seconds - sum(stages.values())
+    slowest = journal.slowest(3)
     timings = [*stages.items(), ("Airflow", others), ("total", total_seconds)]
     lines = [
         f"Published: {manifest['title']}, "
@@ -101,6 +108,8 @@ def summary(run: Run, journal: Journal, total_seconds: float) -> str:
         f"  gate      {gate['passed']} checks passed, {gate['warnings']} warnings",
         *(f"            warning: {warning}" for warning in gate["failed_warnings"]),
         "  seconds   " + "   ".join(f"{name} {value:.1f}" for name, value in timings),
+        "  slowest   "
+        + "   ".join(f"{name} {value:.1f}" for name, value in slowest.items()),
         f"  {'mart':<40} {'rows':>14}",
         *(
             f"  {name:<40} {mart['rows']:>14,}"

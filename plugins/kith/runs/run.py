@@ -147,7 +147,6 @@ class Run:
 
         Yields a dict that the stage fills with its figures (rows, bytes …).
         """
-        self.run_folder.mkdir(parents=True, exist_ok=True)
         figures: dict[str, Any] = {}
         started = time.time()
         self._write({"stage": name, "item": item, "event": "start", "at": started})
@@ -175,7 +174,13 @@ class Run:
             raise
         end("end")
 
+    def note(self, stage: str, item: str, **figures: Any) -> None:
+        """Write how a part of a stage went to the run's journal."""
+        entry = {"stage": stage, "item": item, "event": "note", "at": time.time()}
+        self._write({**entry, "figures": figures})
+
     def _write(self, entry: dict[str, Any]) -> None:
+        self.run_folder.mkdir(parents=True, exist_ok=True)
         line = json.dumps(entry, default=str) + "\n"
         # One write of one line in append mode: mapped tasks share the journal.
         with (self.run_folder / "journal.jsonl").open("a", encoding="utf-8") as journal:
@@ -192,7 +197,11 @@ class Run:
         """
         self.warehouse.parent.mkdir(parents=True, exist_ok=True)
         with (self.warehouse.parent / "writer.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                print(f"Waiting for who writes to {self.warehouse} …", flush=True)
+                fcntl.flock(lock, fcntl.LOCK_EX)
             yield lock.fileno()
 
 
