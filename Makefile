@@ -14,7 +14,7 @@ export FILES ?=
 export ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run replay company rollback up down airflow test check fmt bench lock clean
+.PHONY: help run replay company rollback dbt shell up down airflow test check fmt bench lock clean
 
 help: ## List the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -38,6 +38,12 @@ company: $(VENV)/installed ## Write companies/<NAME>/ after your files (NAME=x F
 
 rollback: $(VENV)/installed ## Point `current` at the release before (RELEASE=id for another)
 	@$(BIN)/python -m kith_airflow rollback
+
+dbt: $(VENV)/installed ## Run dbt on the last candidate (ARGS="build -s customers+")
+	@$(BIN)/python -m kith_airflow dbt
+
+shell: $(VENV)/installed ## SQL on the current release (RELEASE=id, or ARGS=candidate)
+	@$(BIN)/python -m kith_airflow shell
 
 up: $(VENV)/installed ## Start the Airflow server
 	@$(BIN)/python -m kith_airflow up

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import shlex
 import signal
 import subprocess
 import sys
@@ -359,6 +360,35 @@ def company() -> int:
     return 0
 
 
+def dbt() -> int:
+    """Run a dbt command on the last candidate."""
+    from kith.build.by_hand import run_dbt
+
+    request = load_request()
+    if not request.arguments:
+        raise ConfigurationError(
+            'make dbt needs a command, such as make dbt ARGS="build -s customers+"'
+        )
+    return run_dbt(load_company(request.company), request.arguments)
+
+
+def shell() -> int:
+    """Answer SQL on the current release, on another, or on the candidate."""
+    from kith.build.shell import open_shell
+
+    request = load_request()
+    state = load_settings().home / load_company(request.company).name
+    database = state / "published" / (request.release or "current") / "kith.duckdb"
+    if request.arguments == ["candidate"]:
+        database = state / "warehouse" / "kith_build.duckdb"
+    elif request.arguments:
+        raise ConfigurationError(
+            f"ARGS={shlex.join(request.arguments)}: expected ARGS=candidate, or "
+            "nothing for the current release"
+        )
+    return open_shell(database, state / "scratch")
+
+
 COMMANDS: dict[str, Callable[[], int]] = {
     "run": run,
     "up": up,
@@ -368,6 +398,8 @@ COMMANDS: dict[str, Callable[[], int]] = {
     "replay": replay,
     "airflow": airflow,
     "prepare": prepare,
+    "dbt": dbt,
+    "shell": shell,
 }
 
 

@@ -183,6 +183,16 @@ def test_what_was_built_by_hand_meanwhile_is_built_again(folder: Path) -> None:
     ]
 
 
+def test_a_dbt_by_hand_that_was_killed_leaves_nothing(folder: Path) -> None:
+    run = failed(folder)
+    former = left(run)
+    assert former
+    run.warehouse.write_text("a candidate that was worked on")
+    (target(run) / "run_results.json").unlink()
+    built_by_hand(run, former)
+    assert rest(pulled(folder)) == []
+
+
 def test_no_model_reads_which_run_it_is_built_in(project: Path) -> None:
     # Of kith.run the run's id alone may differ when a build goes on from another.
     logs = {f"{name}.sql" for name in HISTORIES}

@@ -77,9 +77,15 @@ def left(run: Run) -> Unfinished | None:
 
 
 def built_by_hand(run: Run, former: Unfinished) -> None:
-    """Note that the last dbt built some nodes of a failed build: they do not count."""
-    former.nodes |= set(map(name_of, results_of(run)))
-    _write(run, former)
+    """Note that the last dbt built some nodes of a failed build: they do not count.
+
+    Of a dbt that was killed nobody knows which: then nothing is noted, and the
+    candidate is not any more the one that was left.
+    """
+    results = results_of(run)
+    if results:
+        former.nodes |= set(map(name_of, results))
+        _write(run, former)
 
 
 def remaining(run: Run, inputs: Inputs) -> list[str]:

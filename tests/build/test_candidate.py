@@ -1,0 +1,180 @@
+"""A build that failed, was mended, and goes on from there, with a real dbt."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from kith.admit.table import admit_table
+from kith.build import dbt as dbt_module
+from kith.build import unfinished
+from kith.build.by_hand import run_dbt
+from kith.build.candidate import build
+from kith.build.control_tables import HISTORIES
+from kith.build.dbt import name_of, results_of
+from kith.build.unfinished import left
+from kith.company.folder import PUBLISHED_SCHEMAS
+from kith.errors import BuildError, GateError, PublicationError
+from kith.gate.audit import audit
+from kith.publish.release import publish
+from kith.pull.table import pull_table
+from kith.runs.journal import Journal, describe
+from kith.runs.run import Run
+from kith.settings import REPOSITORY
+from tests.conftest import new_run
+from tests.publish.test_release import permit
+
+MODELS = Path("models/marts")
+MEND = "-- mended\n"
+
+
+@pytest.fixture
+def project(kith_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A dbt project of the test's own."""
+    copy = tmp_path / "dbt_project"
+    shutil.copytree(REPOSITORY / "dbt_project", copy)
+    for module in (dbt_module, unfinished):
+        monkeypatch.setattr(module, "DBT_PROJECT", copy)
+    return copy
+
+
+def edit(path: Path, change: Callable[[str], str]) -> None:
+    path.write_text(change(path.read_text()))
+
+
+def pulled(company: Path) -> Run:
+    run = new_run(company)
+    for stage in (pull_table, admit_table):
+        for table in run.company.sources:
+            stage(run, table.full_name)
+    return run
+
+
+def executed(run: Run) -> set[str]:
+    return {name_of(result) for result in results_of(run)}
+
+
+def told(run: Run) -> str:
+    journal = Journal(run.run_folder)
+    lines = [describe(entry) for entry in journal.new_entries()]
+    return "\n".join(line for line in lines if line)
+
+
+def contents(run: Run) -> dict[str, Any]:
+    """Content hash of each mart but the logs, NULL of other tables and of views."""
+    with duckdb.connect(str(run.warehouse), read_only=True) as warehouse:
+        found = dict.fromkeys(
+            warehouse.execute(
+                "select schema_name, table_name from duckdb_tables() "
+                "union all select schema_name, view_name from duckdb_views() "
+                "where not internal"
+            ).fetchall()
+        )
+        for schema, name in found:
+            if schema in PUBLISHED_SCHEMAS and name not in HISTORIES:
+                found[schema, name] = warehouse.execute(
+                    f"select count(*), sum(hash(mart)) from {schema}.{name} as mart"
+                ).fetchone()
+    return found
+
+
+def test_a_mended_mart_is_built_on_what_had_succeeded_and_the_content_is_the_same(
+    project: Path, corner_shop_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    values = project / MODELS / "customer" / "customer_values.sql"
+    edit(values, lambda sql: sql.replace("select * from final", "select no_column"))
+    assert "no_column" in values.read_text()
+    first = pulled(corner_shop_data)
+    with pytest.raises(BuildError, match=r"dbt customer_values: .*no_column"):
+        build(first)
+    assert "ERROR creating sql table model customer.customer_values" in (
+        capsys.readouterr().out
+    )
+    skipped = {"customer_values"} | {
+        name_of(result)
+        for result in results_of(first)
+        if result["status"] == "skipped" and result["unique_id"].startswith("model.")
+    }
+    assert {"customer_values", "concentrations"} <= skipped
+
+    # Mended at a second go, and something is worked on by hand in between.
+    edit(values, lambda sql: sql.replace("no_column", "no_such_column"))
+    with pytest.raises(BuildError, match=r"dbt customer_values: .*no_such_column"):
+        build(pulled(corner_shop_data))
+    edit(
+        values, lambda sql: sql.replace("select no_such_column", "select * from final")
+    )
+    cohorts = project / MODELS / "segment" / "cohorts.sql"
+    edit(
+        cohorts,
+        lambda sql: sql.replace("select * from final", "select * from final limit 1"),
+    )
+    assert run_dbt(first.company, ["run", "--quiet", "-s", "cohorts"]) == 0
+    edit(cohorts, lambda sql: sql.replace(" limit 1", ""))
+    activity = project / MODELS / "segment" / "activity_states.sql"
+    edit(activity, lambda sql: MEND + sql)
+
+    run = pulled(corner_shop_data)
+    build(run)
+    logs = {"gate_results", "model_runs", "publications"}
+    doors = {"quarantined_rows", "source_deliveries"}
+    edited = {"cohorts", "activity_states", "customers", "satisfaction_scores"}
+    rebuilt = executed(run)
+    models = {name for name in rebuilt if "unique_combination" not in name}
+    assert models == skipped | logs | doors | edited
+    assert " models kept" in told(run)
+    audit(run)
+    gone_on = contents(run)
+
+    whole = new_run(corner_shop_data)
+    build(whole)
+    assert " models kept" not in told(whole)
+    assert executed(whole) > rebuilt
+    assert contents(whole) == gone_on
+    assert sum(content is not None for content in gone_on.values()) > 10
+    with duckdb.connect(str(whole.warehouse), read_only=True) as warehouse:
+        assert warehouse.sql(
+            "select node_name, list(status order by started_at) "
+            "from operations.model_runs "
+            "where node_name in ('customer_values', 'feed_orders') "
+            "group by all order by all"
+        ).fetchall() == [
+            ("customer_values", ["error", "error", "success", "success"]),
+            ("feed_orders", ["success", "success"]),
+        ]
+
+
+def test_what_was_built_by_hand_is_neither_audited_nor_published(
+    project: Path, corner_shop_data: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run = new_run(corner_shop_data)
+    with pytest.raises(BuildError, match=r"not found; .*: make run COMPANY="):
+        run_dbt(run.company, ["build"])
+    run = pulled(corner_shop_data)
+    edit(
+        project / MODELS / "customer" / "customers.sql",
+        lambda sql: sql.replace("select * from final", "select no_column"),
+    )
+    with pytest.raises(BuildError):
+        build(run)
+    permit(run)
+    capfd.readouterr()
+
+    # What only reads leaves the candidate as it is.
+    assert run_dbt(run.company, ["ls", "-s", "customers"]) == 0
+    output = capfd.readouterr().out
+    assert "kith.marts.customer.customers" in output
+    assert str(run.warehouse) in output
+    assert left(run)
+
+    assert run_dbt(run.company, ["build", "-s", "feed_products", "customers"]) == 1
+    output = capfd.readouterr().out
+    assert "feed_products" in output
+    assert "no_column" in output
+    with pytest.raises(PublicationError, match="changed since the gate passed"):
+        publish(run)
+    with pytest.raises(GateError, match="was built by run by hand, not by test__"):
+        audit(run)
