@@ -29,7 +29,7 @@ EXPECTATIONS = [
         select
             count(*) as orders,
             count(*) filter (where line_count = 0) as without_line
-        from facts.int_orders_valued
+        from intermediate.int_orders_valued
         where exists (select 1 from feeds.order_lines)
             and exists (select 1 from {batch})
         having 100 * count(*) filter (where line_count = 0) > count(*)

@@ -10,7 +10,7 @@ EXPECTATIONS = [
         select customers, named
         from (select count(*) as customers from {batch})
         cross join (
-            select count(distinct customer_id) as named from facts.identities
+            select count(distinct customer_id) as named from intermediate.identities
         )
         where customers <> named
         """,

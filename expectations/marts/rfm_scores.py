@@ -41,7 +41,7 @@ EXPECTATIONS = [
             select count(*) as buyers, coalesce(sum(purchases), 0) as purchases_made
             from (
                 select customer_id, count(*) as purchases
-                from facts.int_orders_valued
+                from intermediate.int_orders_valued
                 cross join (
                     select min(window_start) as window_start
                     from segment.rfm_cut_points

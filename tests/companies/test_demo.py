@@ -272,7 +272,7 @@ def test_orders_and_revenue_agree_with_the_truth(warehouse: Warehouse) -> None:
     orders, revenue, lines = warehouse.query(
         """
         select count(*), sum(revenue_amount), sum(line_count)
-        from facts.int_orders_valued
+        from intermediate.int_orders_valued
         """
     ).iloc[0]
     totals = warehouse.totals

@@ -88,7 +88,7 @@ def test_every_basket_is_one_order_to_the_cent(
             cast(revenue_amount * 100 as bigint) as revenue,
             cast(discount_amount * 100 as bigint) as discount,
             order_date as day, order_month as month
-        from facts.int_orders_valued order by basket_id
+        from intermediate.int_orders_valued order by basket_id
         """
     ).df()
 
@@ -192,7 +192,7 @@ def test_orders_have_the_cost_of_their_products_and_vouchers_are_taken_off(
             select order_id as receipt_number, line_count, revenue_amount as revenue,
                 cost_amount as cost, discount_amount as discount,
                 margin_amount as margin
-            from facts.int_orders_valued
+            from intermediate.int_orders_valued
             """
         )
         .df()
@@ -275,7 +275,7 @@ def test_sessions_are_those_of_a_walk_through_each_device_s_events(
     found = shop.sql(
         """
         select sessions.*, identities.identifier_value as card_number
-        from customer.sessions left join facts.identities using (customer_id)
+        from customer.sessions left join intermediate.identities using (customer_id)
         """
     ).df()
     clicks = delivered(shop, "web.clicks")
@@ -304,7 +304,7 @@ def test_every_identifier_that_a_source_shows_is_in_identities(
         for table in ("shop.customers", "shop.orders", "shop.mailings", "web.clicks")
         for card in delivered(shop, table)["card_number"].dropna()
     }
-    found = shop.sql("select identifier_value from facts.identities").fetchall()
+    found = shop.sql("select identifier_value from intermediate.identities").fetchall()
 
     assert sorted(found) == sorted((card,) for card in cards)
 

@@ -279,7 +279,7 @@ def known_answers(
         select identifier_value, state as activity_state,
             coalesce(segment, 'no_purchase_in_window') as rfm_segment,
             coalesce(value_type, 'no_purchase_in_window') as value_type
-        from facts.identities
+        from intermediate.identities
         left join segment.activity_states using (customer_id)
         left join segment.rfm_scores using (customer_id)
         """
@@ -598,7 +598,7 @@ def test_cases_belong_to_their_customers(
             """
             select ticket_id, identifier_value
             from satisfaction.complaints
-            left join facts.identities using (customer_id)
+            left join intermediate.identities using (customer_id)
             """
         ).fetchall()
     )

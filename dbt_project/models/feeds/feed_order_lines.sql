@@ -1,1 +1,1 @@
-{{ feed() }}
+{{ feed(part_of='orders') }}

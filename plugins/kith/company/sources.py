@@ -25,7 +25,7 @@ RESERVED_SCHEMAS = {
     "kith",
     "staging",
     "feeds",
-    "facts",
+    "intermediate",
     "customer",
     "segment",
     "satisfaction",
