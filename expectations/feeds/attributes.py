@@ -7,9 +7,9 @@ EXPECTATIONS = [
         "No observation lies after the as-of date",
         WARNING,
         """
-        select source, attribute_id
-        from {batch}
-        where observed_at >= (select as_of_at from kith.run)
+        select source, record_id, event_at
+        from intermediate.int_rows_cut
+        where feed = 'attributes' and exists (select 1 from {batch})
         """,
     ),
 ]

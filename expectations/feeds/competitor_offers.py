@@ -15,9 +15,9 @@ EXPECTATIONS = [
         "No sighting lies after the as-of date",
         WARNING,
         """
-        select source, offer_id
-        from {batch}
-        where seen_at >= (select as_of_at from kith.run)
+        select source, record_id, event_at
+        from intermediate.int_rows_cut
+        where feed = 'competitor_offers' and exists (select 1 from {batch})
         """,
     ),
 ]

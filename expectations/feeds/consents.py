@@ -7,9 +7,9 @@ EXPECTATIONS = [
         "No change lies after the as-of date",
         WARNING,
         """
-        select source, consent_id
-        from {batch}
-        where changed_at >= (select as_of_at from kith.run)
+        select source, record_id, event_at
+        from intermediate.int_rows_cut
+        where feed = 'consents' and exists (select 1 from {batch})
         """,
     ),
 ]

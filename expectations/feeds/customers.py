@@ -9,9 +9,9 @@ EXPECTATIONS = [
         "No registration lies after the as-of date",
         WARNING,
         """
-        select source, customer_record_id
-        from {batch}
-        where registered_at >= (select as_of_at from kith.run)
+        select source, record_id, event_at
+        from intermediate.int_rows_cut
+        where feed = 'customers' and exists (select 1 from {batch})
         """,
     ),
     gxe.ExpectColumnValuesToNotBeNull(

@@ -7,9 +7,9 @@ EXPECTATIONS = [
         "No event lies after the as-of date",
         WARNING,
         """
-        select source, event_id
-        from {batch}
-        where occurred_at >= (select as_of_at from kith.run)
+        select source, record_id, event_at
+        from intermediate.int_rows_cut
+        where feed = 'events' and exists (select 1 from {batch})
         """,
     ),
     no_rows(

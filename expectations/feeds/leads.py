@@ -7,9 +7,9 @@ EXPECTATIONS = [
         "No lead lies after the as-of date",
         WARNING,
         """
-        select source, lead_id
-        from {batch}
-        where created_at >= (select as_of_at from kith.run)
+        select source, record_id, event_at
+        from intermediate.int_rows_cut
+        where feed = 'leads' and exists (select 1 from {batch})
         """,
     ),
 ]

@@ -9,9 +9,9 @@ EXPECTATIONS = [
         "No order lies after the as-of date",
         WARNING,
         """
-        select source, order_id
-        from {batch}
-        where ordered_at >= (select as_of_at from kith.run)
+        select source, record_id, event_at
+        from intermediate.int_rows_cut
+        where feed = 'orders' and exists (select 1 from {batch})
         """,
     ),
     gxe.ExpectColumnPairValuesAToBeGreaterThanB(

@@ -9,9 +9,9 @@ EXPECTATIONS = [
         "No post lies after the as-of date",
         WARNING,
         """
-        select source, post_id
-        from {batch}
-        where posted_at >= (select as_of_at from kith.run)
+        select source, record_id, event_at
+        from intermediate.int_rows_cut
+        where feed = 'posts' and exists (select 1 from {batch})
         """,
     ),
     gxe.ExpectColumnValuesToBeBetween(

@@ -9,9 +9,9 @@ EXPECTATIONS = [
         "No reading lies after the as-of date",
         WARNING,
         """
-        select source, presence_id
-        from {batch}
-        where occurred_at >= (select as_of_at from kith.run)
+        select source, record_id, event_at
+        from intermediate.int_rows_cut
+        where feed = 'presences' and exists (select 1 from {batch})
         """,
     ),
     gxe.ExpectColumnValuesToBeInSet(

@@ -30,9 +30,9 @@ EXPECTATIONS = [
         "No answer lies after the as-of date",
         WARNING,
         """
-        select source, answer_id
-        from {batch}
-        where answered_at >= (select as_of_at from kith.run)
+        select source, record_id, event_at
+        from intermediate.int_rows_cut
+        where feed = 'survey_answers' and exists (select 1 from {batch})
         """,
     ),
     gxe.ExpectColumnValuesToBeInSet(

@@ -51,10 +51,7 @@ def test_a_model_is_described_column_by_column(path: Path) -> None:
     assert model["name"] == path.stem
     assert " ".join(model["description"].split()).startswith("One row per ")
     assert [c["name"] for c in model["columns"] if not c.get("description")] == []
-    if path.parent.name in PUBLISHED_SCHEMAS or path.stem in (
-        "interactions",
-        "sessions",
-    ):
+    if path.parent.name in PUBLISHED_SCHEMAS:
         assert "as_of_date" in [column["name"] for column in model["columns"]]
 
 

@@ -24,6 +24,14 @@ def _copies(table: str, count: int, key: str, where: str = "true") -> str:
     )
 
 
+def _cut(feed: str) -> str:
+    """SQL: one row of the feed lay after the as-of date."""
+    return (
+        "insert into intermediate.int_rows_cut values "
+        f"('{feed}', 'shop', 'x9', timestamp '2025-01-01')"
+    )
+
+
 # (table, check) -> what spoils the good candidate so that just this check must notice.
 MUTATIONS: dict[tuple[str, str], str] = {
     (
@@ -296,7 +304,7 @@ MUTATIONS: dict[tuple[str, str], str] = {
     (
         "feeds.customers",
         "No registration lies after the as-of date",
-    ): "update feeds.customers set registered_at = '2025-01-01'",
+    ): _cut("customers"),
     (
         "feeds.customers",
         "At least nine records in ten name the customer",
@@ -314,11 +322,11 @@ MUTATIONS: dict[tuple[str, str], str] = {
     (
         "feeds.attributes",
         "No observation lies after the as-of date",
-    ): "update feeds.attributes set observed_at = '2025-01-01'",
+    ): _cut("attributes"),
     (
         "feeds.consents",
         "No change lies after the as-of date",
-    ): "update feeds.consents set changed_at = '2025-01-01'",
+    ): _cut("consents"),
     (
         "feeds.dependants",
         "Nobody is older than 120 years, or due in more than ten months",
@@ -351,7 +359,7 @@ MUTATIONS: dict[tuple[str, str], str] = {
     (
         "feeds.orders",
         "No order lies after the as-of date",
-    ): "update feeds.orders set ordered_at = '2025-01-01' where order_id = 'R3'",
+    ): _cut("orders"),
     (
         "feeds.orders",
         "No order is delivered before it was made",
@@ -384,7 +392,7 @@ MUTATIONS: dict[tuple[str, str], str] = {
     (
         "feeds.events",
         "No event lies after the as-of date",
-    ): "update feeds.events set occurred_at = '2025-01-01'",
+    ): _cut("events"),
     (
         "feeds.events",
         "At least one event in twenty names a person or a device",
@@ -392,7 +400,7 @@ MUTATIONS: dict[tuple[str, str], str] = {
     (
         "feeds.posts",
         "No post lies after the as-of date",
-    ): "update feeds.posts set posted_at = '2025-01-01'",
+    ): _cut("posts"),
     (
         "feeds.posts",
         "Sentiment from -1 to 1",
@@ -400,7 +408,7 @@ MUTATIONS: dict[tuple[str, str], str] = {
     (
         "feeds.presences",
         "No reading lies after the as-of date",
-    ): "update feeds.presences set occurred_at = '2025-01-01'",
+    ): _cut("presences"),
     (
         "feeds.presences",
         "Each reading has a state that the feed knows",
@@ -420,7 +428,7 @@ MUTATIONS: dict[tuple[str, str], str] = {
     (
         "feeds.survey_answers",
         "No answer lies after the as-of date",
-    ): "update feeds.survey_answers set answered_at = '2025-01-01'",
+    ): _cut("survey_answers"),
     (
         "feeds.survey_answers",
         "Each answer is to a measure that the feed knows",
@@ -444,7 +452,7 @@ MUTATIONS: dict[tuple[str, str], str] = {
     (
         "feeds.leads",
         "No lead lies after the as-of date",
-    ): "update feeds.leads set created_at = '2025-01-01'",
+    ): _cut("leads"),
     (
         "feeds.lead_stages",
         "No lead takes a step before it exists",
@@ -460,7 +468,7 @@ MUTATIONS: dict[tuple[str, str], str] = {
     (
         "feeds.competitor_offers",
         "No sighting lies after the as-of date",
-    ): "update feeds.competitor_offers set seen_at = '2025-01-01'",
+    ): _cut("competitor_offers"),
     (
         "feeds.goals",
         "No period ends before it begins",

@@ -1,50 +1,20 @@
 with
 
-run as (
-    select as_of_at from {{ source('kith', 'run') }}
-),
-
 orders as (
-    select
-        source,
-        order_id,
-        identifier_type,
-        identifier_value,
-        ordered_at,
-        channel,
-        store_id,
-        status,
-        coalesce(discount_amount, 0) as discount_amount
-    from {{ ref('feed_orders') }}
+    select * from {{ ref('feed_orders') }}
 ),
 
 order_lines as (
-    select
-        source,
-        order_id,
-        product_id,
-        quantity,
-        unit_cost_amount,
-        coalesce(discount_amount, 0) as discount_amount,
-        line_amount
-    from {{ ref('feed_order_lines') }}
+    select * from {{ ref('feed_order_lines') }}
 ),
 
 products as (
-    select
-        source,
-        product_id,
-        unit_cost_amount
-    from {{ ref('feed_products') }}
+    select * from {{ ref('feed_products') }}
     where unit_cost_amount is not null
 ),
 
 identities as (
-    select
-        identifier_type,
-        identifier_value,
-        customer_id
-    from {{ ref('identities') }}
+    select * from {{ ref('identities') }}
 ),
 
 lines_costed as (
@@ -70,7 +40,7 @@ lines_summed as (
         order_id,
         count(*) as line_count,
         sum(quantity) as quantity,
-        sum(discount_amount) as discount_amount,
+        coalesce(sum(discount_amount), 0) as discount_amount,
         sum(line_amount) as line_amount,
         case when count(cost_amount) = count(*) then sum(cost_amount) end
             as cost_amount
@@ -91,16 +61,16 @@ orders_valued as (
         coalesce(lines_summed.line_count, 0) as line_count,
         cast(coalesce(lines_summed.quantity, 0) as decimal(18, 3)) as quantity,
         cast(
-            coalesce(lines_summed.line_amount, 0) - orders.discount_amount
+            coalesce(lines_summed.line_amount, 0) - coalesce(orders.discount_amount, 0)
             as decimal(18, 2)
         ) as revenue_amount,
         cast(
-            coalesce(lines_summed.discount_amount, 0) + orders.discount_amount
+            coalesce(lines_summed.discount_amount, 0)
+            + coalesce(orders.discount_amount, 0)
             as decimal(18, 2)
         ) as discount_amount,
         cast(lines_summed.cost_amount as decimal(18, 2)) as cost_amount
     from orders
-    cross join run
     left join lines_summed
         on
             orders.source = lines_summed.source
@@ -109,7 +79,6 @@ orders_valued as (
         on
             orders.identifier_type = identities.identifier_type
             and orders.identifier_value = identities.identifier_value
-    where orders.ordered_at < run.as_of_at
 ),
 
 final as (

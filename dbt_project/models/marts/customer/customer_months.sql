@@ -2,27 +2,13 @@
 {% set longest_span = 1200 %}
 with
 
-run as (
-    select
-        as_of_date,
-        {{ month_of('as_of_date') }} as as_of_month
-    from {{ source('kith', 'run') }}
-),
-
 interactions as (
-    select
-        customer_id,
-        interaction_kind,
-        occurred_date
-    from {{ ref('interactions') }}
+    select * from {{ ref('interactions') }}
 ),
 
 orders as (
     select
-        customer_id,
-        order_date,
-        revenue_amount,
-        discount_amount,
+        *,
         {{ is_purchase() }} as is_purchase
     from {{ ref('int_orders_valued') }}
 ),
@@ -102,13 +88,11 @@ bounded as (
             {{ months_between(
                 'placed.month',
                 'coalesce(placed.next_traced_month, '
-                ~ add_months('run.as_of_month', 1) ~ ')',
+                ~ add_months(month_of(as_of()), 1) ~ ')',
             ) }},
             {{ longest_span }}
-        ) as span_months,
-        run.as_of_date
+        ) as span_months
     from placed
-    cross join run
 ),
 
 numbers as (
@@ -134,8 +118,7 @@ filled as (
         bounded.visit_day_count,
         bounded.revenue_amount,
         bounded.discount_amount,
-        bounded.previous_active_month,
-        bounded.as_of_date
+        bounded.previous_active_month
     from bounded
     inner join spans on bounded.span_months = spans.span_months
 ),
@@ -145,14 +128,13 @@ emptied as (
         customer_id,
         month,
         cohort_month,
-        {{ add_months('month', 1) }} <= {{ add_days('as_of_date', 1) }} as is_complete,
+        {{ add_months('month', 1) }} <= {{ add_days(as_of(), 1) }} as is_complete,
         case when is_traced then interaction_count else 0 end as interaction_count,
         case when is_traced then order_count else 0 end as order_count,
         case when is_traced then visit_day_count else 0 end as visit_day_count,
         case when is_traced then revenue_amount else 0 end as revenue_amount,
         case when is_traced then discount_amount else 0 end as discount_amount,
-        previous_active_month,
-        as_of_date
+        previous_active_month
     from filled
 ),
 
@@ -180,7 +162,7 @@ final as (
             when order_count > 0 then 'resurrecting'
             when is_complete then 'dormant'
         end as lifecycle,
-        as_of_date
+        {{ as_of() }} as as_of_date
     from emptied
 )
 

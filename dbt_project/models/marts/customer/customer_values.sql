@@ -1,12 +1,5 @@
 with
 
-run as (
-    select
-        first_day,
-        as_of_date
-    from {{ source('kith', 'run') }}
-),
-
 identities as (
     select distinct customer_id
     from {{ ref('identities') }}
@@ -56,8 +49,6 @@ named as (
 valued as (
     select
         named.customer_id,
-        run.first_day as window_start,
-        run.as_of_date as window_end,
         cast(coalesce(summed.order_count, 0) as bigint) as order_count,
         cast(coalesce(summed.line_count, 0) as bigint) as line_count,
         cast(coalesce(summed.quantity, 0) as decimal(18, 3)) as quantity,
@@ -85,19 +76,17 @@ valued as (
                 then
                     100 * cast(coalesce(summed.revenue_amount, 0) as double)
                     / cast(total.revenue_amount as double)
-        end as revenue_share_pct,
-        run.as_of_date
+        end as revenue_share_pct
     from named
     left join summed on named.customer_id = summed.customer_id
     cross join total
-    cross join run
 ),
 
 final as (
     select
         customer_id,
-        window_start,
-        window_end,
+        {{ first_day() }} as window_start,
+        {{ as_of() }} as window_end,
         order_count,
         line_count,
         quantity,
@@ -108,7 +97,7 @@ final as (
         margin_missing_reason,
         average_order_amount,
         revenue_share_pct,
-        as_of_date
+        {{ as_of() }} as as_of_date
     from valued
 )
 

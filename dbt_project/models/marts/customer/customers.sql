@@ -1,70 +1,28 @@
 with
 
-run as (
-    select
-        as_of_date,
-        as_of_at
-    from {{ source('kith', 'run') }}
-),
-
 identities as (
-    select
-        identifier_type,
-        identifier_value,
-        customer_id
-    from {{ ref('identities') }}
+    select * from {{ ref('identities') }}
 ),
 
 records as (
-    select
-        source,
-        customer_record_id,
-        identifier_type,
-        identifier_value,
-        customer_kind,
-        city,
-        region,
-        country,
-        industry,
-        level,
-        registration_source,
-        registered_at,
-        birth_date,
-        deleted_at,
-        updated_at
-    from {{ ref('feed_customers') }}
+    select * from {{ ref('feed_customers') }}
 ),
 
 interactions as (
-    select
-        customer_id,
-        occurred_at
-    from {{ ref('interactions') }}
+    select * from {{ ref('interactions') }}
     where customer_id is not null
 ),
 
 customer_values as (
-    select
-        customer_id,
-        order_count,
-        revenue_amount
-    from {{ ref('customer_values') }}
+    select * from {{ ref('customer_values') }}
 ),
 
 activity_states as (
-    select
-        customer_id,
-        state,
-        first_order_date,
-        last_order_date
-    from {{ ref('activity_states') }}
+    select * from {{ ref('activity_states') }}
 ),
 
 rfm_scores as (
-    select
-        customer_id,
-        segment
-    from {{ ref('rfm_scores') }}
+    select * from {{ ref('rfm_scores') }}
 ),
 
 identified as (
@@ -104,10 +62,9 @@ recorded as (
         on
             records.identifier_type = identities.identifier_type
             and records.identifier_value = identities.identifier_value
-    cross join run
     where
-        coalesce(records.updated_at < run.as_of_at, true)
-        and coalesce(records.deleted_at >= run.as_of_at, true)
+        coalesce(records.updated_at < {{ as_of_at() }}, true)
+        and records.deleted_at is null
 ),
 
 interactions_summed as (
@@ -145,7 +102,7 @@ final as (
         customer_values.revenue_amount,
         activity_states.state as activity_state,
         rfm_scores.segment as rfm_segment,
-        run.as_of_date
+        {{ as_of() }} as as_of_date
     from identified
     inner join customer_values
         on identified.customer_id = customer_values.customer_id
@@ -159,7 +116,6 @@ final as (
         on identified.customer_id = interactions_summed.customer_id
     left join rfm_scores
         on identified.customer_id = rfm_scores.customer_id
-    cross join run
     where identified.position = 1
 )
 

@@ -68,13 +68,6 @@
 {%- set unknown = 'cast(null as varchar)' -%}
 with
 
-run as (
-    select
-        as_of_date,
-        as_of_at
-    from {{ source('kith', 'run') }}
-),
-
 orders as (
     select
         'order' as interaction_kind,
@@ -94,11 +87,7 @@ orders as (
 ),
 
 identities as (
-    select
-        identifier_type,
-        identifier_value,
-        customer_id
-    from {{ ref('identities') }}
+    select * from {{ ref('identities') }}
 ),
 
 traces as (
@@ -137,12 +126,10 @@ traces_identified as (
         traces.detail,
         cast(null as decimal(18, 2)) as amount
     from traces
-    cross join run
     left join identities
         on
             traces.identifier_type = identities.identifier_type
             and traces.identifier_value = identities.identifier_value
-    where traces.occurred_at < run.as_of_at
 ),
 
 all_traces as (
@@ -153,25 +140,24 @@ all_traces as (
 
 final as (
     select
-        all_traces.interaction_kind
-        || ':' || all_traces.source
-        || ':' || all_traces.record_id as interaction_id,
-        all_traces.interaction_kind,
-        all_traces.source,
-        all_traces.record_id,
-        all_traces.customer_id,
-        all_traces.occurred_at,
-        all_traces.occurred_date,
-        all_traces.channel,
-        all_traces.product_id,
-        all_traces.place_id,
-        all_traces.campaign_id,
-        all_traces.employee_id,
-        all_traces.detail,
-        all_traces.amount,
-        run.as_of_date
+        interaction_kind
+        || ':' || source
+        || ':' || record_id as interaction_id,
+        interaction_kind,
+        source,
+        record_id,
+        customer_id,
+        occurred_at,
+        occurred_date,
+        channel,
+        product_id,
+        place_id,
+        campaign_id,
+        employee_id,
+        detail,
+        amount,
+        {{ as_of() }} as as_of_date
     from all_traces
-    cross join run
 )
 
 select * from final

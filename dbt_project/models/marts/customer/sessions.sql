@@ -1,34 +1,12 @@
 {%- set timeout_minutes = var('session_timeout_minutes') -%}
 with
 
-run as (
-    select
-        as_of_date,
-        as_of_at
-    from {{ source('kith', 'run') }}
-),
-
 events as (
-    select
-        source,
-        event_id,
-        identifier_type,
-        identifier_value,
-        occurred_at,
-        touchpoint,
-        product_id,
-        query,
-        campaign_id,
-        device_id
-    from {{ ref('feed_events') }}
+    select * from {{ ref('feed_events') }}
 ),
 
 identities as (
-    select
-        identifier_type,
-        identifier_value,
-        customer_id
-    from {{ ref('identities') }}
+    select * from {{ ref('identities') }}
 ),
 
 -- An event without device and person is a stream of its own: nothing says that two
@@ -54,12 +32,10 @@ streamed as (
         events.query,
         events.campaign_id
     from events
-    cross join run
     left join identities
         on
             events.identifier_type = identities.identifier_type
             and events.identifier_value = identities.identifier_value
-    where events.occurred_at < run.as_of_at
 ),
 
 -- Between two events in one slot as long as the timeout no pause can be longer. So the
@@ -131,25 +107,24 @@ sessions as (
 
 final as (
     select
-        md5(sessions.stream_id || ':' || sessions.first_event) as session_id,
-        sessions.stream_id,
-        sessions.customer_id,
-        sessions.started_at,
-        sessions.ended_at,
+        md5(stream_id || ':' || first_event) as session_id,
+        stream_id,
+        customer_id,
+        started_at,
+        ended_at,
         cast(
             floor(
-                {{ epoch_seconds('sessions.ended_at') }}
-                - {{ epoch_seconds('sessions.started_at') }}
+                {{ epoch_seconds('ended_at') }}
+                - {{ epoch_seconds('started_at') }}
             ) as bigint
         ) as duration_seconds,
-        sessions.event_count,
-        sessions.search_count,
-        sessions.product_count,
-        sessions.campaign_count,
-        sessions.first_touchpoint,
-        run.as_of_date
+        event_count,
+        search_count,
+        product_count,
+        campaign_count,
+        first_touchpoint,
+        {{ as_of() }} as as_of_date
     from sessions
-    cross join run
 )
 
 select * from final

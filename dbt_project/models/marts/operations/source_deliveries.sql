@@ -1,42 +1,15 @@
 with
 
-run as (
-    select
-        first_day,
-        as_of_date
-    from {{ source('kith', 'run') }}
-),
-
 source_tables as (
-    select
-        source_name,
-        table_name,
-        is_incremental,
-        late_limit_pct,
-        warn_after_hours,
-        error_after_hours
-    from {{ source('kith', 'source_tables') }}
+    select * from {{ source('kith', 'source_tables') }}
 ),
 
 feeds_provided as (
-    select
-        feed,
-        is_provided
-    from {{ source('kith', 'feeds_provided') }}
+    select * from {{ source('kith', 'feeds_provided') }}
 ),
 
 admitted_days as (
-    select
-        source_name,
-        table_name,
-        day,
-        row_count,
-        quarantined_count,
-        duplicate_count,
-        late_count,
-        out_of_window_count,
-        newest_at
-    from {{ source('kith', 'admitted_days') }}
+    select * from {{ source('kith', 'admitted_days') }}
 ),
 
 steps as (
@@ -44,10 +17,9 @@ steps as (
 ),
 
 calendar as (
-    select {{ add_days('run.first_day', '(steps.number - 1)') }} as day
-    from run
-    inner join steps
-        on {{ days_between('run.first_day', 'run.as_of_date') }} >= steps.number - 1
+    select {{ add_days(first_day(), '(number - 1)') }} as day
+    from steps
+    where number - 1 <= {{ days_between(first_day(), as_of()) }}
 ),
 
 expected_days as (
@@ -60,12 +32,11 @@ expected_days as (
     where source_tables.is_incremental
     union all
     select
-        source_tables.source_name,
-        source_tables.table_name,
-        run.as_of_date as day
+        source_name,
+        table_name,
+        {{ as_of() }} as day
     from source_tables
-    cross join run
-    where not source_tables.is_incremental
+    where not is_incremental
 ),
 
 -- Days before the company's first one may be delivered as well.
@@ -187,8 +158,8 @@ deliveries as (
     union all
     select
         'kith' as source_name,
-        feeds_provided.feed as table_name,
-        run.as_of_date as day,
+        feed as table_name,
+        {{ as_of() }} as day,
         false as is_expected,
         'feed_not_provided' as status,
         0 as row_count,
@@ -200,28 +171,26 @@ deliveries as (
         null as newest_row_age_hours,
         null as freshness
     from feeds_provided
-    cross join run
-    where not feeds_provided.is_provided
+    where not is_provided
 ),
 
 final as (
     select
-        deliveries.source_name,
-        deliveries.table_name,
-        deliveries.day,
-        deliveries.is_expected,
-        deliveries.status,
-        deliveries.row_count,
-        deliveries.quarantined_count,
-        deliveries.duplicate_count,
-        deliveries.late_count,
-        deliveries.out_of_window_count,
-        deliveries.late_alert,
-        deliveries.newest_row_age_hours,
-        deliveries.freshness,
-        run.as_of_date
+        source_name,
+        table_name,
+        day,
+        is_expected,
+        status,
+        row_count,
+        quarantined_count,
+        duplicate_count,
+        late_count,
+        out_of_window_count,
+        late_alert,
+        newest_row_age_hours,
+        freshness,
+        {{ as_of() }} as as_of_date
     from deliveries
-    cross join run
 )
 
 select * from final

@@ -1,51 +1,15 @@
 {%- set limit_hours = var('complaint_response_hours') -%}
 with
 
-run as (
-    select
-        as_of_date,
-        as_of_at
-    from {{ source('kith', 'run') }}
-),
-
 tickets as (
-    select
-        feed.source,
-        feed.ticket_id,
-        feed.identifier_type,
-        feed.identifier_value,
-        feed.opened_at,
-        feed.first_response_at,
-        feed.resolved_at,
-        feed.channel,
-        feed.kind,
-        feed.reason,
-        feed.product_id,
-        feed.employee_id,
-        feed.department,
-        feed.is_reopened,
-        feed.reopen_count,
-        feed.is_within_sla,
-        run.as_of_date,
-        run.as_of_at,
-        coalesce(feed.first_response_at >= run.as_of_at, false)
-        or coalesce(feed.resolved_at >= run.as_of_at, false) as goes_on_later
-    from {{ ref('feed_tickets') }} as feed
-    cross join run
-    where feed.opened_at < run.as_of_at
+    select * from {{ ref('feed_tickets') }}
 ),
 
 identities as (
-    select
-        identifier_type,
-        identifier_value,
-        customer_id
-    from {{ ref('identities') }}
+    select * from {{ ref('identities') }}
 ),
 
--- What happened after the as-of date is not known yet; when it was reopened, nobody
--- says.
-tickets_known as (
+tickets_identified as (
     select
         tickets.source,
         tickets.ticket_id,
@@ -58,19 +22,11 @@ tickets_known as (
         tickets.employee_id,
         tickets.department,
         tickets.opened_at,
-        case
-            when tickets.first_response_at < tickets.as_of_at
-                then tickets.first_response_at
-        end as first_response_at,
-        case when tickets.resolved_at < tickets.as_of_at then tickets.resolved_at end
-            as resolved_at,
-        case when not tickets.goes_on_later then tickets.is_reopened end as is_reopened,
-        case when not tickets.goes_on_later then tickets.reopen_count end
-            as reopen_count,
-        case when not tickets.goes_on_later then tickets.is_within_sla end
-            as is_within_sla,
-        tickets.as_of_date,
-        tickets.as_of_at
+        tickets.first_response_at,
+        tickets.resolved_at,
+        tickets.is_reopened,
+        tickets.reopen_count,
+        tickets.is_within_sla
     from tickets
     left join identities
         on
@@ -85,11 +41,11 @@ timed as (
             as tells_first_responses,
         {{ hours_between('opened_at', 'first_response_at') }} as response_hours,
         {{ hours_between('opened_at', 'resolved_at') }} as resolution_hours,
-        {{ hours_between('opened_at', 'as_of_at') }} as age_hours,
+        {{ hours_between('opened_at', as_of_at()) }} as age_hours,
         -- Who is helped has been answered.
         {{ hours_between('opened_at', 'least(first_response_at, resolved_at)') }}
             as answer_hours
-    from tickets_known
+    from tickets_identified
 ),
 
 judged as (
@@ -137,7 +93,7 @@ final as (
         is_reopened,
         reopen_count,
         is_within_sla,
-        as_of_date
+        {{ as_of() }} as as_of_date
     from judged
 )
 

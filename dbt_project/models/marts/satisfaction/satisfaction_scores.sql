@@ -47,13 +47,6 @@
 -%}
 with
 
-run as (
-    select
-        as_of_date,
-        as_of_at
-    from {{ source('kith', 'run') }}
-),
-
 survey_answers as (
     select
         identifier_type,
@@ -77,17 +70,11 @@ survey_answers as (
         coalesce(touchpoint, 'not_stated') as touchpoint,
         coalesce(method, 'not_stated') as survey_method
     from {{ ref('feed_survey_answers') }}
-    where
-        measure is not null
-        and answered_at < (select run.as_of_at from run)
+    where measure is not null
 ),
 
 identities as (
-    select
-        identifier_type,
-        identifier_value,
-        customer_id
-    from {{ ref('identities') }}
+    select * from {{ ref('identities') }}
 ),
 
 rfm_scores as (
@@ -226,9 +213,8 @@ periods as (
         cells.answered_month,
         (select min(survey_answers.answered_date) from survey_answers)
             as period_start,
-        run.as_of_date as period_end
+        {{ as_of() }} as period_end
     from cells
-    cross join run
 ),
 
 summed as (
@@ -370,7 +356,7 @@ final as (
         bounded.period_grain,
         bounded.period_start,
         bounded.period_end,
-        bounded.period_end <= run.as_of_date as is_complete,
+        bounded.period_end <= {{ as_of() }} as is_complete,
         bounded.breakdown,
         bounded.touchpoint,
         bounded.survey_method,
@@ -418,10 +404,9 @@ final as (
         bounded.method,
         cast(1 as bigint) as definition_version,
         bounded.period_start as window_start,
-        least(bounded.period_end, run.as_of_date) as window_end,
-        run.as_of_date
+        least(bounded.period_end, {{ as_of() }}) as window_end,
+        {{ as_of() }} as as_of_date
     from bounded
-    cross join run
 )
 
 select * from final

@@ -1,21 +1,12 @@
 with
 
-run as (
-    select as_of_date
-    from {{ source('kith', 'run') }}
-),
-
 identities as (
     select distinct customer_id
     from {{ ref('identities') }}
 ),
 
 orders as (
-    select
-        customer_id,
-        order_date,
-        {{ is_purchase() }} as is_purchase
-    from {{ ref('int_orders_valued') }}
+    select * from {{ ref('int_orders_valued') }}
     where customer_id is not null
 ),
 
@@ -24,7 +15,7 @@ purchase_days as (
         customer_id,
         order_date
     from orders
-    where is_purchase
+    where {{ is_purchase() }}
 ),
 
 gaps as (
@@ -58,14 +49,12 @@ aged as (
         identities.customer_id,
         summed.first_order_date,
         summed.last_order_date,
-        cast({{ days_between('summed.last_order_date', 'run.as_of_date') }} as bigint)
+        cast({{ days_between('summed.last_order_date', as_of()) }} as bigint)
             as days_since_last_order,
         summed.median_gap_days,
-        coalesce(summed.gap_count, 0) as gap_count,
-        run.as_of_date
+        coalesce(summed.gap_count, 0) as gap_count
     from identities
     left join summed on identities.customer_id = summed.customer_id
-    cross join run
 ),
 
 final as (
@@ -85,7 +74,7 @@ final as (
         median_gap_days,
         gap_count,
         days_since_last_order / median_gap_days as gap_ratio,
-        as_of_date
+        {{ as_of() }} as as_of_date
     from aged
 )
 

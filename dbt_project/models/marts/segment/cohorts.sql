@@ -2,14 +2,8 @@ with
 
 customer_months as (
     select
-        customer_id,
-        cohort_month,
-        month,
-        {{ months_between('cohort_month', 'month') }} as period_number,
-        is_complete,
-        is_active,
-        revenue_amount,
-        as_of_date
+        *,
+        {{ months_between('cohort_month', 'month') }} as period_number
     from {{ ref('customer_months') }}
     where month >= cohort_month
 ),
@@ -19,8 +13,7 @@ cells as (
         cohort_month,
         period_number,
         month as period_month,
-        is_complete,
-        as_of_date
+        is_complete
     from customer_months
 ),
 
@@ -113,8 +106,7 @@ counted as (
         ) as active_or_later_count,
         coalesce(sums.revenue_amount, 0) as revenue_amount,
         coalesce(kept.revenue_amount, 0) as kept_amount,
-        first_totals.revenue_amount as first_amount,
-        cells.as_of_date
+        first_totals.revenue_amount as first_amount
     from cells
     inner join sums as cohort_sums
         on
@@ -161,7 +153,7 @@ final as (
         end as gross_revenue_retention_pct,
         cohort_size as n,
         'calendar months, {{ var("time_zone") }}' as method,
-        as_of_date
+        {{ as_of() }} as as_of_date
     from counted
 )
 

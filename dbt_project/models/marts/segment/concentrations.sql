@@ -1,16 +1,7 @@
 with
 
-run as (
-    select as_of_date
-    from {{ source('kith', 'run') }}
-),
-
 customer_values as (
-    select
-        customer_id,
-        revenue_amount,
-        margin_amount
-    from {{ ref('customer_values') }}
+    select * from {{ ref('customer_values') }}
     where order_count > 0 and customer_id != 'unidentified'
 ),
 
@@ -186,10 +177,9 @@ final as (
         end as missing_reason,
         summed.n,
         'top customers by descending amount, all history to as_of_date' as method,
-        run.as_of_date
+        {{ as_of() }} as as_of_date
     from summed
     left join ginis on summed.measure = ginis.measure
-    cross join run
 )
 
 select * from final

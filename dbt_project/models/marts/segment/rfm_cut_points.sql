@@ -1,19 +1,8 @@
 {% set dimensions = ['recency_days', 'frequency_count', 'monetary_amount'] %}
 with
 
-run as (
-    select
-        as_of_date,
-        {{ rfm_window_start('as_of_date') }} as window_start
-    from {{ source('kith', 'run') }}
-),
-
 purchases as (
-    select
-        recency_days,
-        frequency_count,
-        monetary_amount
-    from {{ ref('int_purchases_windowed') }}
+    select * from {{ ref('int_purchases_windowed') }}
 ),
 
 cut as (
@@ -36,19 +25,18 @@ cut as (
 
 final as (
     select
-        cut.dimension,
-        cut.cut_20,
-        cut.cut_40,
-        cut.cut_60,
-        cut.cut_80,
-        cut.mean_value,
-        cut.n,
+        dimension,
+        cut_20,
+        cut_40,
+        cut_60,
+        cut_80,
+        mean_value,
+        n,
         'quantiles with linear interpolation, cut by value' as method,
-        run.window_start,
-        run.as_of_date as window_end,
-        run.as_of_date
+        {{ rfm_window_start(as_of()) }} as window_start,
+        {{ as_of() }} as window_end,
+        {{ as_of() }} as as_of_date
     from cut
-    cross join run
 )
 
 select * from final

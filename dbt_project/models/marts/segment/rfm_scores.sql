@@ -13,23 +13,11 @@ purchases as (
 ),
 
 cut_points as (
-    select
-        dimension,
-        cut_20,
-        cut_40,
-        cut_60,
-        cut_80,
-        mean_value
-    from {{ ref('rfm_cut_points') }}
+    select * from {{ ref('rfm_cut_points') }}
 ),
 
 rfm_segment_names as (
-    select
-        r_score,
-        f_score,
-        m_score,
-        segment
-    from {{ ref('rfm_segment_names') }}
+    select * from {{ ref('rfm_segment_names') }}
 ),
 
 scored as (
@@ -88,7 +76,7 @@ final as (
         end as value_type,
         scored.window_start,
         scored.window_end,
-        scored.window_end as as_of_date
+        {{ as_of() }} as as_of_date
     from scored
     left join rfm_segment_names
         on

@@ -2,38 +2,19 @@
 with
 
 customer_values as (
-    select
-        customer_id,
-        order_count,
-        revenue_amount,
-        as_of_date
-    from {{ ref('customer_values') }}
+    select * from {{ ref('customer_values') }}
 ),
 
 rfm_scores as (
-    select
-        customer_id,
-        segment,
-        value_type
-    from {{ ref('rfm_scores') }}
+    select * from {{ ref('rfm_scores') }}
 ),
 
 activity_states as (
-    select
-        customer_id,
-        state
-    from {{ ref('activity_states') }}
+    select * from {{ ref('activity_states') }}
 ),
 
 satisfaction_scores as (
-    select
-        breakdown,
-        segment,
-        measure,
-        score,
-        n,
-        missing_reason
-    from {{ ref('satisfaction_scores') }}
+    select * from {{ ref('satisfaction_scores') }}
     where
         period_grain = 'all'
         and dimension = 'overall'
@@ -70,8 +51,7 @@ classified as (
         ) }} as value_type,
         coalesce(activity_states.state, 'unidentified') as activity_state,
         customer_values.order_count,
-        customer_values.revenue_amount,
-        customer_values.as_of_date
+        customer_values.revenue_amount
     from customer_values
     left join rfm_scores on customer_values.customer_id = rfm_scores.customer_id
     left join activity_states
@@ -83,14 +63,13 @@ combined as (
         rfm_segment,
         value_type,
         activity_state,
-        as_of_date,
         count(*) filter (where is_identified) as customer_count,
         sum(order_count) as order_count,
         sum(revenue_amount) as revenue_amount,
         sum(case when is_identified then revenue_amount else 0 end)
             as identified_revenue_amount
     from classified
-    group by rfm_segment, value_type, activity_state, as_of_date
+    group by rfm_segment, value_type, activity_state
 ),
 
 total as (
@@ -107,12 +86,11 @@ grouped as (
     select
         '{{ scheme }}' as scheme,
         {{ scheme }} as segment,
-        as_of_date,
         cast(sum(customer_count) as bigint) as customer_count,
         cast(sum(order_count) as bigint) as order_count,
         cast(sum(revenue_amount) as decimal(18, 2)) as revenue_amount
     from combined
-    group by {{ scheme }}, as_of_date
+    group by {{ scheme }}
     {% if not loop.last %}
     union all
     {% endif %}
@@ -155,7 +133,7 @@ final as (
             else coalesce(satisfaction_chosen.missing_reason, 'no valid answer')
         end as satisfaction_missing_reason,
         grouped.customer_count as n,
-        grouped.as_of_date
+        {{ as_of() }} as as_of_date
     from grouped
     cross join total
     cross join chosen
