@@ -3,7 +3,7 @@
     cast(date_trunc('month', {{ day }}) as date)
 {%- endmacro %}
 
-{#- Spelt out, since dbt-spark's datediff is wrong at the ends of months. -#}
+{#- Written out, since dbt-spark's datediff is wrong at the ends of months. -#}
 {% macro months_between(first_month, last_month) -%}
     cast(
         (extract(year from {{ last_month }}) - extract(year from {{ first_month }}))
@@ -22,7 +22,15 @@
 {%- endmacro %}
 
 {% macro days_between(first_day, last_day) -%}
-    {{ dbt.datediff(first_day, last_day, 'day') }}
+    {{ return(adapter.dispatch('days_between', 'kith')(first_day, last_day)) }}
+{%- endmacro %}
+
+{% macro default__days_between(first_day, last_day) -%}
+    datediff({{ last_day }}, {{ first_day }})
+{%- endmacro %}
+
+{% macro duckdb__days_between(first_day, last_day) -%}
+    date_diff('day', {{ first_day }}, {{ last_day }})
 {%- endmacro %}
 
 {#- Distinct days of one month on which the condition held, in one pass: a bit per
@@ -33,7 +41,7 @@
             bit_or(
                 case
                     when {{ condition }}
-                        then cast(power(2, extract(day from {{ day }})) as bigint)
+                        then cast(round(power(2, extract(day from {{ day }}))) as bigint)
                     else 0
                 end
             )

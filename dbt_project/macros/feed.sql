@@ -10,9 +10,9 @@
     A column that a staging model leaves out is NULL. Without a staging model the feed
     is an empty table of the right shape. -#}
 {% macro feed(part_of=none) -%}
-    {%- do staged_models(feed_name(model.name)) -%}
-    {%- do staged_models(part_of) -%}
-    {%- set as_of_at = as_of_at() -%}
+    {{- depends_on_staging(feed_name(model.name)) -}}
+    {{- depends_on_staging(part_of) -}}
+    {%- set cut_at = as_of_at() -%}
     {#- dbt reads the YAML after it has parsed the SQL: no columns are known before. -#}
     {%- if execute -%}
         with
@@ -31,19 +31,19 @@
             from (
                 {{ delivered_rows(whole) }}
             ) as {{ part_of }}
-            where {{ part_of }}.{{ whole.config.event_time }} >= {{ as_of_at }}
+            where {{ part_of }}.{{ whole.config.event_time }} >= {{ cut_at }}
         )
         {%- endif %}
 
         select
         {%- for column in model.columns.values() %}
-            {{ as_known(column, as_of_at) }}{{ "," if not loop.last }}
+            {{ as_known(column, cut_at) }}{{ "," if not loop.last }}
         {%- endfor %}
         from delivered
         {%- if model.config.event_time %}
         where
             delivered.{{ model.config.event_time }} is null
-            or delivered.{{ model.config.event_time }} < {{ as_of_at }}
+            or delivered.{{ model.config.event_time }} < {{ cut_at }}
         {%- endif %}
         {%- if part_of %}
         where
@@ -58,21 +58,54 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- The staging models that provide a feed. -#}
-{% macro staged_models(feed) -%}
-    {%- set relations = [] -%}
-    {%- for staging_model in var('feeds').get(feed, []) -%}
-        {%- do relations.append(ref(staging_model)) -%}
+{#- The rows that feeds leave out by their event time, as a query of feed, source,
+    record_id and event_at. Staging is read once more for it. -#}
+{% macro rows_cut() -%}
+    {%- set queries = [] -%}
+    {%- for feed in var('feeds') -%}
+        {{- depends_on_staging(feed) -}}
+        {%- set node = graph.nodes['model.kith.feed_' ~ feed] if execute else none -%}
+        {%- if node and node.config.event_time -%}
+            {%- do queries.append(feed_rows_cut(feed, node)) -%}
+        {%- endif -%}
     {%- endfor -%}
-    {{ return(relations) }}
+    {{ (queries or [no_rows_cut()]) | join('\nunion all\n') }}
+{%- endmacro %}
+
+{% macro feed_rows_cut(feed, node) -%}
+    select
+        '{{ feed }}' as feed,
+        source,
+        {{ (node.columns.keys() | list)[1] }} as record_id,
+        {{ node.config.event_time }} as event_at
+    from (
+        {{ delivered_rows(node) }}
+    ) as delivered
+    where {{ node.config.event_time }} >= {{ as_of_at() }}
+{%- endmacro %}
+
+{% macro no_rows_cut() -%}
+    select
+        cast(null as string) as feed,
+        cast(null as string) as source,
+        cast(null as string) as record_id,
+        cast(null as timestamp) as event_at
+    where false
+{%- endmacro %}
+
+{#- Tells dbt, while it parses a model, which staging models that will read. -#}
+{% macro depends_on_staging(feed) -%}
+    {%- for staging_model in var('feeds').get(feed, []) -%}
+        {%- do ref(staging_model) -%}
+    {%- endfor -%}
 {%- endmacro %}
 
 {#- All rows that the staging models deliver for a feed, before the cut; `node` is the
     feed's model. -#}
 {% macro delivered_rows(node) -%}
-    {%- for relation in staged_models(feed_name(node.name)) -%}
+    {%- for staging_model in var('feeds').get(feed_name(node.name), []) -%}
         {{ "\nunion all\n" if not loop.first }}
-        {{- staged_as_contracted(relation, node) }}
+        {{- staged_as_contracted(ref(staging_model), node) }}
     {%- else -%}
         select
         {%- for column in node.columns.values() %}
@@ -102,13 +135,13 @@
     from {{ relation }}
 {%- endmacro %}
 
-{% macro as_known(column, as_of_at) -%}
+{% macro as_known(column, cut_at) -%}
     {%- set known_at = column.config.meta.known_at -%}
     {%- if known_at -%}
         case
             when
                 {%- for time in known_at %}
-                {{ "or " if not loop.first }}delivered.{{ time }} >= {{ as_of_at }}
+                {{ "or " if not loop.first }}delivered.{{ time }} >= {{ cut_at }}
                 {%- endfor %}
                 then null
             else delivered.{{ column.name }}

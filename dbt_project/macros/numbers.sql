@@ -1,5 +1,17 @@
 {#- A query of one column `number`: 1 … upper_bound. -#}
 {% macro numbers(upper_bound) -%}
-    select cast(generated_number as bigint) as number
-    from ({{ dbt.generate_series(upper_bound) }}) as series
+    select cast(series.number as bigint) as number
+    from {{ series(upper_bound) }} as series (number)
+{%- endmacro %}
+
+{% macro series(upper_bound) -%}
+    {{ return(adapter.dispatch('series', 'kith')(upper_bound)) }}
+{%- endmacro %}
+
+{% macro default__series(upper_bound) -%}
+    explode(sequence(1, {{ upper_bound }}))
+{%- endmacro %}
+
+{% macro duckdb__series(upper_bound) -%}
+    generate_series(1, {{ upper_bound }})
 {%- endmacro %}

@@ -8,7 +8,6 @@ import datetime as dt
 import json
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import duckdb

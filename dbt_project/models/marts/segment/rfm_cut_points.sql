@@ -10,9 +10,7 @@ cut as (
     select
         '{{ dimension }}' as dimension,
         {% for percent in [20, 40, 60, 80] %}
-        percentile_cont({{ percent / 100 }}) within group (
-            order by cast({{ dimension }} as double)
-        ) as cut_{{ percent }},
+        {{ percentile(percent / 100, dimension) }} as cut_{{ percent }},
         {% endfor %}
         cast(sum({{ dimension }}) as double) / nullif(count(*), 0) as mean_value,
         count(*) as n
