@@ -11,7 +11,7 @@
     end as identifier_type,
     coalesce(
     {%- for column in identifiers.values() %}
-        cast({{ column }} as varchar){{ "," if not loop.last }}
+        cast({{ column }} as string){{ "," if not loop.last }}
     {%- endfor %}
     ) as identifier_value
 {%- endmacro %}

@@ -187,7 +187,7 @@ def _matches(
 
 
 def _fits(data_type: str, column: ColumnGuess, surest: float) -> bool:
-    if data_type == "varchar":
+    if data_type == "string":
         # A store may be called 12, but product_name_length is no name.
         is_text = column.data_type == "varchar" or surest >= _EXACT
         return is_text and not column.is_time and column.data_type != "boolean"
@@ -287,7 +287,7 @@ def _staged(table: TableGuess, feed: str, found: Found) -> Staging:
                 rival for sure, rival in left if sure >= _EXACT or surest < _EXACT
             ]
             also = f"; {', '.join(rivals[:3])} would fit as well" if rivals else ""
-            if contract[name][0] != "varchar" and (rivals or surest < _EXACT):
+            if contract[name][0] != "string" and (rivals or surest < _EXACT):
                 doubts.append(f"{name} is {column.name}{also}")
     for name, (data_type, is_required) in contract.items():
         if name in _COMMON or name == own_key:

@@ -64,10 +64,12 @@ placed as (
         ) as cohort_month,
         max(case when order_count > 0 then month end) over (
             partition by customer_id
-            order by month
+            order by month nulls last
             rows between unbounded preceding and 1 preceding
         ) as previous_active_month,
-        lead(month) over (partition by customer_id order by month) as next_traced_month
+        lead(month) over (
+            partition by customer_id order by month nulls last
+        ) as next_traced_month
     from traced
 ),
 

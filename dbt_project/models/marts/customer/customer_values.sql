@@ -63,8 +63,8 @@ valued as (
         case
             when summed.unknown_cost_count > 0
                 then
-                    'cost unknown in ' || cast(summed.unknown_cost_count as varchar)
-                    || ' of ' || cast(summed.record_count as varchar) || ' orders'
+                    'cost unknown in ' || cast(summed.unknown_cost_count as string)
+                    || ' of ' || cast(summed.record_count as string) || ' orders'
         end as margin_missing_reason,
         cast(
             round(

@@ -31,7 +31,8 @@ identified as (
         identifier_type,
         identifier_value,
         row_number() over (
-            partition by customer_id order by identifier_type, identifier_value
+            partition by customer_id
+            order by identifier_type nulls last, identifier_value nulls last
         ) as position
     from identities
 ),
@@ -54,8 +55,8 @@ recorded as (
             partition by identities.customer_id
             order by
                 records.updated_at desc nulls last,
-                records.source asc,
-                records.customer_record_id asc
+                records.source asc nulls last,
+                records.customer_record_id asc nulls last
         ) as position
     from records
     inner join identities

@@ -65,7 +65,7 @@
         'detail': 'outcome',
     },
 } -%}
-{%- set unknown = 'cast(null as varchar)' -%}
+{%- set unknown = 'cast(null as string)' -%}
 with
 
 orders as (
@@ -77,10 +77,10 @@ orders as (
         ordered_at as occurred_at,
         order_date as occurred_date,
         channel,
-        cast(null as varchar) as product_id,
+        cast(null as string) as product_id,
         store_id as place_id,
-        cast(null as varchar) as campaign_id,
-        cast(null as varchar) as employee_id,
+        cast(null as string) as campaign_id,
+        cast(null as string) as employee_id,
         status as detail,
         revenue_amount as amount
     from {{ ref('int_orders_valued') }}

@@ -67,7 +67,7 @@ slots_paused as (
         *,
         coalesce(
             started_at
-            > lag(ended_at) over (partition by stream_id order by slot)
+            > lag(ended_at) over (partition by stream_id order by slot nulls last)
             + interval '{{ timeout_minutes }}' minute,
             true
         ) as is_start
@@ -79,7 +79,7 @@ slots_numbered as (
         *,
         sum(case when is_start then 1 else 0 end) over (
             partition by stream_id
-            order by slot
+            order by slot nulls last
             rows between unbounded preceding and current row
         ) as session_number
     from slots_paused

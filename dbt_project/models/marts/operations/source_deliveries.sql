@@ -68,7 +68,7 @@ counted as (
         coalesce(admitted_days.out_of_window_count, 0) as out_of_window_count,
         max(admitted_days.newest_at) over (
             partition by days.source_name, days.table_name
-            order by days.day
+            order by days.day nulls last
             rows between unbounded preceding and current row
         ) as newest_at
     from days

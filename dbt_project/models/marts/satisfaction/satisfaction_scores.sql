@@ -262,7 +262,7 @@ measures as (
     {% endfor %}
     select
         'other' as standard,
-        cast(null as varchar) as measure,
+        cast(null as string) as measure,
         'mean' as kind_of_score,
         '{{ methods["mean"] }}' as method
 ),
@@ -285,8 +285,8 @@ measured as (
         coalesce(
             measures.measure,
             summed.question_kind
-            || '_mean_' || cast(cast(summed.scale_min as bigint) as varchar)
-            || '_to_' || cast(cast(summed.scale_max as bigint) as varchar),
+            || '_mean_' || cast(cast(round(summed.scale_min) as bigint) as string)
+            || '_to_' || cast(cast(round(summed.scale_max) as bigint) as string),
             summed.question_kind || '_mean'
         ) as measure,
         measures.kind_of_score,

@@ -23,7 +23,8 @@ gaps as (
         customer_id,
         order_date,
         {{ days_between(
-            'lag(order_date) over (partition by customer_id order by order_date)',
+            'lag(order_date) over '
+            ~ '(partition by customer_id order by order_date nulls last)',
             'order_date',
         ) }} as gap_days
     from purchase_days

@@ -163,8 +163,8 @@ final as (
             when summed.known_count < summed.n
                 then
                     summed.measure || ' unknown for '
-                    || cast(summed.n - summed.known_count as varchar)
-                    || ' of ' || cast(summed.n as varchar) || ' customers'
+                    || cast(summed.n - summed.known_count as string)
+                    || ' of ' || cast(summed.n as string) || ' customers'
             when summed.total_amount <= 0
                 then 'no share and no Gini: the total is not positive'
             when summed.measure = 'margin'
@@ -172,8 +172,8 @@ final as (
             when summed.negative_count > 0
                 then
                     'no Gini: negative for '
-                    || cast(summed.negative_count as varchar)
-                    || ' of ' || cast(summed.n as varchar) || ' customers'
+                    || cast(summed.negative_count as string)
+                    || ' of ' || cast(summed.n as string) || ' customers'
         end as missing_reason,
         summed.n,
         'top customers by descending amount, all history to as_of_date' as method,

@@ -52,7 +52,7 @@ final as (
         cast(scored.r_score as bigint) as r_score,
         cast(scored.f_score as bigint) as f_score,
         cast(scored.m_score as bigint) as m_score,
-        cast(100 * scored.r_score + 10 * scored.f_score + scored.m_score as varchar)
+        cast(100 * scored.r_score + 10 * scored.f_score + scored.m_score as string)
             as rfm_cell,
         rfm_segment_names.segment,
         scored.recency_is_high,
