@@ -39,6 +39,20 @@ def test_all_unit_tests_of_the_sql_pass(
     assert f"PASS={declared} " in log
 
 
+@pytest.mark.parametrize("company", ["demo", "complete_journey"])
+def test_dbt_warns_of_nothing_in_a_normal_run(
+    company: str, request: pytest.FixtureRequest
+) -> None:
+    state: Path = request.getfixturevalue(company)
+    (log,) = state.glob("runs/*/dbt/output.log")
+    lines = log.read_text().splitlines()
+    assert " WARN=0 " in lines[-1]
+    suspicious = ("warn", "deprecat", "does not support")
+    assert [
+        line for line in lines[:-1] if any(word in line.lower() for word in suspicious)
+    ] == []
+
+
 def test_every_model_has_a_contract_beside_its_sql() -> None:
     described = {path.with_suffix("") for path in CONTRACTS}
     written = {path.with_suffix("") for path in MODELS.rglob("*.sql")}

@@ -14,6 +14,7 @@ from kith.build.warehouse import prepare_warehouse
 from kith.errors import BuildError
 from kith.runs.run import Run
 from tests.conftest import new_run
+from tests.dbt_project.rendered import for_engine
 
 COMPANY = {
     "name": "two_tills",
@@ -124,7 +125,8 @@ def test_each_feed_has_the_columns_of_its_contract_provided_or_not(
         table = f"feeds.{path.stem.removeprefix('feed_')}"
         found = warehouse.sql(f"describe {table}").fetchall()
         assert [(name, kind.lower()) for name, kind, *_ in found] == [
-            (column["name"], column["data_type"]) for column in model["columns"]
+            (column["name"], column["data_type"].replace("string", "varchar"))
+            for column in model["columns"]
         ]
         if path.stem not in ("feed_orders", "feed_products"):
             assert warehouse.sql(f"select count(*) from {table}").fetchone() == (0,)
@@ -145,3 +147,30 @@ def test_a_key_that_stands_twice_fails_the_build(run: Run) -> None:
 
     assert found[key.format("products", "product_id")][0] == "fail"
     assert found[key.format("orders", "order_id")][0] == "pass"
+
+
+@pytest.mark.parametrize(
+    ("known", "orphans", "rows", "found"),
+    [
+        (["a", "b"], 1, 100, []),
+        (["a", "b"], 2, 100, [(100, 2)]),
+        (["a", "a"], 1, 100, []),
+        ([], 100, 100, []),
+    ],
+    ids=["one in a hundred", "two in a hundred", "a key twice", "nobody provides it"],
+)
+def test_a_relation_between_feeds_holds_for_ninety_nine_rows_in_a_hundred(
+    known: list[str], orphans: int, rows: int, found: list[tuple]
+) -> None:
+    query = for_engine(
+        "{{ test_mostly_related('child', 'p', 'parent', 'k') }}", "duckdb"
+    )
+    with duckdb.connect() as connection:
+        connection.execute("create table parent (k varchar)")
+        for key in known:
+            connection.execute("insert into parent values (?)", [key])
+        connection.execute(
+            f"create table child as select if(i < {orphans}, 'z', 'a') as p "
+            f"from range({rows}) as t (i) union all by name select null from range(9)"
+        )
+        assert connection.execute(query).fetchall() == found

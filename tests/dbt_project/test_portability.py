@@ -208,6 +208,8 @@ def test_spark_can_read_what_it_gets(path: Path) -> None:
     [
         "{{ test_unique_combination(ref('interactions'), ['interaction_id']) }}",
         "{{ test_no_order_line_is_lost(ref('int_orders_valued')) }}",
+        "{{ test_mostly_related(ref('feed_contacts'), 'campaign_id', "
+        "ref('feed_campaigns'), 'campaign_id') }}",
     ],
 )
 def test_data_tests_mean_the_same_on_both_engines(test: str) -> None:
