@@ -124,8 +124,10 @@ def feeds_table(feed: str) -> str:
         found = re.fullmatch(r"{{ doc\('(\w+)'\) }}", description)
         return " ".join((shared[found[1]] if found else description).split())
 
+    event_time = model.get("config", {}).get("event_time")
     lines = [
-        text(model["description"]),
+        text(model["description"])
+        + (f" Rows are cut at the as-of date by `{event_time}`." if event_time else ""),
         "",
         "| column | type | | meaning |",
         "|---|---|---|---|",
@@ -133,6 +135,9 @@ def feeds_table(feed: str) -> str:
     for column in model["columns"]:
         is_needed = {"type": "not_null"} in column.get("constraints", [])
         meaning = text(column["description"])
+        if known_at := column.get("config", {}).get("meta", {}).get("known_at"):
+            times = " or ".join(f"`{name}`" for name in known_at)
+            meaning += f" NULL where {times} lies after the as-of date."
         lines.append(
             f"| `{column['name']}` | {column['data_type']} | "
             f"{'needed' if is_needed else ''} | {meaning} |"
