@@ -48,8 +48,8 @@ traced as (
     group by customer_id, month
 ),
 
--- Each month with a trace answers for itself and for the empty months that follow it,
--- so that no join over all customers and months is needed.
+-- Each month with a trace is repeated for the empty months that follow it, so that no
+-- join over all customers and months is needed.
 placed as (
     select
         customer_id,

@@ -10,7 +10,7 @@ identities as (
 ),
 
 -- An event without device and person is a stream of its own: nothing says that two
--- strangers are one.
+-- unknown persons are one.
 streamed as (
     select
         case
@@ -38,8 +38,8 @@ streamed as (
             and events.identifier_value = identities.identifier_value
 ),
 
--- Between two events in one slot as long as the timeout no pause can be longer. So the
--- events of a slot are summed up first, and only slots must be sorted.
+-- A slot is as long as the timeout: between two of its events no pause is longer. So
+-- the events of a slot are summed first, and only slots must be sorted.
 slots as (
     select
         stream_id,

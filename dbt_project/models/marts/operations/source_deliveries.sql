@@ -141,7 +141,7 @@ deliveries as (
         out_of_window_count,
         late_alert,
         newest_row_age_hours,
-        -- A table without any row is as old as can be.
+        -- A table without any row counts as older than any limit.
         case
             when not is_incremental then null
             when

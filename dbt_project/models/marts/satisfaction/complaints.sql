@@ -42,7 +42,7 @@ timed as (
         {{ hours_between('opened_at', 'first_response_at') }} as response_hours,
         {{ hours_between('opened_at', 'resolved_at') }} as resolution_hours,
         {{ hours_between('opened_at', as_of_at()) }} as age_hours,
-        -- Who is helped has been answered.
+        -- A solution is an answer.
         {{ hours_between('opened_at', 'least(first_response_at, resolved_at)') }}
             as answer_hours
     from tickets_identified

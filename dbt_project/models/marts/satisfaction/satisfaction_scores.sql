@@ -341,7 +341,7 @@ bounded as (
             else estimate + quantile * sqrt(variance / answers)
         end as upper_bound,
         n >= {{ var('minimum_answers') }} as has_score,
-        -- Answers that are all alike leave no spread to tell an error from.
+        -- Where all answers are equal, no error can be estimated from their spread.
         n >= {{ var('minimum_answers') }}
         and case kind_of_score
             when 'net' then variance > 0

@@ -30,8 +30,8 @@ gaps as (
     from purchase_days
 ),
 
--- The gaps come sorted out of the window, so that a median per customer is cheaper
--- here than ranking or counting the gaps (measured with 20 million orders).
+-- The window leaves the gaps sorted. So a median per customer costs less here than
+-- ranking or counting the gaps (measured with 20 million orders).
 summed as (
     select
         customer_id,

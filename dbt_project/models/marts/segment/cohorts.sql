@@ -17,7 +17,7 @@ cells as (
     from customer_months
 ),
 
--- The months in which nothing happened, the larger part, only make cells.
+-- Most months are empty. They make cells and nothing else.
 months as (
     select
         customer_id,
@@ -56,7 +56,7 @@ sums as (
     group by cohort_month, period_number
 ),
 
--- Per customer, so that one who spends more does not hide one who left.
+-- Per customer, so that a customer who spends more does not hide one who left.
 kept as (
     select
         months.cohort_month,

@@ -23,7 +23,7 @@ measures as (
     select 'margin' as measure
 ),
 
--- Equal amounts go together: no order among equals has to be invented.
+-- Equal amounts are counted together: no order among them has to be invented.
 amounts_counted as (
     select
         measure,
@@ -88,7 +88,7 @@ ginis as (
     group by totals.measure, totals.n, totals.amount
 ),
 
--- Of all amounts only those matter in which some percent of the customers ends.
+-- Only those amounts matter in which some percent of the customers ends.
 edges as (
     select
         ranked.measure,

@@ -21,8 +21,8 @@ satisfaction_scores as (
         and measure in ('csat_top_two_pct', 'nps')
 ),
 
--- Satisfaction itself before willingness to recommend: csat_top_two_pct is the lesser
--- of the two names.
+-- Satisfaction counts before willingness to recommend: csat_top_two_pct is the first of
+-- the two names.
 chosen as (
     select min(measure) as measure
     from satisfaction_scores
