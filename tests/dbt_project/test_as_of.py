@@ -83,7 +83,7 @@ def delivered(feed: str, key: str, at: dt.datetime | None) -> dict[str, Any]:
     samples = {"boolean": True, "timestamp": LAST, "date": "2024-06-01"}
     row = {
         name: samples.get(
-            column["data_type"], key if column["data_type"] == "varchar" else 1
+            column["data_type"], key if column["data_type"] == "string" else 1
         )
         for name, column in columns(feed).items()
         if is_needed(column) or name in ("identifier_value", "left_value")
@@ -107,7 +107,7 @@ def rows_of(feed: str) -> list[dict[str, Any]]:
     if feed in TOLD:
         *earlier, last = times_told(feed)
         told = {
-            name: {"varchar": "too_late", "boolean": True}.get(column["data_type"], 9)
+            name: {"string": "too_late", "boolean": True}.get(column["data_type"], 9)
             for name, column in columns(feed).items()
             if meta(column).get("known_at")
         } | dict.fromkeys(earlier, LAST)
