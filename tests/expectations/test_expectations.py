@@ -367,7 +367,10 @@ MUTATIONS: dict[tuple[str, str], str] = {
     (
         "feeds.orders",
         "At most one order in a hundred has no line",
-    ): "update intermediate.int_orders_valued set line_count = 0 where order_id like 'R11%'",
+    ): (
+        "update intermediate.int_orders_valued set line_count = 0 "
+        "where order_id like 'R11%'"
+    ),
     (
         "feeds.order_lines",
         "At most one line in five is a return",
