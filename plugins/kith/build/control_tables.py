@@ -26,6 +26,7 @@ from kith.deliveries.admitted import (
     owned_sql,
     spans,
 )
+from kith.deliveries.business_days import has_date_cursor
 from kith.runs.run import Interval, Run
 
 DECLARATION = DBT_PROJECT / "models" / "_kith_sources.yml"
@@ -47,12 +48,6 @@ def create_table(warehouse: duckdb.DuckDBPyConnection, name: str) -> None:
     """Create the control table of that name, empty."""
     columns = ", ".join(f"{column} {kind}" for column, kind in declared()[name].items())
     warehouse.execute(f"create table kith.{name} ({columns})")
-
-
-def has_date_cursor(table: SourceTable) -> bool:
-    """Whether the rows of a table tell their day, but no time of day."""
-    cursor = table.rules.cursor
-    return cursor is not None and table.column(cursor).data_type.lower() == "date"
 
 
 def as_of_date(run: Run) -> dt.date:

@@ -10,11 +10,13 @@ from graphlib import CycleError, TopologicalSorter
 
 import duckdb
 
-from kith.admit.faults import CURES, SHOWN_CHARACTERS
+from kith.admit.faults import SHOWN_CHARACTERS
+from kith.admit.quarantine import check_share
 from kith.company.folder import Company
 from kith.company.tables import Column, Reference, SourceTable
 from kith.database import fetch_row, literal, quote
-from kith.errors import ConfigurationError, DeliveryError
+from kith.deliveries.business_days import row_day_sql
+from kith.errors import ConfigurationError
 from kith.runs.run import Run
 
 REASON = "unknown_reference"
@@ -161,39 +163,43 @@ def _hold_back(
     row = f"concat_ws(', ', {key})" if key else "row_key"
     # Not the time of the delivery: the same row has the same hash whenever it comes.
     payload = ", ".join(quote(each.name) for each in table.columns)
+    day = row_day_sql(table, run.company.time_zone, run.interval)
     warehouse.execute(
         f"""
         create temp table orphans as
         select
+            cast(null as varchar) as file,
+            cast(null as bigint) as row_number,
+            {literal(REASON)} as reason,
             case {column} end as column_name,
             left(case {value} end, {SHOWN_CHARACTERS}) as value,
             left(case {expected} end || ', for row ' || {row}, {SHOWN_CHARACTERS})
                 as expected,
             md5(cast(json_array({payload}) as varchar)) as payload_hash,
-            {_day(run, table)} as day
+            {day} as day
         from {whole} as found
         where {" or ".join(is_orphan.values())}
         """
     )
     (count,) = fetch_row(warehouse, "select count(*) from orphans")
-    _check_share(warehouse, run, table, whole)
+    _check_shares(warehouse, run, table, whole, day)
     warehouse.execute(
         f"""
         insert into kith.quarantined_rows by name
         select {literal(table.source)} as source_name,
-            {literal(table.name)} as table_name, {literal(REASON)} as reason, *
+            {literal(table.name)} as table_name, *
         from orphans
         """
     )
     # A snapshot has its figures on the as-of date.
-    day = "day" if table.rules.cursor else "(select as_of_date from kith.run)"
+    counted_day = "day" if table.rules.cursor else "(select as_of_date from kith.run)"
     warehouse.execute(
         f"""
         update kith.admitted_days as counted
         set row_count = counted.row_count - found.orphans,
             quarantined_count = counted.quarantined_count + found.orphans
         from (
-            select {day} as day, count(*) as orphans from orphans group by all
+            select {counted_day} as day, count(*) as orphans from orphans group by all
         ) as found
         where counted.source_name = {literal(table.source)}
             and counted.table_name = {literal(table.name)}
@@ -209,24 +215,17 @@ def _shown(column: Column) -> str:
     return f"left({text}, 8)" if column.rules.pii else text
 
 
-def _day(run: Run, table: SourceTable) -> str:
-    cursor = table.rules.cursor
-    if cursor is None:
-        return "cast(null as date)"
-    if table.column(cursor).data_type.lower() == "date":
-        return quote(cursor)
-    zone = literal(run.company.time_zone)
-    return f"cast({quote(cursor)} at time zone 'UTC' at time zone {zone} as date)"
-
-
-def _check_share(
-    warehouse: duckdb.DuckDBPyConnection, run: Run, table: SourceTable, whole: str
+def _check_shares(
+    warehouse: duckdb.DuckDBPyConnection,
+    run: Run,
+    table: SourceTable,
+    whole: str,
+    day: str,
 ) -> None:
-    """Raise DeliveryError when too many rows are orphans.
+    """Raise DeliveryError when too many rows are orphans, of the run's days or of all.
 
-    Of the run's days, or of all: the one that is worse.
+    `day` is SQL of the business day of a row.
     """
-    limit = table.rules.quarantine_limit_pct
     scopes = {"rows": "true"}
     if table.rules.cursor:
         days = run.interval
@@ -234,33 +233,10 @@ def _check_share(
             f"day between '{days.from_day}' and '{days.to_day}'"
         )
     for what, condition in scopes.items():
-        (orphans, rows) = fetch_row(
+        (rows,) = fetch_row(
             warehouse,
-            f"""
-            select
-                (select count(*) from orphans where {condition}),
-                (
-                    select count(*)
-                    from (select {_day(run, table)} as day from {whole})
-                    where {condition}
-                )
-            """,
+            f"select count(*) from (select {day} as day from {whole}) "
+            f"where {condition}",
         )
-        if orphans * 100 <= limit * rows:
-            continue
-        column, value, expected = fetch_row(
-            warehouse,
-            f"""
-            select column_name, min(value), arg_min(expected, (value, expected))
-            from orphans where {condition}
-            group by column_name
-            order by count(*) desc, column_name
-            limit 1
-            """,
-        )
-        raise DeliveryError(
-            f"{table.full_name}: column {column}: {REASON}, found {value!r}, expected "
-            f"{expected}; {orphans} of {rows} {what} are orphans "
-            f"({orphans * 100 / rows:.3g} %), over quarantine_limit_pct {limit:g}; "
-            f"{CURES[REASON]}"
-        )
+        orphans = f"(from orphans where {condition})"
+        check_share(warehouse, table, orphans, rows, f"{what} are orphans")

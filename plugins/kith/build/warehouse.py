@@ -4,10 +4,10 @@ from pathlib import Path
 
 import duckdb
 
-from kith.build.control_tables import has_date_cursor, write_control_tables
+from kith.build.control_tables import write_control_tables
 from kith.build.references import hold_orphans_back
 from kith.company.tables import SourceTable
-from kith.database import connect, fetch_row, literal, parquet_sql, quote
+from kith.database import connect, literal, parquet_sql, quote
 from kith.deliveries.admitted import (
     DATA,
     FORMER,
@@ -21,6 +21,8 @@ from kith.deliveries.admitted import (
     owned_sql,
     spans,
 )
+from kith.deliveries.business_days import has_date_cursor, row_day_sql
+from kith.deliveries.repeats import find_repeated, key_hash
 from kith.runs.run import Interval, Run
 
 
@@ -78,23 +80,8 @@ def _source_sql(
     key = table.rules.key
     if len(deliveries) == 1 or not key or table.rules.cursor in key:
         return f"select * from {rows}"
-    # Sorting the hashes takes half the time and memory of grouping by the keys.
-    hashed = f"hash({', '.join(map(quote, key))})"
     repeated = f"kith.{quote(f'repeated_{table.source}__{table.name}')}"
-    (count,) = fetch_row(
-        warehouse,
-        f"""
-        create table {repeated} as
-        select distinct hashed
-        from (
-            select hashed, lag(hashed) over (order by hashed) as previous
-            from (select {hashed} as hashed from {rows})
-        )
-        where hashed = previous
-        """,
-    )
-    if not count:
-        warehouse.execute(f"drop table {repeated}")
+    if not find_repeated(warehouse, repeated, rows, key):
         return f"select * from {rows}"
     # Of a key in several deliveries the row with the latest cursor counts, then the
     # latest load: as admission does within one delivery, so that the outcome is the
@@ -105,13 +92,13 @@ def _source_sql(
             order by {quote(table.rules.cursor or "")} desc, loaded_at desc
         ) as _kith_rank
         from {rows}
-        where {hashed} in (select hashed from {repeated})
+        where {key_hash(key)} in (from {repeated})
     """
     _count_superseded(
         warehouse, run, table, f"(from ({ranked}) where _kith_rank > 1)", 1
     )
     return f"""
-        select * from {rows} where {hashed} not in (select hashed from {repeated})
+        select * from {rows} where {key_hash(key)} not in (from {repeated})
         union all by name
         select * exclude (_kith_rank) from ({ranked}) where _kith_rank = 1
     """
@@ -176,10 +163,7 @@ def _count_superseded(
     sign: int,
 ) -> None:
     """Note by day how many rows more (or, by the sign, fewer) have a later one."""
-    day = quote(table.rules.cursor or "")
-    if not has_date_cursor(table):
-        zone = literal(run.company.time_zone)
-        day = f"cast({day} at time zone 'UTC' at time zone {zone} as date)"
+    day = row_day_sql(table, run.company.time_zone, run.interval)
     warehouse.execute(
         f"""
         insert into superseded
