@@ -90,7 +90,7 @@ def _split(
         if delivery.delivered_at < manifest.delivered_at
     ][-_EARLIER_DELIVERIES:]
     if earlier:
-        raw_types = earlier[-1].report.get("raw_types", {})
+        raw_types = earlier[-1].report["raw_types"]
         attempt.warnings.extend(compare_types(table, attempt.raw, raw_types))
     data = built / DATA
     good = _write_good_rows(connection, attempt, data)

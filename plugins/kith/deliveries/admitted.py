@@ -42,7 +42,7 @@ class Delivery:
     @property
     def window(self) -> Interval:
         """The days whose rows it holds."""
-        return Interval.from_slug(self.report.get("window", self.folder.name))
+        return Interval.from_slug(self.report["window"])
 
     @property
     def delivered_at(self) -> dt.datetime:
@@ -57,12 +57,12 @@ class Delivery:
     @property
     def late(self) -> list[LateRows]:
         """Rows that came late, and those out of the window that came in its days."""
-        return [LateRows(**entry) for entry in self.report.get("late", [])]
+        return [LateRows(**entry) for entry in self.report["late"]]
 
     @property
     def missed(self) -> MissedRows | None:
         """What was found of days before the window that had been pulled before."""
-        found = self.report.get("missed")
+        found = self.report["missed"]
         return MissedRows(**found) if found else None
 
 

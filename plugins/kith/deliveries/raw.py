@@ -52,11 +52,11 @@ class PulledFile(BaseModel, extra="forbid"):
     sha256: str
     columns: dict[str, str]
     has_schema: bool
-    has_odd_signs: bool = True
+    has_odd_signs: bool
     rows_seen: int
     rejects: int
     rejects_stored: str | None
-    ahead_of: dt.datetime | dt.date | None = None
+    ahead_of: dt.datetime | dt.date | None
 
 
 class Manifest(BaseModel):
@@ -72,7 +72,7 @@ class Manifest(BaseModel):
     table: str
     from_day: dt.date
     to_day: dt.date
-    window_from_day: dt.date | None = None
+    window_from_day: dt.date
     attempt: str
     delivered_at: dt.datetime
     files: list[PulledFile]
@@ -80,17 +80,17 @@ class Manifest(BaseModel):
     rows_taken: int
     rows_before_interval: int
     rows_after_interval: int
-    rows_out_of_window: int = 0
-    late: list[LateRows] = []
-    missed: MissedRows | None = None
+    rows_out_of_window: int
+    late: list[LateRows]
+    missed: MissedRows | None
     rejects: int
     watermark: dt.datetime | dt.date | None
-    key_id: str | None = None
+    key_id: str | None
 
     @property
     def window(self) -> Interval:
         """The business days that this attempt delivers."""
-        return Interval(self.window_from_day or self.from_day, self.to_day)
+        return Interval(self.window_from_day, self.to_day)
 
 
 def newest_attempt(run: Run, table: str) -> tuple[Path, Manifest]:
