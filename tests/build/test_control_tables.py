@@ -29,17 +29,22 @@ def written(run: Run) -> duckdb.DuckDBPyConnection:
 
 
 def test_all_declared_tables_are_there_as_declared(run: Run) -> None:
+    warehouse = written(run)
     found: dict[str, dict[str, str]] = {}
-    for table, column, kind in (
-        written(run)
-        .execute(
-            "select table_name, column_name, lower(data_type) from duckdb_columns() "
-            "where schema_name = 'kith' order by table_name, column_index"
-        )
-        .fetchall()
-    ):
+    for table, column, kind in warehouse.execute(
+        "select table_name, column_name, data_type from duckdb_columns() "
+        "where schema_name = 'kith' order by table_name, column_index"
+    ).fetchall():
         found.setdefault(table, {})[column] = kind
-    assert found == declared()
+    kinds = {kind for columns in declared().values() for kind in columns.values()}
+    duckdb_kinds = {
+        kind: warehouse.execute(f"select typeof(cast(null as {kind}))").fetchone()[0]
+        for kind in kinds
+    }
+    assert found == {
+        table: {column: duckdb_kinds[kind] for column, kind in columns.items()}
+        for table, columns in declared().items()
+    }
     assert set(HISTORIES) < set(found)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import jinja2
 import yaml
 
-from kith.build.candidate import DBT_PROJECT, dbt_vars
+from kith.build.dbt import DBT_PROJECT, dbt_vars
 from kith.company.folder import feed_names, load_company
 from kith.settings import REPOSITORY
 

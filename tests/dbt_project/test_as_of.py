@@ -14,7 +14,8 @@ import duckdb
 import pytest
 import yaml
 
-from kith.build.candidate import DBT_PROJECT, dbt, prepare_warehouse
+from kith.build.dbt import DBT_PROJECT, dbt
+from kith.build.warehouse import prepare_warehouse
 from kith.company.folder import PUBLISHED_SCHEMAS, feed_names
 from kith.runs.run import Run
 from tests.conftest import new_run
