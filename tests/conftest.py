@@ -217,7 +217,7 @@ def complete_journey(
 
 @pytest.fixture(scope="session")
 def complete_journey_release(complete_journey: Path) -> Path:
-    """The candidate that was published: a DuckDB file with feeds, facts and marts."""
+    """The candidate that was published: a DuckDB file with all models."""
     return complete_journey / "warehouse" / "kith_build.duckdb"
 
 

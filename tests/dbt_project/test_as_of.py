@@ -6,6 +6,7 @@ at the instant after it. The latter are called `too_late` wherever they carry te
 
 import datetime as dt
 import json
+import re
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -183,6 +184,13 @@ def test_each_time_of_a_feed_says_how_it_stands_to_the_as_of_date() -> None:
         and not {"known_at", "may_lie_ahead"} & set(meta(column))
     ]
     assert undecided == []
+
+
+def test_interactions_take_each_trace_at_the_event_time_of_its_feed() -> None:
+    model = DBT_PROJECT / "models" / "marts" / "customer" / "interactions.sql"
+    taken = re.findall(r"'(\w+)': {[^}]*'occurred_at': '(\w+)'", model.read_text())
+    assert len(taken) == 8
+    assert taken == [(feed, event_time(feed)) for feed, _ in taken]
 
 
 @pytest.mark.parametrize("feed", TIMED)

@@ -1,5 +1,5 @@
-"""Facts against pandas: on the grocer's year, and on the corner shop, which has what
-the grocer lacks: costs, strangers, devices and searches."""
+"""Identities, valued orders, interactions and sessions against pandas: on the grocer's
+year, and on the corner shop, which has costs, unknown persons, devices and searches."""
 
 import datetime as dt
 import json
@@ -32,12 +32,12 @@ def grocer(complete_journey_release: Path) -> Iterator[duckdb.DuckDBPyConnection
 def shop_state(
     corner_shop_data: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """State of a corner shop of which only feeds and facts were built.
+    """State of a corner shop of which no mart but interactions and sessions was built.
 
     Its clicks come every 72 seconds, six on a device in turn, so that a device that
     is back after four others has paused for exactly 30 minutes.
     """
-    home = tmp_path_factory.mktemp("facts")
+    home = tmp_path_factory.mktemp("intermediate")
     company = Path(shutil.copytree(corner_shop_data, home / "corner_shop"))
     clicks = company / "data" / "clicks.jsonl.zst"
     duckdb.sql(

@@ -18,7 +18,7 @@ from kith.runs.run import Run
 
 
 def build(run: Run) -> None:
-    """Build all feeds, facts and marts of the candidate and run their tests.
+    """Build all models of the candidate and run their data tests.
 
     Unit tests of the SQL are left to `make test`: their result cannot change with
     the data.
