@@ -201,6 +201,13 @@ def test_spark_can_read_what_it_gets(path: Path) -> None:
     assert unknown <= OF_SPARK
 
 
+def test_contracts_call_text_string() -> None:
+    """Spark has no varchar without length; DuckDB calls both names varchar."""
+    kinds = {kind for columns in schema().values() for kind in columns.values()}
+    assert {"string", "timestamp", "decimal(18,2)"} <= kinds
+    assert "varchar" not in kinds
+
+
 @pytest.mark.parametrize(
     "test",
     [
