@@ -43,6 +43,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 PIPELINES = ("server", "demo", "complete_journey", "built_shop", "installed")
 
 
+# Before xdist reads the groups.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give the tests of one pipeline, else those of one file, to one process.
 
