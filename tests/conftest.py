@@ -3,15 +3,18 @@
 import datetime as dt
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import uuid
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from kith.build.control_tables import HISTORIES
 from kith.company.folder import load_company
@@ -39,26 +42,38 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-# Fixtures that take a whole pipeline or server, the slowest first.
-PIPELINES = ("server", "demo", "complete_journey", "built_shop", "installed")
+# Files that share a server, a company's run or a built shop, the slowest first. The
+# tests of a group run in one process, so that each of these is made once. (xdist's own
+# groups, by mark, put nothing together under pytest 9.2.)
+GROUPS = {
+    "server": "tests/kith_airflow/test_server",
+    "companies": r"tests/(companies/test_demo|build/test_dbt"
+    r"|dbt_project/test_(customer_marts|segment_marts|intermediate))",
+    "built shop": r"tests/(gate|expectations|publish)/|tests/build/test_model_runs",
+    "pipeline": "tests/test_pipeline",
+}
 
 
-# Before xdist reads the groups.
-@pytest.hookimpl(tryfirst=True)
+def _group(nodeid: str) -> str:
+    found = (name for name, files in GROUPS.items() if re.match(files, nodeid))
+    return next(found, nodeid.split("::")[0])
+
+
+class GroupScheduling(LoadScopeScheduling):
+    """Gives the tests of one group, else those of one file, to one process."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _group(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> GroupScheduling:
+    return GroupScheduling(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give the tests of one pipeline, else those of one file, to one process.
-
-    So each pipeline runs once, and the slow ones start early.
-    """
-
-    def group(item: pytest.Item) -> str:
-        taken = getattr(item, "fixturenames", [])
-        return next((name for name in PIPELINES if name in taken), item.location[0])
-
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(group(item)))
-    places = {name: place for place, name in enumerate(PIPELINES)}
-    items.sort(key=lambda item: places.get(group(item), len(places)))
+    """Start the slow groups first."""
+    places = {name: place for place, name in enumerate(GROUPS)}
+    items.sort(key=lambda item: places.get(_group(item.nodeid), len(places)))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
