@@ -1,56 +1,22 @@
 """A build that failed, was mended, and goes on from there, with a real dbt."""
 
-import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 
-from kith.admit.table import admit_table
-from kith.build import dbt as dbt_module
-from kith.build import unfinished
 from kith.build.by_hand import run_dbt
 from kith.build.candidate import build
 from kith.build.control_tables import HISTORIES
 from kith.build.dbt import name_of, results_of
-from kith.build.unfinished import left
 from kith.company.folder import PUBLISHED_SCHEMAS
-from kith.errors import BuildError, GateError, PublicationError
+from kith.errors import BuildError
 from kith.gate.audit import audit
-from kith.publish.release import publish
-from kith.pull.table import pull_table
 from kith.runs.journal import Journal, describe
 from kith.runs.run import Run
-from kith.settings import REPOSITORY
+from tests.build.broken_models import MEND, MODELS, edit, pulled
 from tests.conftest import new_run
-from tests.publish.test_release import permit
-
-MODELS = Path("models/marts")
-MEND = "-- mended\n"
-
-
-@pytest.fixture
-def project(kith_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A dbt project of the test's own."""
-    copy = tmp_path / "dbt_project"
-    shutil.copytree(REPOSITORY / "dbt_project", copy)
-    for module in (dbt_module, unfinished):
-        monkeypatch.setattr(module, "DBT_PROJECT", copy)
-    return copy
-
-
-def edit(path: Path, change: Callable[[str], str]) -> None:
-    path.write_text(change(path.read_text()))
-
-
-def pulled(company: Path) -> Run:
-    run = new_run(company)
-    for stage in (pull_table, admit_table):
-        for table in run.company.sources:
-            stage(run, table.full_name)
-    return run
 
 
 def executed(run: Run) -> set[str]:
@@ -146,36 +112,3 @@ def test_a_mended_mart_is_built_on_what_had_succeeded_and_the_content_is_the_sam
             ("customer_values", ["error", "error", "success", "success"]),
             ("feed_orders", ["success", "success"]),
         ]
-
-
-def test_what_was_built_by_hand_is_neither_audited_nor_published(
-    project: Path, corner_shop_data: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    run = new_run(corner_shop_data)
-    with pytest.raises(BuildError, match=r"not found; .*: make run COMPANY="):
-        run_dbt(run.company, ["build"])
-    run = pulled(corner_shop_data)
-    edit(
-        project / MODELS / "customer" / "customers.sql",
-        lambda sql: sql.replace("select * from final", "select no_column"),
-    )
-    with pytest.raises(BuildError):
-        build(run)
-    permit(run)
-    capfd.readouterr()
-
-    # What only reads leaves the candidate as it is.
-    assert run_dbt(run.company, ["ls", "-s", "customers"]) == 0
-    output = capfd.readouterr().out
-    assert "kith.marts.customer.customers" in output
-    assert str(run.warehouse) in output
-    assert left(run)
-
-    assert run_dbt(run.company, ["build", "-s", "feed_products", "customers"]) == 1
-    output = capfd.readouterr().out
-    assert "feed_products" in output
-    assert "no_column" in output
-    with pytest.raises(PublicationError, match="changed since the gate passed"):
-        publish(run)
-    with pytest.raises(GateError, match="was built by run by hand, not by test__"):
-        audit(run)
