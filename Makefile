@@ -55,7 +55,7 @@ airflow: $(VENV)/installed ## Call Airflow's command line (ARGS="dags list")
 	@$(BIN)/python -m kith_airflow airflow
 
 test: $(VENV)/installed ## Run all tests
-	@$(BIN)/python -m pytest -n 2 --no-loadscope-reorder
+	@$(BIN)/python -m pytest -n 3 --no-loadscope-reorder
 
 check: $(VENV)/installed ## Lint and types; changes nothing
 	@$(BIN)/ruff check .

@@ -49,7 +49,8 @@ GROUPS = {
     "server": "tests/kith_airflow/test_server",
     "companies": r"tests/(companies/test_demo|build/test_dbt"
     r"|dbt_project/test_(customer_marts|segment_marts|intermediate))",
-    "built shop": r"tests/(gate|expectations|publish)/|tests/build/test_model_runs",
+    "built shop": r"tests/(gate|expectations|publish)/"
+    r"|tests/build/test_(by_hand|model_runs)",
     "pipeline": "tests/test_pipeline",
 }
 

@@ -79,7 +79,6 @@ class Layout:
     has_key: bool
     arrival: str = "column"
     kind: str = "timestamp"
-    # Whether its deliveries count as big, so that rows are admitted where they lie.
 
     def arrival_day(self, sale: Sale) -> int:
         """Number of the day that its file bears in its name, or on which it came.

@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
@@ -26,22 +25,27 @@ from tests.conftest import content_hashes, new_run, run_pipeline
 
 
 @pytest.fixture(scope="module")
-def shop(
-    corner_shop_data: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Path]:
+def shop(corner_shop_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A $KITH_HOME in which the corner shop was published once; not to be changed."""
-    home = tmp_path_factory.mktemp("shop")
+    folder = tmp_path_factory.mktemp("shop")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("KITH_HOME", str(home))
+        patch.setenv("KITH_HOME", str(folder / "home"))
         run_pipeline(new_run(corner_shop_data))
-    return home
+    shutil.copytree(folder / "home", folder / "published", symlinks=True)
+    return folder / "published"
 
 
 @pytest.fixture
-def shop_copy(shop: Path, kith_home: Path) -> Path:
-    """A copy of the published corner shop, the test's own."""
-    shutil.copytree(shop, kith_home, symlinks=True)
-    return kith_home
+def shop_copy(shop: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The published corner shop, the test's own.
+
+    It lies where it was made, so that dbt need not parse its project anew.
+    """
+    home = shop.with_name("home")
+    shutil.rmtree(home)
+    shutil.copytree(shop, home, symlinks=True)
+    monkeypatch.setenv("KITH_HOME", str(home))
+    return home
 
 
 @pytest.fixture
