@@ -87,7 +87,7 @@ def _judge(table: Table, expectation: Any, result: Any) -> Check:
     found = result.result
     failing_rows = found.get("unexpected_index_list")
     if hasattr(expectation, "unexpected_rows_query"):
-        failing_rows = found["details"]["unexpected_rows"]
+        failing_rows = found.get("details", {}).get("unexpected_rows")
         check.unexpected_count = found["observed_value"]
         check.observed = f"{check.unexpected_count} rows"
     elif "element_count" in found:

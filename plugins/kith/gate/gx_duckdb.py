@@ -56,11 +56,9 @@ class Warehouse:
     ) -> list[Any]:
         """Check one table; returns GX's results in the order of the expectations.
 
-        With them come at most 200 rows of a query that should return none, and `key`
-        of at most SAMPLE_ROWS rows whose value or pair of values failed.
+        With a failure come at most 200 rows of a query that should return none, or
+        `key` of at most SAMPLE_ROWS rows whose value or pair of values failed.
         """
-        from great_expectations import ExpectationSuite
-
         name = f"{schema}.{table}"
         with warnings.catch_warnings():
             # GX wants one data source per schema instead.
@@ -70,20 +68,39 @@ class Warehouse:
             )
         # Not by a batch definition: GX would write out all that it knows once more.
         batch = asset.get_batch(asset.build_batch_request())
-        # GX returns broken checks first, and refuses an expectation that already has
-        # an id: so each goes in as a copy that knows its place.
-        suite = ExpectationSuite(
-            name=name,
-            expectations=[
-                expectation.copy(update={"id": None, "meta": {"place": place}})
-                for place, expectation in enumerate(expectations)
-            ],
-        )
+        results = self._results(batch, expectations, {"result_format": "BASIC"})
+        # GX computes all of a query's rows, or of the failing keys, a second time: so
+        # they are asked for only where something failed.
+        failed = [place for place, result in enumerate(results) if not result.success]
         result_format = {
             "result_format": "COMPLETE",
             "partial_unexpected_count": SAMPLE_ROWS,
             **({"unexpected_index_column_names": list(key)} if key else {}),
         }
+        samples = self._results(
+            batch, [expectations[place] for place in failed], result_format
+        )
+        for place, sample in zip(failed, samples, strict=True):
+            results[place] = sample
+        return results
+
+    def _results(
+        self, batch: Any, expectations: list[Any], result_format: dict[str, Any]
+    ) -> list[Any]:
+        """GX's results in the order of the expectations."""
+        from great_expectations import ExpectationSuite
+
+        if not expectations:
+            return []
+        # GX returns broken checks first, and refuses an expectation that already has
+        # an id: so each goes in as a copy that knows its place.
+        suite = ExpectationSuite(
+            name="suite",
+            expectations=[
+                expectation.copy(update={"id": None, "meta": {"place": place}})
+                for place, expectation in enumerate(expectations)
+            ],
+        )
         results = batch.validate(suite, result_format=result_format).results
         return sorted(results, key=lambda r: r.expectation_config.meta["place"])
 
