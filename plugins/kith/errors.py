@@ -5,6 +5,15 @@ cure, in one line, so that it can stand as the reason in a log or a summary.
 """
 
 
+def one_line(text: str) -> str:
+    """A text as one line of printable signs.
+
+    What is delivered may hold line breaks and signs that steer a terminal.
+    """
+    printable = (sign if sign.isprintable() else " " for sign in text)
+    return " ".join("".join(printable).split())
+
+
 class KithError(Exception):
     """Root of all errors that Kith raises on purpose."""
 

@@ -40,7 +40,10 @@ def test_keys_of_values_out_of_range_are_sampled(candidate: Run) -> None:
         "update segment.cohorts set retention_pct = 101 "
         "where period_number = 3 and cohort_month = '2024-01-01'",
     )
-    with pytest.raises(GateError, match=r"1 of \d\d values"):
+    with pytest.raises(
+        GateError,
+        match=r"1 of \d\d values .*, first: cohort_month 2024-01-01, period_number 3; ",
+    ):
         audit(candidate)
     sample = results(candidate)["Retention from 0 to 100 %"][3]
     assert json.loads(str(sample)) == [

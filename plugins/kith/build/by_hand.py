@@ -2,7 +2,7 @@
 
 import sys
 
-from kith.build.dbt import begin, start, target
+from kith.build.dbt import begin, failures_of, start, target
 from kith.build.unfinished import built_by_hand, left
 from kith.company.folder import Company
 from kith.database import connect
@@ -47,6 +47,8 @@ def run_dbt(company: Company, arguments: list[str]) -> int:
                 _disown(run)
         if is_changed and unfinished and arguments[0] in NODES_ONLY:
             built_by_hand(run, unfinished)
+    for failure in failures_of(run):
+        print(f"  failed         {failure}")
     print(f"  candidate      {run.warehouse}")
     print(f"  compiled SQL   {target(run) / 'compiled'}")
     return process.returncode

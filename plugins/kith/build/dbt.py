@@ -9,8 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from kith.build.failed_tests import FailedTest
 from kith.company.folder import Company
-from kith.errors import BuildError
+from kith.errors import BuildError, one_line
 from kith.runs.run import Run
 from kith.settings import REPOSITORY, child_environment, load_settings
 
@@ -148,12 +149,27 @@ def dbt(
         raise BuildError(f"{_first_failure(run, output)} — full log: {output}")
 
 
+def failures_of(run: Run) -> list[str]:
+    """What failed when dbt last ran, in words; empty when dbt executed nothing."""
+    failed = [r for r in results_of(run) if r["status"] in ("error", "fail")]
+    if not failed:
+        return []
+    manifest = json.loads((target(run) / "manifest.json").read_text(encoding="utf-8"))
+    return [_explained(run, manifest, result) for result in failed]
+
+
+def _explained(run: Run, manifest: dict[str, Any], result: dict[str, Any]) -> str:
+    if result["status"] == "fail" and result["unique_id"] in manifest["nodes"]:
+        return FailedTest(run, manifest, result).explain()
+    name = name_of(result)
+    message = one_line(result["message"] or "")
+    return f"dbt {name}: {message}{_providers(run.company, name)}"
+
+
 def _first_failure(run: Run, output: Path) -> str:
-    for result in results_of(run):
-        if result["status"] in ("error", "fail"):
-            name = name_of(result)
-            message = " ".join((result["message"] or "").split())
-            return f"dbt {name}: {message}{_providers(run.company, name)}"
+    if failures := failures_of(run):
+        more = len(failures) - 1
+        return failures[0] + (f"; and {more} more failed" if more else "")
     lines = [line for line in output.read_text().splitlines() if line.strip()]
     faults = [line for line in lines if "Error" in line] or lines[-1:]
     start = lines.index(faults[0]) if faults else 0

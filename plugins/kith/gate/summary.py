@@ -1,12 +1,15 @@
 """What the gate says: a page about the run, and the sentence that stops it."""
 
 import datetime as dt
+import json
+import re
 from collections import Counter
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from kith.errors import BrokenCheckError, GateError
+from kith.build.failing_rows import in_words
+from kith.errors import BrokenCheckError, GateError, one_line
 from kith.gate.checks import Check, failures, stops
 from kith.runs.run import Run
 
@@ -60,23 +63,25 @@ def stop_unless_passed(checks: list[Check], summary: Path) -> None:
         if first.outcome == "broken"
         else (GateError, "failed")
     )
-    observed = f": observed {first.observed}" if first.observed else ""
+    observed = f": observed {one_line(first.observed)}" if first.observed else ""
     rows = (
         f" ({first.unexpected_count} failing rows of {first.row_count})"
         if first.unexpected_count is not None
         else ""
     )
-    more = f", and {_count(stopping[1:], 'more check')}" if stopping[1:] else ""
+    keys = f", first: {in_words(json.loads(first.sample))}" if first.sample else ""
+    more = f"; and {_count(stopping[1:], 'more check')}" if stopping[1:] else ""
     raise kind(
-        f"{first.table_name}: '{first.expectation}' {verb}{observed}{rows}{more}; "
-        f"see {summary}; `current` is unchanged"
+        f"{first.table_name}: '{first.expectation}' {verb}{observed}{rows}{keys}{more}"
+        f"; see {summary}; `current` is unchanged"
     )
 
 
 def _describe(check: Check) -> list[str]:
     lines = [
         f"- **{check.table_name}: {check.expectation}** {check.outcome}",
-        f"  - observed: {check.observed or 'nothing was executed'}",
+        "  - observed: "
+        + (_code(check.observed) if check.observed else "nothing was executed"),
     ]
     if check.column_name:
         lines.append(f"  - column: {check.column_name}")
@@ -86,8 +91,15 @@ def _describe(check: Check) -> list[str]:
             f"rows of the table: {check.row_count}"
         )
     if check.sample:
-        lines.append(f"  - sample: `{check.sample}`")
+        lines.append(f"  - sample: {_code(check.sample)}")
     return lines
+
+
+def _code(text: str) -> str:
+    """Values as code, in which Markdown and HTML mean nothing."""
+    text = one_line(text)
+    fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    return f"{fence} {text} {fence}" if "`" in text else f"`{text}`"
 
 
 def _count(items: list[Any], noun: str) -> str:

@@ -1,0 +1,30 @@
+"""Failing rows in the one line of an error: their keys, no more about a person."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from kith.errors import one_line
+
+SHOWN_ROWS = 3
+_SHOWN_CHARACTERS = 60
+_HASH = re.compile(r"([0-9a-f]{8})[0-9a-f]{24,}")
+# An address that nobody has declared an identifier of a person.
+_ADDRESS = re.compile(r"\S+@\S+")
+
+
+def in_words(rows: Iterable[Mapping[str, Any]]) -> str:
+    """The first rows as `source till, order_id 1001; …`; hashes are cut short."""
+    shown = [
+        ", ".join(f"{name} {_shown(value)}" for name, value in row.items())
+        for row in rows
+    ]
+    return "; ".join(shown[:SHOWN_ROWS]) + ("; …" if shown[SHOWN_ROWS:] else "")
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "NULL"
+    text = _ADDRESS.sub("…@…", _HASH.sub(r"\1…", one_line(str(value))))
+    cut = len(text) > _SHOWN_CHARACTERS
+    return f"{text[:_SHOWN_CHARACTERS]}…" if cut else text or "''"
