@@ -11,6 +11,7 @@ from kith.settings import (
     identifier_key,
     load_request,
     load_settings,
+    sealed_environment,
 )
 
 
@@ -82,5 +83,19 @@ def test_arguments_are_cut_as_a_shell_does(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_child_process_phones_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DO_NOT_TRACK", "0")
-    environment = child_environment(EXTRA="x")
-    assert environment.items() >= {**NO_TELEMETRY, "EXTRA": "x"}.items()
+    for environment in (child_environment(EXTRA="x"), sealed_environment(EXTRA="x")):
+        assert environment.items() >= {**NO_TELEMETRY, "EXTRA": "x"}.items()
+
+
+def test_a_sealed_process_gets_nothing_that_may_be_secret(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("KITH_IDENTIFIER_KEY", "AIRFLOW_CONN_CRM", "TILL_PASSWORD"):
+        monkeypatch.setenv(name, "secret")
+    monkeypatch.setenv("PATH", "/bin")
+    monkeypatch.setenv("TZ", "")
+    monkeypatch.delenv("LC_ALL", raising=False)
+    environment = sealed_environment()
+    assert "secret" not in environment.values()
+    assert (environment["PATH"], environment["TZ"]) == ("/bin", "")
+    assert "LC_ALL" not in environment

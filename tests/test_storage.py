@@ -1,10 +1,12 @@
 import os
+import stat
 from pathlib import Path
 
 import pytest
 
 from kith import storage
-from kith.storage import move_durably, sha256, state_of, syncing
+from kith.errors import ConfigurationError
+from kith.storage import move_durably, restrict, sha256, state_of, syncing
 
 
 def test_a_folder_is_moved_once_its_files_are_on_the_disk(
@@ -55,3 +57,34 @@ def test_a_file_that_was_replaced_or_changed_has_another_state(tmp_path: Path) -
 def test_a_hash_is_that_of_the_content(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"abc")
     assert sha256(tmp_path / "a").startswith("ba7816bf8f01cfea414140de5dae2223")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(0o777, 0o700), (0o2775, 0o2700), (0o500, 0o500), (None, 0o700)],
+)
+def test_rights_that_others_have_are_taken_and_none_are_given(
+    tmp_path: Path, before: int | None, after: int
+) -> None:
+    folder = tmp_path / "deep" / "er"
+    if before is not None:
+        folder.mkdir(parents=True)
+        folder.chmod(before)
+    umask = os.umask(0)
+    try:
+        restrict(folder, 0o700)
+    finally:
+        os.umask(umask)
+    assert stat.S_IMODE(folder.stat().st_mode) == after
+
+
+def test_a_folder_of_somebody_else_that_is_open_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    tmp_path.chmod(0o755)
+    monkeypatch.setattr(Path, "chmod", refuse)
+    with pytest.raises(ConfigurationError, match=r"\(755\).* expected 700; .* chmod"):
+        restrict(tmp_path, 0o700)

@@ -16,6 +16,13 @@ NO_TELEMETRY = {
     "RUNTIME__DLTHUB_TELEMETRY": "false",
 }
 
+# What a process that renders templates gets of our environment, where it is set: of
+# anything that it has, a template can read the value.
+_HARMLESS = (
+    *("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH"),
+    *("LANG", "LC_ALL", "LC_CTYPE", "TZ", "TERM", "COLUMNS", "NO_COLOR"),
+)
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -116,6 +123,15 @@ def identifier_key() -> str | None:
 def child_environment(**extra: str) -> dict[str, str]:
     """Environment of a child process: ours, telemetry off, and `extra`."""
     return {**os.environ, **NO_TELEMETRY, **extra}
+
+
+def sealed_environment(**extra: str) -> dict[str, str]:
+    """The same without anything of ours that is not known to be harmless.
+
+    No key, no connection and no variable of a company is in it.
+    """
+    harmless = {name: os.environ[name] for name in _HARMLESS if name in os.environ}
+    return {**harmless, **NO_TELEMETRY, **extra}
 
 
 def switch_telemetry_off() -> None:

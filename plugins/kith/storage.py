@@ -2,10 +2,13 @@
 
 import hashlib
 import os
+import stat
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+
+from kith.errors import ConfigurationError
 
 
 def sync(path: Path) -> None:
@@ -33,6 +36,25 @@ def move_durably(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     source.rename(target)
     sync(target.parent)
+
+
+def restrict(folder: Path, mode: int) -> None:
+    """Make a folder with these rights; from one that is there, take any further ones.
+
+    Raises ConfigurationError where that is not ours to do.
+    """
+    folder.mkdir(mode=mode, parents=True, exist_ok=True)
+    found = stat.S_IMODE(folder.stat().st_mode)
+    if not found & 0o777 & ~mode:
+        return
+    try:
+        folder.chmod(found & (mode | 0o7000))
+    except PermissionError:
+        raise ConfigurationError(
+            f"{folder}: others have rights to it ({found:o}) that only its owner can "
+            f"take away; expected {mode:o}; have its owner run chmod {mode:o}, or "
+            "choose another KITH_HOME"
+        ) from None
 
 
 def state_of(path: Path) -> tuple[int, ...]:

@@ -20,6 +20,7 @@ import psutil
 
 from kith.errors import ConfigurationError
 from kith.settings import REPOSITORY, Settings, child_environment
+from kith.storage import restrict
 from kith_airflow.companies import pool, write_dag_files
 
 USER = "admin"
@@ -36,7 +37,7 @@ class AirflowHome:
     def folder(self) -> Path:
         """Readable for its owner only: it holds keys, logs and the password."""
         folder = self.settings.home / "airflow"
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        restrict(folder, 0o700)
         return folder
 
     @property

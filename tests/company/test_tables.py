@@ -1,11 +1,19 @@
 """Declarations of source tables: names of columns, and what each connector needs."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from kith.company.tables import Column, ColumnRules, Paging, TableRules
+from kith.company.tables import (
+    PATH_VARIABLE,
+    Column,
+    ColumnRules,
+    Paging,
+    TableRules,
+    literal_path,
+)
 
 
 def test_a_column_is_found_under_its_own_name_before_its_aliases() -> None:
@@ -50,3 +58,12 @@ def test_paging_by_cursor_says_where_the_cursor_stands() -> None:
     with pytest.raises(ValidationError, match="paging by cursor needs `next`"):
         Paging(kind="cursor")
     assert Paging(kind="cursor", next="$.next").next == "$.next"
+
+
+def test_no_sign_of_a_files_name_means_anything_in_its_path(tmp_path: Path) -> None:
+    name = "${HOME} $HOME {date:%Y-%m-%d} [ab]*?{x}.csv"
+    (tmp_path / name).touch()
+    path = literal_path(name)
+    assert list(tmp_path.glob(path)) == [tmp_path / name]
+    assert not PATH_VARIABLE.search(path)
+    assert "{date" not in path

@@ -3,10 +3,11 @@
 import shutil
 from pathlib import Path
 
+import jinja2
 import pytest
 
 from kith.company.folder import load_company
-from kith.company.yaml_files import read_yaml
+from kith.company.yaml_files import read_yaml, unrendered
 from kith.errors import ConfigurationError
 from tests.company.faults import CORNER_SHOP
 
@@ -53,3 +54,14 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "company.yml").mkdir()
     with pytest.raises(ConfigurationError, match=r"company\.yml: cannot be read"):
         load_company(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("{{ x }}", "{{{ x }}}", "{%% raw %}", "{{%{#", "{{ '{{ x }}' }}", "{# x"),
+        *("{% endraw %}", "{", "{ {", "plain", '{{ "{" }}{ x }}', "}} %}"),
+    ],
+)
+def test_a_text_renders_to_itself(text: str) -> None:
+    assert jinja2.Template(unrendered(text)).render(x="rendered") == text

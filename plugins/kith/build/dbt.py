@@ -9,11 +9,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from kith.build.failed_tests import FailedTest
 from kith.company.folder import Company
+from kith.company.yaml_files import read_yaml, unrendered
 from kith.errors import BuildError, one_line
 from kith.runs.run import Run
-from kith.settings import REPOSITORY, child_environment, load_settings
+from kith.settings import REPOSITORY, load_settings, sealed_environment
 
 DBT_PROJECT = REPOSITORY / "dbt_project"
 
@@ -58,6 +61,7 @@ def assemble_project(run: Run) -> Path:
 
     dbt must not be given the company's absolute path: it writes compiled SQL to
     <target>/<path of the model>, and an absolute path there is the user's own file.
+    Of sources.yml it is given a copy that it reads as Kith does: as mere text.
     """
     project = run.folder / "dbt" / "project"
     shutil.rmtree(project, ignore_errors=True)
@@ -66,9 +70,44 @@ def assemble_project(run: Run) -> Path:
         (project / part).symlink_to(DBT_PROJECT / part)
     # File by file: below a model path dbt does not follow links to folders.
     company = run.company.folder
-    for path in [company / "sources.yml", *(company / "staging").iterdir()]:
+    for path in (company / "staging").iterdir():
         (project / "company" / path.relative_to(company)).symlink_to(path)
+    sources = sources_as_text(read_yaml(company / "sources.yml"))
+    (project / "company" / "sources.yml").write_text(sources, encoding="utf-8")
     return project
+
+
+def sources_as_text(declared: dict[str, Any]) -> str:
+    """A company's sources.yml, for dbt, in which nothing is a template.
+
+    Names, paths and values in it came with deliveries. Templates are only what the user
+    adds for dbt alone: data tests, and other lists than `sources`.
+    """
+
+    def as_text(node: Any) -> Any:
+        if isinstance(node, str):
+            return unrendered(node)
+        if isinstance(node, list):
+            return [as_text(each) for each in node]
+        if not isinstance(node, dict):
+            return node
+        return {key: as_text(value) for key, value in node.items()}
+
+    def with_tests(node: dict[str, Any]) -> dict[str, Any]:
+        return {
+            key: value
+            if key in ("data_tests", "tests")
+            else list(map(with_tests, value))
+            if key in ("tables", "columns")
+            else as_text(value)
+            for key, value in node.items()
+        }
+
+    return yaml.safe_dump(
+        {**declared, "sources": list(map(with_tests, declared["sources"]))},
+        allow_unicode=True,
+        sort_keys=False,
+    )
 
 
 def start(run: Run, *arguments: str, **options: Any) -> "subprocess.Popen[str]":
@@ -93,7 +132,7 @@ def start(run: Run, *arguments: str, **options: Any) -> "subprocess.Popen[str]":
         ],
         stdin=subprocess.PIPE,
         text=True,
-        env=child_environment(
+        env=sealed_environment(
             PYTHONPATH=str(REPOSITORY / "plugins"),
             KITH_WAREHOUSE=str(run.warehouse),
             KITH_MEMORY_LIMIT=settings.memory_limit,

@@ -1,6 +1,7 @@
 """What a company declares of its source tables: how they are pulled, what holds."""
 
 import datetime as dt
+import glob
 import re
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
@@ -18,6 +19,11 @@ from pydantic import (
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 # A variable of the environment in a path.
 PATH_VARIABLE = re.compile(r"\$\{(\w+)\}")
+
+
+def literal_path(path: str) -> str:
+    """The `path` that means this one file, whatever signs are in its name."""
+    return re.sub(r"[${]", r"[\g<0>]", glob.escape(path))
 
 
 class Strict(BaseModel):

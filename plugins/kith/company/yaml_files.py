@@ -1,5 +1,6 @@
 """YAML files that a user writes: read strictly, with faults told by their place."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,15 @@ def read_yaml(path: Path) -> Any:
     if not isinstance(content, dict):
         raise ConfigurationError(f"{path}: expected keys and values at the top level")
     return content
+
+
+def unrendered(text: str) -> str:
+    """The template of Jinja that renders to this very text.
+
+    dbt renders the texts of YAML. What was delivered, or is called after it, must come
+    out as it went in.
+    """
+    return re.sub(r"\{(?=[{%#])", '{{ "{" }}', text)
 
 
 def _check_nodes(path: Path, loader: yaml.CSafeLoader, root: yaml.Node | None) -> None:

@@ -6,7 +6,6 @@ seen here is what will be delivered.
 
 import codecs
 import datetime as dt
-import glob
 import itertools
 import re
 from collections import defaultdict
@@ -28,7 +27,7 @@ from python_calamine import (
 )
 from slugify import slugify
 
-from kith.company.tables import SourceTable, TableRules
+from kith.company.tables import SourceTable, TableRules, literal_path
 from kith.database import fetch_row, literal, parquet_sql
 from kith.errors import DeliveryError
 from kith.pull.connections import environment_connection
@@ -302,7 +301,7 @@ def _sniffed(
 def _fetch(connection: DuckDBPyConnection, file: _File, place: Path) -> list[Fetched]:
     """The rows of one file, as the connector reads them in a run."""
     place.mkdir()
-    path = glob.escape(file.path.name)
+    path = literal_path(file.path.name)
     rules = TableRules(connector="files", path=path, options=file.options)
     request = FetchRequest(
         table=SourceTable(source="files", name="rows", rules=rules, columns=[]),
@@ -365,7 +364,7 @@ def _pattern(paths: list[Path]) -> str:
     matching: list[Path] = []
     for wildcard in ("*", "[0-9]*"):
         name = "".join(
-            wildcard if place in varying else glob.escape(part)
+            wildcard if place in varying else literal_path(part)
             for place, part in enumerate(parts[0])
         )
         # What stands between the numbers of one date is part of it.
@@ -380,8 +379,8 @@ def _pattern(paths: list[Path]) -> str:
                 f"no path with wildcards means these {len(paths)} files and not "
                 f"{', '.join(others[:3])}; give them a folder of their own"
             )
-        name = glob.escape(paths[0].name)
-    return f"{glob.escape(str(paths[0].parent))}/{name}"
+        name = literal_path(paths[0].name)
+    return f"{literal_path(str(paths[0].parent))}/{name}"
 
 
 def plain_name(name: str) -> str:

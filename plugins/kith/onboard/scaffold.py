@@ -14,7 +14,7 @@ from pathlib import Path
 from kith.company.folder import RESERVED_FOLDERS, load_company
 from kith.company.sources import RESERVED_SCHEMAS
 from kith.database import connect
-from kith.errors import ConfigurationError
+from kith.errors import ConfigurationError, one_line
 from kith.onboard.deliveries import read_folder
 from kith.onboard.feeds import Staging, day_in, is_flow, map_feeds
 from kith.onboard.tables import (
@@ -161,7 +161,7 @@ def summary(done: Scaffolded) -> str:
             f"{f'cursor {table.cursor}' if table.cursor else 'snapshot'}; "
             f"feeds: {', '.join(feeds) or 'none'}"
         )
-    lines += [f"  left out: {reason}" for reason in done.left_out]
+    lines += [f"  left out: {one_line(reason)}" for reason in done.left_out]
     lines.append(f"{len(done.doubts)} doubts, each a comment in its place:")
     lines += [f"  {doubt}" for doubt in done.doubts]
     if any("pii" in c.rules for table in done.tables for c in table.columns):

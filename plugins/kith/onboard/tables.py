@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
+from kith.company.tables import literal_path
 from kith.database import literal, quote
 from kith.onboard.columns import ColumnGuess, aggregates, guess_columns, quoted
 from kith.onboard.deliveries import TableFiles, keep
@@ -240,8 +241,9 @@ def guess_dated_path(table: TableGuess) -> None:
             f"most {latest} days after theirs; rows later than look_back_days are left "
             "out"
         )
-    dated = date.sub(r"{date:%Y\2%m\2%d}", paths[0].name)
-    table.delivery.path = str(paths[0].with_name(dated))
+    before, _, sign, _, _, after = date.split(paths[0].name)
+    folder, before, after = map(literal_path, (str(paths[0].parent), before, after))
+    table.delivery.path = f"{folder}/{before}{{date:%Y{sign}%m{sign}%d}}{after}"
 
 
 def _are_snapshots(table: TableGuess) -> bool:

@@ -9,6 +9,8 @@ from typing import Any
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from kith.company.yaml_files import unrendered
+from kith.errors import one_line
 from kith.onboard.columns import ColumnGuess
 from kith.onboard.feeds import Staging
 from kith.onboard.tables import TableGuess
@@ -39,8 +41,18 @@ def _wrapped(text: str, start: str, further: str) -> list[str]:
 
 def _comments(doubts: list[str], indent: int = 0, mark: str = "#") -> list[str]:
     start = f"{' ' * indent}{mark} "
-    lines = (_wrapped(f"DOUBT: {doubt}", start, f"{start}  ") for doubt in doubts)
+    lines = (
+        _wrapped(f"DOUBT: {_inert(doubt)}", start, f"{start}  ") for doubt in doubts
+    )
     return list(itertools.chain(*lines))
+
+
+def _inert(doubt: str) -> str:
+    """A doubt in which nothing ends the comment, and nothing is a template for dbt.
+
+    dbt renders comments as well, and YAML knows more line breaks than one.
+    """
+    return re.sub(r"\{(?=[{%#])", "{ ", one_line(doubt))
 
 
 def _listing(names: list[str]) -> list[str]:
@@ -94,6 +106,7 @@ def write_folder(
         "listing": _listing,
         "declaration": _declaration,
         "model": model,
+        "unrendered": unrendered,
     }
 
     def write(name: str, template: str, **values: Any) -> None:

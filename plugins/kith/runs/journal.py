@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from kith.errors import one_line
 from kith.runs.run import Run
 
 STAGES = ("plan", "pull", "admit", "build", "audit", "publish", "report")
@@ -74,7 +75,7 @@ def _name(entry: dict[str, Any]) -> str:
 
 
 def _reason(entry: dict[str, Any]) -> str:
-    return " ".join(entry["reason"].split())
+    return one_line(entry["reason"])
 
 
 def describe(entry: dict[str, Any]) -> str | None:

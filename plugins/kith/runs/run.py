@@ -14,6 +14,13 @@ from zoneinfo import ZoneInfo
 from kith.company.folder import Company, load_company
 from kith.errors import ConfigurationError, KithError
 from kith.settings import load_settings
+from kith.storage import restrict
+
+# All that a company's state holds but `published`.
+_CLOSED_FOLDERS = (
+    *("raw", "admitted", "quarantine", "source_systems"),
+    *("warehouse", "dbt", "scratch", "runs", "history"),
+)
 
 
 @dataclass(frozen=True)
@@ -72,6 +79,16 @@ def requested_interval(
             f"{company.time_zone} is {last_complete_day(company)}"
         )
     return Interval(from_day, to_day)
+
+
+def make_state(state: Path) -> None:
+    """Make the folders of a company's state, closed to everybody but their owner.
+
+    Who reads releases passes through `state` to `published`, and sees nothing else.
+    """
+    restrict(state, 0o711)
+    for name in _CLOSED_FOLDERS:
+        restrict(state / name, 0o700)
 
 
 @dataclass(frozen=True)
@@ -147,6 +164,7 @@ class Run:
 
         Yields a dict that the stage fills with its figures (rows, bytes …).
         """
+        make_state(self.folder)
         figures: dict[str, Any] = {}
         started = time.time()
         self._write({"stage": name, "item": item, "event": "start", "at": started})
@@ -195,7 +213,7 @@ class Run:
         file descriptor: a child process that inherits it holds the lock as well, so
         that a child whose parent was killed still keeps the next writer waiting.
         """
-        self.warehouse.parent.mkdir(parents=True, exist_ok=True)
+        make_state(self.folder)
         with (self.warehouse.parent / "writer.lock").open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

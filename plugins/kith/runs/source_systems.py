@@ -21,7 +21,7 @@ from pathlib import Path
 from kith.company.folder import Company
 from kith.company.tables import PATH_VARIABLE
 from kith.errors import ConfigurationError
-from kith.runs.run import last_complete_day
+from kith.runs.run import last_complete_day, make_state
 from kith.settings import (
     child_environment,
     environment_variable,
@@ -50,8 +50,8 @@ def source_systems(company: Company, home: Path) -> Iterator[dict[str, str]]:
     if script is None:
         yield {}
         return
+    make_state(home / company.name)
     folder = _folder(company, home)
-    folder.mkdir(parents=True, exist_ok=True)
     log = folder / _LOG
     kept = folder / _VARIABLES
     last_day = company.last_day or last_complete_day(company)
