@@ -27,7 +27,7 @@ def test_all_unit_tests_of_the_sql_pass(
 ) -> None:
     monkeypatch.setenv("KITH_HOME", str(tmp_path))
     run = new_run(REPOSITORY / "companies" / "complete_journey")
-    run.warehouse.parent.mkdir(parents=True)
+    run.warehouse.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(complete_journey / "warehouse" / "kith_build.duckdb", run.warehouse)
     dbt(run, "test", "--select", "test_type:unit")
     log = (run.run_folder / "dbt" / "output.log").read_text()

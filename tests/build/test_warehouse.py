@@ -22,7 +22,7 @@ def test_views_and_control_tables_are_always_those_of_the_run(
 ) -> None:
     deliver(company(tmp_path / "shop"), sales(12))
     first = run_door(tmp_path / "shop", "2024-03-01", "2024-03-03")
-    first.warehouse.parent.mkdir(parents=True)
+    first.warehouse.parent.mkdir(parents=True, exist_ok=True)
     prepare_warehouse(first)
     assert rows(first, "select count(*) from shop.sales") == [(12,)]
     rows(

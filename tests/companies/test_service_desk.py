@@ -180,7 +180,7 @@ def test_a_month_of_the_log_knows_nothing_of_what_came_later(
     run = new_run(COMPANY, "2016-02-29", "2016-03-31")
     pull_table(run, TABLE)
     admit_table(run, TABLE)
-    run.warehouse.parent.mkdir(parents=True)
+    run.warehouse.parent.mkdir(parents=True, exist_ok=True)
     prepare_warehouse(run)
     dbt(run, "run", "--select", "+complaints")
     with duckdb.connect(str(run.warehouse), read_only=True) as connection:

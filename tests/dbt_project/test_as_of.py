@@ -156,7 +156,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KITH_HOME", str(folder / "home"))
         run = new_run(folder)
-        run.warehouse.parent.mkdir(parents=True)
+        run.warehouse.parent.mkdir(parents=True, exist_ok=True)
         prepare_warehouse(run)
         dbt(run, "build", "--exclude-resource-type", "unit_test")
         yield run

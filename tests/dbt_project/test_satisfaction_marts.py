@@ -228,7 +228,7 @@ def warehouse(
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KITH_HOME", str(folder / "home"))
         run = new_run(folder, to_day=str(AS_OF))
-        run.warehouse.parent.mkdir(parents=True)
+        run.warehouse.parent.mkdir(parents=True, exist_ok=True)
         prepare_warehouse(run)
         dbt(
             run,

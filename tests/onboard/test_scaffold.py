@@ -63,7 +63,7 @@ def test_nine_years_of_a_survey_give_the_published_scores_without_an_edit(
     (each,) = company.sources
     pull_table(run, each.full_name)
     admit_table(run, each.full_name)
-    run.warehouse.parent.mkdir(parents=True)
+    run.warehouse.parent.mkdir(parents=True, exist_ok=True)
     prepare_warehouse(run)
     dbt(run, "run", "--select", "+feed_survey_answers")
     with duckdb.connect(str(run.warehouse), read_only=True) as connection:
