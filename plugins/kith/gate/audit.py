@@ -36,7 +36,7 @@ def audit(run: Run) -> None:
         summary = _record(run, checks)
         figures.update(Counter(check.outcome for check in checks))
         figures["warnings"] = len(warnings)
-        stop_unless_passed(checks, summary)
+        stop_unless_passed(run, checks, summary)
         permit = {
             "run_id": run.run_id,
             "candidate": fingerprint(run.warehouse),

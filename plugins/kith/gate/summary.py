@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from kith.build.failing_rows import in_words
+from kith.company.folder import Company
 from kith.errors import BrokenCheckError, GateError, one_line
 from kith.gate.checks import Check, failures, stops
+from kith.gate.tables import FEED_SCHEMA
 from kith.runs.run import Run
 
 _OUTCOMES = ("passed", "failed", "broken", "not_applicable")
@@ -52,7 +54,7 @@ def write_summary(run: Run, checks: list[Check], as_of: dt.date) -> Path:
     return path
 
 
-def stop_unless_passed(checks: list[Check], summary: Path) -> None:
+def stop_unless_passed(run: Run, checks: list[Check], summary: Path) -> None:
     """Raise the error that names the first check that forbids publication."""
     stopping = stops(checks)
     if not stopping:
@@ -63,17 +65,33 @@ def stop_unless_passed(checks: list[Check], summary: Path) -> None:
         if first.outcome == "broken"
         else (GateError, "failed")
     )
-    observed = f": observed {one_line(first.observed)}" if first.observed else ""
-    rows = (
-        f" ({first.unexpected_count} failing rows of {first.row_count})"
-        if first.unexpected_count is not None
-        else ""
-    )
     keys = f", first: {in_words(json.loads(first.sample))}" if first.sample else ""
     more = f"; and {_count(stopping[1:], 'more check')}" if stopping[1:] else ""
     raise kind(
-        f"{first.table_name}: '{first.expectation}' {verb}{observed}{rows}{keys}{more}"
-        f"; see {summary}; `current` is unchanged"
+        f"{first.table_name}: '{first.expectation}' {verb}{_found(first)}{keys}{more}"
+        f"{_providers(run.company, first)}; see {summary}; `current` is unchanged"
+    )
+
+
+def _found(check: Check) -> str:
+    count, observed = check.unexpected_count, one_line(check.observed or "")
+    if count is None:
+        return f": observed {observed}" if observed else ""
+    if observed == f"{count} rows":
+        return f": {count} of {check.row_count} rows"
+    return f": observed {observed} ({count} failing rows of {check.row_count})"
+
+
+def _providers(company: Company, check: Check) -> str:
+    """Where to mend a feed, which nobody edits."""
+    schema, _, feed = check.table_name.partition(".")
+    staging = company.feeds.get(feed, []) if schema == FEED_SCHEMA else []
+    if not staging or check.outcome == "broken":
+        return ""
+    models = ", ".join(f"{name}.sql" for name in staging)
+    return (
+        f"; have the source corrected, or let {models} in "
+        f"{company.folder / 'staging'} leave such rows out"
     )
 
 
