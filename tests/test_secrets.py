@@ -146,8 +146,8 @@ def test_hostile_names_and_values_are_text_everywhere_and_secrets_are_nowhere(
         suite.parent.mkdir(parents=True)
         suite.write_text(
             "from kith.gate.rows import WARNING, no_rows\n\n"
-            "EXPECTATIONS = [no_rows('Odd', WARNING, 'select source, order_id "
-            "from {batch} where length(order_id) > 5')]\n"
+            "EXPECTATIONS = [no_rows('Odd <script>alert', WARNING, "
+            "'select source, order_id from {batch} where length(order_id) > 5')]\n"
         )
         write(files / FILE, bad_rows=3)
         run = new_run(done.folder, str(company.first_day), str(company.last_day))
@@ -191,7 +191,8 @@ def test_hostile_names_and_values_are_text_everywhere_and_secrets_are_nowhere(
     assert summary_page.count("# Gate:") == 1
     (sample,) = (line for line in summary_page.splitlines() if "sample:" in line)
     assert sample.endswith("```") and "<script>" in sample
-    assert "<script>alert" not in (release / "report" / "index.html").read_text()
+    report = (release / "report" / "index.html").read_text()
+    assert "<script>alert" not in report and "&lt;script&gt;alert" in report
 
     state = kith_home / "shop"
     rights = {path.name: stat.S_IMODE(path.stat().st_mode) for path in state.iterdir()}

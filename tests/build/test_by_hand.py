@@ -49,6 +49,7 @@ def test_what_was_built_by_hand_is_neither_audited_nor_published(
     assert run_dbt(candidate.company, arguments) == 1
     output = capfd.readouterr().out
     assert "feed_products" in output
+    assert "  failed         dbt customers: " in output
     assert "no_column" in output
     with pytest.raises(PublicationError, match="changed since the gate passed"):
         publish(candidate)
