@@ -196,6 +196,8 @@ def test_hostile_names_and_values_are_text_everywhere_and_secrets_are_nowhere(
 
     state = kith_home / "shop"
     rights = {path.name: stat.S_IMODE(path.stat().st_mode) for path in state.iterdir()}
-    assert rights.pop("published") & 0o005 == 0o005
+    assert rights.pop("published") == 0o755
     assert set(rights.values()) == {0o700}
     assert stat.S_IMODE(state.stat().st_mode) == 0o711
+    folders = (state / "published").rglob("*/")
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folders} == {0o755}

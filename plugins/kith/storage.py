@@ -10,6 +10,9 @@ from pathlib import Path
 
 from kith.errors import ConfigurationError
 
+# Rights to a folder that others read.
+READABLE = 0o755
+
 
 def sync(path: Path) -> None:
     """Bring a file, or the names in a folder, to the disk."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from kith.company.folder import Company, load_company
 from kith.company.tables import SourceTable
-from kith.errors import ConfigurationError, KithError
+from kith.errors import ConfigurationError, KithError, one_line
 from kith.runs.journal import Journal, describe, summary
 from kith.runs.run import (
     Interval,
@@ -412,7 +412,7 @@ def main(arguments: list[str]) -> int:
     try:
         return COMMANDS[arguments[0]]()
     except KithError as error:
-        print(f"Failed: {error}", file=sys.stderr)
+        print(f"Failed: {one_line(str(error))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("Interrupted", file=sys.stderr)

@@ -26,7 +26,7 @@ from kith.gate.audit import fingerprint, permit_path
 from kith.gate.tables import FEED_SCHEMA, Table, list_tables
 from kith.runs.run import Run, current_release
 from kith.settings import REPOSITORY, load_settings
-from kith.storage import sha256, sync
+from kith.storage import READABLE, restrict, sha256, sync
 
 DATABASE = "kith.duckdb"
 MANIFEST = "manifest.json"
@@ -42,7 +42,7 @@ def publish(run: Run) -> dict[str, Any]:
     """
     with run.stage("publish") as figures, run.writer_lock():
         permit = _read_permit(run)
-        run.published.mkdir(parents=True, exist_ok=True)
+        restrict(run.published, READABLE)
         with _pointer_lock(run.published):
             _clear_up(run.published)
             _log_current(run.folder)
@@ -244,6 +244,7 @@ def _write_release(
         path.chmod(0o444)
         sync(path)
     for path in (folder, *folder.rglob("*/")):
+        restrict(path, READABLE)
         sync(path)
     return manifest
 

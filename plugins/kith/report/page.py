@@ -16,6 +16,7 @@ from kith.report.cards import card_of, tile_of
 from kith.report.entries import Entry, Row, Tile
 from kith.report.formats import fill
 from kith.runs.run import Run
+from kith.storage import READABLE, restrict
 
 SECTIONS = (customer.SECTION, segment.SECTION, satisfaction.SECTION, operations.SECTION)
 
@@ -91,7 +92,7 @@ def render(run: Run, release: Path) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(exist_ok=True, parents=True)
+    restrict(path.parent, READABLE)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.write_text(text, encoding="utf-8")
     temporary.chmod(0o444)
