@@ -15,3 +15,12 @@
 {% macro duckdb__series(upper_bound) -%}
     generate_series(1, {{ upper_bound }})
 {%- endmacro %}
+
+{#- A number as text: 5 for 5.0, 0.5 for 0.5. -#}
+{% macro written(number) -%}
+    case
+        when {{ number }} = floor({{ number }})
+            then cast(cast(round({{ number }}) as bigint) as string)
+        else cast({{ number }} as string)
+    end
+{%- endmacro %}

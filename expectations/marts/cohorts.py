@@ -24,7 +24,7 @@ EXPECTATIONS = [
         severity=CRITICAL,
         column="gross_revenue_retention_pct",
         min_value=0,
-        max_value=100.001,  # a quotient of amounts: 100 is not always hit
+        max_value=100,
     ),
     no_rows(
         "In its first month the whole cohort is active",

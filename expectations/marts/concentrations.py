@@ -9,7 +9,7 @@ EXPECTATIONS = [
         description="Gini from 0 to 1",
         severity=CRITICAL,
         column="gini",
-        min_value=-1e-9,  # equals give 0 but for rounding
+        min_value=0,
         max_value=1,
     ),
     no_rows(

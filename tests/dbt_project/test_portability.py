@@ -38,8 +38,8 @@ GIVES = {
     "business_midnight": "timestamp",
     "days_between": "bigint",
     "epoch_seconds": "double",
+    "median": "double",
     "ordering": "struct",
-    "percentile": "double",
     "row_hash": "bigint",
     "series": "bigint",
 }

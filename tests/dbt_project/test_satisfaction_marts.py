@@ -115,6 +115,11 @@ def published_answers() -> pd.DataFrame:
         ("nps_50_30_20", "nps", 0, 10, [10] * 50 + [7] * 30 + [0] * 20),
         ("csat_70_of_100", "csat", 1, 5, [4] * 70 + [3] * 30),
         ("csat_3_of_3", "csat", 1, 5, [5] * 3),
+        # In doubles, Wilson's bounds would lie within these shares of 0 and 1.
+        ("csat_38_of_38", "csat", 1, 5, [5] * 38),
+        ("csat_0_of_7", "csat", 1, 5, [1] * 7),
+        ("half_a_point", "perception", 0.5, 5, [0.5, 2.5, 5] * 3),
+        ("no_point", "perception", 0, 5, [0, 2, 5] * 3),
         # Not published: rounded, its variance would be below 0.
         ("alike", "perception", 1, 9, [6.1] * 5),
     ]
@@ -335,7 +340,7 @@ def expected_scores(known: pd.DataFrame) -> pd.DataFrame:
             for group_key, group in groups:
                 start, kind, low, high, dimension, *parts = group_key
                 names = STANDARDS.get(
-                    (kind, low, high), [f"{kind}_mean_{low:.0f}_to_{high:.0f}"]
+                    (kind, low, high), [f"{kind}_mean_{low:g}_to_{high:g}"]
                 )
                 is_valid = group.score.between(low, high)
                 if (kind, low, high) in STANDARDS:
@@ -479,6 +484,22 @@ def test_published_outcomes(scores: pd.DataFrame) -> None:
     assert list(few[["score", "interval_low", "interval_high"]]) == pytest.approx(
         [100, 43.9, 100], abs=0.06
     )
+
+
+def test_a_score_lies_within_its_interval(scores: pd.DataFrame) -> None:
+    told = scores[scores.interval_low.notna()]
+    outside = (told.score < told.interval_low) | (told.score > told.interval_high)
+
+    assert list(told[outside].touchpoint) == []
+
+
+def test_scales_that_differ_by_half_a_point_are_two_measures(
+    scores: pd.DataFrame,
+) -> None:
+    measures = scores[scores.breakdown == "touchpoint"].groupby("touchpoint")["measure"]
+
+    assert set(measures.get_group("half_a_point")) == {"perception_mean_0.5_to_5"}
+    assert set(measures.get_group("no_point")) == {"perception_mean_0_to_5"}
 
 
 def test_a_period_is_complete_once_its_last_day_is_over(scores: pd.DataFrame) -> None:

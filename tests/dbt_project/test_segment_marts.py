@@ -2,6 +2,8 @@
 
 import csv
 from collections.abc import Iterator
+from decimal import Decimal
+from fractions import Fraction
 from itertools import product
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from tests.companies.complete_journey import (
     purchase_days,
     values,
 )
+from tests.dbt_project.rendered import for_engine
 
 EXACT = {"check_dtype": False, "check_exact": True}
 CLOSE = {"check_dtype": False, "rtol": 1e-12}
@@ -91,6 +94,91 @@ def test_cut_points_are_the_interpolated_quantiles(
         expected.rename_axis("dimension").sort_index(),
         **CLOSE,
     )
+
+
+def exact_quantile(values: list[Decimal], fifth: int) -> Fraction:
+    """Between its two neighbours, as a fraction."""
+    number, way = divmod(fifth * (len(values) - 1), 5)
+    ends = sorted(Fraction(value) for value in values)[number : number + 2]
+    return ends[0] + Fraction(way, 5) * (ends[-1] - ends[0])
+
+
+def test_cut_points_scores_and_means_are_exact_where_many_share_a_value() -> None:
+    """Against fractions, for thirty small companies."""
+    random = np.random.default_rng(11)
+    models = REPOSITORY / "dbt_project" / "models" / "marts" / "segment"
+    names = ["recency_days", "frequency_count", "monetary_amount"]
+    with duckdb.connect() as connection:
+        connection.execute(
+            """
+            create schema kith;
+            create table kith.run as select date '2024-06-30' as as_of_date;
+            create table rfm_segment_names (
+                r_score int, f_score int, m_score int, segment varchar
+            );
+            create table int_purchases_windowed (
+                customer_id varchar, recency_days bigint, frequency_count bigint,
+                monetary_amount decimal(18, 2), window_start date, window_end date
+            );
+            """
+        )
+        for name in ("rfm_cut_points", "rfm_scores"):
+            path = models / f"{name}.sql"
+            query = for_engine(path.read_text(), "duckdb", path)
+            connection.execute(f"create view {name} as {query}")
+        for size in range(1, 31):
+            cents = random.integers(1, 10_000, 4)
+            columns = [
+                [Decimal(int(value)) for value in random.integers(0, 200, 3)],
+                [Decimal(int(value)) for value in random.integers(1, 4, 3)],
+                [Decimal(int(value)) / 100 for value in cents],
+            ]
+            people = [[column[i] for column in columns] for i in (0, 1, 2)]
+            rows = [
+                [str(i), *(people[n][d] for d, n in enumerate(picks)), None, None]
+                for i, picks in enumerate(
+                    random.choice(3, (size, 3), p=[0.6, 0.3, 0.1])
+                )
+            ]
+            connection.execute("delete from int_purchases_windowed")
+            connection.executemany(
+                "insert into int_purchases_windowed values (?, ?, ?, ?, ?, ?)", rows
+            )
+            values = {
+                name: [row[1 + at] for row in rows] for at, name in enumerate(names)
+            }
+            cuts = {
+                name: [exact_quantile(values[name], fifth) for fifth in range(1, 5)]
+                for name in names
+            }
+            found = connection.execute(
+                "select dimension, cut_20, cut_40, cut_60, cut_80 from rfm_cut_points"
+            ).fetchall()
+            assert {name: list(map(Fraction, row)) for name, *row in found} == cuts
+            scores = connection.execute(
+                """
+                select r_score, f_score, m_score,
+                    recency_is_high, frequency_is_high, monetary_is_high
+                from rfm_scores order by cast(customer_id as bigint)
+                """
+            ).fetchall()
+            below = [
+                [sum(value > cut for cut in cuts[name]) for value in values[name]]
+                for name in names
+            ]
+            above = [
+                [
+                    Fraction(value) * size - sum(map(Fraction, values[name]))
+                    for value in values[name]
+                ]
+                for name in names
+            ]
+            assert scores == [
+                (5 - r, 1 + f, 1 + m, more_days <= 0, more_orders >= 0, more >= 0)
+                for r, f, m, more_days, more_orders, more in zip(
+                    *below, *above, strict=True
+                )
+            ]
 
 
 VALUE_TYPES = {  # recent, frequent, much money

@@ -5,7 +5,14 @@ orders as (
         *,
         {{ is_purchase() }} as is_purchase
     from {{ ref('int_orders_valued') }}
-    where customer_id is not null
+    where
+        customer_id is not null
+        and order_date >= {{ rfm_window_start(as_of()) }}
+),
+
+window_days as (
+    select min(order_date) as window_start
+    from orders
 ),
 
 windowed as (
@@ -15,20 +22,21 @@ windowed as (
         count(*) filter (where is_purchase) as frequency_count,
         sum(revenue_amount) as monetary_amount
     from orders
-    where order_date >= {{ rfm_window_start(as_of()) }}
     group by customer_id
 ),
 
 final as (
     select
-        customer_id,
-        cast({{ days_between('last_order_date', as_of()) }} as bigint) as recency_days,
-        frequency_count,
-        cast(monetary_amount as decimal(18, 2)) as monetary_amount,
-        {{ rfm_window_start(as_of()) }} as window_start,
+        windowed.customer_id,
+        cast({{ days_between('windowed.last_order_date', as_of()) }} as bigint)
+            as recency_days,
+        windowed.frequency_count,
+        cast(windowed.monetary_amount as decimal(18, 2)) as monetary_amount,
+        window_days.window_start,
         {{ as_of() }} as window_end
     from windowed
-    where frequency_count > 0
+    cross join window_days
+    where windowed.frequency_count > 0
 )
 
 select * from final

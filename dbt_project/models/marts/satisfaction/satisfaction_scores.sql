@@ -285,8 +285,8 @@ measured as (
         coalesce(
             measures.measure,
             summed.question_kind
-            || '_mean_' || cast(cast(round(summed.scale_min) as bigint) as string)
-            || '_to_' || cast(cast(round(summed.scale_max) as bigint) as string),
+            || '_mean_' || {{ written('summed.scale_min') }}
+            || '_to_' || {{ written('summed.scale_max') }},
             summed.question_kind || '_mean'
         ) as measure,
         measures.kind_of_score,
@@ -305,7 +305,8 @@ estimated as (
         case kind_of_score
             when 'net' then (promoter_count - detractor_count) / answers
             when 'share' then top_box_count / answers
-            else score_sum / answers
+            -- Rounding may bring the mean of equal answers beside them.
+            else greatest(least(score_sum / answers, highest_score), lowest_score)
         end as estimate,
         case kind_of_score
             when 'net'
@@ -333,11 +334,14 @@ bounded as (
     select
         *,
         case kind_of_score
-            when 'share' then {{ wilson_bound('estimate', 'answers', '-') }}
+            -- Rounding may bring a bound beside a share of 0 or 1.
+            when 'share'
+                then least({{ wilson_bound('estimate', 'answers', '-') }}, estimate)
             else estimate - quantile * sqrt(variance / answers)
         end as lower_bound,
         case kind_of_score
-            when 'share' then {{ wilson_bound('estimate', 'answers', '+') }}
+            when 'share'
+                then greatest({{ wilson_bound('estimate', 'answers', '+') }}, estimate)
             else estimate + quantile * sqrt(variance / answers)
         end as upper_bound,
         n >= {{ var('minimum_answers') }} as has_score,

@@ -37,7 +37,7 @@ summed as (
         customer_id,
         min(order_date) as first_order_date,
         max(order_date) as last_order_date,
-        {{ percentile(0.5, 'gap_days') }} as median_gap_days,
+        {{ median('gap_days') }} as median_gap_days,
         count(gap_days) as gap_count
     from gaps
     group by customer_id

@@ -148,8 +148,7 @@ final as (
         end as revenue_amount,
         case
             when is_complete
-                then
-                    100 * cast(kept_amount as double) / cast(first_amount as double)
+                then {{ percent_of('kept_amount', 'first_amount') }}
         end as gross_revenue_retention_pct,
         cohort_size as n,
         'calendar months, {{ var("time_zone") }}' as method,

@@ -67,7 +67,7 @@ totals as (
 
 -- Gini = 2 * sum(i * x) / (n * sum(x)) - (n + 1) / n, i the rank from below. The ranks
 -- of equals from below sum to half of count * (2n + 1 + count - 2 * last rank from
--- above).
+-- above). In one fraction, of which the upper part is exact: 0 where all are equal.
 ginis as (
     select
         totals.measure,
@@ -78,10 +78,9 @@ ginis as (
                     ranked.customer_count
                     * (2 * totals.n + 1 - 2 * ranked.last_rank + ranked.customer_count)
                 )
-            ) as double
+            ) - (totals.n + 1) * totals.amount as double
         )
-        / nullif(totals.n * cast(totals.amount as double), 0)
-        - (totals.n + 1) / cast(totals.n as double) as gini
+        / nullif(totals.n * cast(totals.amount as double), 0) as gini
     from totals
     inner join ranked on totals.measure = ranked.measure
     where totals.measure = 'revenue' and totals.negative_count = 0
@@ -152,9 +151,7 @@ final as (
         cast(summed.amount as decimal(18, 2)) as amount,
         case
             when summed.total_amount > 0
-                then
-                    100 * cast(summed.amount as double)
-                    / cast(summed.total_amount as double)
+                then {{ percent_of('summed.amount', 'summed.total_amount') }}
         end as share_pct,
         summed.ties_at_edge_count,
         case when summed.total_amount > 0 then ginis.gini end as gini,

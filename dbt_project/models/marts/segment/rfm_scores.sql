@@ -6,7 +6,6 @@ purchases as (
         recency_days,
         frequency_count,
         monetary_amount,
-        cast(monetary_amount as double) as money,
         window_start,
         window_end
     from {{ ref('int_purchases_windowed') }}
@@ -28,10 +27,13 @@ scored as (
         purchases.monetary_amount,
         5 - {{ cuts_below('purchases.recency_days', 'recency') }} as r_score,
         1 + {{ cuts_below('purchases.frequency_count', 'frequency') }} as f_score,
-        1 + {{ cuts_below('purchases.money', 'monetary') }} as m_score,
-        purchases.recency_days <= recency.mean_value as recency_is_high,
-        purchases.frequency_count >= frequency.mean_value as frequency_is_high,
-        purchases.money >= monetary.mean_value as monetary_is_high,
+        1 + {{ cuts_below('purchases.monetary_amount', 'monetary') }} as m_score,
+        -- Not with the mean, which is rounded.
+        purchases.recency_days * recency.n <= recency.sum_value as recency_is_high,
+        purchases.frequency_count * frequency.n >= frequency.sum_value
+            as frequency_is_high,
+        purchases.monetary_amount * monetary.n >= monetary.sum_value
+            as monetary_is_high,
         purchases.window_start,
         purchases.window_end
     from purchases

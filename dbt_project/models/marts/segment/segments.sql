@@ -74,10 +74,9 @@ combined as (
 
 total as (
     select
-        sum(customer_count) as customer_count,
-        cast(sum(revenue_amount) as double) as revenue_amount,
-        cast(sum(identified_revenue_amount) as double)
-        / nullif(sum(customer_count), 0) as mean_revenue_amount
+        cast(sum(customer_count) as bigint) as customer_count,
+        sum(revenue_amount) as revenue_amount,
+        sum(identified_revenue_amount) as identified_revenue_amount
     from combined
 ),
 
@@ -108,21 +107,19 @@ final as (
         grouped.revenue_amount,
         case
             when total.revenue_amount > 0
-                then 100 * cast(grouped.revenue_amount as double) / total.revenue_amount
+                then {{ percent_of('grouped.revenue_amount', 'total.revenue_amount') }}
         end as revenue_share_pct,
-        cast(
-            round(
-                cast(grouped.revenue_amount as double)
-                / nullif(grouped.customer_count, 0),
-                2
-            ) as decimal(18, 2)
-        ) as average_revenue_amount,
+        {{ mean_amount('grouped.revenue_amount', 'grouped.customer_count') }}
+            as average_revenue_amount,
+        -- Both means times both counts: exactly 1 where they are equal.
         case
-            when total.mean_revenue_amount > 0
+            when total.identified_revenue_amount > 0 and grouped.customer_count > 0
                 then
-                    cast(grouped.revenue_amount as double)
-                    / nullif(grouped.customer_count, 0)
-                    / total.mean_revenue_amount
+                    cast(grouped.revenue_amount * total.customer_count as double)
+                    / cast(
+                        total.identified_revenue_amount * grouped.customer_count
+                        as double
+                    )
         end as revenue_index,
         chosen.measure as satisfaction_measure,
         satisfaction_chosen.score as satisfaction_score,

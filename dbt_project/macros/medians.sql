@@ -1,0 +1,14 @@
+{#- The median, as a double: exact for whole numbers. Other quantiles have no macro: the
+    engines interpolate them in doubles, which lets a cut point miss the very value that
+    it is made of (rfm_cut_points has them exactly). -#}
+{% macro median(value) -%}
+    {{ return(adapter.dispatch('median', 'kith')(value)) }}
+{%- endmacro %}
+
+{% macro default__median(value) -%}
+    percentile(cast({{ value }} as double), 0.5)
+{%- endmacro %}
+
+{% macro duckdb__median(value) -%}
+    percentile_cont(0.5) within group (order by cast({{ value }} as double))
+{%- endmacro %}
