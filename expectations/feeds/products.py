@@ -2,9 +2,15 @@
 
 import great_expectations.expectations as gxe
 
-from kith.gate.rows import WARNING
+from kith.gate.rows import CRITICAL, WARNING
 
 EXPECTATIONS = [
+    gxe.ExpectColumnValuesToBeBetween(
+        description="No unit costs less than 0",
+        severity=CRITICAL,
+        column="unit_cost_amount",
+        min_value=0,
+    ),
     gxe.ExpectColumnValuesToBeBetween(
         description="No price below 0",
         severity=WARNING,

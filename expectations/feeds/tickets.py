@@ -5,6 +5,12 @@ import great_expectations.expectations as gxe
 from kith.gate.rows import CRITICAL, WARNING, no_rows
 
 EXPECTATIONS = [
+    gxe.ExpectColumnValuesToBeBetween(
+        description="No case is opened again fewer than 0 times",
+        severity=CRITICAL,
+        column="reopen_count",
+        min_value=0,
+    ),
     no_rows(
         "No case is answered or resolved before it was opened",
         WARNING,

@@ -59,7 +59,7 @@ EXPECTATIONS = [
         WARNING,
         """
         with totals as (
-            select month, cast(sum(revenue_amount) as double) as revenue
+            select month, sum(revenue_amount) as revenue
             from {batch}
             where is_complete
             group by month
@@ -70,18 +70,56 @@ EXPECTATIONS = [
                 month,
                 revenue,
                 count(*) over before as months_before,
-                avg(revenue) over before as mean_before
+                sum(revenue) over before as three_before
             from totals
             window before as (
                 order by month nulls last rows between 3 preceding and 1 preceding
             )
         )
 
-        select month as last_month, revenue, mean_before
+        select month as last_month, revenue, three_before
         from compared
         where months_before = 3
-            and revenue not between 0.5 * mean_before and 2 * mean_before
+            and (6 * revenue < three_before or 3 * revenue > 2 * three_before)
             and month = (select max(month) from totals)
+        """,
+    ),
+    no_rows(
+        (
+            "No month of the last year brings over three times the most, or under a "
+            "third of the least, of the three before"
+        ),
+        WARNING,
+        """
+        with totals as (
+            select month, is_complete, sum(revenue_amount) as revenue
+            from {batch}
+            group by month, is_complete
+        ),
+
+        compared as (
+            select
+                month,
+                is_complete,
+                revenue,
+                count(*) over before as months_before,
+                min(revenue) over before as least_before,
+                max(revenue) over before as most_before
+            from totals
+            window before as (
+                order by month nulls last rows between 3 preceding and 1 preceding
+            )
+        )
+
+        select month as in_month, revenue, least_before, most_before
+        from compared
+        where months_before = 3
+            and month > (select as_of_date - interval 1 year from kith.run)
+            and most_before > 0
+            and (
+                revenue > 3 * most_before
+                or (is_complete and 3 * revenue < least_before)
+            )
         """,
     ),
 ]

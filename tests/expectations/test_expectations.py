@@ -120,13 +120,19 @@ MUTATIONS: dict[tuple[str, str], str] = {
     ): "update customer.customer_values set revenue_share_pct = 50.1 "
     "where customer_id = 'unidentified'",
     (
+        "customer.customer_months",
+        "No month of the last year brings over three times the most, or under a third "
+        "of the least, of the three before",
+    ): "update customer.customer_months set revenue_amount = 100 * revenue_amount "
+    "where month >= '2024-07-01'",
+    (
         "customer.customer_values",
-        "Of a hundred customers or more, none holds a fifth of the revenue",
+        "Of a hundred buyers or more, none holds a fifth of the revenue",
     ): _copies("customer.customer_values", 100, "customer_id", _BUYER)
     + f"; update customer.customer_values set revenue_share_pct = 21 where {_BUYER}",
     (
         "customer.customer_values",
-        "At most one customer in twenty has given back more than they bought",
+        "At most one buyer in twenty has given back more than they bought",
     ): "update customer.customer_values set revenue_amount = -1 where customer_id in "
     "(select customer_id from segment.rfm_scores order by customer_id limit 3)",
     (
@@ -349,6 +355,10 @@ MUTATIONS: dict[tuple[str, str], str] = {
     ): "update feeds.places set kind = 'shop'",
     (
         "feeds.products",
+        "No unit costs less than 0",
+    ): "update feeds.products set unit_cost_amount = -0.01 where product_id = 'P1'",
+    (
+        "feeds.products",
         "No price below 0",
     ): "update feeds.products set list_price_amount = -0.01 where product_id = 'P1'",
     (
@@ -366,11 +376,50 @@ MUTATIONS: dict[tuple[str, str], str] = {
     ): "update feeds.orders set delivered_at = '2023-12-31' where order_id = 'R3'",
     (
         "feeds.orders",
-        "At most one order in a hundred has no line",
+        "No discount on an order is below 0",
+    ): "update feeds.orders set discount_amount = -0.01 where order_id = 'R3'",
+    (
+        "feeds.orders",
+        "No discount is larger than the order that it is taken off",
+    ): "update feeds.orders set discount_amount = 0.01 where order_id = 'R3'; "
+    "update intermediate.int_orders_valued set revenue_amount = -0.01 "
+    "where order_id = 'R3'",
+    (
+        "feeds.orders",
+        "At most one order in a hundred has neither a line nor an amount",
     ): (
         "update intermediate.int_orders_valued set line_count = 0 "
         "where order_id like 'R11%'"
     ),
+    (
+        "feeds.orders",
+        "An order's amount is that of its lines, to a cent for each",
+    ): "update feeds.orders set order_amount = ("
+    "select revenue_amount + 0.01 * line_count + 0.01 "
+    "from intermediate.int_orders_valued where order_id = 'R3') where order_id = 'R3'",
+    (
+        "feeds.orders",
+        "No day of ten orders or more in the last year brings over ten times the most, "
+        "or under a tenth of the least, of the four weeks before",
+    ): _copies(
+        "intermediate.int_orders_valued", 10, "order_id", "order_date = '2024-12-01'"
+    )
+    + "; update intermediate.int_orders_valued set revenue_amount = 9999 "
+    "where order_id like 'n%'",
+    (
+        "feeds.order_lines",
+        "No discount on a line is below 0",
+    ): "update feeds.order_lines set discount_amount = -0.01 "
+    "where order_line_id = 'R3-1'",
+    (
+        "feeds.order_lines",
+        "No unit costs less than 0",
+    ): "update feeds.order_lines set unit_cost_amount = -0.01 "
+    "where order_line_id = 'R3-1'",
+    (
+        "feeds.order_lines",
+        "No returned line adds to the revenue",
+    ): "update feeds.order_lines set quantity = -1 where order_line_id = 'R3-1'",
     (
         "feeds.order_lines",
         "At most one line in five is a return",
@@ -416,6 +465,10 @@ MUTATIONS: dict[tuple[str, str], str] = {
         "feeds.presences",
         "Each reading has a state that the feed knows",
     ): "update feeds.presences set state = 'left'",
+    (
+        "feeds.tickets",
+        "No case is opened again fewer than 0 times",
+    ): "update feeds.tickets set reopen_count = -1",
     (
         "feeds.tickets",
         "No case is answered or resolved before it was opened",

@@ -59,10 +59,13 @@ orders_valued as (
         orders.store_id,
         orders.status,
         coalesce(lines_summed.line_count, 0) as line_count,
-        cast(coalesce(lines_summed.quantity, 0) as decimal(18, 3)) as quantity,
+        cast(lines_summed.quantity as decimal(18, 3)) as quantity,
         cast(
-            coalesce(lines_summed.line_amount, 0) - coalesce(orders.discount_amount, 0)
-            as decimal(18, 2)
+            case
+                when lines_summed.line_count is null
+                    then coalesce(orders.order_amount, 0)
+                else lines_summed.line_amount - coalesce(orders.discount_amount, 0)
+            end as decimal(18, 2)
         ) as revenue_amount,
         cast(
             coalesce(lines_summed.discount_amount, 0)

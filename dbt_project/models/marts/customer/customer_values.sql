@@ -8,6 +8,7 @@ identities as (
 orders as (
     select
         coalesce(customer_id, 'unidentified') as customer_id,
+        order_date,
         line_count,
         quantity,
         revenue_amount,
@@ -22,7 +23,9 @@ summed as (
         customer_id,
         count(*) as record_count,
         count(*) filter (where is_purchase) as order_count,
+        count(*) filter (where quantity is null) as unknown_quantity_count,
         count(*) filter (where cost_amount is null) as unknown_cost_count,
+        min(order_date) as first_order_date,
         sum(line_count) as line_count,
         sum(quantity) as quantity,
         sum(revenue_amount) as revenue_amount,
@@ -33,7 +36,9 @@ summed as (
 ),
 
 total as (
-    select sum(revenue_amount) as revenue_amount
+    select
+        sum(revenue_amount) as revenue_amount,
+        min(first_order_date) as first_order_date
     from summed
 ),
 
@@ -49,9 +54,21 @@ named as (
 valued as (
     select
         named.customer_id,
+        total.first_order_date,
         cast(coalesce(summed.order_count, 0) as bigint) as order_count,
         cast(coalesce(summed.line_count, 0) as bigint) as line_count,
-        cast(coalesce(summed.quantity, 0) as decimal(18, 3)) as quantity,
+        cast(
+            case
+                when coalesce(summed.unknown_quantity_count, 0) = 0
+                    then coalesce(summed.quantity, 0)
+            end as decimal(18, 3)
+        ) as quantity,
+        case
+            when summed.unknown_quantity_count > 0
+                then
+                    'no lines in ' || cast(summed.unknown_quantity_count as string)
+                    || ' of ' || cast(summed.record_count as string) || ' orders'
+        end as quantity_missing_reason,
         cast(coalesce(summed.revenue_amount, 0) as decimal(18, 2)) as revenue_amount,
         cast(coalesce(summed.discount_amount, 0) as decimal(18, 2)) as discount_amount,
         cast(
@@ -66,16 +83,14 @@ valued as (
                     'cost unknown in ' || cast(summed.unknown_cost_count as string)
                     || ' of ' || cast(summed.record_count as string) || ' orders'
         end as margin_missing_reason,
-        cast(
-            round(
-                cast(summed.revenue_amount as double) / nullif(summed.order_count, 0), 2
-            ) as decimal(18, 2)
-        ) as average_order_amount,
+        {{ mean_amount('summed.revenue_amount', 'summed.order_count') }}
+            as average_order_amount,
         case
             when total.revenue_amount > 0
                 then
-                    100 * cast(coalesce(summed.revenue_amount, 0) as double)
-                    / cast(total.revenue_amount as double)
+                    {{ percent_of(
+                        'coalesce(summed.revenue_amount, 0)', 'total.revenue_amount'
+                    ) }}
         end as revenue_share_pct
     from named
     left join summed on named.customer_id = summed.customer_id
@@ -85,11 +100,12 @@ valued as (
 final as (
     select
         customer_id,
-        {{ first_day() }} as window_start,
+        coalesce(first_order_date, {{ first_day() }}) as window_start,
         {{ as_of() }} as window_end,
         order_count,
         line_count,
         quantity,
+        quantity_missing_reason,
         revenue_amount,
         discount_amount,
         cost_amount,

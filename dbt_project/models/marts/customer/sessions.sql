@@ -9,24 +9,37 @@ identities as (
     select * from {{ ref('identities') }}
 ),
 
--- An event without device and person is a stream of its own: nothing says that two
--- unknown persons are one.
+-- An event without device, session and person is a stream of its own: nothing says
+-- that two unknown persons are one. Some sources count sessions per device from 1, so
+-- that a session of a source ends with its device.
 streamed as (
     select
         case
             when events.device_id is not null
                 then 'device:' || events.device_id
+            when events.session_id is not null
+                then 'session:' || events.source || ':' || events.session_id
             when identities.customer_id is not null
                 then events.identifier_type || ':' || events.identifier_value
             else 'event:' || events.source || ':' || events.event_id
         end as stream_id,
+        case
+            when events.session_id is not null
+                then 'session:' || events.source || ':' || events.session_id
+        end as told_session,
         events.source,
         events.event_id,
         identities.customer_id,
         events.occurred_at,
-        floor(
-            {{ epoch_seconds('events.occurred_at') }} / (60 * {{ timeout_minutes }})
-        ) as slot,
+        case
+            when events.session_id is null
+                then
+                    floor(
+                        {{ epoch_seconds('events.occurred_at') }}
+                        / (60 * {{ timeout_minutes }})
+                    )
+            else 0
+        end as slot,
         events.touchpoint,
         events.product_id,
         events.query,
@@ -39,10 +52,12 @@ streamed as (
 ),
 
 -- A slot is as long as the timeout: between two of its events no pause is longer. So
--- the events of a slot are summed first, and only slots must be sorted.
+-- the events of a slot are summed first, and only slots must be sorted. A session that
+-- the source tells is one slot, however long.
 slots as (
     select
         stream_id,
+        told_session,
         slot,
         min(occurred_at) as started_at,
         max(occurred_at) as ended_at,
@@ -59,7 +74,7 @@ slots as (
         count(product_id) as product_count,
         count(campaign_id) as campaign_count
     from streamed
-    group by stream_id, slot
+    group by stream_id, told_session, slot
 ),
 
 slots_paused as (
@@ -67,8 +82,9 @@ slots_paused as (
         *,
         coalesce(
             started_at
-            > lag(ended_at) over (partition by stream_id order by slot nulls last)
-            + interval '{{ timeout_minutes }}' minute,
+            > lag(ended_at) over (
+                partition by stream_id, told_session order by slot nulls last
+            ) + interval '{{ timeout_minutes }}' minute,
             true
         ) as is_start
     from slots
@@ -78,7 +94,7 @@ slots_numbered as (
     select
         *,
         sum(case when is_start then 1 else 0 end) over (
-            partition by stream_id
+            partition by stream_id, told_session
             order by slot nulls last
             rows between unbounded preceding and current row
         ) as session_number
@@ -88,6 +104,7 @@ slots_numbered as (
 sessions as (
     select
         stream_id,
+        told_session,
         max(case when is_start then first_event end) as first_event,
         min_by(first_touchpoint, slot)
         filter (where first_touchpoint is not null) as first_touchpoint,
@@ -102,12 +119,12 @@ sessions as (
         cast(sum(product_count) as bigint) as product_count,
         cast(sum(campaign_count) as bigint) as campaign_count
     from slots_numbered
-    group by stream_id, session_number
+    group by stream_id, told_session, session_number
 ),
 
 final as (
     select
-        md5(stream_id || ':' || first_event) as session_id,
+        md5(stream_id || ':' || coalesce(told_session, first_event)) as session_id,
         stream_id,
         customer_id,
         started_at,
