@@ -317,7 +317,7 @@ create table segment.cohorts (
     retention_pct double);
 create table segment.concentrations (
     measure varchar, top_pct bigint, customer_count bigint, amount decimal(18, 2),
-    share_pct double, gini double, n bigint);
+    share_pct double, gini double, missing_reason varchar, n bigint);
 create table operations.source_deliveries (
     source_name varchar, table_name varchar, day date, status varchar,
     row_count bigint, quarantined_count bigint, duplicate_count bigint);
@@ -391,6 +391,9 @@ def _unfinished() -> tuple[Frames, str]:
     scores = _scores("nps", months, [20, 11], ["till", "web_shop"])
     scores["is_complete"] = scores.period_start < "2017-12-01"
     frames = marts(orders_of(60, "2016-01-10", "2017-12-12"), "2017-12-12")
+    frames["segment.concentrations"] = frames["segment.concentrations"].assign(
+        gini=None, missing_reason="no Gini: negative for 1 of 60 customers"
+    )
     return frames | {"satisfaction.satisfaction_scores": scores}, "2017-12-12"
 
 
@@ -408,11 +411,21 @@ def _ten_years() -> tuple[Frames, str]:
 
 
 def _one_customer() -> tuple[Frames, str]:
+    """And a visitor, who has not bought."""
     orders = pd.DataFrame(
         {"customer_id": ["person-1"], "day": pd.to_datetime(["2017-12-03"])}
     ).assign(amount=12.5)
     cases = _cases("2017-12-31", "2017-12-31", 1).assign(is_complaint=False)
-    return marts(orders, "2017-12-31") | {
+    frames = marts(orders, "2017-12-31")
+    visitor = {"customer_count": 1, "revenue_amount": 0, "revenue_share_pct": 0}
+    segments = frames["segment.segments"]
+    rest = segments.assign(
+        segment=["never_purchased", "no_purchase_in_window"], **visitor
+    )
+    frames["segment.segments"] = pd.concat([segments, rest]).assign(
+        customer_share_pct=50.0
+    )
+    return frames | {
         "satisfaction.satisfaction_scores": _scores(
             "nps", pd.DatetimeIndex(["2017-12-01"]), [1], ["till"]
         ),

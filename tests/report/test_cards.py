@@ -82,6 +82,9 @@ def test_a_missing_key_figure_says_why() -> None:
         "missing": "No complete month yet",
     }
     assert tile_of(TILE, [])["missing"] == "No data yet"
+    told = replace(TILE, unknown="{reason}")
+    assert tile_of(told, [unknown | {"reason": "No Gini"}])["missing"] == "No Gini"
+    assert tile_of(told, [unknown | {"reason": None}])["missing"] == "No data yet"
 
 
 # Cards -------------------------------------------------------------------------------
@@ -241,3 +244,22 @@ def test_a_grid_has_a_cell_per_step_the_darker_the_higher() -> None:
     card = card_of(entry, [*rows, rows[-1] | {"step": 17}], FACTS)
     assert card
     assert card["style"] == "grid dense"
+
+
+def test_cells_of_a_grid_that_read_alike_look_alike_and_1_percent_is_pale() -> None:
+    entry = Grid("kept", "Kept", "select 1", columns={"First": "{line}"})
+    shares = [100.0, 0.0, 0.4, 0.6, 1.0]
+    rows = [
+        {"line": "Jan", "step": step, "pct": pct, "is_total": False}
+        for step, pct in enumerate(shares)
+    ]
+    card = card_of(entry, rows, FACTS)
+    assert card
+    assert _texts(card) == [["Jan", "100%", "0%", "0%", "1%", "1%"]]
+    _, _, *styles = (style for _, style in card["lines"][0])
+    assert styles == [
+        "background:rgba(22,78,128,0.00);color:#000",
+        "background:rgba(22,78,128,0.00);color:#000",
+        "background:rgba(22,78,128,0.04);color:#000",
+        "background:rgba(22,78,128,0.04);color:#000",
+    ]

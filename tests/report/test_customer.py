@@ -79,6 +79,26 @@ def test_last_complete_month_is_compared_with_the_year_before(releases: Any) -> 
     assert tile[2][2:] == signed(change) + " on a year before"
 
 
+def test_a_key_figure_that_the_mart_refuses_says_why(releases: Any) -> None:
+    tiles = Page(page_of(releases["unfinished"][0])).tiles
+    assert tiles["Gini coefficient"] == ["No Gini: negative for 1 of 60 customers"]
+    assert tiles["Revenue from the top 20%"][1].startswith("of identified revenue")
+    nothing = Page(page_of(releases["events_only"][0])).tiles
+    assert nothing["Revenue in all"] == ["There is no order yet"]
+    assert nothing["Unidentified revenue"] == ["There is no revenue yet"]
+
+
+def test_the_month_that_begins_the_data_is_named_since_all_are_new_in_it(
+    releases: Any,
+) -> None:
+    begins = "{} begins the data, so that all its buyers count as new."
+    grocer = Page(page_of(releases["grocer"][0])).source
+    assert begins.format("Jan 2017") in grocer
+    assert "Jan 2017 begins the data: its row may also hold" in grocer
+    ten_years = Page(page_of(releases["ten_years"][0])).source
+    assert "begins the data" not in ten_years, "that month is not shown"
+
+
 def test_a_change_of_nothing_shows_no_arrow(tmp_path: Path, home: Path) -> None:
     orders = pd.DataFrame(
         {

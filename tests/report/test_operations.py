@@ -9,7 +9,11 @@ def test_gate_names_its_warnings_and_no_person(releases: Any) -> None:
     page = Page(page_of(releases["grocer"][0]))
     words = page.source.split("<script>")[0]
     assert "Gate passed with 4 warnings" in words
-    assert "customer.customers.city expect_column_values_to_not_be_null_0" in words
+    assert (
+        "customer.customers.city: expected “expect_column_values_to_not_be_null_0”, "
+        "found 1668 of 2469 values;"
+    ) in words
+    assert page.tables["Gate warnings"][0] == ["Table", "Column", "Expected", "Found"]
     assert [r[3] for r in page.tables["Gate warnings"][1:]] == [
         "1668 of 2469 values"
     ] * 4

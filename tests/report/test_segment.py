@@ -33,6 +33,21 @@ def test_tables_of_segments_equal_the_marts(releases: Any) -> None:
     ]
 
 
+def test_shares_say_of_whom_and_of_which_revenue(releases: Any) -> None:
+    bought = Page(page_of(releases["grocer"][0])).source
+    assert "of the 2,469 with an order are active.</p>" in bought
+    assert "The top 20% of customers with an order (494 of 2,469) bring" in bought
+    assert "of all known customers bring" in bought
+    visited = Page(page_of(releases["one_customer"][0])).source
+    assert (
+        "100.0% of the 1 with an order are active. Shares are of all 2 known, also "
+        "those without an order." in visited
+    )
+    assert "50.0% of all known customers, also those without an order, bring" in visited
+    nobody = Page(page_of(releases["events_only"][0])).source
+    assert "None of the 1 known has ordered." in nobody
+
+
 def test_retention_grid_is_blank_where_a_month_is_not_over(releases: Any) -> None:
     run, frames = releases["unfinished"]
     cohorts = frames["segment.cohorts"]

@@ -9,6 +9,7 @@ from kith.report.entries import Entry, Grid, Row, Tile, Words
 from kith.report.formats import MISSING, fill
 
 _MONTHS_SHOWN = 36
+_DARK_PCT = 25  # Below it nothing is darkest: 1% must not look like much.
 _ALARM, _WHOLE = "color:#b23a26;font-weight:600", "background:#eceff2"
 
 
@@ -22,7 +23,8 @@ def tile_of(tile: Tile, rows: list[Row]) -> Row:
     row = rows[0] if rows else {}
     value = fill(tile.value, row) if rows else MISSING
     if value == MISSING:
-        missing = tile.unknown if rows else "No data yet"
+        reason = fill(tile.unknown, row) if rows else MISSING
+        missing = reason if reason != MISSING else "No data yet"
         return {"label": tile.label, "missing": missing}
     return {
         "label": tile.label + fill(tile.of, row),
@@ -127,7 +129,8 @@ def _grid(headings: list[str], rows: list[Row], texts: list[list[str]]) -> Row:
     """The table of a grid, with a cell per step, blank where it is not known."""
     steps = 1 + max(row["step"] for row in rows)
     # Step 0 is 100% by definition: the shades spread over the other steps.
-    darkest = max((row["pct"] or 0 for row in rows if row["step"]), default=0) or 100
+    highest = max((row["pct"] or 0 for row in rows if row["step"]), default=0)
+    darkest = max(round(highest), _DARK_PCT)
     lines: dict[tuple[str, ...], list[tuple[str, str]]] = {}
     for row, line in zip(rows, texts, strict=True):
         blank = (
@@ -135,7 +138,8 @@ def _grid(headings: list[str], rows: list[Row], texts: list[list[str]]) -> Row:
         )
         cells = lines.setdefault(tuple(line), blank)
         if row["pct"] is not None:
-            style = _shade(row["pct"] / darkest) if row["step"] else _WHOLE
+            # Rounded like the text: what reads alike looks alike.
+            style = _shade(round(row["pct"]) / darkest) if row["step"] else _WHOLE
             cells[len(line) + row["step"]] = f"{row['pct']:.0f}%", style
     is_dense, is_summed = steps > 16, rows[-1]["is_total"]
     return {

@@ -1,7 +1,8 @@
 """Entries on the marts of `customer`: who buys, and how much."""
 
 from kith.report import marks
-from kith.report.entries import Entry, Section, Tile
+from kith.report.entries import Entry, Row, Section, Tile
+from kith.report.formats import fill
 
 # From the first month with an order on: the months before hold traces of other kinds.
 _MONTHS = """
@@ -46,7 +47,10 @@ select
 from buyers cross join sales
 """
 _BEST = """
-select share_pct, gini from segment.concentrations
+select
+    share_pct, gini,
+    upper(substr(missing_reason, 1, 1)) || substr(missing_reason, 2) as missing_reason
+from segment.concentrations
 where measure = 'revenue' and top_pct = 20
 """
 
@@ -70,7 +74,11 @@ limit 1
 
 _TILES = [
     Tile(
-        "Customers", _TOTALS, "{customer_count:,}", note="{buyer_count:,} with an order"
+        "Customers",
+        _TOTALS,
+        "{customer_count:,}",
+        note="{buyer_count:,} with an order",
+        unknown="Nobody is known yet",
     ),
     _month_tile("Active buyers", "buyer_count", "{now:,}"),
     _month_tile("Revenue", "revenue_amount", "{now:amount}", unit="{currency}"),
@@ -80,30 +88,35 @@ _TILES = [
         "{revenue_amount:amount}",
         unit="{currency}",
         note="Orders: {order_count:,}",
+        unknown="There is no order yet",
     ),
     Tile(
         "Repeat-purchase rate",
         _TOTALS,
         "{repeat_pct:percent}",
         note="of buyers ordered twice or more",
+        unknown="No identified customer has ordered yet",
     ),
     Tile(
         "Revenue from the top 20%",
         _BEST,
         "{share_pct:percent}",
-        note="of customers with an order",
+        note="of identified revenue; customers with an order",
+        unknown="{missing_reason}",
     ),
     Tile(
         "Gini coefficient",
         _BEST,
         "{gini:.2f}",
         note="0 = all spend alike, 1 = one spends all",
+        unknown="{missing_reason}",
     ),
     Tile(
         "Unidentified revenue",
         _TOTALS,
         "{unidentified_pct:percent}",
-        note="of revenue has no known customer",
+        note="of all revenue has no known customer",
+        unknown="There is no revenue yet",
     ),
 ]
 _REVENUE = Entry(
@@ -120,12 +133,24 @@ _REVENUE = Entry(
     marks=marks.month_bars,
     series={"revenue_amount": ("Revenue", marks.ACCENT)},
 )
+
+
+def _buyers_note(rows: list[Row]) -> str:
+    words = "Identified customers with an order in the month."
+    if rows[0]["month"] == rows[0]["first_month"]:
+        words += " {month:%b %Y} begins the data, so that all its buyers count as new."
+    return fill(words, rows[0])
+
+
 _BUYERS = Entry(
     "buyers",
     "Active buyers by month",
     f"""
 {_MONTHS}
-select * from months
+select
+    *,
+    (select min(month) from months where buyer_count > 0) as first_month
+from months
 where (select sum(buyer_count) from months) > 0
 order by month
 """,
@@ -136,7 +161,7 @@ order by month
         "Returning": "{returning_count:,}",
         "Resurrecting": "{resurrecting_count:,}",
     },
-    note="Identified customers with an order in the month.",
+    note=_buyers_note,
     absent="No identified customer has ordered yet.",
     marks=marks.month_bars,
     series={
@@ -151,11 +176,14 @@ SECTION = Section(
     definitions={
         "Customer": "A person or organisation with at least one identified trace. "
         "Orders without an identifier count in revenue and stand under ‘unidentified’.",
+        "Identified revenue": "All revenue but that of the unidentified. Concentration "
+        "is about it alone; all other shares of revenue are shares of all revenue.",
         "Revenue": "What customers pay for their order lines after discounts, in "
         "{currency}. Returns are subtracted, and a return is no order.",
         "Active buyer": "Identified customer with an order in the month ({time_zone}). "
-        "New: it holds their first order. Returning: they also bought in the month "
-        "before. Resurrecting: they bought earlier, but not in the month before.",
+        "New: it holds their first order in the data. Returning: they also bought in "
+        "the month before. Resurrecting: they bought earlier, but not in the month "
+        "before.",
         "Repeat-purchase rate": "Customers with two or more orders, as a share of "
         "customers with an order, over all history.",
     },

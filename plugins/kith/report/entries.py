@@ -36,8 +36,9 @@ Marks = Callable[[Any, list[Row], Series], Any]
 class Tile:
     """A key figure of the only row of its query, or `unknown` where it is missing.
 
-    `of` goes on with the label, such as the month. `changes` maps columns with earlier
-    values of the column `now` to words.
+    `unknown` is a template too, such as of the mart's own reason. `of` goes on with the
+    label, such as the month. `changes` maps columns with earlier values of the column
+    `now` to words.
     """
 
     label: str
@@ -81,7 +82,8 @@ class Entry:
 class Grid(Entry):
     """A table whose query has a row per cell: after its columns come `step`s from 0 on.
 
-    Cells hold `pct`, the darker the higher. Step 0 is the whole. If `is_total` is true
+    Cells hold `pct`, the darker the higher: the darkest is the highest, but never less
+    than 25%. Step 0 is the whole. If `is_total` is true
     in the last row, the last line is a total.
     """
 

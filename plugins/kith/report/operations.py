@@ -74,7 +74,7 @@ order by table_name, expectation, column_name
     columns={
         "Table": "{table_name}",
         "Column": "{column_name}",
-        "Check": "{expectation}",
+        "Expected": "{expectation}",
         "Found": "{observed:.160}",
     },
     note=_warnings_note,

@@ -16,6 +16,18 @@ _STATES = {
     "asleep": ("Asleep", marks.BAD),
     "never_purchased": ("Never purchased", marks.GREY),
 }
+
+
+def _states_note(rows: list[Row]) -> str:
+    active, never = rows[0], rows[-1]
+    if not active["buyer_count"]:
+        return fill("None of the {all_count:,} known has ordered.", active)
+    words = "{active_pct:percent} of the {buyer_count:,} with an order are active."
+    if never["customer_count"]:
+        words += " Shares are of all {all_count:,} known, also those without an order."
+    return fill(words, active)
+
+
 _ACTIVITY_STATES = Entry(
     "states",
     "Customers by activity state",
@@ -25,23 +37,31 @@ with states as (
 ),
 counted as (
     select * from segment.segments where scheme = 'activity_state'
+),
+totals as (
+    select
+        sum(customer_count) as all_count,
+        sum(case when segment <> 'never_purchased' then customer_count else 0 end)
+            as buyer_count
+    from counted
 )
 select
     state, coalesce(customer_count, 0) as customer_count,
     coalesce(customer_share_pct, 0) as customer_share_pct,
-    revenue_amount, revenue_share_pct
-from states left join counted on state = segment
+    revenue_amount, revenue_share_pct, all_count, buyer_count,
+    100.0 * coalesce(customer_count, 0) / nullif(buyer_count, 0) as active_pct
+from states left join counted on state = segment cross join totals
 where (select sum(customer_count) from counted) > 0
 order by position
 """,
     columns={
         "State": "{state:name}",
         "Customers": "{customer_count:,}",
-        "Share": "{customer_share_pct:percent}",
+        "Share of all known": "{customer_share_pct:percent}",
         "Revenue": "{revenue_amount:,.2f}",
-        "Share of revenue": "{revenue_share_pct:percent}",
+        "Share of all revenue": "{revenue_share_pct:percent}",
     },
-    note="{customer_share_pct:percent} of customers are active.",
+    note=_states_note,
     absent="There is no customer yet.",
     marks=partial(marks.bars, states=_STATES),
     series={"customer_count": ("Customers", marks.ACCENT)},
@@ -57,8 +77,10 @@ def _curve(chart: Any, rows: list[Row], series: Series) -> Any:
     scale = alt.Scale(domain=[0, highest], nice=False)
     whole = alt.Scale(domain=[0, 100], nice=False)
     x = alt.X("customers_pct:Q", axis=axis, scale=whole)
-    y = alt.Y(type="quantitative", axis=axis, scale=scale).title("Share of revenue")
-    chart = chart.encode(x.title("Share of customers, best first"))
+    y = alt.Y(type="quantitative", axis=axis, scale=scale).title(
+        "Share of identified revenue"
+    )
+    chart = chart.encode(x.title("Share of customers with an order, best first"))
     dash = alt.Scale(domain=list(series), range=[[1, 0], [5, 4]])
     lines = chart.transform_fold(list(series), as_=["kind", "value"]).encode(
         y.field("value"),
@@ -110,14 +132,14 @@ order by top_pct
         "Best customers": "Top {top_pct}%",
         "Customers": "{customer_count:,}",
         "Revenue": "{amount:,.2f}",
-        "Share of revenue": "{share_pct:percent}",
+        "Share of identified revenue": "{share_pct:percent}",
     },
-    note="The top 20% of customers ({best_count:,} of {all_count:,}) bring "
-    "{best_pct:percent} of revenue.",
+    note="The top 20% of customers with an order ({best_count:,} of {all_count:,}) "
+    "bring {best_pct:percent} of identified revenue.",
     absent="No identified customer has ordered yet.",
     marks=_curve,
     series={
-        "share_pct": ("Cumulative share of revenue", marks.ACCENT),
+        "share_pct": ("Cumulative share of identified revenue", marks.ACCENT),
         "customers_pct": ("Line of equality", marks.GREY),
     },
     text="Top 20%: {share_pct:percent}",
@@ -141,6 +163,17 @@ windows as (
 select * from segments cross join windows
 where (select sum(customer_count) from segments where not is_rest) > 0
 """
+
+
+def _shares_note(rows: list[Row]) -> str:
+    words = "{segment:name}: {customer_share_pct:percent} of all known customers"
+    if any(row["is_rest"] and row["customer_count"] for row in rows):
+        words += ", also those without an order,"
+    words += " bring {revenue_share_pct:percent} of all revenue. Segments by purchases "
+    words += "from {window_start:%-d %b %Y} to {window_end:%-d %b %Y}."
+    return fill(words, rows[0])
+
+
 _BY_REVENUE = "order by is_rest, revenue_amount desc, segment"
 _SEGMENT_SHARES = Entry(
     "segment-shares",
@@ -149,18 +182,16 @@ _SEGMENT_SHARES = Entry(
     columns={
         "Segment": "{segment:name}",
         "Customers": "{customer_count:,}",
-        "Share": "{customer_share_pct:percent}",
+        "Share of all known": "{customer_share_pct:percent}",
         "Revenue": "{revenue_amount:,.2f}",
-        "Share of revenue": "{revenue_share_pct:percent}",
+        "Share of all revenue": "{revenue_share_pct:percent}",
     },
-    note="{segment:name}: {customer_share_pct:percent} of customers bring "
-    "{revenue_share_pct:percent} of revenue. Segments by purchases from "
-    "{window_start:%-d %b %Y} to {window_end:%-d %b %Y}.",
+    note=_shares_note,
     absent="No customer has a segment yet.",
     marks=marks.bars,
     series={
-        "customer_bar_pct": ("Share of customers", marks.SOFT),
-        "revenue_share_pct": ("Share of revenue", marks.ACCENT),
+        "customer_bar_pct": ("Share of all known customers", marks.SOFT),
+        "revenue_share_pct": ("Share of all revenue", marks.ACCENT),
     },
 )
 _SEGMENT_AVERAGES = Entry(
@@ -173,7 +204,7 @@ _SEGMENT_AVERAGES = Entry(
         "Average revenue, {currency}": "{average_revenue_amount:,.2f}",
         "Index": "{revenue_index:times}",
     },
-    note="{currency} and index. Dashed line: average of all, "
+    note="{currency} and index. Dashed line: average of all known customers, "
     "{average_amount:amount {largest_amount}} = 1.00×.",
     absent="No customer has a segment yet.",
     marks=partial(marks.bars, dark="datum.revenue_index >= 1", line="average_amount"),
@@ -187,7 +218,12 @@ def _retention_note(rows: list[Row]) -> str:
         "Share of the customers who first bought in a month (row) and bought again n "
         "months later (column). Months that are not over are blank."
     )
-    if rows[0]["cohort_count"] > 24:
+    if rows[0]["cohort_count"] <= 24:
+        words += (
+            " {cohort_month:%b %Y} begins the data: its row may also hold customers "
+            "who bought before."
+        )
+    else:
         words += " The last 24 of {cohort_count} cohorts, first 24 months."
     return fill(words, rows[0])
 
@@ -243,10 +279,11 @@ SECTION = Section(
         "RFM segment": "By recency, frequency and monetary value, each scored 1–5 at "
         "its quintiles.",
         "Index": "Average revenue of the segment divided by that of all identified "
-        "customers.",
+        "customers, also those without an order.",
         "Retention": "Bounded: customers of the cohort who bought in that very month, "
         "divided by the size of the cohort.",
-        "Concentration": "Customers with at least one order, by revenue. The top q% "
-        "are rounded up to whole customers. Gini: 0 when all bring the same.",
+        "Concentration": "Customers with at least one order, by revenue; shares of "
+        "identified revenue. The top q% are rounded up to whole customers. Gini: 0 "
+        "when all bring the same.",
     },
 )
