@@ -101,7 +101,7 @@ _TILES = [
         "Revenue from the top 20%",
         _BEST,
         "{share_pct:percent}",
-        note="of identified revenue; customers with an order",
+        note="of identified revenue, by customers with an order",
         unknown="{missing_reason}",
     ),
     Tile(
