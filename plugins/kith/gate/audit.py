@@ -41,7 +41,10 @@ def audit(run: Run) -> None:
             "run_id": run.run_id,
             "candidate": fingerprint(run.warehouse),
             "passed": sum(check.outcome == "passed" for check in checks),
-            "failed_warnings": [f"{c.table_name}: {c.expectation}" for c in warnings],
+            "failed_warnings": [
+                f"{c.table_name}: expected '{c.expectation}', found {c.observed}"
+                for c in warnings
+            ],
         }
         permit_path(run).write_text(json.dumps(permit, indent=2), encoding="utf-8")
 
