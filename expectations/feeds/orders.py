@@ -48,17 +48,16 @@ EXPECTATIONS = [
         "At most one order in a hundred has neither a line nor an amount",
         WARNING,
         """
-        select
-            count(*) as orders,
-            count(*) filter (
-                where valued.line_count = 0 and orders.order_amount is null
-            ) as without_value
-        from {batch} as orders
-        inner join intermediate.int_orders_valued as valued
-            on orders.source = valued.source and orders.order_id = valued.order_id
-        having 100 * count(*) filter (
+        select order_count, without_value
+        from (select count(*) as order_count from feeds.orders)
+        cross join (
+            select count(*) as without_value
+            from {batch} as orders
+            inner join intermediate.int_orders_valued as valued
+                on orders.source = valued.source and orders.order_id = valued.order_id
             where valued.line_count = 0 and orders.order_amount is null
-        ) > count(*)
+        )
+        where 100 * without_value > order_count
         """,
     ),
     no_rows(
@@ -74,6 +73,7 @@ EXPECTATIONS = [
         inner join intermediate.int_orders_valued as valued
             on orders.source = valued.source and orders.order_id = valued.order_id
         where valued.line_count > 0
+            and orders.order_amount is not null
             and abs(orders.order_amount - valued.revenue_amount)
             > 0.01 * valued.line_count
         """,
