@@ -77,7 +77,15 @@ def test_keys_of_pairs_and_of_values_out_of_their_set_are_sampled(
 
 
 def test_a_share_within_its_limit_passes_and_is_told(candidate: Run) -> None:
-    spoil(candidate, "update feeds.order_lines set quantity = -1 where order_id = 'R3'")
+    # One line becomes a return of what costs nothing; the revenue stays what it was.
+    spoil(
+        candidate,
+        "update feeds.order_lines set line_amount = line_amount + "
+        "(select sum(line_amount) from feeds.order_lines where order_id = 'R3') "
+        "where order_line_id = 'R4-1'; "
+        "update feeds.order_lines set quantity = -1, line_amount = 0 "
+        "where order_id = 'R3'",
+    )
     audit(candidate)
     assert results(candidate)["At most one line in five is a return"] == (
         "passed",
