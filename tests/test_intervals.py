@@ -123,18 +123,16 @@ def sales(draw: st.DrawFn) -> Sale:
     )
 
 
-def settled(layout: Layout, source: list[Sale]) -> list[Sale]:
-    """Without two of one key and one time: which of them counts is not of interest."""
-    if not layout.has_key:
-        return source
-    return list({(s.sale_id, layout.shown(s.sold_at)): s for s in source}.values())
+def changed(sale: Sale, price: int | None = None, delay: int = 0) -> Sale:
+    got_at = sale.got_at + dt.timedelta(hours=delay)
+    return replace(sale, price=sale.price if price is None else price, got_at=got_at)
 
 
 @st.composite
 def histories(draw: st.DrawFn) -> tuple[Layout, list[Pull]]:
     """Runs over any days, between which rows come, go and change."""
     layout = draw(layouts())
-    source = settled(layout, draw(st.lists(sales(), max_size=12)))
+    source = draw(st.lists(sales(), max_size=12))
     pulls = []
     for _ in range(draw(st.integers(1, 4))):
         first = draw(st.integers(0, DAYS - 1))
@@ -142,7 +140,11 @@ def histories(draw: st.DrawFn) -> tuple[Layout, list[Pull]]:
         pulls.append(Pull(first, last, source))
         source = [sale for sale in source if draw(st.integers(0, 5))]
         source = [s if draw(st.integers(0, 5)) else replace(s, price=4) for s in source]
-        source = settled(layout, source + draw(st.lists(sales(), max_size=4)))
+        source = source + draw(st.lists(sales(), max_size=4))
+        # The same row once more, as it was or with another price or arrival.
+        again = [sale for sale in source if not draw(st.integers(0, 3))]
+        changes = st.sampled_from([{}, {"price": 2}, {"price": 3, "delay": 26}])
+        source = source + [changed(sale, **draw(changes)) for sale in again]
     return layout, pulls
 
 
@@ -282,7 +284,12 @@ def expected(layout: Layout, pulls: list[Pull]) -> Union:
     sold["sale_id"] = [sale.sale_id for sale in sold["sale"]]
     is_out = sold["lateness"] > look_back
     is_bad = ~is_out & pd.Series([s.price < 0 for s in sold["sale"]], dtype=bool)
-    good = sold[~is_out & ~is_bad].sort_values("sold_at")
+    good = sold[~is_out & ~is_bad]
+    if layout.has_key:
+        is_bad[contradicting(layout, good)] = True
+    good = sold[~is_out & ~is_bad]
+    order = [age(layout, sale) for sale in good["sale"]]
+    good = good.iloc[sorted(range(len(good)), key=order.__getitem__)]
     is_old = good.duplicated("sale_id", keep="last") & layout.has_key
     counted = {
         "row_count": good[~is_old],
@@ -296,19 +303,48 @@ def expected(layout: Layout, pulls: list[Pull]) -> Union:
         for pull in pulls
         for origin in ([None] if layout.arrival == "column" else layout.opened(pull))
     }
-    undated = sum(
-        sale.sold_at is None and origin in (None, layout.arrival_day(sale))
+    as_of = max(pull.last for pull in pulls)
+    undated = Counter(
+        as_of if origin is None else min(origin, as_of)
         for origin, source in newest.items()
         for sale in source
+        if sale.sold_at is None and origin in (None, layout.arrival_day(sale))
     )
+    counts = {name: Counter(rows["day"]) for name, rows in counted.items()}
+    counts["quarantined_count"] += undated
     return Union(
         Counter(
             (s.sale_id, layout.shown(s.sold_at), layout.shown(s.got_at), s.price)
             for s in counted["row_count"]["sale"]
         ),
-        {name: dict(Counter(rows["day"])) for name, rows in counted.items()},
-        int(is_bad.sum()) + undated,
+        {name: dict(days) for name, days in counts.items()},
+        counts["quarantined_count"].total(),
     )
+
+
+def age(layout: Layout, sale: Sale) -> tuple[Any, ...]:
+    """What tells which of two rows is newer."""
+    by_column = layout.arrival == "column"
+    arrival = layout.shown(sale.got_at) if by_column else layout.arrival_day(sale)
+    return layout.shown(sale.sold_at), arrival
+
+
+def contradicting(layout: Layout, good: pd.DataFrame) -> list[int]:
+    """Rows that differ where nothing tells which is newer, on a day without newer."""
+    found = []
+    for _, of_day in good.groupby(["sale_id", "day"]):
+        ages = [(age(layout, sale), number) for number, sale in of_day["sale"].items()]
+        newest_first = sorted(ages, reverse=True)
+        for _, group in itertools.groupby(newest_first, key=lambda pair: pair[0]):
+            numbers = [number for _, number in group]
+            contents = {
+                (layout.shown(sale.got_at), sale.price)
+                for sale in of_day["sale"][numbers]
+            }
+            if len(contents) == 1:
+                break
+            found += numbers
+    return found
 
 
 def is_too_late(layout: Layout, sale: Sale) -> bool:
@@ -377,3 +413,4 @@ def test_delivered_again_in_any_order_equals_all_at_once(
         + (0 if layout.arrival == "column" else unopened)
     )
     assert sum(piecewise.rows.values()) == piecewise.total("row_count")
+    assert piecewise.refused == piecewise.total("quarantined_count")

@@ -22,6 +22,9 @@ CURES = {
     "not_accepted": "correct the source, or `accepted_values` in sources.yml",
     "in_the_future": "correct the source's clock, or the column's time_zone or format "
     "in sources.yml",
+    "conflicting_rows": "have one of them delivered; if they are rows of their own, "
+    "add to `key` what tells them apart; if one is newer, declare what says so in "
+    "sources.yml: cursor, arrived, {date:…} in path, or repeated_key: last_in_file",
     "unknown_reference": "have the other table delivered whole, or declare orphans: "
     "warn for the column's references in sources.yml",
     "repeated_header": "have the file delivered again as one table with one header",

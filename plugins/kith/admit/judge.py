@@ -1,5 +1,6 @@
 """Judge: how each row of an attempt is read, and what makes it a good one, as SQL."""
 
+import datetime as dt
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -34,8 +35,10 @@ class Attempt:
         manifest: What was pulled.
         columns: Names of the columns to be admitted.
         judged: SQL relation of all rows: the columns to be admitted in their types,
-            `_kith_good`, `_kith_file` (as people know it), `ROW_NUMBER`, and of a bad
-            row `_kith_fault` (column_name, reason, value, expected, payload_hash).
+            `_kith_good`, `_kith_file` (as people know it), `_kith_named_at` (what its
+            name tells of its delivery, UTC), `ROW_NUMBER`, `_kith_payload` (hash of the
+            row as delivered), and of a bad row `_kith_fault` (column_name, reason,
+            value, expected, payload_hash).
         raw: Type of each delivered column; of several the one that came first.
         warnings: What people should look at.
         time_zone: The company's.
@@ -205,12 +208,17 @@ def _judged_sql(
     origins = ", ".join(
         f"{literal(path)}: {literal(file.origin)}" for path, file in paths.items()
     )
+    named = ", ".join(
+        f"{literal(path)}: {_instant(file.named_at)}" for path, file in paths.items()
+    )
     return f"""
         select
             {", ".join(admitted)},
             _kith_fault_number is null as _kith_good,
             map {{{origins}}}[_kith_path] as _kith_file,
+            map {{{named}}}[_kith_path] as _kith_named_at,
             {number} as {ROW_NUMBER},
+            {payload} as _kith_payload,
             case _kith_fault_number
                 when null then cast(null as {_FAULT}) {fault}
             end as _kith_fault
@@ -228,6 +236,15 @@ def _now(table: SourceTable, manifest: Manifest, time_zone: str) -> str | None:
     if has_date_cursor(table):
         return f"date '{business_day(manifest.delivered_at, time_zone)}'"
     return f"timestamp '{manifest.delivered_at}'"
+
+
+def _instant(moment: dt.datetime | None) -> str:
+    """SQL of a moment, which may have an offset, as a naive UTC timestamp."""
+    if moment is None:
+        return "cast(null as timestamp)"
+    if moment.tzinfo:
+        moment = moment.astimezone(dt.UTC).replace(tzinfo=None)
+    return f"timestamp '{moment}'"
 
 
 def _names_of(files: list[PulledFile]) -> str:

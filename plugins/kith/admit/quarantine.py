@@ -1,5 +1,6 @@
 """Quarantine: bad rows are kept with their reason, and only so many may be bad."""
 
+import shutil
 from pathlib import Path
 
 import duckdb
@@ -8,27 +9,15 @@ from kith.admit.faults import CURES, SHOWN_CHARACTERS
 from kith.admit.judge import Attempt
 from kith.company.tables import SourceTable
 from kith.database import fetch_row, literal, parquet_sql, write_parquet
+from kith.deliveries.admitted import REFUSED
 from kith.deliveries.business_days import row_day_sql
 from kith.deliveries.columns import ROW_NUMBER
 from kith.errors import DeliveryError
 from kith.runs.run import Run
 
 
-def write_quarantine(
-    connection: duckdb.DuckDBPyConnection,
-    run: Run,
-    attempt: Attempt,
-    folder: Path,
-    bad_count: int,
-) -> None:
-    """Keep bad rows and unreadable lines, also in a table `bad_rows`.
-
-    `folder` is that of the attempt, `bad_count` the number of its bad rows. A row with
-    several faults is reported once: the first, in the order of declared columns.
-
-    Raises DeliveryError, once they are kept, when too many rows are bad.
-    """
-    table, manifest = attempt.table, attempt.manifest
+def create_bad_rows(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create a table `bad_rows`, empty, for whoever finds some."""
     connection.execute(
         """
         create temp table bad_rows (
@@ -37,6 +26,25 @@ def write_quarantine(
         )
         """
     )
+
+
+def write_quarantine(
+    connection: duckdb.DuckDBPyConnection,
+    run: Run,
+    attempt: Attempt,
+    folder: Path,
+    built: Path,
+    bad_count: int,
+) -> None:
+    """Keep bad rows and unreadable lines, also in the table `bad_rows`.
+
+    `folder` is that of the attempt, `built` that of what is admitted, and `bad_count`
+    the number of bad rows beside those in the table. A row with several faults is
+    reported once: the first, in the order of declared columns.
+
+    Raises DeliveryError, once they are kept, when too many rows are bad.
+    """
+    table, manifest = attempt.table, attempt.manifest
     if bad_count:
         day = row_day_sql(table, attempt.time_zone, manifest.window)
         connection.execute(
@@ -66,6 +74,7 @@ def write_quarantine(
         "order by file, row_number",
         unfinished,
     )
+    shutil.copyfile(unfinished, built / REFUSED)
     unfinished.replace(path)
     _check_shares(connection, attempt, f"; all bad rows lie in {path}")
 

@@ -14,20 +14,20 @@ from typing import Any
 import duckdb
 
 from kith.admit.drift import compare_types
-from kith.admit.judge import Attempt, fingerprint, read_attempt
-from kith.admit.quarantine import write_quarantine
+from kith.admit.judge import Attempt, read_attempt
+from kith.admit.quarantine import create_bad_rows, write_quarantine
+from kith.admit.reach import unreached_rows
+from kith.admit.repeats import row_key, settle_repeats
 from kith.admit.volume import check_days, check_snapshot
-from kith.database import connect, fetch_row, parquet_sql, quote, write_parquet
+from kith.database import connect, parquet_sql, quote, write_parquet
 from kith.deliveries.admitted import (
     DATA,
-    FORMER,
     Delivery,
     all_deliveries,
     declaration_id,
 )
 from kith.deliveries.business_days import row_day_sql
 from kith.deliveries.raw import newest_attempt, workspace
-from kith.deliveries.repeats import find_repeated, key_hash
 from kith.runs.run import Run
 from kith.storage import move_durably, syncing
 
@@ -94,16 +94,21 @@ def _split(
         attempt.warnings.extend(compare_types(table, attempt.raw, raw_types))
     data = built / DATA
     good = _write_good_rows(connection, attempt, data)
-    write_quarantine(connection, run, attempt, folder, manifest.rows_taken - good)
+    create_bad_rows(connection)
     with syncing(data):
-        dropped, kept = _settle_repeats(connection, attempt, built)
+        repeats = settle_repeats(connection, attempt, built)
+    bad_count = manifest.rows_taken - good
+    write_quarantine(connection, run, attempt, folder, built, bad_count)
     _write_days(connection, attempt, built)
     attempt.warnings.extend(_check_volume(connection, attempt, built, earlier))
-    if kept:
-        attempt.warnings.append(
-            f"{table.full_name}: {kept} rows equal to others were kept; declare a key, "
-            "or drop_exact_duplicates, if they are no rows of their own"
-        )
+    attempt.warnings.extend(unreached_rows(run.company, table, manifest))
+    attempt.warnings.extend(
+        f"{table.full_name}: {file.origin} holds the same rows as {file.same_as}; they "
+        "count once; have one of the two files taken away"
+        for file in manifest.files
+        if file.same_as
+    )
+    attempt.warnings.extend(repeats.warnings)
     return {
         "table": table.full_name,
         "interval": run.interval.slug,
@@ -113,16 +118,26 @@ def _split(
         "key_id": manifest.key_id,
         "delivered_at": manifest.delivered_at.isoformat(timespec="microseconds"),
         "files": [file.origin for file in manifest.files],
+        "file_days": {
+            file.origin: file.named_at.date().isoformat()
+            for file in manifest.files
+            if file.named_at
+        },
         "rows_delivered": manifest.rows_taken + manifest.rejects,
         "rows_outside_interval": manifest.rows_before_interval
         + manifest.rows_after_interval,
         "out_of_window": manifest.rows_out_of_window,
+        "unreached": {
+            file.origin: file.unreached.rows
+            for file in manifest.files
+            if file.unreached
+        },
         "late": [late.model_dump(mode="json") for late in manifest.late],
         "missed": manifest.missed and manifest.missed.model_dump(mode="json"),
-        "admitted": good - dropped,
-        "quarantined": manifest.rows_taken - good + manifest.rejects,
-        "duplicates": dropped,
-        "exact_duplicates_kept": kept,
+        "admitted": good - repeats.dropped - repeats.refused,
+        "quarantined": bad_count + repeats.refused + manifest.rejects,
+        "duplicates": repeats.dropped,
+        "exact_duplicates_kept": repeats.kept,
         "raw_types": attempt.raw,
         "warnings": attempt.warnings,
     }
@@ -159,85 +174,18 @@ def _write_good_rows(
 ) -> int:
     """Write the rows without a fault, and count them."""
     table = attempt.table
-    row_key = ""
-    if not table.rules.key:
-        # New columns are left out: they must not make known rows into other ones.
-        declared = [quote(column.name) for column in table.columns]
-        row_key = f", {fingerprint(declared)} || '-1' as row_key"
+    key = "" if table.rules.key else f", {row_key(table)} as row_key"
     with attempt.reading():
         return write_parquet(
             connection,
             f"""
             select
                 {", ".join(map(quote, attempt.columns))},
-                timestamp '{attempt.manifest.delivered_at}' as loaded_at{row_key}
+                timestamp '{attempt.manifest.delivered_at}' as loaded_at{key}
             from {attempt.judged} where _kith_good
             """,
             data,
         )
-
-
-def _settle_repeats(
-    connection: duckdb.DuckDBPyConnection, attempt: Attempt, built: Path
-) -> tuple[int, int]:
-    """Leave each key once; returns how many rows were dropped and kept.
-
-    Of the rows of a key the one with the latest cursor wins, and of those the one with
-    the greatest content, so that the order of delivery does not matter. Of each former
-    day of its key one is kept in `FORMER`. Equal rows of a table without a key are told
-    apart by a number, or dropped where declared. The days of dropped rows, also of
-    former ones, stand in a table `dropped` afterwards.
-    """
-    table, rules = attempt.table, attempt.table.rules
-    data, settled = built / DATA, built / "settled.parquet"
-    rows = parquet_sql(data)
-    key = rules.key or ["row_key"]
-    connection.execute("create temp table dropped (day date)")
-    if not find_repeated(connection, "repeated", rows, key):
-        return 0, 0
-    latest = f"{quote(rules.cursor)} desc, " if rules.cursor else ""
-    order = f"{latest}{fingerprint(map(quote, attempt.columns))} desc"
-    columns = ", ".join(map(quote, key))
-    day = row_day_sql(table, attempt.time_zone, attempt.manifest.window)
-    connection.execute(
-        f"""
-        create temp table ranked as
-        select
-            *,
-            row_number() over (partition by {columns} order by {order}) as _kith_rank,
-            row_number() over (
-                partition by {columns}, {day} order by {order}
-            ) as _kith_rank_of_day
-        from {rows}
-        where {key_hash(key)} in (from repeated)
-        """
-    )
-    is_dropped = bool(rules.key) or rules.drop_exact_duplicates
-    chosen = (
-        "* exclude (_kith_rank, _kith_rank_of_day) from ranked where _kith_rank = 1"
-        if is_dropped
-        else "* exclude (_kith_rank, _kith_rank_of_day) "
-        "replace (left(row_key, 33) || _kith_rank as row_key) from ranked"
-    )
-    write_parquet(
-        connection,
-        f"select * from {rows} where {key_hash(key)} not in (from repeated) "
-        f"union all by name select {chosen}",
-        settled,
-    )
-    settled.replace(data)
-    former = (
-        "select * exclude (_kith_rank, _kith_rank_of_day) "
-        "from ranked where _kith_rank > 1 and _kith_rank_of_day = 1"
-    )
-    if connection.execute(f"{former} limit 1").fetchall():
-        write_parquet(connection, former, built / FORMER)
-    later = f"select {day} from ranked where _kith_rank > 1"
-    if not is_dropped:
-        (kept,) = fetch_row(connection, f"select count(*) from ({later})")
-        return 0, kept
-    (dropped,) = fetch_row(connection, f"insert into dropped {later}")
-    return dropped, 0
 
 
 def _write_days(

@@ -269,6 +269,12 @@ class TableRules(Strict):
     drop_exact_duplicates: bool = Field(
         default=False, description="Equal rows of a table without a key count once."
     )
+    repeated_key: Literal["refuse", "last_in_file"] = Field(
+        default="refuse",
+        description="What becomes of rows of one key with different contents where "
+        "neither cursor nor arrival tells which is newer; last_in_file: of those of "
+        "one file the last counts.",
+    )
     quarantine_limit_pct: float = Field(
         default=1.0, ge=0, le=100, description="Share of bad rows that stops the run."
     )
@@ -285,6 +291,11 @@ class TableRules(Strict):
             "sql": ["connection", "relation"],
             "rest": ["connection", "endpoint"],
         }
+        if self.repeated_key == "last_in_file" and self.connector != "files":
+            raise ValueError(
+                f"connector {self.connector} delivers rows in no order of its own; "
+                "`repeated_key: last_in_file` is for files"
+            )
         all_of_them = {"path", "connection", "relation", "endpoint"}
         for name in needed[self.connector]:
             if getattr(self, name) is None:

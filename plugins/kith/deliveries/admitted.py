@@ -25,6 +25,9 @@ from kith.runs.run import Interval, Run
 # Each key once; and beside it rows of former days of keys that came again, which count
 # where the later row does not: once its day has been delivered anew without it.
 DATA, FORMER = "data.parquet", "former.parquet"
+# What was refused of the delivery. The quarantine has that of the last attempt, which
+# may have been refused as a whole.
+REFUSED = "refused.parquet"
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,12 @@ class Delivery:
         return f"{self.interval.from_day} to {self.interval.to_day}"
 
     @property
+    def file_days(self) -> dict[str, dt.date]:
+        """Of each origin whose name tells the day of its delivery, that day."""
+        told = self.report.get("file_days", {})
+        return {origin: dt.date.fromisoformat(day) for origin, day in told.items()}
+
+    @property
     def late(self) -> list[LateRows]:
         """Rows that came late, and those out of the window that came in its days."""
         return [LateRows(**entry) for entry in self.report["late"]]
@@ -69,7 +78,8 @@ class Delivery:
 def declaration_id(table: SourceTable) -> str:
     """What admission makes of a delivery changes with it: keys and rules of columns."""
     rules = table.rules.model_dump(
-        mode="json", include={"key", "cursor", "drop_exact_duplicates"}
+        mode="json",
+        include={"key", "cursor", "arrived", "drop_exact_duplicates", "repeated_key"},
     )
     columns = [
         [
@@ -279,6 +289,29 @@ def newest_readers(deliveries: list[Delivery]) -> dict[str, int]:
         for number, delivery in enumerate(deliveries)
         for origin in delivery.report["files"]
     }
+
+
+def delivery_days(deliveries: list[Delivery]) -> dict[str, dt.date]:
+    """Of each origin the day of its delivery, on which its rows without a day count.
+
+    It is that of its name, else the last one of the runs that read it.
+    """
+    days: dict[str, dt.date] = {}
+    for delivery in sorted(deliveries, key=lambda each: each.interval.to_day):
+        days |= dict.fromkeys(delivery.report["files"], delivery.interval.to_day)
+    for delivery in deliveries:
+        days |= delivery.file_days
+    return days
+
+
+def unreached_counts(deliveries: list[Delivery]) -> Counter[dt.date]:
+    """Rows on days that no run takes, by the day of the delivery of their file."""
+    days = delivery_days(deliveries)
+    counts: Counter[dt.date] = Counter()
+    for origin, number in newest_readers(deliveries).items():
+        rows = deliveries[number].report.get("unreached", {})
+        counts[days[origin]] += rows.get(origin, 0)
+    return counts
 
 
 def missed_rows(

@@ -37,12 +37,27 @@ class MissedRows(BaseModel):
     rows: int
 
 
+class UnreachedRows(BaseModel):
+    """Rows of days that no run takes: before the company's first, or after its last.
+
+    `placeholders` counts those of days that systems write where they know none.
+    """
+
+    rows: int = 0
+    from_day: dt.date
+    to_day: dt.date
+    placeholders: dict[dt.date, int] = {}
+
+
 class PulledFile(BaseModel, extra="forbid"):
     """One file of an attempt.
 
-    `rows_seen` counts the readable rows of the origin, `rows` those taken from it.
+    `rows_seen` counts the readable rows of the origin, `rows` those taken from it, and
+    `unreached` those that no run takes.
     `ahead_of` is set where some of these lie on later days than the file can know of:
-    the first such moment.
+    the first such moment. `named_at` is the day or moment of delivery in its name, and
+    `same_as` an earlier origin of the attempt that holds the same rows; what former
+    versions pulled tells neither these nor `unreached`.
     """
 
     origin: str
@@ -57,6 +72,9 @@ class PulledFile(BaseModel, extra="forbid"):
     rejects: int
     rejects_stored: str | None
     ahead_of: dt.datetime | dt.date | None
+    named_at: dt.datetime | None = None
+    unreached: UnreachedRows | None = None
+    same_as: str | None = None
 
 
 class Manifest(BaseModel):
@@ -86,6 +104,11 @@ class Manifest(BaseModel):
     rejects: int
     watermark: dt.datetime | dt.date | None
     key_id: str | None
+
+    @property
+    def rows_unreached(self) -> int:
+        """Rows of days that no run takes."""
+        return sum(file.unreached.rows for file in self.files if file.unreached)
 
     @property
     def window(self) -> Interval:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -28,7 +29,7 @@ from kith.deliveries.raw import Manifest, MissedRows, PulledFile, reading, works
 from kith.pull.connections import Connection, environment_connection
 from kith.pull.connectors.request import Fetched, FetchRequest, check_unchanged
 from kith.pull.windows import Share, share, window_of
-from kith.runs.run import Run
+from kith.runs.run import Interval, Run
 from kith.storage import move_durably, sha256, syncing
 
 _CONNECTORS = {
@@ -69,6 +70,7 @@ def pull_table(
                 workspace=work,
                 duckdb=connection,
                 find_connection=find_connection,
+                reach=_reach(run, declared, window, earlier),
             )
             fetched = _connector(declared.rules.connector)(request)
             manifest = _land(run, request, fetched, earlier, delivered_at, folder)
@@ -78,6 +80,7 @@ def pull_table(
         figures["rows"] = manifest.rows_taken
         figures["rejects"] = manifest.rejects
         figures["out_of_window"] = manifest.rows_out_of_window
+        figures["outside_company_days"] = manifest.rows_unreached
         figures["bytes"] = sum(file.bytes for file in manifest.files)
 
 
@@ -100,6 +103,7 @@ def _land(
     table, connection = request.table, request.duckdb
     landed: list[PulledFile] = []
     shares: list[Share] = []
+    twins = _twins(connection, fetched)
     for number, delivery in enumerate(fetched, 1):
         stem = f"{number:04}_{Path(delivery.origin).name.split('.')[0]}"
         stored = folder / f"{stem}.parquet"
@@ -130,6 +134,9 @@ def _land(
                 rejects=delivery.reject_count,
                 rejects_stored=rejects.name if rejects else None,
                 ahead_of=part.ahead_of,
+                named_at=delivery.named_at,
+                unreached=part.unreached,
+                same_as=twins.get(delivery.origin),
             )
         )
     missed = _find_missed(run, request, shares, earlier)
@@ -157,6 +164,45 @@ def _land(
         watermark=max(watermarks, default=None),
         key_id=_key_id() if is_personal(table) else None,
     )
+
+
+def _reach(
+    run: Run, table: SourceTable, window: Interval, earlier: list[Delivery]
+) -> tuple[dt.date, dt.date | None]:
+    """The days that runs take: the company's, and what else was asked for."""
+    first, last = run.company.first_day, run.company.last_day
+    windows = [window, window_of(table, Interval(first, first))]
+    windows += [delivery.window for delivery in earlier]
+    first = min(each.from_day for each in windows)
+    return first, last and max(last, *(each.to_day for each in windows))
+
+
+def _twins(
+    connection: duckdb.DuckDBPyConnection, fetched: list[Fetched]
+) -> dict[str, str]:
+    """Of each file that holds the same rows as one before it, the origin of that one.
+
+    Files of other names, packings or line ends can hold the same rows.
+    """
+    alike: dict[tuple[Any, ...], list[Fetched]] = {}
+    for file in fetched:
+        if file.rows:
+            shape = (file.rows, file.reject_count, *file.columns.items())
+            alike.setdefault(shape, []).append(file)
+    found: dict[str, str] = {}
+    for files in alike.values():
+        known: dict[int, str] = {}
+        for file in files if files[1:] else []:
+            columns = ", ".join(map(quote, file.columns))
+            (content,) = fetch_row(
+                connection,
+                f"select sum(cast(hash({columns}) as hugeint)) "
+                f"from {parquet_sql(file.path)}",
+            )
+            first = known.setdefault(content, file.origin)
+            if first != file.origin:
+                found[file.origin] = first
+    return found
 
 
 def _find_missed(

@@ -18,9 +18,21 @@ from kith.deliveries.business_days import (
     row_day_sql,
 )
 from kith.deliveries.casts import declared_types, is_time, read_column
-from kith.deliveries.raw import LateRows
+from kith.deliveries.raw import LateRows, UnreachedRows
 from kith.pull.connectors.request import Fetched, FetchRequest
 from kith.runs.run import Interval
+
+# What systems write for a day that they do not know: where their calendars begin.
+PLACEHOLDERS = {
+    dt.date(1601, 1, 1),
+    dt.date(1753, 1, 1),
+    dt.date(1899, 12, 30),
+    dt.date(1899, 12, 31),
+    dt.date(1900, 1, 1),
+    dt.date(1904, 1, 1),
+    dt.date(1970, 1, 1),
+    dt.date(1980, 1, 1),
+}
 
 
 @dataclass
@@ -32,6 +44,7 @@ class Share:
     `out_of_window` in all. `in_past` counts the rows of days that were pulled before,
     where nothing tells when these came to the source. `ahead_of` is set where the file
     holds rows that were not there yet when it was delivered: the first such moment.
+    `unreached` tells of the rows before or after that belong to no window at all.
     """
 
     taken: int = 0
@@ -43,6 +56,7 @@ class Share:
     condition: str | None = None
     in_past: int | None = None
     ahead_of: dt.datetime | dt.date | None = None
+    unreached: UnreachedRows | None = None
 
 
 def window_of(table: SourceTable, interval: Interval) -> Interval:
@@ -117,6 +131,8 @@ def share(request: FetchRequest, delivery: Fetched, delivered_at: dt.datetime) -
         is_out_of_window = days_late > table.rules.look_back_days
         # Too late for any window, a row counts where it came.
         side = _side(arrival_day if is_out_of_window else day, window)
+        if side and not is_out_of_window and _is_unreached(request, day):
+            found.unreached = _added(found.unreached, day, rows, newest)
         if side < 0:
             found.before += rows
         elif side > 0:
@@ -182,6 +198,30 @@ def _read_sql(table: SourceTable, name: str | None, delivery: Fetched) -> str | 
     column = table.column(name)
     reading = read_column(column, delivery.columns, kind, delivery.has_odd_signs)
     return reading.typed if reading else None
+
+
+def _is_unreached(request: FetchRequest, day: dt.date) -> bool:
+    first, last = request.reach
+    return bool((first and day < first) or (last and day > last))
+
+
+def _added(
+    known: UnreachedRows | None, day: dt.date, rows: int, moment: dt.date
+) -> UnreachedRows:
+    """Unreached rows, with more of a day; `moment` is one of theirs."""
+    known = known or UnreachedRows(from_day=day, to_day=day)
+    # Written without a zone, the first moment of a day may lie on the day before.
+    utc_day = moment.date() if isinstance(moment, dt.datetime) else moment
+    found = next((each for each in (day, utc_day) if each in PLACEHOLDERS), None)
+    placeholders = dict(known.placeholders)
+    if found:
+        placeholders[found] = placeholders.get(found, 0) + rows
+    return UnreachedRows(
+        rows=known.rows + rows,
+        from_day=min(day, known.from_day),
+        to_day=max(day, known.to_day),
+        placeholders=placeholders,
+    )
 
 
 def _side(day: dt.date, window: Interval) -> int:

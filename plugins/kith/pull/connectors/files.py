@@ -67,9 +67,7 @@ def fetch(request: FetchRequest) -> list[Fetched]:
         with _unchanged(where, member) as state, reading(where, request.table):
             for each in unpack(member, request.workspace):
                 target = request.workspace / f"{next(numbers):04}.parquet"
-                read = replace(
-                    _read(request, each, target), arrival_day=place.arrival_day
-                )
+                read = replace(_read(request, each, target), named_at=place.named_at)
                 fetched.append(replace(read, state=state) if read.is_original else read)
     return fetched or [_nothing(request)]
 

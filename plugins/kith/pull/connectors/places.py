@@ -41,13 +41,18 @@ class Place:
 
     Attributes:
         origin: Its path as the pattern writes it, by which people know it.
-        arrival_day: Day of delivery that its path tells, if any.
+        named_at: Day of delivery, or moment, that its path tells, if any.
         bring: Makes sure that it lies on this machine; returns where.
     """
 
     origin: str
-    arrival_day: dt.date | None
+    named_at: dt.datetime | None
     bring: Callable[[], Path]
+
+    @property
+    def arrival_day(self) -> dt.date | None:
+        """Day of delivery that its path tells."""
+        return self.named_at.date() if self.named_at else None
 
 
 def find_places(request: FetchRequest) -> list[Place]:
@@ -83,9 +88,10 @@ def find_places(request: FetchRequest) -> list[Place]:
             f"{table.full_name}: no file at {where}; the delivery is missing, or "
             "`path` in sources.yml is wrong"
         )
-    day_of = _date_reader(table, path, date_format) if date_format else lambda _: None
+    named_at = _date_reader(table, path, date_format) if date_format else lambda _: None
     places = [
-        Place(origin, day_of(origin), bring) for origin, bring in sorted(listed.items())
+        Place(origin, named_at(origin), bring)
+        for origin, bring in sorted(listed.items())
     ]
     return _of_window(request, places) if date_format else places
 
@@ -151,19 +157,19 @@ def _names_a_day(date_format: str) -> bool:
 
 def _date_reader(
     table: SourceTable, path: str, date_format: str
-) -> Callable[[str], dt.date | None]:
-    """Gives the day in a listed path, or raises DeliveryError where there is none."""
+) -> Callable[[str], dt.datetime | None]:
+    """Gives the date in a listed path, or raises DeliveryError where there is none."""
     parts = _DATE.split(path)
     regex = "".join(
         f"({_regex_of_format(part)})" if number % 2 else _regex_of_wildcards(part)
         for number, part in enumerate(parts)
     )
 
-    def day_of(origin: str) -> dt.date:
+    def named_at(origin: str) -> dt.datetime:
         found = re.fullmatch(regex, origin)
         try:
             text = "|".join(found.groups()) if found else ""
-            return dt.datetime.strptime(text, date_format).date()
+            return dt.datetime.strptime(text, date_format)
         except ValueError:
             raise DeliveryError(
                 f"{table.full_name}: {origin}: no date can be read from the name; "
@@ -171,7 +177,7 @@ def _date_reader(
                 "in sources.yml"
             ) from None
 
-    return day_of
+    return named_at
 
 
 def _regex_of_format(date_format: str) -> str:

@@ -32,6 +32,8 @@ class FetchRequest:
             handed over always.
         past: Earlier business days that were pulled before, all in a row up to the
             window; None when there are none.
+        reach: The first and the last business day that any run may take, or None where
+            there is no such end.
         workspace: Empty folder for files that may be lost.
         duckdb: Connection to work with.
         find_connection: Gives the Airflow connection of an id.
@@ -45,6 +47,7 @@ class FetchRequest:
     workspace: Path
     duckdb: duckdb.DuckDBPyConnection
     find_connection: Callable[[str], Connection]
+    reach: tuple[dt.date | None, dt.date | None] = (None, None)
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ class Fetched:
             white space but blanks and ends of lines, or a replacement character.
         rejects: Parquet file (row_number, error, text) of unreadable lines, if any.
         reject_count: Number of rows in `rejects`.
-        arrival_day: Day of delivery that the origin's name tells.
+        named_at: Day of delivery, or moment, that the origin's name tells.
         rows_in_past: Number of rows that the source holds for the request's `past`,
             where `path` does not hold them and the source can be asked.
     """
@@ -78,9 +81,14 @@ class Fetched:
     has_odd_signs: bool = True
     rejects: Path | None = None
     reject_count: int = 0
-    arrival_day: dt.date | None = None
+    named_at: dt.datetime | None = None
     rows_in_past: int | None = None
     state: tuple[int, ...] | None = None
+
+    @property
+    def arrival_day(self) -> dt.date | None:
+        """Day of delivery that the origin's name tells."""
+        return self.named_at.date() if self.named_at else None
 
 
 def check_unchanged(where: str, path: Path, state: tuple[int, ...]) -> None:
