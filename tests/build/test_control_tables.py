@@ -1,5 +1,6 @@
 """The control tables have the columns that dbt's source declares."""
 
+from collections import Counter
 from pathlib import Path
 
 import duckdb
@@ -8,8 +9,9 @@ import yaml
 
 from kith.build import control_tables
 from kith.build.control_tables import HISTORIES, declared, write_control_tables
+from kith.errors import DeliveryError
 from kith.runs.run import Run
-from tests.one_table import company, deliver, run_door, sales
+from tests.one_table import HEADER, company, deliver, run_door, sales
 
 
 @pytest.fixture
@@ -76,3 +78,54 @@ def test_a_new_column_is_declared_once_and_null_in_earlier_logs(
     assert warehouse.sql("select sum(row_count) from kith.admitted_days").fetchall()[0][
         0
     ]
+
+
+BAD_LINES = b"C\xe9,2024-03-01,1,1\nF,2111-03-01,1,1\nU,,1,1\nD,2024-03-02,-1,1\nX,2024"
+
+
+@pytest.mark.parametrize("cursor", ["sold_at", None])
+@pytest.mark.parametrize("dated", [True, False])
+def test_refused_rows_without_a_day_count_on_that_of_their_delivery(
+    kith_home: Path, tmp_path: Path, cursor: str | None, dated: bool
+) -> None:
+    name = "sales_2024-03-02.csv" if dated else "sales.csv"
+    path = "data/sales_{date:%Y-%m-%d}.csv" if dated else f"data/{name}"
+    company(tmp_path, path, cursor=cursor, quarantine_limit_pct=100)
+    text = "\n".join([HEADER, *sales(8)]).encode()
+    (tmp_path / "data" / name).write_bytes(text + b"\n" + BAD_LINES)
+    for day in ("02", "03"):
+        run = run_door(tmp_path, f"2024-03-{day}", f"2024-03-{day}")
+    warehouse = written(run)
+    counted = warehouse.execute(
+        "select day::varchar, quarantined_count from kith.admitted_days "
+        "where quarantined_count > 0 order by day"
+    ).fetchall()
+    dateless = "2024-03-02" if cursor and dated else "2024-03-03"
+    # A snapshot may lack times, and tell of any.
+    assert Counter(dict(counted)) == (
+        Counter({"2024-03-02": 1}) + Counter({dateless: 4})
+        if cursor
+        else Counter({dateless: 3})
+    )
+    assert (
+        warehouse.execute(
+            "select delivery_day::varchar, count(*) from kith.quarantined_rows "
+            "group by all order by all"
+        ).fetchall()
+        == counted
+    )
+
+
+def test_what_a_refused_attempt_held_is_no_row_of_the_delivery_that_counts(
+    run: Run, tmp_path: Path
+) -> None:
+    bad = [line.replace(",2024", ",2O24") for line in sales(12)]
+    deliver(tmp_path / "shop", bad)
+    with pytest.raises(DeliveryError):
+        run_door(tmp_path / "shop", "2024-03-01", "2024-03-03")
+    warehouse = written(run)
+    assert warehouse.execute("from kith.quarantined_rows").fetchall() == []
+    assert warehouse.execute(
+        "select sum(row_count)::int, sum(quarantined_count)::int "
+        "from kith.admitted_days"
+    ).fetchall() == [(12, 0)]

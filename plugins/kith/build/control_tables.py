@@ -16,15 +16,19 @@ from kith.company.folder import feed_names
 from kith.company.tables import Freshness, Period, SourceTable
 from kith.database import literal, parquet_sql
 from kith.deliveries.admitted import (
+    REFUSED,
     Delivery,
     admitted_deliveries,
     all_deliveries,
+    counting,
     day_bounds,
     day_counts_sql,
+    delivery_days,
     late_counts,
     newest_readers,
     owned_sql,
     spans,
+    unreached_counts,
 )
 from kith.deliveries.business_days import has_date_cursor
 from kith.runs.run import Interval, Run
@@ -144,8 +148,10 @@ def _write_door_tables(
         deliveries = admitted_deliveries(run, table)
         if not deliveries:
             continue
+        _write_warnings(warehouse, table, deliveries)
+        _write_quarantined(warehouse, table, deliveries, as_of)
         if table.rules.cursor:
-            _write_days(warehouse, run, table, deliveries)
+            _write_days(warehouse, run, table, deliveries, as_of)
         else:
             days = parquet_sql(deliveries[0].folder / "days.parquet")
             warehouse.execute(
@@ -159,11 +165,42 @@ def _write_door_tables(
                     quarantined_count,
                     duplicate_count,
                     0 as late_count,
-                    0 as out_of_window_count
+                    0 as out_of_window_count,
+                    0 as outside_count
                 from {days}
                 """
             )
-        _write_quarantined(warehouse, run, table, deliveries)
+
+
+def _write_warnings(
+    warehouse: duckdb.DuckDBPyConnection,
+    table: SourceTable,
+    deliveries: list[Delivery],
+) -> None:
+    """What admission warned of, of each delivery to which a day belongs."""
+    for delivery in counting(deliveries):
+        write_warnings(warehouse, table, delivery.interval, delivery.report["warnings"])
+
+
+def write_warnings(
+    warehouse: duckdb.DuckDBPyConnection,
+    table: SourceTable,
+    days: Interval,
+    warnings: list[str],
+) -> None:
+    """Add warnings of a table's delivery for some days to `kith.source_warnings`."""
+    rows = [
+        {
+            "source_name": table.source,
+            "table_name": table.name,
+            "from_day": days.from_day,
+            "to_day": days.to_day,
+            "warning": warning,
+        }
+        for warning in dict.fromkeys(warnings)
+    ]
+    if rows:
+        insert_rows(warehouse, "source_warnings", rows)
 
 
 def _write_days(
@@ -171,11 +208,20 @@ def _write_days(
     run: Run,
     table: SourceTable,
     deliveries: list[Delivery],
+    as_of: dt.date,
 ) -> None:
-    """A row for each day that was delivered, or of which a row came too late for it."""
+    """A row for each day that was delivered, or of which a row was left out.
+
+    Refused rows are those of `kith.quarantined_rows`.
+    """
     late = [
-        f"(date '{day}', {late}, {out_of_window})"
+        f"(date '{day}', {late}, {out_of_window}, 0)"
         for day, (late, out_of_window) in late_counts(warehouse, deliveries).items()
+    ]
+    late += [
+        f"(date '{min(day, as_of)}', 0, 0, {rows})"
+        for day, rows in unreached_counts(deliveries).items()
+        if rows
     ]
     newest_at = "newest_at"
     if has_date_cursor(table):
@@ -191,16 +237,32 @@ def _write_days(
             {literal(table.name)} as table_name,
             day,
             days.row_count - coalesce(later.row_count, 0) as row_count,
-            coalesce(quarantined_count, 0) as quarantined_count,
+            coalesce(refused.row_count, 0) as quarantined_count,
             coalesce(duplicate_count, 0) + coalesce(later.row_count, 0)
                 as duplicate_count,
             coalesce(late_count, 0) as late_count,
             coalesce(out_of_window_count, 0) as out_of_window_count,
+            coalesce(outside_count, 0) as outside_count,
             case when days.row_count > 0 then {newest_at} end as newest_at
         from {day_counts_sql(deliveries)} as days
         full join (
-            values {", ".join(late) or "(cast(null as date), 0, 0)"}
-        ) as late (day, late_count, out_of_window_count) using (day)
+            select
+                day,
+                sum(late_count)::bigint as late_count,
+                sum(out_of_window_count)::bigint as out_of_window_count,
+                sum(outside_count)::bigint as outside_count
+            from (
+                values {", ".join(late) or "(cast(null as date), 0, 0, 0)"}
+            ) as told (day, late_count, out_of_window_count, outside_count)
+            group by day
+        ) as late using (day)
+        full join (
+            select delivery_day as day, count(*) as row_count
+            from kith.quarantined_rows
+            where source_name = {literal(table.source)}
+                and table_name = {literal(table.name)}
+            group by delivery_day
+        ) as refused using (day)
         left join (
             select day, cast(sum(row_count) as bigint) as row_count
             from superseded where table_name = {literal(table.full_name)}
@@ -213,17 +275,17 @@ def _write_days(
 
 def _write_quarantined(
     warehouse: duckdb.DuckDBPyConnection,
-    run: Run,
     table: SourceTable,
     deliveries: list[Delivery],
+    as_of: dt.date,
 ) -> None:
     """Refused rows of each delivery on the days that belong to it.
 
     A row of no day of the window (illegible, or in the future) comes with each delivery
-    of its file, so that it counts as the newest of them has it.
+    of its file, so that it counts as the newest of them has it, on the day of the
+    delivery; that of a snapshot is the as-of date.
     """
-    folder = run.quarantine(table.full_name)
-    files = [folder / each.folder.name / "rows.parquet" for each in deliveries]
+    files = [delivery.folder / REFUSED for delivery in deliveries]
     kept = [number for number, file in enumerate(files) if file.is_file()]
     if not kept:
         return
@@ -234,21 +296,27 @@ def _write_quarantined(
         for span in spans(deliveries)
         if span.number in index
     ]
+    days = delivery_days(deliveries) if table.rules.cursor else {}
     undated = ", ".join(
-        f"({index[number]}, {literal(origin)}, {', '.join(day_bounds(window))})"
+        f"({index[number]}, {literal(origin)}, {', '.join(day_bounds(window))}, "
+        f"date '{min(days.get(origin, as_of), as_of)}')"
         for origin, number in newest_readers(deliveries).items()
         for window in [deliveries[number].window]
         if number in index
     )
     parts = []
     if dated:
-        parts.append(f"select * from {owned_sql(paths, dated, 'day')}")
+        parts.append(
+            f"select *, day as delivery_day from {owned_sql(paths, dated, 'day')}"
+        )
     if undated:
         parts.append(
             f"""
-            select found.*
+            select found.*, newest.delivery_day
             from {parquet_sql(*paths, union_by_name="true")} as found
-            inner join (values {undated}) as newest (number, origin, low, high)
+            inner join (
+                values {undated}
+            ) as newest (number, origin, low, high, delivery_day)
                 on found.file_index = newest.number
                 and found.file = newest.origin
                 and coalesce(found.day < newest.low or found.day >= newest.high, true)

@@ -66,6 +66,7 @@ counted as (
         coalesce(admitted_days.duplicate_count, 0) as duplicate_count,
         coalesce(admitted_days.late_count, 0) as late_count,
         coalesce(admitted_days.out_of_window_count, 0) as out_of_window_count,
+        coalesce(admitted_days.outside_count, 0) as outside_count,
         max(admitted_days.newest_at) over (
             partition by days.source_name, days.table_name
             order by days.day nulls last
@@ -101,6 +102,7 @@ aged as (
         counted.duplicate_count,
         counted.late_count,
         counted.out_of_window_count,
+        counted.outside_count,
         case
             when
                 100.0 * counted.out_of_window_count
@@ -139,6 +141,7 @@ deliveries as (
         duplicate_count,
         late_count,
         out_of_window_count,
+        outside_count,
         late_alert,
         newest_row_age_hours,
         -- A table without any row counts as older than any limit.
@@ -167,6 +170,7 @@ deliveries as (
         0 as duplicate_count,
         0 as late_count,
         0 as out_of_window_count,
+        0 as outside_count,
         'none' as late_alert,
         null as newest_row_age_hours,
         null as freshness
@@ -186,6 +190,7 @@ final as (
         duplicate_count,
         late_count,
         out_of_window_count,
+        outside_count,
         late_alert,
         newest_row_age_hours,
         freshness,
