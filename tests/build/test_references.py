@@ -11,6 +11,7 @@ from kith.admit.table import admit_table
 from kith.build.warehouse import prepare_warehouse
 from kith.errors import ConfigurationError, DeliveryError
 from kith.pull.table import pull_table
+from kith.runs.journal import Journal, describe
 from kith.runs.run import Run
 from tests.conftest import new_run
 from tests.one_table import company
@@ -178,11 +179,16 @@ def test_orphans_go_on_where_declared(tmp_path: Path) -> None:
     run = prepare(tmp_path)
     assert keys(run, "orders") == "O1 O2 O3"
     assert refused(run) == []
-    journal = (run.run_folder / "journal.jsonl").read_text()
-    assert (
+    warning = (
         "shop.orders: column customer: 1 rows without their counterpart in "
-        "shop.customers.customer" in journal
+        "shop.customers.customer; they count all the same (orphans: warn)"
     )
+    journal = Journal(run.run_folder)
+    told = [describe(entry) or "" for entry in journal.new_entries()]
+    assert "0 orphans held back, 1 orphans let pass" in told[-1]
+    assert journal.warnings() == [warning]
+    shown = rows(run, "select * exclude (from_day, to_day) from kith.source_warnings")
+    assert shown == [("shop", "orders", warning)]
 
 
 def test_too_many_orphans_stop_the_run(tmp_path: Path) -> None:

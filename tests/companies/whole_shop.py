@@ -53,10 +53,12 @@ _STAGING = {
 
 
 def generate_whole_shop(folder: Path) -> Path:
-    """Write the company, of 2,000 interactions and one row to be refused."""
+    """Write the company, of 2,000 interactions, a row to be refused and a warning."""
     generate(folder, 2000, {"products": "csv"})
     with (folder / "data" / "products.csv").open("a") as products:
         products.write("P1000,Product 1000,bread,-1\n")
+    text = (folder / "data" / "products.csv").read_text()
+    (folder / "data" / "products.csv").write_text(text.replace("\n", ",shelf\n"))
     with (folder / "company.yml").open("a") as company:
         for feed, query in _STAGING.items():
             company.write(f"  {feed}: [stg_shop__{feed}]\n")

@@ -284,6 +284,10 @@ MUTATIONS: dict[tuple[str, str], str] = {
     ): "update operations.source_deliveries set row_count = 4 * row_count "
     "where day > '2024-12-24'",
     (
+        "operations.source_warnings",
+        "No warning is of days after the as-of date",
+    ): "update operations.source_warnings set to_day = '2025-01-01'",
+    (
         "operations.quarantined_rows",
         "No value is longer than 200 characters",
     ): "update operations.quarantined_rows set value = repeat('x', 201)",

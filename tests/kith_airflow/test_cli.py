@@ -219,6 +219,7 @@ def test_a_killed_run_names_its_stage_and_the_next_one_waits_and_succeeds(
         f"report {release}/report/index.html",
         "gate 7 checks passed, 1 warnings",
         "warning: few rows",
+        "sources 0 warnings",
         "customer.customers 1,234",
     ):
         assert line in told

@@ -266,6 +266,14 @@ def _deliveries(as_of: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=names)
 
 
+def _source_warnings(count: int) -> pd.DataFrame:
+    """Of which the newest says something hostile."""
+    days = pd.date_range("2017-12-31", periods=count, freq="-1D")
+    rows = pd.DataFrame({"from_day": days, "to_day": days})
+    rows["warning"] = f"shop.products: new column {HOSTILE}"
+    return rows.assign(source_name="shop", table_name="products")
+
+
 def _checks(warnings: int) -> pd.DataFrame:
     common = {"run_id": "run-1", "severity": "critical", "sample": "person-000001"}
     rows = [
@@ -321,6 +329,9 @@ create table segment.concentrations (
 create table operations.source_deliveries (
     source_name varchar, table_name varchar, day date, status varchar,
     row_count bigint, quarantined_count bigint, duplicate_count bigint);
+create table operations.source_warnings (
+    source_name varchar, table_name varchar, from_day date, to_day date,
+    warning varchar);
 create table operations.gate_results (
     run_id varchar, table_name varchar, expectation varchar, column_name varchar,
     severity varchar, outcome varchar, observed varchar, sample varchar);
@@ -380,6 +391,7 @@ def _grocer() -> tuple[Frames, str]:
     ]
     return frames | {
         "operations.gate_results": _checks(4),
+        "operations.source_warnings": _source_warnings(25),
         "satisfaction.satisfaction_scores": pd.concat(scores),
         "satisfaction.complaints": _cases("2017-01-01", "2017-12-31", 900),
     }, "2017-12-31"

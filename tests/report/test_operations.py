@@ -1,8 +1,9 @@
 """The entries on deliveries and checks."""
 
+import html
 from typing import Any
 
-from tests.report.releases import Page, page_of
+from tests.report.releases import HOSTILE, Page, page_of
 
 
 def test_gate_names_its_warnings_and_no_person(releases: Any) -> None:
@@ -20,6 +21,22 @@ def test_gate_names_its_warnings_and_no_person(releases: Any) -> None:
     assert "person-" not in page.source
     clean = Page(page_of(releases["unfinished"][0])).source
     assert "40 checks, no warnings" in clean
+
+
+def test_warnings_on_deliveries_are_shown_the_newest_first(releases: Any) -> None:
+    page = Page(page_of(releases["grocer"][0]))
+    rows = page.tables["Warnings on deliveries, the newest first"]
+    assert rows[:2] == [
+        ["Source table", "From", "To", "Warning"],
+        *[["shop.products", "31 Dec 2017", "31 Dec 2017", rows[1][3]]],
+    ]
+    assert rows[1][3] == f"shop.products: new column {HOSTILE}"
+    assert len(rows) == 1 + 20
+    assert "The newest 20 of 25 from deliveries up to 31 Dec 2017." in page.source
+    clean = Page(page_of(releases["unfinished"][0])).source
+    assert "The sources' deliveries gave no cause for a warning." in html.unescape(
+        clean
+    )
 
 
 def test_deliveries_are_summed_and_missing_feeds_named(releases: Any) -> None:

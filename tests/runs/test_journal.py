@@ -1,11 +1,12 @@
 """A run's journal, told to people."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from kith.errors import GateError, TransientError
-from kith.runs.journal import Journal, describe
+from kith.runs.journal import Journal, describe, summary
 from kith.runs.run import Run
 from kith.settings import REPOSITORY
 from tests.conftest import new_run
@@ -92,3 +93,24 @@ def test_notes_of_the_build_s_nodes_are_no_lines_of_their_own(run: Run) -> None:
     assert lines(journal) == ["build 0.0 s"]
     assert journal.slowest(2) == {"sessions": 3.25, "customers": 1.0}
     assert journal.failure() is None
+
+
+def test_the_summary_shows_what_deliveries_were_warned_of(run: Run) -> None:
+    for attempt in ("first", "second"):
+        with run.stage("admit", "shop.orders") as figures:
+            figures["warnings"] = [f"{attempt} {number}" for number in range(11)]
+    with run.stage("references") as figures:
+        figures |= {"orphans_let_pass": 4, "warnings": ["orders: 4 rows without"]}
+    release = run.published / "current"
+    release.mkdir(parents=True)
+    gate = {"passed": 7, "warnings": 0, "failed_warnings": []}
+    manifest = {"title": "Corner shop", "gate": gate, "marts": {}}
+    (release / "manifest.json").write_text(json.dumps(manifest))
+    journal = Journal(run.run_folder)
+    assert "references 0.0 s 4 orphans let pass" in lines(journal)
+    told = [" ".join(line.split()) for line in summary(run, journal, 1.0).splitlines()]
+    start = told.index("sources 12 warnings")
+    assert told[start + 1 : start + 12] == [
+        *(f"warning: second {number}" for number in range(10)),
+        "and 2 more, in the mart operations.source_warnings",
+    ]

@@ -12,6 +12,7 @@ import duckdb
 
 from kith.admit.faults import SHOWN_CHARACTERS
 from kith.admit.quarantine import check_share
+from kith.build.control_tables import write_warnings
 from kith.company.folder import Company
 from kith.company.tables import Column, Reference, SourceTable
 from kith.database import fetch_row, literal, quote
@@ -25,8 +26,8 @@ REASON = "unknown_reference"
 def hold_orphans_back(warehouse: duckdb.DuckDBPyConnection, run: Run) -> None:
     """Leave orphans out of the source views, and count them as quarantined.
 
-    Expects the source views, `kith.run`, `kith.admitted_days` and
-    `kith.quarantined_rows`. A table without orphans keeps its view as it is.
+    Expects the source views, `kith.run`, `kith.admitted_days`, `kith.source_warnings`
+    and `kith.quarantined_rows`. A table without orphans keeps its view as it is.
 
     Raises ConfigurationError for references in a circle, and DeliveryError when more
     rows of a table are orphans than its `quarantine_limit_pct` allows.
@@ -34,7 +35,7 @@ def hold_orphans_back(warehouse: duckdb.DuckDBPyConnection, run: Run) -> None:
     if not any(_references(table) for table in run.company.sources):
         return
     with run.stage("references") as figures:
-        figures["orphans"], figures["warnings"] = 0, []
+        figures |= {"orphans_held_back": 0, "orphans_let_pass": 0, "warnings": []}
         for table in _parents_first(run.company):
             held_back: dict[str, str] = {}
             for column, reference in _references(table):
@@ -49,12 +50,18 @@ def hold_orphans_back(warehouse: duckdb.DuckDBPyConnection, run: Run) -> None:
                     f"select count(*) from {_view(table)} "
                     f"where {quote(column.name)} in (select orphan from {values})",
                 )
-                figures["warnings"].append(
+                figures["orphans_let_pass"] += count
+                warning = (
                     f"{table.full_name}: column {column.name}: {count} rows without "
-                    f"their counterpart in {reference.table}.{reference.column}"
+                    f"their counterpart in {reference.table}.{reference.column}; they "
+                    "count all the same (orphans: warn)"
                 )
+                figures["warnings"].append(warning)
+                write_warnings(warehouse, table, run.interval, [warning])
             if held_back:
-                figures["orphans"] += _hold_back(warehouse, run, table, held_back)
+                figures["orphans_held_back"] += _hold_back(
+                    warehouse, run, table, held_back
+                )
 
 
 def _references(table: SourceTable) -> list[tuple[Column, Reference]]:
@@ -164,6 +171,8 @@ def _hold_back(
     # Not the time of the delivery: the same row has the same hash whenever it comes.
     payload = ", ".join(quote(each.name) for each in table.columns)
     day = row_day_sql(table, run.company.time_zone, run.interval)
+    # A snapshot has its figures on the as-of date.
+    counted_day = day if table.rules.cursor else "(select as_of_date from kith.run)"
     warehouse.execute(
         f"""
         create temp table orphans as
@@ -176,7 +185,8 @@ def _hold_back(
             left(case {expected} end || ', for row ' || {row}, {SHOWN_CHARACTERS})
                 as expected,
             md5(cast(json_array({payload}) as varchar)) as payload_hash,
-            {day} as day
+            {day} as day,
+            {counted_day} as delivery_day
         from {whole} as found
         where {" or ".join(is_orphan.values())}
         """
@@ -191,15 +201,13 @@ def _hold_back(
         from orphans
         """
     )
-    # A snapshot has its figures on the as-of date.
-    counted_day = "day" if table.rules.cursor else "(select as_of_date from kith.run)"
     warehouse.execute(
         f"""
         update kith.admitted_days as counted
         set row_count = counted.row_count - found.orphans,
             quarantined_count = counted.quarantined_count + found.orphans
         from (
-            select {counted_day} as day, count(*) as orphans from orphans group by all
+            select delivery_day as day, count(*) as orphans from orphans group by all
         ) as found
         where counted.source_name = {literal(table.source)}
             and counted.table_name = {literal(table.name)}

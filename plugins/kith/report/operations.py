@@ -81,4 +81,34 @@ order by table_name, expectation, column_name
     absent="The gate has executed no check.",
     style="words",
 )
-SECTION = Section(tables=[_DELIVERIES, CHECKS])
+
+
+def _source_warnings_note(rows: list[Row]) -> str:
+    count = rows[0]["warning_count"]
+    shown = f"The newest {len(rows)} of {count:,}" if count > len(rows) else f"{count}"
+    return f"{shown} from deliveries up to {rows[0]['as_of']:%-d %b %Y}."
+
+
+_SOURCE_WARNINGS = Entry(
+    "source-warnings",
+    "Warnings on deliveries",
+    """
+select
+    source_name || '.' || table_name as source_table, from_day, to_day, warning,
+    count(*) over () as warning_count
+from operations.source_warnings
+order by to_day desc, source_name, table_name, from_day, warning
+limit 20
+""",
+    columns={
+        "Source table": "{source_table}",
+        "From": "{from_day:%-d %b %Y}",
+        "To": "{to_day:%-d %b %Y}",
+        "Warning": "{warning:.600}",
+    },
+    note=_source_warnings_note,
+    absent="The sources' deliveries gave no cause for a warning.",
+    caption="Warnings on deliveries, the newest first",
+    style="words",
+)
+SECTION = Section(tables=[_DELIVERIES, _SOURCE_WARNINGS, CHECKS])

@@ -8,6 +8,8 @@ from typing import Any
 from kith.errors import one_line
 from kith.runs.run import Run
 
+# So many warnings of deliveries stand in a summary.
+_SHOWN = 10
 STAGES = ("plan", "pull", "admit", "build", "audit", "publish", "report")
 
 
@@ -54,6 +56,15 @@ class Journal:
                 open_stages.pop(_name(entry), None)
         return list(open_stages)
 
+    def warnings(self) -> list[str]:
+        """What stages warned of; of one that was tried again, the last time."""
+        told: dict[tuple[str, str], list[str]] = {}
+        for entry in self._entries:
+            if entry["event"] == "end":
+                found = entry["figures"].get("warnings", [])
+                told[entry["stage"], entry["item"]] = found
+        return [warning for found in told.values() for warning in found]
+
     def slowest(self, count: int) -> dict[str, float]:
         """Seconds of the slowest models of the build, of tests and seeds as well."""
         notes = [entry for entry in self._entries if entry["event"] == "note"]
@@ -92,6 +103,17 @@ def describe(entry: dict[str, Any]) -> str | None:
     return f"  {_name(entry):<46} {entry['seconds']:7.1f} s   {figures}".rstrip()
 
 
+def _sources(warnings: list[str]) -> list[str]:
+    """Lines on what deliveries were warned of."""
+    shown = [f"            warning: {warning}" for warning in warnings[:_SHOWN]]
+    if warnings[_SHOWN:]:
+        shown.append(
+            f"            and {len(warnings) - _SHOWN} more, in the mart "
+            "operations.source_warnings"
+        )
+    return [f"  sources   {len(warnings)} warnings", *shown]
+
+
 def summary(run: Run, journal: Journal, total_seconds: float) -> str:
     """What a run that succeeded has published, and how long it took."""
     release = (run.published / "current").resolve()
@@ -108,6 +130,7 @@ def summary(run: Run, journal: Journal, total_seconds: float) -> str:
         f"  report    {release / 'report' / 'index.html'}",
         f"  gate      {gate['passed']} checks passed, {gate['warnings']} warnings",
         *(f"            warning: {warning}" for warning in gate["failed_warnings"]),
+        *_sources(journal.warnings()),
         "  seconds   " + "   ".join(f"{name} {value:.1f}" for name, value in timings),
         "  slowest   "
         + "   ".join(f"{name} {value:.1f}" for name, value in slowest.items()),
