@@ -217,6 +217,12 @@ def text_file(content: str | bytes, name: str = "sales.csv") -> Callable[[Path],
     return lambda folder: (folder / name).write_bytes(data)
 
 
+def text_files(**contents: str) -> Callable[[Path], Any]:
+    return lambda folder: [
+        (folder / f"{name}.csv").write_text(text) for name, text in contents.items()
+    ]
+
+
 def cell(name: str, column: str, change: Change, outcome: str, why: str = "") -> Any:
     content = csv_text(spoilt(column, change))
     return Mutation(f"{column}: {name}", text_file(content), outcome, why)
@@ -260,6 +266,7 @@ def cells() -> list[Mutation]:
             ("infinity", "infinity", *wrong),
             ("a hundred years ahead", "2124-03-25 09:00:00", "quarantined", "future"),
             ("hour that clocks skipped", "2024-03-31 02:30:00", *wrong),
+            ("a placeholder", "1900-01-01 00:00:00", "warned", "like a placeholder"),
             ("T between day and time", lambda old: old.replace(" ", "T"), *repaired),
             ("slashes", lambda old: old.replace("-", "/"), *repaired),
             ("fraction of a second", lambda old: f"{old}.000", *repaired),
@@ -394,6 +401,7 @@ def csv_files() -> list[Mutation]:
         for copy in range(30)
         for row in good_rows()
     ]
+    corrected = spoilt("price", "3.33")
     nothing_shipped = csv_text(
         mapped(lambda row: {"shipped_on": row["shipped_on"] or "n/a"})
     )
@@ -517,6 +525,24 @@ def csv_files() -> list[Mutation]:
             "repaired",
         ),
         whole("other order of lines", csv_text(good_rows()[::-1]), "repaired"),
+        whole(
+            "keys twice, with another price",
+            csv_text([*good_rows(), *corrected[SPOILT.start : SPOILT.stop]]),
+            "quarantined",
+            "conflicting_rows",
+        ),
+        Mutation(
+            "a corrected file beside the old one",
+            text_files(a=good, b=csv_text(corrected)),
+            "quarantined",
+            "conflicting_rows",
+        ),
+        Mutation(
+            "the same file under two names",
+            text_files(a=good, b=good),
+            "warned",
+            "data/b.csv holds the same rows as data/a.csv",
+        ),
         whole("every row twice", csv_text([*good_rows(), *good_rows()]), "repaired"),
         whole(
             "file twice, headers and all", good * 2, "quarantined", "repeated_header"
