@@ -15,6 +15,18 @@ from kith.deliveries.columns import is_personal
 from kith.errors import DeliveryError
 from kith.runs.run import Interval, Run
 
+# What systems write for a day that they do not know: where their calendars begin.
+PLACEHOLDERS = {
+    dt.date(1601, 1, 1),
+    dt.date(1753, 1, 1),
+    dt.date(1899, 12, 30),
+    dt.date(1899, 12, 31),
+    dt.date(1900, 1, 1),
+    dt.date(1904, 1, 1),
+    dt.date(1970, 1, 1),
+    dt.date(1980, 1, 1),
+}
+
 
 class LateRows(BaseModel):
     """Rows of a business day that came to the source on a later one."""

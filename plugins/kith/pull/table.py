@@ -135,7 +135,7 @@ def _land(
                 rejects_stored=rejects.name if rejects else None,
                 ahead_of=part.ahead_of,
                 named_at=delivery.named_at,
-                unreached=part.unreached,
+                unreached=delivery.unreached or part.unreached,
                 same_as=twins.get(delivery.origin),
             )
         )

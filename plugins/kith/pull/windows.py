@@ -18,21 +18,9 @@ from kith.deliveries.business_days import (
     row_day_sql,
 )
 from kith.deliveries.casts import declared_types, is_time, read_column
-from kith.deliveries.raw import LateRows, UnreachedRows
+from kith.deliveries.raw import PLACEHOLDERS, LateRows, UnreachedRows
 from kith.pull.connectors.request import Fetched, FetchRequest
 from kith.runs.run import Interval
-
-# What systems write for a day that they do not know: where their calendars begin.
-PLACEHOLDERS = {
-    dt.date(1601, 1, 1),
-    dt.date(1753, 1, 1),
-    dt.date(1899, 12, 30),
-    dt.date(1899, 12, 31),
-    dt.date(1900, 1, 1),
-    dt.date(1904, 1, 1),
-    dt.date(1970, 1, 1),
-    dt.date(1980, 1, 1),
-}
 
 
 @dataclass

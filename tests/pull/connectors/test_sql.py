@@ -502,6 +502,26 @@ def test_a_database_goes_through_the_door(till: Path, execute: Any) -> None:
     assert newest_attempt(run, TABLE)[1].files[0].columns["colour"] == "VARCHAR"
 
 
+@pytest.mark.parametrize("kind", ["timestamptz", "timestamp", "date"])
+def test_rows_that_no_run_takes_are_counted_where_they_lie(
+    kind: str, till: Path, execute: Any
+) -> None:
+    for day in ("1970-01-01", "1970-01-01", "2023-12-31", "2024-01-01", "2024-03-15"):
+        execute(f"insert into sales values ('x', '{day} 12:00', 1, 1)")
+    execute(f"alter table sales alter column sold_at type {kind}")
+    text = (till / "company.yml").read_text()
+    (till / "company.yml").write_text(f"{text}\nlast_day: 2024-03-14\n")
+    pull_table(run := new_run(till, "2024-03-02", "2024-03-03"), TABLE)
+    (file,) = newest_attempt(run, TABLE)[1].files
+    assert file.unreached is not None
+    assert file.unreached.model_dump(mode="json") == {
+        "rows": 4,
+        "from_day": "1970-01-01",
+        "to_day": "2024-03-15",
+        "placeholders": {"1970-01-01": 2},
+    }
+
+
 def test_a_table_without_columns_lacks_them_all(till: Path, execute: Any) -> None:
     execute("drop table sales; create table sales (); insert into sales default values")
     run = new_run(till, "2024-03-02", "2024-03-03")

@@ -13,6 +13,7 @@ from pathlib import Path
 import duckdb
 
 from kith.company.tables import SourceTable
+from kith.deliveries.raw import UnreachedRows
 from kith.errors import TransientError
 from kith.pull.connections import Connection
 from kith.runs.run import Interval
@@ -70,6 +71,7 @@ class Fetched:
         named_at: Day of delivery, or moment, that the origin's name tells.
         rows_in_past: Number of rows that the source holds for the request's `past`,
             where `path` does not hold them and the source can be asked.
+        unreached: Rows beyond the request's `reach`, likewise.
     """
 
     origin: str
@@ -83,6 +85,7 @@ class Fetched:
     reject_count: int = 0
     named_at: dt.datetime | None = None
     rows_in_past: int | None = None
+    unreached: UnreachedRows | None = None
     state: tuple[int, ...] | None = None
 
     @property

@@ -14,7 +14,7 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote as url_quote
@@ -27,6 +27,7 @@ import sqlalchemy as sa
 
 from kith.deliveries.casts import declared_types
 from kith.deliveries.columns import ROW_NUMBER, checked_names, is_personal
+from kith.deliveries.raw import PLACEHOLDERS, UnreachedRows
 from kith.errors import ConfigurationError, DeliveryError, TransientError
 from kith.pull.connections import Connection
 from kith.pull.connectors.landing import land, of_parquet
@@ -86,16 +87,15 @@ def fetch(request: FetchRequest) -> list[Fetched]:
             read = _Read(request, connection, _reflect(connection, relation))
             path = request.workspace / "rows.parquet"
             land(path, read.schema, read.batches())
-            rows_in_past = read.rows_in_past()
-    return [
-        of_parquet(
-            request,
-            f"{known.id}/{relation}",
-            path,
-            (read.rejects if read.reject_count else None, read.reject_count),
-            rows_in_past=rows_in_past,
-        )
-    ]
+            rows_in_past, unreached = read.rows_in_past(), read.unreached()
+    fetched = of_parquet(
+        request,
+        f"{known.id}/{relation}",
+        path,
+        (read.rejects if read.reject_count else None, read.reject_count),
+        rows_in_past=rows_in_past,
+    )
+    return [replace(fetched, unreached=unreached)]
 
 
 def _engine(company_folder: Path, known: Connection) -> sa.Engine:
@@ -220,6 +220,31 @@ class _Read:
             .where(self._window.within(self._past))
         )
         return int(self._connection.execute(query).scalar_one())
+
+    def unreached(self) -> UnreachedRows | None:
+        if self._window is None or (beyond := self._window.beyond()) is None:
+            return None
+        cursor = self._window.cursor
+        counts = {
+            day: sa.func.sum(sa.case((self._window.within(Interval(day, day)), 1)))
+            for day in sorted(PLACEHOLDERS)
+        }
+        query = sa.select(
+            sa.func.count(), sa.func.min(cursor), sa.func.max(cursor), *counts.values()
+        ).where(beyond)
+        rows, first, last, *found = self._connection.execute(query).one()
+        if not rows:
+            return None
+        return UnreachedRows(
+            rows=rows,
+            from_day=self._window.day(first),
+            to_day=self._window.day(last),
+            placeholders={
+                day: int(count)
+                for day, count in zip(counts, found, strict=True)
+                if count
+            },
+        )
 
     def batches(self) -> Iterator[pa.Table]:
         query = sa.select(*self._expressions)
@@ -358,6 +383,26 @@ class _Window:
             self.cursor >= now,
             self.cursor < self._bound(_IN_THE_CALENDAR),
         )
+
+    def beyond(self) -> sa.ColumnElement[bool] | None:
+        """Days that no run takes; none where the company's have no end."""
+        first, last = self.request.reach
+        a_day = dt.timedelta(days=1)
+        today = dt.datetime.now(ZoneInfo(self.request.time_zone)).date()
+        sides = []
+        if first:
+            sides.append(Interval(_IN_THE_CALENDAR.date() + a_day, first - a_day))
+        if last and last + a_day < today:
+            sides.append(Interval(last + a_day, today - a_day))
+        return sa.or_(*map(self.within, sides)) if sides else None
+
+    def day(self, moment: dt.date) -> dt.date:
+        """Business day of a value of the cursor."""
+        if not isinstance(moment, dt.datetime):
+            return moment
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=self.zone)
+        zone = self.zone if self.counts_days else ZoneInfo(self.request.time_zone)
+        return moment.astimezone(zone).date()
 
     def within(self, days: Interval) -> sa.ColumnElement[bool]:
         if self.counts_days:
