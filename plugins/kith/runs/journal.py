@@ -8,6 +8,8 @@ from typing import Any
 from kith.errors import one_line
 from kith.runs.run import Run
 
+# Stages that judge deliveries.
+_JUDGES = ("admit", "references")
 # So many warnings of deliveries stand in a summary.
 _SHOWN = 10
 STAGES = ("plan", "pull", "admit", "build", "audit", "publish", "report")
@@ -57,10 +59,10 @@ class Journal:
         return list(open_stages)
 
     def warnings(self) -> list[str]:
-        """What stages warned of; of one that was tried again, the last time."""
+        """What was warned of deliveries; where one was judged again, the last time."""
         told: dict[tuple[str, str], list[str]] = {}
         for entry in self._entries:
-            if entry["event"] == "end":
+            if entry["event"] == "end" and entry["stage"] in _JUDGES:
                 found = entry["figures"].get("warnings", [])
                 told[entry["stage"], entry["item"]] = found
         return [warning for found in told.values() for warning in found]
