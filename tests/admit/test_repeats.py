@@ -2,6 +2,7 @@
 
 import gzip
 import itertools
+import json
 import random
 import sqlite3
 from pathlib import Path
@@ -76,9 +77,10 @@ def test_the_file_of_the_later_day_counts_in_whatever_order_days_are_run(
 
 
 def test_the_later_hour_in_the_name_of_a_file_counts(tmp_path: Path) -> None:
-    company(tmp_path, "data/{date:%Y-%m-%dT%H%z}.csv")
-    deliver(tmp_path, ["A,2024-03-01,1,2"], "2024-03-01T08+0200.csv")
-    deliver(tmp_path, ["A,2024-03-01,1,9"], "2024-03-01T07+0000.csv")
+    company(tmp_path, "data/{date:%Y-%m-%dT%H%z}.jsonl")
+    for moment, price in (("08+0200", 2), ("07+0000", 9)):
+        row = {"sale_id": "A", "sold_at": "2024-03-01", "quantity": 1, "price": price}
+        (tmp_path / f"data/2024-03-01T{moment}.jsonl").write_text(json.dumps(row))
     assert prices(run_door(tmp_path)) == {"A": "9.00"}
 
 

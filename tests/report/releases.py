@@ -263,7 +263,8 @@ def _deliveries(as_of: str) -> pd.DataFrame:
     ]
     names = ["source_name", "table_name", "day", "status"]
     names += ["row_count", "quarantined_count", "duplicate_count"]
-    return pd.DataFrame(rows, columns=names)
+    late = {"out_of_window_count": [2, 0, 0, 0], "outside_count": [5, 0, 0, 0]}
+    return pd.DataFrame(rows, columns=names).assign(**late)
 
 
 def _source_warnings(count: int) -> pd.DataFrame:
@@ -328,7 +329,8 @@ create table segment.concentrations (
     share_pct double, gini double, missing_reason varchar, n bigint);
 create table operations.source_deliveries (
     source_name varchar, table_name varchar, day date, status varchar,
-    row_count bigint, quarantined_count bigint, duplicate_count bigint);
+    row_count bigint, quarantined_count bigint, duplicate_count bigint,
+    out_of_window_count bigint, outside_count bigint);
 create table operations.source_warnings (
     source_name varchar, table_name varchar, from_day date, to_day date,
     warning varchar);

@@ -17,6 +17,7 @@ with counted as (
         source_name, table_name,
         sum(row_count) as row_count, sum(quarantined_count) as quarantined_count,
         sum(duplicate_count) as duplicate_count,
+        sum(out_of_window_count + outside_count) as left_out_count,
         count(*) filter (where status = 'missing') as missing_day_count,
         count(*) filter (where status = 'empty') as empty_day_count,
         max(case when status = 'arrived' then day end) as last_day,
@@ -36,15 +37,17 @@ order by source_name, table_name
         "Rows": "{row_count:,}",
         "Quarantined": "{quarantined_count:,}",
         "Duplicates": "{duplicate_count:,}",
+        "Left out": "{left_out_count:,}",
         "Missing days": "{missing_day_count:,}",
         "Empty days": "{empty_day_count:,}",
         "Last day": "{last_day:%-d %b %Y}",
     },
-    note="What the sources delivered up to {as_of:%-d %b %Y}.",
+    note="What the sources delivered up to {as_of:%-d %b %Y}. Left out: rows that came "
+    "too late, or lie outside of the company's first and last day.",
     absent="No source has delivered yet.",
     caption="Deliveries by source table",
     footnote=_not_provided,
-    alarms=("Quarantined", "Missing days"),
+    alarms=("Quarantined", "Left out", "Missing days"),
 )
 
 
@@ -84,21 +87,30 @@ order by table_name, expectation, column_name
 
 
 def _source_warnings_note(rows: list[Row]) -> str:
-    count = rows[0]["warning_count"]
+    count, as_of = rows[0]["warning_count"], rows[0]["as_of"]
+    if not count:
+        return "None: no delivery gave cause for one."
     shown = f"The newest {len(rows)} of {count:,}" if count > len(rows) else f"{count}"
-    return f"{shown} from deliveries up to {rows[0]['as_of']:%-d %b %Y}."
+    return f"{shown} from deliveries up to {as_of:%-d %b %Y}."
 
 
 _SOURCE_WARNINGS = Entry(
     "source-warnings",
     "Warnings on deliveries",
     """
+with counted as (
+    select count(*) as warning_count from operations.source_warnings
+),
+newest as (
+    select * from operations.source_warnings
+    order by to_day desc, source_name, table_name, from_day, warning
+    limit 20
+)
 select
     source_name || '.' || table_name as source_table, from_day, to_day, warning,
-    count(*) over () as warning_count
-from operations.source_warnings
+    warning_count, warning_count > 0 as is_listed
+from counted left join newest on warning_count > 0
 order by to_day desc, source_name, table_name, from_day, warning
-limit 20
 """,
     columns={
         "Source table": "{source_table}",
@@ -107,7 +119,6 @@ limit 20
         "Warning": "{warning:.600}",
     },
     note=_source_warnings_note,
-    absent="The sources' deliveries gave no cause for a warning.",
     caption="Warnings on deliveries, the newest first",
     style="words",
 )
