@@ -231,16 +231,16 @@ def _refuse(
             from placed where _kith_is_refused
         ),
         differing as (
-            select _kith_conflict, case {differs} end as column_name
+            select _kith_conflict, case {differs} end as _kith_column
             from conflicts where _kith_counts
             group by _kith_conflict
         )
         select
             _kith_file as file,
             {ROW_NUMBER} as row_number,
-            column_name,
+            _kith_column as column_name,
             {literal(REASON)} as reason,
-            left(case column_name {values} end, {SHOWN_CHARACTERS}) as value,
+            left(case _kith_column {values} end, {SHOWN_CHARACTERS}) as value,
             left(concat('one row for ', {names}), {SHOWN_CHARACTERS}) as expected,
             _kith_payload as payload_hash,
             _kith_day as day

@@ -83,13 +83,13 @@ def _source_sql(
     repeated = f"kith.{quote(f'repeated_{table.source}__{table.name}')}"
     if not find_repeated(warehouse, repeated, rows, key):
         return f"select * from {rows}"
-    # Of a key in several deliveries the row with the latest cursor counts, then the
-    # latest load: as admission does within one delivery, so that the outcome is the
-    # same whether the days came at once, one by one, or in disorder.
+    # Of a key in several deliveries the row with the latest cursor counts, as within
+    # one, so that the outcome is the same whether the days came at once, one by one,
+    # or in disorder. No two are equal: a cursor lies on one day, of one delivery.
     ranked = f"""
         select *, row_number() over (
             partition by {", ".join(map(quote, key))}
-            order by {quote(table.rules.cursor or "")} desc, loaded_at desc
+            order by {quote(table.rules.cursor or "")} desc
         ) as _kith_rank
         from {rows}
         where {key_hash(key)} in (from {repeated})
