@@ -55,9 +55,10 @@ def test_rows_that_no_run_takes_are_counted_by_file_and_told(
         f"shop.sales: data/a.csv: 6 rows of {days} lie outside of first_day 2024-01-01 "
         "to last_day 2024-03-31 in company.yml, so that no run takes them; 4 of them "
         "are of 1970-01-01, which looks like a placeholder for a day that is not "
-        "known: have the source leave it empty; else if they count, widen these days"
+        "known: have the source leave it empty; if they count, widen these days"
     )
     assert second.startswith("shop.sales: data/b.csv: 1 rows of 2023-1")
+    assert " to " not in second.partition(" lie ")[0]
     assert second.endswith("no run takes them; if they count, widen these days")
     assert counted(run) == [("2024-03-31", 7)]
 
@@ -78,8 +79,14 @@ def test_days_that_the_look_back_of_the_first_one_takes_are_not_outside(
 ) -> None:
     company(tmp_path, "data/sales_{date:%Y-%m-%d}.csv", look_back_days=4)
     lines = ["A,2023-12-31 12:00,1,1", "B,2023-12-28 12:00,1,1", "C,2024-01-04,1,1"]
-    deliver(tmp_path, lines, "sales_2024-01-04.csv")
+    deliver(tmp_path, lines, name := "sales_2024-01-04.csv")
     run = run_door(tmp_path, "2024-01-05", "2024-01-05")
     assert (report(run)["warnings"], counted(run)) == ([], [])
     manifest = newest_attempt(run, TABLE)[1]
     assert (manifest.rows_before_interval, manifest.rows_out_of_window) == (1, 1)
+    # Others count on the day of their file, and are not merely late.
+    deliver(tmp_path, [*lines, "D,1899-12-30,1,1"], name)
+    run = run_door(tmp_path, "2024-01-05", "2024-01-06")
+    assert newest_attempt(run, TABLE)[1].rows_out_of_window == 1
+    assert counted(run) == [("2024-01-04", 1)]
+    assert "1 of them are of 1899-12-30, which looks" in report(run)["warnings"][0]

@@ -20,11 +20,11 @@ def unreached_rows(
     for origin, unreached in found[:_FILES_NAMED]:
         cure = "if they count, widen these days"
         if unreached.placeholders:
-            cure = f"{_placeholders(unreached)}; else {cure}"
+            cure = f"{_placeholders(unreached)}; {cure}"
+        span = " to ".join(map(str, sorted({unreached.from_day, unreached.to_day})))
         warnings.append(
-            f"{table.full_name}: {origin}: {unreached.rows} rows of "
-            f"{unreached.from_day} to {unreached.to_day} lie outside of {days} in "
-            f"company.yml, so that no run takes them; {cure}"
+            f"{table.full_name}: {origin}: {unreached.rows} rows of {span} lie outside "
+            f"of {days} in company.yml, so that no run takes them; {cure}"
         )
     if more := found[_FILES_NAMED:]:
         rows = sum(unreached.rows for _, unreached in more)

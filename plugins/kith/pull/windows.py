@@ -116,11 +116,12 @@ def share(request: FetchRequest, delivery: Fetched, delivered_at: dt.datetime) -
         if request.past and request.past.from_day <= day <= request.past.to_day:
             in_past += rows
         days_late = (arrival_day - day).days if arrival_day else 0
-        is_out_of_window = days_late > table.rules.look_back_days
+        is_unreached = _is_unreached(request, day)
+        if is_unreached:
+            found.unreached = _added(found.unreached, day, rows, newest)
+        is_out_of_window = days_late > table.rules.look_back_days and not is_unreached
         # Too late for any window, a row counts where it came.
         side = _side(arrival_day if is_out_of_window else day, window)
-        if side and not is_out_of_window and _is_unreached(request, day):
-            found.unreached = _added(found.unreached, day, rows, newest)
         if side < 0:
             found.before += rows
         elif side > 0:
