@@ -18,7 +18,8 @@ from tests.one_table import TABLE, company, deliver, run_door, sales
 CONTROL_TABLES = [
     f"source:kith.{name}+"
     for name in (
-        *("source_tables", "feeds_provided", "admitted_days", "quarantined_rows"),
+        *("source_tables", "feeds_provided", "admitted_days"),
+        *("source_warnings", "quarantined_rows"),
         *HISTORIES,
     )
 ]

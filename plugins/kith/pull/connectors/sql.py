@@ -12,7 +12,7 @@ import datetime as dt
 import json
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -232,7 +232,8 @@ class _Read:
         query = sa.select(
             sa.func.count(), sa.func.min(cursor), sa.func.max(cursor), *counts.values()
         ).where(beyond)
-        rows, first, last, *found = self._connection.execute(query).one()
+        found: Sequence[Any] = self._connection.execute(query).one()
+        rows, first, last, *of_placeholders = found
         if not rows:
             return None
         return UnreachedRows(
@@ -241,7 +242,7 @@ class _Read:
             to_day=self._window.day(last),
             placeholders={
                 day: int(count)
-                for day, count in zip(counts, found, strict=True)
+                for day, count in zip(counts, of_placeholders, strict=True)
                 if count
             },
         )
