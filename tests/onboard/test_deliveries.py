@@ -159,9 +159,16 @@ def test_a_file_of_a_month_belongs_to_its_siblings_whatever_it_lacks(
     assert doubts(done, "has the columns of returns")
     assert admitted(done) == {"returns": (1, 0), "sales": (2, 0)}
     (files / "sales_2024-04.csv").write_text("")
+    (files / "sales_2024-05.csv").symlink_to("sales_2024-05.csv")
     again = make("again")
-    assert [each.name for each in again.tables] == ["returns"]
-    assert any("and not sales_2024-04.csv" in reason for reason in again.left_out)
+    assert [each.name for each in again.tables] == ["returns", "sales"]
+    assert table(again, "sales")["meta"]["path"] == f"{files}/sales_2024-0[123].csv"
+    assert again.left_out == [
+        "sales_2024-04.csv: is empty, not even a header was found",
+        "sales_2024-05.csv: a link that leads to no file",
+    ]
+    assert doubts(again, "means these files and none to come")
+    assert admitted(again) == {"returns": (1, 0), "sales": (2, 0)}
 
 
 def test_files_of_one_pattern_are_one_table_with_the_union_of_their_columns(

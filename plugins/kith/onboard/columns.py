@@ -18,6 +18,7 @@ from kith.company.tables import Column, ColumnRules
 from kith.database import literal, quote
 from kith.deliveries.casts import Reading, is_number, is_time, read_column
 from kith.onboard.deliveries import TableFiles
+from kith.onboard.doubts import CUSTOMERS, NUMBERS
 from kith.onboard.vocabulary import PII, WORDS, words_of
 
 _SAMPLE = 500
@@ -52,14 +53,22 @@ _DAYS = (
 )
 _TIMES = (
     *("", " %H:%M:%S", " %H:%M", " %I:%M:%S %p", " %I:%M %p", " %H:%M:%S.%f"),
-    *("T%H:%M:%S", "T%H:%M", " %H:%M:%S %z", " %H:%M:%S%z"),
+    *("T%H:%M:%S", "T%H:%M"),
 )
+# Of ISO those with an odd offset.
+_ZONED_TIMES = (" %H:%M:%S %z", " %H:%M:%S%z", "T%H:%M:%S %z", "T%H:%M:%S%z")
 _DATE_LIKE = r"(?=.*\d)[\w ,./:+-]{6,35}"
 _ISO = r"\d{4}-\d\d-\d\d([ T]\d\d:.*)?"
+_WAS_FLOAT = (
+    "a number with decimals in the file; read as a whole one, since it names something"
+)
 # What a text may hold that no type reads.
 _UNTOLD = {
     "days written in several ways, for which `format` may be a list": (
         r"(?=.*\d\d)(\d+[-./]){2}\d+"
+    ),
+    "times with an offset, which a `format` with %z may read": (
+        r"(?=.*\d{4}).*\d\d:\d\d.*?\s*([+-]\d\d?(:?\d\d)?|Z|z|UTC|utc|GMT)"
     ),
     "numbers with a sign, which staging may take off": (
         r"[$€£¥]\s?-?[\d.,]+|-?[\d.,]+\s?[%€$£¥]"
@@ -228,7 +237,8 @@ def _guess_pii(column: ColumnGuess, other_words: set[str]) -> None:
     if kind == "email" and share(_EMAIL) < 0.99:
         kind = "handle"
         column.doubts.append(
-            "not all of its values are e-mail addresses, so that it is hashed as plain "
+            f"{CUSTOMERS}not all of its values are e-mail addresses, so that it is "
+            "hashed as plain "
             "text; declare pii: email once they are"
         )
     elif kind == "phone":
@@ -268,14 +278,16 @@ def _phone_kind(column: ColumnGuess) -> str:
     best, *others = [*filter(are_valid, (*_LARGE_REGIONS, *smaller))] or [""]
     if not best:
         column.doubts.append(
-            "its numbers are valid in no single country, so that they are hashed as "
+            f"{CUSTOMERS}its numbers are valid in no single country, so that they are "
+            "hashed as "
             "plain text; declare pii: phone and phone_region to have them normalised"
         )
         return "handle"
     column.rules["phone_region"] = best
     also = f"; as valid in {', '.join(others[:5])}" if others else ""
     column.doubts.append(
-        f"phone_region {best}: country of its numbers without a country code{also}"
+        f"{CUSTOMERS}phone_region {best}: country of its numbers without a country "
+        f"code{also}"
     )
     return "phone"
 
@@ -292,6 +304,7 @@ class _Candidate:
     shape: str = ".*"
 
 
+_WHOLE = _Candidate("bigint", {}, r"\d+(\.0+)?")
 _NUMBERS = (
     _Candidate("bigint", {}, r"[+-]?\d+"),
     _Candidate("double", {}, r"[+-]?\d*\.?\d+([eE][+-]?\d+)?"),
@@ -330,14 +343,15 @@ def _guess_type(delivery: TableFiles, column: ColumnGuess) -> None:
                 "leading zeros, or more than 18 digits: kept as text, so that none is "
                 "lost"
             )
-        unfit = [(count, one) for count, one in unfit if one not in _NUMBERS]
+        unfit = [pair for pair in unfit if pair[1] not in (*_NUMBERS, _WHOLE)]
     failing, best = min(unfit, key=lambda one: one[0] > 0, default=(0, None))
     if best and failing <= _UNFIT_SHARE * column.given:
         fitting = [one for count, one in unfit if count == 0]
         _take(delivery, column, best, fitting, values)
         if failing:
             column.doubts.append(
-                f"{failing} of {column.given} values are no {best.data_type} and go to "
+                f"{NUMBERS}{failing} of {column.given} values are no "
+                f"{best.data_type} and go to "
                 "quarantine; declare varchar to keep them, or null_values if they mean "
                 "nothing"
             )
@@ -345,14 +359,14 @@ def _guess_type(delivery: TableFiles, column: ColumnGuess) -> None:
         fewest, nearest = min(unfit, key=lambda one: one[0], default=(0, None))
         if nearest and fewest <= 0.1 * column.given:
             column.doubts.append(
-                f"{column.given - fewest} of {column.given} values are "
+                f"{NUMBERS}{column.given - fewest} of {column.given} values are "
                 f"{nearest.data_type}, the others are not: kept as text"
             )
         for kind, shape in _UNTOLD.items() if not column.is_id else ():
             if sum(bool(re.fullmatch(shape, one)) for one in values) > 0.9 * len(
                 values
             ):
-                column.doubts.append(f"seems to hold {kind}: kept as text")
+                column.doubts.append(f"{NUMBERS}seems to hold {kind}: kept as text")
         tokens = [token for token in tokens if token in _SURE_TOKENS]
         column.rules["null_values"] = tokens
     if not tokens:
@@ -373,14 +387,20 @@ def _candidates(column: ColumnGuess, values: list[str]) -> Iterator[_Candidate]:
         and share(_DATE_LIKE) >= 0.9
         and (is_named or share(".*[-/.:年 ].*") >= 0.9)
     ):
-        if share(_ISO) >= 0.9:
+        is_iso = share(_ISO) >= 0.9
+        if is_iso:
             yield from (_Candidate("date"), _Candidate("timestamp"))
-            return
-        for day, time in itertools.product(_DAYS, _TIMES):
+        days, times = (
+            (_DAYS[:1], _ZONED_TIMES) if is_iso else (_DAYS, _TIMES + _ZONED_TIMES)
+        )
+        for day, time in itertools.product(days, times):
             if _can_read(values, day + time):
                 yield _Candidate("date", {"format": day + time})
                 if time:
                     yield _Candidate("timestamp", {"format": day + time})
+    if column.is_id and share(r"\d+(\.0+)?") == 1 and share(r"\d+") < 1:
+        # 17850.0 and 17850 would be two things.
+        yield _WHOLE
     if not column.is_id and not column.has_word("postcode"):
         has_sign = any(re.search(r"[,. '’]", value) for value in values)
         for candidate in _NUMBERS:
@@ -420,8 +440,8 @@ def _take(
         if any(one.rules.get("decimal", sign) != sign for one in fitting):
             other = "," if sign == "." else "."
             column.doubts.append(
-                f"{sign} is taken for the decimal sign and {other} for thousands, but "
-                f"all values allow the reverse: decimal: '{other}'"
+                f"{NUMBERS}{sign} is taken for the decimal sign and {other} for "
+                f"thousands, but all values allow the reverse: decimal: '{other}'"
             )
     pattern = chosen.rules.get("format", "")
     swapped = re.sub("%[dm]", lambda sign: {"%d": "%m", "%m": "%d"}[sign[0]], pattern)
@@ -429,6 +449,8 @@ def _take(
         column.swapped = swapped
     if "%y" in pattern:
         column.doubts.append("years have two digits: 69 to 99 are read as 1969 to 1999")
+    if chosen is _WHOLE:
+        column.doubts.append(_WAS_FLOAT)
     if column.data_type == "date" and any(":" in value for value in values):
         column.doubts.append("always at midnight, so that it is taken for a day")
     if column.data_type == "timestamp" and not all(
@@ -461,7 +483,8 @@ def _settle_orders(columns: list[ColumnGuess]) -> None:
                 column.rules["format"],
             )
         column.doubts.append(
-            f"every value is a day as {column.rules['format']} and with month and day "
+            f"{NUMBERS}every value is a day as {column.rules['format']} and with month "
+            "and day "
             f"exchanged ({column.swapped}); ask who made the files"
         )
 
@@ -498,10 +521,7 @@ def _take_own_type(delivery: TableFiles, column: ColumnGuess, raw_type: str) -> 
     elif is_number(raw_type) and is_float == column.is_id:
         column.data_type = "bigint"
         if is_float:
-            column.doubts.append(
-                "a number with decimals in the file; read as a whole one, since it "
-                "names something"
-            )
+            column.doubts.append(_WAS_FLOAT)
     elif is_float:
         column.data_type = "double"
         if column.has_word("money"):

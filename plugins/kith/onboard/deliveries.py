@@ -45,6 +45,7 @@ _ALWAYS = Interval(dt.date(1900, 1, 1), dt.date(2200, 1, 1))
 _SHARED_COLUMNS = 0.1
 _CELLS_IN_MEMORY = 20_000_000
 _OWN_COLUMNS = {"loaded_at", "row_key"}
+_EMPTY = "is empty, not even a header was found"
 _VALUE = re.compile(r"[+-]?[\d.,:/\s-]+|.*@.*\..*")
 # What the connector calls a column whose header is empty.
 _NO_NAME = re.compile(rf"{_VALUE.pattern}|column_\d+")
@@ -119,9 +120,14 @@ def read_folder(
     left_out: list[str] = []
     for path in sorted(folder.rglob("*")):
         inside = str(path.relative_to(folder))
-        if not path.is_file() or re.search(r"(^|/)[.~]", inside):
+        is_dead_link = path.is_symlink() and not path.exists()
+        if not (path.is_file() or is_dead_link) or re.search(r"(^|/)[.~]", inside):
             continue
         try:
+            if is_dead_link:
+                raise DeliveryError("a link that leads to no file")
+            if not path.stat().st_size:
+                raise DeliveryError(_EMPTY)
             found += _examined(connection, path, inside, workspace)
         except DeliveryError as error:
             left_out.append(f"{inside}: {error}")
@@ -211,7 +217,7 @@ def _delimited(
     if len(start) == _SAMPLE_CHARACTERS and len(lines) > 1:
         lines.pop()
     if not start.strip():
-        raise DeliveryError("is empty, not even a header was found")
+        raise DeliveryError(_EMPTY)
     sample.write_text("".join(lines), encoding="utf-8", newline="")
     delimiter, quote_sign = _sniffed(connection, sample, lines)
     options = {}
@@ -320,6 +326,8 @@ def _fetch(connection: DuckDBPyConnection, file: _File, place: Path) -> list[Fet
         told = told.removeprefix("files.rows: ").removeprefix(f"{file.path.name}: ")
         raise DeliveryError(told) from None
     names = [name for each in fetched for name in each.columns]
+    if not names:
+        raise DeliveryError(_EMPTY)
     if sum(bool(_VALUE.fullmatch(name)) for name in names) * 2 >= len(names):
         # Not as a guess with a doubt: values would become names in sources.yml.
         raise DeliveryError(
@@ -362,9 +370,11 @@ def _pattern(paths: list[Path]) -> str:
         or re.fullmatch(r"(19|20)\d\d(\d\d){0,2}", parts[0][place])
     }
     matching: list[Path] = []
-    for wildcard in ("*", "[0-9]*"):
+    for wildcard in ("*", "[0-9]*", None):
         name = "".join(
-            wildcard if place in varying else literal_path(part)
+            wildcard or _signs([each[place] for each in parts])
+            if place in varying
+            else literal_path(part)
             for place, part in enumerate(parts[0])
         )
         # What stands between the numbers of one date is part of it.
@@ -381,6 +391,15 @@ def _pattern(paths: list[Path]) -> str:
             )
         name = literal_path(paths[0].name)
     return f"{literal_path(str(paths[0].parent))}/{name}"
+
+
+def _signs(parts: list[str]) -> str:
+    """Wildcards for the digits that these parts of names have, and for no others."""
+    places = [
+        "".join(sorted(set(signs)))
+        for signs in itertools.zip_longest(*parts, fillvalue="")
+    ]
+    return "".join(f"[{signs}]" if signs[1:] else signs for signs in places)
 
 
 def plain_name(name: str) -> str:
@@ -457,10 +476,16 @@ def _delivery(
         rows * len(columns),
     )
     sheet = together[0].options.get("sheet", "")
+    path = _pattern(paths)
+    if len(paths) > 1 and "*" not in path:
+        doubts.append(
+            "(numbers) path means these files and none to come, since a wildcard would "
+            "mean one that was left out; have that one mended or removed"
+        )
     return TableFiles(
         name=_table_name(paths[0], sheet),
         files=paths,
-        path=_pattern(paths),
+        path=path,
         options=together[0].options,
         delivered=delivered,
         rows=rows,

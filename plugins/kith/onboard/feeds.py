@@ -8,6 +8,7 @@ proved on all rows.
 import calendar
 import datetime as dt
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -17,15 +18,21 @@ import yaml
 from kith.company.folder import feed_names
 from kith.database import fetch_row, literal, quote
 from kith.onboard.columns import ColumnGuess, aggregates
+from kith.onboard.deliveries import plain_name
+from kith.onboard.doubts import CUSTOMERS, NUMBERS
+from kith.onboard.people import never_repeats
 from kith.onboard.tables import TableGuess, possible_cursors
 from kith.onboard.vocabulary import (
     FEEDS,
+    NEVER,
     WORDS,
     canonical,
     column_phrases,
+    cursor_rank,
     phrases,
     singular,
     title_words,
+    words_of,
 )
 from kith.settings import REPOSITORY
 
@@ -45,6 +52,26 @@ Found = dict[str, list[tuple[float, ColumnGuess]]]
 
 
 @dataclass
+class Lookup:
+    """Columns that a staging model finds in another table by a column of its own.
+
+    `key` is that column, `key_sql` the same in the other table; `select` maps names to
+    SQL there. The other table may have several rows of a key where `is_grouped`.
+    """
+
+    table: TableGuess
+    key: str
+    key_sql: str
+    select: dict[str, str]
+    is_grouped: bool = False
+
+    @property
+    def name(self) -> str:
+        """What the model calls it."""
+        return plain_name(f"{self.table.name}_by_{self.key}")
+
+
+@dataclass
 class Staging:
     """A staging model: which columns of a table give which columns of a feed.
 
@@ -60,6 +87,7 @@ class Staging:
     doubts: list[str] = field(default_factory=list)
     conditions: list[str] = field(default_factory=list)
     group_by: list[str] = field(default_factory=list)
+    lookups: list[Lookup] = field(default_factory=list)
     variables: str = ""
     entries: list[str] = field(default_factory=list)
     setting: list[str] = field(default_factory=list)
@@ -73,10 +101,21 @@ class Staging:
         listed = ", ".join(sorted(lacking))
         return f"{self.description} Not given by the source: {listed}."
 
-    def uses(self, column: ColumnGuess) -> bool:
-        """Whether it says anything about a column of the table."""
-        sql = " ".join([*self.select.values(), *self.entries])
-        return bool(re.search(rf"(?<!\w){re.escape(column.name)}(?!\w)", sql))
+    def reads(self, table: TableGuess) -> bool:
+        """Whether it reads anything of a table."""
+        return table is self.table or any(one.table is table for one in self.lookups)
+
+    def uses(self, column: ColumnGuess, table: TableGuess | None = None) -> bool:
+        """Whether it says anything about a column of its table, or of another one."""
+        sql = []
+        if table in (None, self.table):
+            sql += [*self.select.values(), *self.entries]
+            sql += [lookup.key for lookup in self.lookups]
+        for lookup in self.lookups:
+            if lookup.table is table:
+                sql += [lookup.key_sql, *lookup.select.values()]
+        name = re.escape(column.name)
+        return bool(re.search(rf"(?<!\w){name}(?!\w)", " ".join(sql)))
 
 
 @cache
@@ -97,7 +136,10 @@ def contracts() -> dict[str, dict[str, tuple[str, bool]]]:
 
 def is_flow(table: TableGuess) -> bool:
     """Whether the feed that a table seems to provide comes day by day."""
-    return any(FEEDS[feed].get("is_flow", False) for feed, _ in _likely(table)[:1])
+    likely = [feed for _, feed, _ in _likely(table)[:1]]
+    return any(FEEDS[feed].get("is_flow", False) for feed in likely) or bool(
+        _basket(table)
+    )
 
 
 def map_feeds(tables: list[TableGuess]) -> list[Staging]:
@@ -111,26 +153,65 @@ def map_feeds(tables: list[TableGuess]) -> list[Staging]:
         if first is not staging:
             # Their keys could clash.
             staging.table.doubts.append(
-                f"looks like the feed {staging.feed} as well, which {first.table.name} "
-                "provides; write a second staging model, or unite the two"
+                f"{_weight(staging.feed)}looks like the feed {staging.feed} as well, "
+                f"which {first.table.name} provides; write a second staging model, or "
+                "unite the two"
             )
 
-    for table in tables:
-        staging = _wide_survey(table)
-        for feed, found in [] if staging else _likely(table):
+    def likeness(table: TableGuess) -> float:
+        return max((score for score, _, _ in _likely(table)), default=0)
+
+    for table in sorted(tables, key=likeness, reverse=True):
+        staging, lacking = _wide_survey(table), []
+        if staging is None and _basket(table):
+            add(_orders_of_baskets(table))
+            staging = _lines_of_baskets(table)
+        for _, feed, found in [] if staging or _basket(table) else _likely(table):
             try:
                 staging = _staged(table, feed, found)
                 break
             except _Lacking as lack:
-                table.doubts.append(f"looks like the feed {feed}, but {lack}")
+                lacking.append((feed, f"looks like the feed {feed}, but {lack}"))
+        for feed, told in lacking:
+            table.doubts.append(f"{'' if staging else _weight(feed)}{told}")
         add(staging)
     if "order_lines" in stagings and "orders" not in stagings:
         add(_orders_of_lines(stagings["order_lines"]))
-    if "orders" in stagings and "order_lines" not in stagings:
-        add(_lines_of_orders(stagings["orders"]))
+    if "orders" in stagings:
+        _add_parts(stagings["orders"], tables)
+        if "order_lines" not in stagings:
+            add(_lines_of_orders(stagings["orders"]))
     if "customers" in stagings and "attributes" not in stagings:
         add(_traits(stagings["customers"]))
-    return [stagings[feed] for feed in sorted(stagings)]
+    made = [stagings[feed] for feed in sorted(stagings)]
+    _doubt_kinds(made)
+    return made
+
+
+def _weight(feed: str) -> str:
+    """What a wrong guess about a feed would change."""
+    if feed == "customers":
+        return CUSTOMERS
+    return NUMBERS if FEEDS[feed].get("is_flow") or feed == "tickets" else ""
+
+
+def _doubt_kinds(stagings: list[Staging]) -> None:
+    """Doubt that people are known by several kinds of identifiers, which never meet."""
+    kinds = Counter(
+        staging.table.person.kind
+        for staging in stagings
+        if staging.table.person and "identifier_type" in staging.select
+    )
+    if len(kinds) < 2:
+        return
+    usual = kinds.most_common(1)[0][0]
+    for staging in stagings:
+        person = staging.table.person
+        if person and "identifier_type" in staging.select and person.kind != usual:
+            staging.doubts.append(
+                f"{CUSTOMERS}known by {person.kind}, while others are by {usual}: "
+                "one person is two customers until both are known by one"
+            )
 
 
 class _Lacking(Exception):
@@ -140,10 +221,10 @@ class _Lacking(Exception):
 # --- likeness -------------------------------------------------------------------------
 
 
-def _likely(table: TableGuess) -> list[tuple[str, Found]]:
-    """Feeds that the table may provide with the columns found, the likeliest first."""
+def _likely(table: TableGuess) -> list[tuple[float, str, Found]]:
+    """Feeds that the table may provide, the likeliest first: score and columns."""
     title = title_words(table.name)
-    scores = []
+    scores: list[tuple[float, str, Found]] = []
     for feed, contract in contracts().items():
         entry = FEEDS[feed]
         hint = len(title & {singular(word) for word in phrases(entry["titles"])})
@@ -160,12 +241,14 @@ def _likely(table: TableGuess) -> list[tuple[str, Found]]:
             score >= 2
             and (hint or not entry.get("only_by_title"))
             and set(phrases(entry.get("needs", ""))) <= set(found)
-            and (feed != "customers" or _person(table))
+            and (feed != "customers" or (table.person and not table.person.steps))
             # With another key these are lines of orders.
             and (feed != "orders" or table.key == [found["order_id"][0][1].name])
+            and (feed != "posts" or not _rated(table))
         ):
-            scores.append((-score, feed, found))
-    return [(feed, found) for _, feed, found in sorted(scores, key=lambda one: one[:2])]
+            scores.append((score, feed, found))
+    scores.sort(key=lambda one: (-one[0], one[1]))
+    return scores
 
 
 def _matches(
@@ -181,7 +264,13 @@ def _matches(
                 surest = max(surest, 1 - rank / 1000)
             elif f" {' '.join(phrase)} " in f" {' '.join(words)} ":
                 surest = max(surest, 0.4 + 0.1 * len(phrase) - rank / 1000)
-        if surest and column.given and _fits(data_type, column, surest):
+        is_other = NEVER.get(feed_column, set()) & set(words)
+        if (
+            surest
+            and not is_other
+            and column.given
+            and _fits(data_type, column, surest)
+        ):
             found.append((surest, column))
     return sorted(found, key=lambda one: -one[0])
 
@@ -223,39 +312,28 @@ def _key_sql(table: TableGuess) -> str:
     return " || '-' || ".join(map(sql_name, table.key)) or "row_key"
 
 
-def _person(table: TableGuess) -> ColumnGuess | None:
-    """The strongest identifier of a person on the rows."""
-    known = [
-        column
-        for column in table.columns
-        if column.given
-        and (column.is_id or "references" in column.rules)
-        and WORDS["person"] & set(column.words)
-    ]
-    if len(table.key) == 1 and title_words(table.name) & WORDS["person"]:
-        known.append(table.column(table.key[0]))
-    for kind in ("card", "email", "phone", "device", "handle"):
-        known += [column for column in table.columns if column.rules.get("pii") == kind]
-    return known[0] if known else None
-
-
-def _identifier(table: TableGuess) -> dict[str, str]:
-    """The feed's columns that name the customer, as SQL; none where nothing does."""
-    person = _person(table)
+def _identified(table: TableGuess) -> tuple[dict[str, str], list[Lookup]]:
+    """The feed's columns that name the customer, as SQL, and where they are found."""
+    person = table.person
     if person is None:
-        return {}
-    name, kind = sql_name(person.name), "_".join(person.words)
-    reference = person.rules.get("references")
-    if "pii" in person.rules:
-        kind = person.rules["pii"]
-    elif reference and reference["column"] not in WORDS["id"]:
-        kind = reference["column"]
-    elif kind in WORDS["id"]:
-        kind = f"{singular(table.name.split('_')[-1])}_id"
-    kind = f"'{kind}'"
-    if table.has_gaps(person):
-        kind = f"case when {name} is not null then {kind} end"
-    return {"identifier_type": kind, "identifier_value": name}
+        return {}, []
+    lookups: list[Lookup] = []
+    taken = {column.name for column in table.columns}
+    wanted = [*(step.column for step in person.steps), person.column]
+    known = sql_name(wanted[0].name)
+    for step, column in zip(person.steps, wanted[1:], strict=True):
+        found = column.name
+        if found in taken:
+            found = f"{found}_of_{step.parent.name}"
+        taken.add(found)
+        select = {sql_name(found): sql_name(column.name)}
+        key = sql_name(step.parent.key[0])
+        lookups.append(Lookup(step.parent, known, key, select))
+        known = sql_name(found)
+    kind = f"'{person.kind}'"
+    if person.has_gaps:
+        kind = f"case when {known} is not null then {kind} end"
+    return {"identifier_type": kind, "identifier_value": known}, lookups
 
 
 def _in_order(feed: str, select: dict[str, str]) -> dict[str, str]:
@@ -265,8 +343,13 @@ def _in_order(feed: str, select: dict[str, str]) -> dict[str, str]:
 # --- staging --------------------------------------------------------------------------
 
 
-def _staged(table: TableGuess, feed: str, found: Found) -> Staging:
-    """The staging model; raises _Lacking where the feed needs what is not there."""
+def _staged(
+    table: TableGuess, feed: str, found: Found, order_id: str | None = None
+) -> Staging:
+    """The staging model; raises _Lacking where the feed needs what is not there.
+
+    `order_id` is SQL of an order's number that no column gives.
+    """
     contract = contracts()[feed]
     own_key = list(contract)[1]
     select: dict[str, str] = {}
@@ -288,34 +371,55 @@ def _staged(table: TableGuess, feed: str, found: Found) -> Staging:
             ]
             also = f"; {', '.join(rivals[:3])} would fit as well" if rivals else ""
             if contract[name][0] != "string" and (rivals or surest < _EXACT):
-                doubts.append(f"{name} is {column.name}{also}")
+                rank = NUMBERS if rivals else ""
+                doubts.append(f"{rank}{name} is {column.name}{also}")
     for name, (data_type, is_required) in contract.items():
         if name in _COMMON or name == own_key:
             continue
-        if name in chosen:
+        if name == "order_id" and order_id:
+            select[name] = order_id
+        elif name in chosen:
             select[name] = _cast(chosen[name], data_type)
             if is_required and table.has_gaps(chosen[name]):
                 conditions.append(f"{sql_name(chosen[name].name)} is not null")
                 doubts.append(
-                    f"rows without {chosen[name].name} are left out, since the feed "
+                    f"{NUMBERS}rows without {chosen[name].name} are left out, since "
+                    "the feed "
                     "needs it"
                 )
         elif is_required:
             select[name], doubt = _stand_in(feed, name, table, select)
             doubts.append(doubt)
+    if feed == "survey_answers" and "measure" not in chosen and "score" in chosen:
+        select |= _rating(table, chosen["score"])
+        doubts.append(
+            f"{NUMBERS}{chosen['score'].name} is taken for an answer to "
+            f"{select['measure']} on the scale {select['scale_min']} to "
+            f"{select['scale_max']}, by the values that came"
+        )
+    if feed == "orders" and "status" in chosen:
+        doubts += _doubts_of_status(table, chosen["status"])
     select[own_key] = _key_sql(table)
     if not table.key:
         doubts.append(f"no key: {own_key} is made of the row's content")
+    lookups: list[Lookup] = []
     if "identifier_value" in contract:
-        person = _identifier(table)
+        person, lookups = _identified(table)
         select |= person
         doubts.append(
             f"the customer is {person['identifier_value']}; the same kind of "
             "identifier must have the same identifier_type in all models"
             if person
-            else "no column names the customer: all rows count under 'unidentified'; "
+            else f"{CUSTOMERS}no column names the customer: all rows count under "
+            "'unidentified'; "
             "add identifier_type and identifier_value if one does"
         )
+        number = table.person and table.person.column
+        if feed == "orders" and number and not lookups and never_repeats(number):
+            doubts.append(
+                f"{CUSTOMERS}{number.name} is another one on each of {number.given} "
+                "orders: nobody comes back; does another column name the person?"
+            )
     return Staging(
         feed=feed,
         table=table,
@@ -323,6 +427,7 @@ def _staged(table: TableGuess, feed: str, found: Found) -> Staging:
         description=f"One row per row of {table.name}.",
         doubts=doubts,
         conditions=conditions,
+        lookups=lookups,
     )
 
 
@@ -332,10 +437,13 @@ def _stand_in(
     """SQL for a column that the feed needs and no column gives, with its doubt."""
     match feed, name:
         case "order_lines", "quantity":
-            return "1", "quantity is not delivered: each line counts as one unit"
+            return "1", (
+                f"{NUMBERS}quantity is not delivered: each line counts as one unit"
+            )
         case "order_lines", "line_amount" if "unit_price_amount" in select:
             return f"{select['quantity']} * {select['unit_price_amount']}", (
-                "line_amount is quantity times price; take discounts off if the price "
+                f"{NUMBERS}line_amount is quantity times price; take discounts off if "
+                "the price "
                 "is before them"
             )
         case "events", "event_name":
@@ -344,14 +452,104 @@ def _stand_in(
     raise _Lacking(f"no column gives {name}, which the feed needs")
 
 
+def _rating(table: TableGuess, score: ColumnGuess) -> dict[str, str]:
+    """What the feed wants to know of a table's only question."""
+    low, high = _rated_scale(score) or (score.low, score.high)
+    is_nps = _NPS.search("_".join([table.name, score.name])) and (low, high) == (1, 10)
+    measure = f"'{'nps' if is_nps else 'csat'}'"
+    if table.has_gaps(score):
+        measure = f"case when {sql_name(score.name)} is not null then {measure} end"
+    return {
+        "survey": f"'{table.name}'",
+        "question": f"'{score.name}'",
+        "measure": measure,
+        "scale_min": str(0 if is_nps else low),
+        "scale_max": str(high),
+    }
+
+
+def _rated(table: TableGuess) -> bool:
+    """Whether its rows carry a score on a scale."""
+    scores = _matches(table, "score", "double")
+    return any(_rated_scale(column) for _, column in scores)
+
+
+def _rated_scale(column: ColumnGuess) -> tuple[float, float] | None:
+    """The scale on which all values of a column lie, if they are scores."""
+    low, high = column.low, column.high
+    if low is None or low < 0 or high > 10 or high - low < 2 or column.distinct > 21:
+        return None
+    least = next(end for end in (1, 0.5, 0) if low >= end)
+    return least, next(end for end in (5, 7, 10) if high <= end)
+
+
+def _doubts_of_status(table: TableGuess, status: ColumnGuess) -> list[str]:
+    """Doubt that orders count whose status says that they came to nothing."""
+    found = sorted(
+        value for value in status.sample if WORDS["cancelled"] & set(words_of(value))
+    )
+    if not found:
+        return []
+    count = sum(status.sample[value] for value in found)
+    return [
+        f"{NUMBERS}{count} of {table.delivery.rows} orders are "
+        f"{', '.join(map(repr, found[:5]))} and count as purchases, with the money of "
+        "their lines; leave them and their lines out if nothing was bought"
+    ]
+
+
+def _add_parts(orders: Staging, tables: list[TableGuess]) -> None:
+    """Take what tables of the parts of orders know: freight, payment, delivery."""
+    if orders.group_by:
+        return
+    taken = {column.name for column in orders.table.columns}
+    for name in ("shipping_amount", "payment_method", "promised_at", "delivered_at"):
+        data_type, _ = contracts()["orders"][name]
+        for part in tables:
+            by = next((c for c in part.columns if _refers(c, orders.table)), None)
+            found = _matches(part, name, data_type) if by else []
+            if (
+                not by
+                or not found
+                or {name, f"{name}_found"} & {*orders.select, *taken}
+            ):
+                continue
+            lookup = next(
+                (one for one in orders.lookups if one.is_grouped and one.table is part),
+                None,
+            )
+            if lookup is None:
+                key = sql_name(orders.table.key[0])
+                lookup = Lookup(part, key, sql_name(by.name), {}, is_grouped=True)
+                orders.lookups.append(lookup)
+            value = _cast(found[0][1], data_type)
+            lookup.select[name], told = {
+                "string": (
+                    f"case when min({value}) = max({value}) then min({value}) "
+                    "else 'several' end",
+                    f"{value} of {part.name}, 'several' where its rows differ",
+                ),
+                "timestamp": (f"max({value})", f"the last {value} of {part.name}"),
+            }.get(data_type, (f"sum({value})", f"the sum of {value} in {part.name}"))
+            orders.select[name] = name
+            orders.doubts.append(f"{name} is {told}")
+    orders.select = _in_order("orders", orders.select)
+
+
+def _refers(column: ColumnGuess, parent: TableGuess) -> bool:
+    table = column.rules.get("references", {}).get("table", "")
+    return bool(column.given) and table.split(".")[-1] == parent.name
+
+
 def _orders_of_lines(lines: Staging) -> Staging | None:
     """Orders from their lines: what is the same on all lines of an order."""
     table, order_id = lines.table, lines.select["order_id"]
-    person = _identifier(table)
+    person, lookups = _identified(table)
     select = {"order_id": order_id, **person}
     group_by = [order_id, *list(person.values())[1:]]
     doubts = [
-        f"orders are the different values of {order_id}; all other columns were the "
+        f"{NUMBERS}orders are the different values of {order_id}; all other columns "
+        "were the "
         "same on all lines of an order"
     ]
 
@@ -364,9 +562,10 @@ def _orders_of_lines(lines: Staging) -> Staging | None:
         )
         return aggregates(by_order, ["bool_or(differs)"]) == [False]
 
-    if person and not is_one(person["identifier_value"]):
+    if person and not is_one(lookups[0].key if lookups else person["identifier_value"]):
         table.doubts.append(
-            f"lines of orders, but {person['identifier_value']} differs between the "
+            f"{CUSTOMERS}lines of orders, but {person['identifier_value']} differs "
+            "between the "
             f"lines of one {order_id}, so that no feed orders was written"
         )
         return None
@@ -383,11 +582,14 @@ def _orders_of_lines(lines: Staging) -> Staging | None:
                 break
             if name == "ordered_at":
                 select[name] = f"min({_cast(column, data_type)})"
-                doubts.append(f"{sql} differs between lines of an order: the first")
+                doubts.append(
+                    f"{NUMBERS}{sql} differs between lines of an order: the first"
+                )
                 break
     if "ordered_at" not in select:
         table.doubts.append(
-            "lines of orders, but no time that all of them have tells ordered_at, so "
+            f"{NUMBERS}lines of orders, but no time that all of them have tells "
+            "ordered_at, so "
             "that no feed orders was written"
         )
         return None
@@ -398,7 +600,93 @@ def _orders_of_lines(lines: Staging) -> Staging | None:
         description=f"One row per {order_id} of {table.name}.",
         doubts=doubts,
         group_by=group_by,
+        lookups=lookups,
     )
+
+
+@dataclass(frozen=True)
+class _Basket:
+    """Lines of orders without an order's number: whose they are, and of what day."""
+
+    order_id: str
+    day: ColumnGuess
+    found: Found
+
+
+def _basket(table: TableGuess) -> _Basket | None:
+    """What makes orders of a table of lines that knows no number of an order."""
+    found = {
+        name: _matches(table, name, data_type)
+        for name, (data_type, _) in contracts()["order_lines"].items()
+        if name not in _COMMON
+    }
+    goods = found["product_id"] or _matches(table, "name", "string")
+    moments = possible_cursors(table)
+    titles = {
+        singular(word)
+        for feed in ("orders", "order_lines")
+        for word in phrases(FEEDS[feed]["titles"])
+    }
+    person = table.person
+    if (
+        person is None
+        or person.steps
+        or found["order_id"]
+        or not goods
+        or not moments
+        or not title_words(table.name) & titles
+    ):
+        return None
+    moments.sort(key=lambda column: -cursor_rank(column.words))
+    day, name = sql_name(moments[0].name), sql_name(person.column.name)
+    by_day = table.typed.project(f"distinct {name}, cast({day} as date)")
+    if aggregates(by_day, ["count(*)"])[0] > 0.95 * table.delivery.rows:
+        return None
+    if moments[0].data_type == "timestamp":
+        day = f"{{{{ business_date('{day}') }}}}"
+    order_id = f"cast({name} as string) || '-' || cast({day} as string)"
+    if person.has_gaps:
+        order_id = f"coalesce({order_id}, {_key_sql(table)})"
+    found["product_id"] = goods
+    return _Basket(order_id, moments[0], {k: v for k, v in found.items() if v})
+
+
+def _orders_of_baskets(table: TableGuess) -> Staging | None:
+    """An order of each person and day."""
+    basket = _basket(table)
+    if basket is None:
+        return None
+    person, lookups = _identified(table)
+    select = {
+        "order_id": basket.order_id,
+        **person,
+        "ordered_at": f"min({_cast(basket.day, 'timestamp')})",
+    }
+    return Staging(
+        feed="orders",
+        table=table,
+        select=_in_order("orders", select),
+        description=f"One row per person and day of {table.name}.",
+        doubts=[
+            f"{NUMBERS}no number of an order: what {person['identifier_value']} bought "
+            "on one day counts as one order"
+            "; a row without a person is an order of its own"
+        ],
+        group_by=[basket.order_id, person["identifier_value"]],
+        lookups=lookups,
+    )
+
+
+def _lines_of_baskets(table: TableGuess) -> Staging | None:
+    """The lines of these orders, where they tell an amount."""
+    basket = _basket(table)
+    if basket is None:
+        return None
+    try:
+        return _staged(table, "order_lines", basket.found, basket.order_id)
+    except _Lacking as lack:
+        table.doubts.append(f"{NUMBERS}lines of orders, but {lack}")
+        return None
 
 
 def _lines_of_orders(orders: Staging) -> Staging | None:
@@ -422,7 +710,8 @@ def _lines_of_orders(orders: Staging) -> Staging | None:
             "line_amount": sql_name(amounts[0]),
         },
         doubts=[
-            f"no table of lines was found: each order is one line of {amounts[0]}"
+            f"{NUMBERS}no table of lines was found: each order is one line of "
+            f"{amounts[0]}"
             + (f"; {', '.join(amounts[1:])} would fit as well" if amounts[1:] else "")
         ],
         description=f"One row per order of {table.name}, standing for its lines.",
@@ -444,15 +733,17 @@ def _traits(customers: Staging) -> Staging | None:
     ]
     if not traits:
         return None
+    person, lookups = _identified(table)
     return Staging(
         feed="attributes",
         table=table,
         select={
             "attribute_id": f"{_key_sql(table)} || '-{{{{ trait }}}}'",
-            **_identifier(table),
+            **person,
             "attribute": "'{{ trait }}'",
             "value_text": '"{{ trait }}"',
         },
+        lookups=lookups,
         variables="trait",
         entries=[repr(name) for name in traits],
         conditions=["value_text is not null"],
@@ -495,12 +786,14 @@ def _wide_survey(table: TableGuess) -> Staging | None:
     if not ratings:
         return None
     doubts = [
-        "scale of each question: answers outside of it (codes for 'blank' or 'does "
+        f"{NUMBERS}scale of each question: answers outside of it (codes for 'blank' or "
+        "'does "
         "not apply') are left out; compare with the code book"
     ]
     if others:
         doubts.append(
-            "add those of these that are ratings too: " + ", ".join(sorted(others))
+            f"{NUMBERS}add those of these that are ratings too: "
+            + ", ".join(sorted(others))
         )
     setting: list[str] = []
     if moments := possible_cursors(table):
@@ -511,15 +804,16 @@ def _wide_survey(table: TableGuess) -> Staging | None:
         setting = ["{%- set answered_on -%}", *days, "{%- endset -%}"]
         known = "the end of the time that a file's name tells, known by the columns "
         doubts.append(
-            "no column tells when it was answered; answered_on is "
+            f"{NUMBERS}no column tells when it was answered; answered_on is "
             + (f"{known}that this file alone fills" if days[1:] else "one day for all")
         )
+    person, lookups = _identified(table)
     return Staging(
         feed="survey_answers",
         table=table,
         select={
             "answer_id": f"{_key_sql(table)} || '-{{{{ question }}}}'",
-            **_identifier(table),
+            **person,
             "answered_at": answered_at,
             "survey": f"'{table.name}'",
             "question": "'{{ question }}'",
@@ -530,6 +824,7 @@ def _wide_survey(table: TableGuess) -> Staging | None:
             "scale_min": "{{ scale_min }}",
             "scale_max": "{{ scale_max }}",
         },
+        lookups=lookups,
         variables="question, measure, scale_min, scale_max",
         entries=ratings,
         conditions=["score between scale_min and scale_max"],

@@ -16,7 +16,9 @@ from kith.company.sources import RESERVED_SCHEMAS
 from kith.database import connect
 from kith.errors import ConfigurationError, one_line
 from kith.onboard.deliveries import read_folder
+from kith.onboard.doubts import NUMBERS, harmless, listed
 from kith.onboard.feeds import Staging, day_in, is_flow, map_feeds
+from kith.onboard.people import guess_people
 from kith.onboard.tables import (
     TableGuess,
     day_of,
@@ -63,10 +65,13 @@ def scaffold(name: str, files: Path, folder: Path) -> Scaffolded:
                 for number, each in enumerate(deliveries)
             ]
             guess_references(tables, source)
+            guess_people(tables)
             for table in tables:
                 guess_cursor(table, is_flow(table))
                 guess_dated_path(table)
+            of_rows = {table.name: len(table.doubts) for table in tables}
             stagings = map_feeds(tables)
+            _weigh(tables, stagings, of_rows)
         built = workspace / "company"
         company = {
             "name": name,
@@ -76,17 +81,17 @@ def scaffold(name: str, files: Path, folder: Path) -> Scaffolded:
         }
         days, why = _days(tables)
         doubts = {
-            "time_zone": "the zone in which days begin; correct it, e.g. Europe/Paris, "
-            "with first and last day",
+            "time_zone": f"{NUMBERS}the zone in which days begin; correct it, e.g. "
+            "Europe/Paris, with first and last day",
             "currency": "no file tells it; write its ISO code, such as EUR"
             if company["currency"] == "XXX"
             else "the only value of a column called currency",
             "first_day": why,
             "last_day": "the last day of the files; take it out if deliveries go on",
         }
-        listed = {key: [doubt] for key, doubt in doubts.items()}
+        of_keys = {key: [doubt] for key, doubt in doubts.items()}
         write_folder(
-            built, source, files, tables, stagings, {**company, **days}, listed
+            built, source, files, tables, stagings, {**company, **days}, of_keys
         )
         load_company(built)
         shutil.copytree(built, folder)
@@ -111,6 +116,30 @@ def _check(name: str, files: Path, folder: Path) -> None:
         )
 
 
+def _weigh(
+    tables: list[TableGuess], stagings: list[Staging], of_rows: dict[str, int]
+) -> None:
+    """Tell harmless doubts, about what no feed is made of, from the others.
+
+    `of_rows` counts the doubts about the rows of a table, before those about its feed.
+    """
+    for table in tables:
+        made = [each for each in stagings if each.reads(table)]
+        if not made:
+            count = of_rows[table.name]
+            table.doubts[:count] = map(harmless, table.doubts[:count])
+            table.delivery.doubts[:] = map(harmless, table.delivery.doubts)
+        for column in table.columns:
+            is_used = (
+                any(each.uses(column, table) for each in made)
+                or column.name in (*table.key, table.cursor)
+                # For want of a type they may be missing.
+                or (not made and column.has_word("money", "time", "person"))
+            )
+            if not is_used:
+                column.doubts[:] = map(harmless, column.doubts)
+
+
 def _days(tables: list[TableGuess]) -> tuple[dict[str, str], str]:
     """First and last day of the company, and where the first one comes from."""
     cursors = [table.column(table.cursor) for table in tables if table.cursor]
@@ -124,10 +153,11 @@ def _days(tables: list[TableGuess]) -> tuple[dict[str, str], str]:
         first = day_of(min(day_of(column.low) for column in bounded))
         last = max(day_of(column.high) for column in bounded)
     elif years:
-        why = "no table tells days; taken from the years in the files' names"
+        why = f"{NUMBERS}no table tells days; taken from the years in the files' names"
         first, last = dt.date(min(years), 1, 1), dt.date(max(years), 12, 31)
     else:
-        return {"first_day": "2000-01-01"}, "no table tells days; write the first one"
+        why = f"{NUMBERS}no table tells days; write the first one"
+        return {"first_day": "2000-01-01"}, why
     days = {"first_day": first.isoformat()}
     if last < dt.datetime.now(dt.UTC).date() - dt.timedelta(1):
         days["last_day"] = last.isoformat()
@@ -162,8 +192,7 @@ def summary(done: Scaffolded) -> str:
             f"feeds: {', '.join(feeds) or 'none'}"
         )
     lines += [f"  left out: {one_line(reason)}" for reason in done.left_out]
-    lines.append(f"{len(done.doubts)} doubts, each a comment in its place:")
-    lines += [f"  {doubt}" for doubt in done.doubts]
+    lines += listed(done.doubts, str(done.folder))
     if any("pii" in c.rules for table in done.tables for c in table.columns):
         lines.append(
             "Some columns identify people: set KITH_IDENTIFIER_KEY to a long random "

@@ -16,15 +16,21 @@ from kith.company.tables import literal_path
 from kith.database import literal, quote
 from kith.onboard.columns import ColumnGuess, aggregates, guess_columns, quoted
 from kith.onboard.deliveries import TableFiles, keep
+from kith.onboard.doubts import CUSTOMERS, NUMBERS
 from kith.onboard.vocabulary import cursor_rank, title_words
 
 _FIRST_LOOK = 50_000
 _FEW_ROWS = 20
+# With which programs begin to count days.
+_PLACEHOLDERS = ("1899-12-30", "1899-12-31", "1900-01-01", "1970-01-01")
 
 
 @dataclass
 class TableGuess:
-    """A table as it will be declared; `typed` are its rows in their types."""
+    """A table as it will be declared; `typed` are its rows in their types.
+
+    `person` tells whom its rows are about.
+    """
 
     delivery: TableFiles
     columns: list[ColumnGuess]
@@ -33,6 +39,7 @@ class TableGuess:
     cursor: str | None = None
     look_back_days: int = 0
     doubts: list[str] = field(default_factory=list)
+    person: "Person | None" = None
 
     @property
     def name(self) -> str:
@@ -56,6 +63,24 @@ class TableGuess:
         )
 
 
+@dataclass(frozen=True, eq=False)
+class Step:
+    """From `column` of one table to the row of `parent` whose key it is."""
+
+    column: ColumnGuess
+    parent: TableGuess
+
+
+@dataclass(frozen=True, eq=False)
+class Person:
+    """The column that names the customer, and the steps to its table."""
+
+    column: ColumnGuess
+    kind: str
+    has_gaps: bool
+    steps: tuple[Step, ...] = ()
+
+
 def profile(
     connection: DuckDBPyConnection, delivery: TableFiles, number: int
 ) -> TableGuess:
@@ -71,16 +96,40 @@ def profile(
         f"select {typed}, _kith_file from {delivery.delivered.alias}",
         delivery.rows * len(columns),
     )
-    bounded = [column for column in columns if column.is_time or column.is_number]
-    bounds = aggregates(
-        rows,
-        (f"{least}({quote(c.name)})" for c in bounded for least in ("min", "max")),
-    )
-    for column, low, high in zip(bounded, bounds[::2], bounds[1::2], strict=True):
-        column.low, column.high = low, high
+    _bound(rows, columns)
     table = TableGuess(delivery, columns, rows)
     _guess_key(connection, table, f"first_look_{number}")
     return table
+
+
+def _bound(rows: DuckDBPyRelation, columns: list[ColumnGuess]) -> None:
+    """Tell least and greatest value of each column, without days that mean none."""
+    listed = ", ".join(f"date '{day}'" for day in _PLACEHOLDERS)
+
+    def bounds(column: ColumnGuess) -> list[str]:
+        name = quote(column.name)
+        if not column.is_time or column.has_word("birth"):
+            return [f"min({name})", f"max({name})", "null", "0"]
+        day = f"cast({name} as date)"
+        real, none = (
+            f"filter (where {day} {sign} ({listed}))" for sign in ("not in", "in")
+        )
+        return [
+            *(f"min({name}) {real}", f"max({name}) {real}"),
+            *(f"min({day}) {none}", f"count(*) {none}"),
+        ]
+
+    bounded = [column for column in columns if column.is_time or column.is_number]
+    values = iter(aggregates(rows, itertools.chain(*map(bounds, bounded))))
+    for column in bounded:
+        column.low, column.high, day, count = (next(values) for _ in range(4))
+        if count:
+            column.doubts.append(
+                f"{NUMBERS}{count} values are {day}, a day that mostly stands for "
+                "none: "
+                "it is not taken for the company's first day; if it means nothing, "
+                "declare it among null_values, as it is written"
+            )
 
 
 # --- keys -----------------------------------------------------------------------------
@@ -89,7 +138,7 @@ def profile(
 def _guess_key(connection: DuckDBPyConnection, table: TableGuess, name: str) -> None:
     count = table.delivery.rows
     if count < 2:
-        table.doubts.append("too few rows to find a key; declare `key`")
+        table.doubts.append(f"{NUMBERS}too few rows to find a key; declare `key`")
         return
     different_rows = table.typed.project(quoted(table.columns)).distinct()
     different = _count(different_rows)
@@ -113,22 +162,27 @@ def _guess_key(connection: DuckDBPyConnection, table: TableGuess, name: str) -> 
             and _count(table.typed.project(quoted(chosen)).distinct()) == different
         ):
             table.key = [part.name for part in chosen]
-            if count < _FEW_ROWS or not all(part.is_id for part in chosen):
-                table.doubts.append(
-                    f"key {', '.join(table.key)}: unique in these {count} rows, but is "
-                    "it by meaning? Of rows with an equal key only the latest counts"
-                )
+            is_odd = count < _FEW_ROWS or not all(part.is_id for part in chosen)
             if different < count:
                 table.doubts.append(
-                    f"{count - different} rows repeat another one entirely; they count "
-                    "as duplicates"
+                    f"{NUMBERS}{count - different} rows repeat another one entirely; "
+                    "they count as duplicates"
+                )
+            if different == count or is_odd:
+                table.doubts.append(
+                    f"{NUMBERS if is_odd else ''}key {', '.join(table.key)}: unique in "
+                    f"these {different} rows, but is it by meaning? No row shows a "
+                    "correction of another; of rows with an equal key only the latest "
+                    "counts"
                 )
             return
     table.doubts.append(
-        f"no key, and {count - different} rows repeat another one entirely; all are "
+        f"{NUMBERS}no key, and {count - different} rows repeat another one entirely; "
+        "all are "
         "kept, drop_exact_duplicates: true would count equal rows once"
         if different < count
-        else "no key of up to three columns: a row is known by its whole content, so "
+        else f"{NUMBERS}no key of up to three columns: a row is known by its whole "
+        "content, so "
         "that a corrected row counts as a new one; declare `key` if there is one"
     )
 
@@ -224,20 +278,25 @@ def guess_dated_path(table: TableGuess) -> None:
         if not _are_snapshots(table):
             return
         table.doubts.append(
-            "each file repeats most rows of the one before, so that only the newest "
+            f"{NUMBERS}each file repeats most rows of the one before, so that only the "
+            "newest "
             "counts; with path …*… instead of {date:…} all files would"
         )
     else:
         cases = " ".join(
             f"when {literal(name)} then date '{day}'" for name, day in days.items()
         )
-        lag = f"case _kith_file {cases} end - cast({quote(table.cursor)} as date)"
-        earliest, latest = aggregates(table.typed, (f"min({lag})", f"max({lag})"))
+        cursor = quote(table.cursor)
+        lag = f"case _kith_file {cases} end - cast({cursor} as date)"
+        first = day_of(table.column(table.cursor).low)
+        of_days = table.typed.filter(f"{cursor} >= date '{first}'")
+        earliest, latest = aggregates(of_days, (f"min({lag})", f"max({lag})"))
         if earliest < 0 or latest > 31:
             return
         table.look_back_days = latest
         table.doubts.append(
-            "the day in a file's name is taken for the day on which its rows came, at "
+            f"{NUMBERS}the day in a file's name is taken for the day on which its rows "
+            "came, at "
             f"most {latest} days after theirs; rows later than look_back_days are left "
             "out"
         )
@@ -276,16 +335,20 @@ def guess_references(tables: list[TableGuess], source: str) -> None:
                 column.given
                 and [column.name] != table.key
                 and parent is not table
-                # What is hashed on one side only would never be found.
-                and not {"references", "pii"} & set(column.rules)
-                and key.data_type == column.data_type
+                and "references" not in column.rules
                 and _means_key(column, key, parent)
                 and not _is_circle(
                     {**known, table.name: {*known[table.name], parent.name}}
                 )
-                and _declare_reference(table, column, parent, key, source)
             ):
-                known[table.name].add(parent.name)
+                # What is hashed on one side only would never be found.
+                is_alike = "pii" not in column.rules and (
+                    key.data_type == column.data_type
+                )
+                if is_alike and _declare_reference(table, column, parent, key, source):
+                    known[table.name].add(parent.name)
+                elif column.has_word("person"):
+                    _doubt_strangers(table, column, parent, key)
 
 
 def _is_circle(references: dict[str, set[str]]) -> bool:
@@ -331,3 +394,38 @@ def _declare_reference(
             "warn these rows would wait in quarantine"
         )
     return True
+
+
+def _doubt_strangers(
+    table: TableGuess, column: ColumnGuess, parent: TableGuess, key: ColumnGuess
+) -> None:
+    """Doubt that numbers of persons are those of the file of persons."""
+    where = f"{parent.name}.{key.name}"
+    if "pii" in column.rules:
+        column.doubts.append(
+            f"{CUSTOMERS}hashed, while {where} is not, so that the two never meet; "
+            "declare pii for both or for neither"
+        )
+        return
+    child, parent_key = (
+        f"cast({quote(each.name)} as varchar)" for each in (column, key)
+    )
+    children = table.typed.project(f"distinct {child} as child")
+    keys = parent.typed.project(f"{parent_key} as parent")
+
+    def met(whole: str = "{0}") -> int:
+        on = f"{whole.format('child')} = {whole.format('parent')}"
+        return _count(children.join(keys, on, how="semi"))
+
+    given, found = _count(children.filter("child is not null")), met()
+    if found < 0.95 * given:
+        as_whole = met("regexp_replace({0}, '\\.0+$', '')")
+        cure = (
+            f"; {as_whole} are without the .0 of a number that was no whole one: have "
+            "it taken off, or declare both bigint"
+            if as_whole > found
+            else "; are they other numbers, or written in another way?"
+        )
+        column.doubts.append(
+            f"{CUSTOMERS}{found} of {given} values are in {where}{cure}"
+        )

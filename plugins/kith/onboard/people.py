@@ -1,0 +1,185 @@
+"""Whom the rows of a table are about: which column names the customer, and where.
+
+It may stand in another table: an order knows the number of a record, and the record
+the person.
+"""
+
+from collections.abc import Iterator
+from itertools import combinations
+
+from kith.onboard.columns import ColumnGuess
+from kith.onboard.doubts import CUSTOMERS
+from kith.onboard.tables import Person, Step, TableGuess
+from kith.onboard.vocabulary import WORDS, singular, title_words
+
+# Of fewer rows it says nothing that none repeats a number.
+_FEW_ROWS = 20
+# Numbers as short as these are given by many systems, each to somebody else.
+_SHORT = 6
+_STRONGEST = ("card", "email", "phone", "device", "handle")
+
+
+def guess_people(tables: list[TableGuess]) -> None:
+    """Say of each table which column names the customer, its own or another table's."""
+    people = _People(tables)
+    for table in tables:
+        table.person = people.of(table)
+        table.doubts += people.doubts(table)
+    _doubt_short_numbers(tables)
+
+
+class _People:
+    """Whom the rows of each table are about."""
+
+    def __init__(self, tables: list[TableGuess]) -> None:
+        self._by_name = {table.name: table for table in tables}
+        self._instead = {
+            table.name: instead
+            for table in tables
+            if (instead := _instead_of_key(table, tables))
+        }
+
+    def of(self, table: TableGuess) -> Person | None:
+        """The strongest identifier of a person on the rows; None where nothing is."""
+        own = next(_candidates(table), None)
+        if own is None:
+            return self._of_parent(table)
+        instead = self._instead.get(table.name) or _instead_of_own(table, own)
+        if instead:
+            own = instead
+        elif (parent := self._parent(own)) and parent.name in self._instead:
+            return self._by_step(table, Step(own, parent))
+        return Person(own, _kind(table, own), table.has_gaps(own))
+
+    def _parent(self, column: ColumnGuess) -> TableGuess | None:
+        reference = column.rules.get("references")
+        return reference and self._by_name[reference["table"].split(".")[1]]
+
+    def _of_parent(self, table: TableGuess) -> Person | None:
+        """The person of the row to which one refers, as a review to its order."""
+        for column in table.columns:
+            parent = self._parent(column)
+            found = parent and self._by_step(table, Step(column, parent))
+            # An address of a shop is nobody's who buys there.
+            if found and found.column.has_word("person"):
+                return found
+        return None
+
+    def _by_step(self, table: TableGuess, step: Step) -> Person | None:
+        person = self.of(step.parent)
+        if person is None:
+            return None
+        has_gaps = (
+            person.has_gaps
+            or table.has_gaps(step.column)
+            or "orphans" in step.column.rules["references"]
+        )
+        return Person(person.column, person.kind, has_gaps, (step, *person.steps))
+
+    def doubts(self, table: TableGuess) -> list[str]:
+        """What is doubtful of it."""
+        own = next(_candidates(table), None)
+        instead = own and (self._instead.get(table.name) or _instead_of_own(table, own))
+        if not own or not instead:
+            return []
+        return [
+            f"{CUSTOMERS}{own.name} is another one on every order, while "
+            f"{instead.name} repeats: the customer is {instead.name}"
+        ]
+
+
+def _candidates(table: TableGuess) -> Iterator[ColumnGuess]:
+    """Columns that may name the customer, the strongest first."""
+    for column in table.columns:
+        if (
+            column.given
+            and (column.is_id or "references" in column.rules)
+            and column.has_word("person")
+            and not column.has_word("postcode", "no_pii")
+        ):
+            yield column
+    if len(table.key) == 1 and title_words(table.name) & WORDS["person"]:
+        yield table.column(table.key[0])
+    for kind in _STRONGEST:
+        for column in table.columns:
+            if column.given and column.rules.get("pii") == kind:
+                yield column
+
+
+def _kind(table: TableGuess, column: ColumnGuess) -> str:
+    reference = column.rules.get("references")
+    kind = "_".join(column.words)
+    if "pii" in column.rules:
+        return str(column.rules["pii"])
+    if reference and reference["column"] not in WORDS["id"]:
+        return str(reference["column"])
+    if kind in WORDS["id"]:
+        return f"{singular(table.name.split('_')[-1])}_id"
+    return kind
+
+
+def never_repeats(column: ColumnGuess) -> bool:
+    """Whether a number is another one on (nearly) every row."""
+    return column.given >= _FEW_ROWS and column.distinct >= 0.98 * column.given
+
+
+def _repeating(table: TableGuess, own: ColumnGuess) -> ColumnGuess | None:
+    """Another column that names the same person, on several rows of the table."""
+    for column in _candidates(table):
+        is_akin = set(column.words) & set(own.words) & WORDS["person"]
+        is_strong = column.rules.get("pii") in _STRONGEST[:3]
+        if (
+            column is not own
+            and (is_akin or is_strong)
+            and not table.has_gaps(column)
+            and 0.02 * column.given < column.distinct < column.given
+        ):
+            return column
+    return None
+
+
+def _instead_of_own(table: TableGuess, own: ColumnGuess) -> ColumnGuess | None:
+    if [own.name] == table.key or not never_repeats(own):
+        return None
+    return _repeating(table, own)
+
+
+def _instead_of_key(table: TableGuess, tables: list[TableGuess]) -> ColumnGuess | None:
+    """The column that names people in a table of them whose key no order repeats."""
+    own = next(_candidates(table), None)
+    if own is None or [own.name] != table.key:
+        return None
+    children = [
+        column
+        for child in tables
+        for column in child.columns
+        if column.rules.get("references", {}).get("table", "").split(".")[-1]
+        == table.name
+        and column.has_word("person")
+    ]
+    if not children or not all(map(never_repeats, children)):
+        return None
+    return _repeating(table, own)
+
+
+def _doubt_short_numbers(tables: list[TableGuess]) -> None:
+    """Doubt that two tables mean the same by 7 where nothing says so."""
+
+    def identifiers(table: TableGuess) -> dict[str, ColumnGuess]:
+        found: dict[str, ColumnGuess] = {}
+        for column in _candidates(table):
+            is_known = "references" in column.rules or [column.name] == table.key
+            if not is_known and max(map(len, column.sample)) <= _SHORT:
+                found.setdefault(_kind(table, column), column)
+        return found
+
+    for first, second in combinations(tables, 2):
+        one, other = identifiers(first), identifiers(second)
+        for kind in sorted(set(one) & set(other)):
+            if set(one[kind].sample) & set(other[kind].sample):
+                one[kind].doubts.append(
+                    f"{CUSTOMERS}short values that {second.name}.{other[kind].name} "
+                    f"has as well: both count as one {kind}; if they come from two "
+                    "systems that number for themselves, give them two identifier_type "
+                    "in staging"
+                )
