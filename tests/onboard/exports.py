@@ -1,6 +1,7 @@
 """Exports of a marketplace, of baskets, of web analytics, all invented."""
 
 import datetime as dt
+import json
 import random
 from pathlib import Path
 
@@ -139,3 +140,51 @@ def baskets(files: Path) -> None:
         "Member_number,Date,itemDescription,quantity,price",
         lines,
     )
+
+
+def analytics(files: Path) -> None:
+    """Events with structs and lists, as a tool for web analytics exports them.
+
+    Every event of an item lists it; those of a purchase have a transaction.
+    """
+    draw = random.Random(11)
+    events: list[dict[str, object]] = []
+
+    def add(
+        kind: str, user: int, at: dt.datetime, items: int, order: str | None
+    ) -> None:
+        events.append(
+            {
+                "event_id": f"e{len(events)}",
+                "event_name": kind,
+                "event_timestamp": f"{at:%Y-%m-%dT%H:%M:%SZ}",
+                "user": {
+                    "id": f"u{user}" if user % 5 else None,
+                    "pseudo_id": f"p{user}",
+                },
+                "session_id": f"s{user}-{at:%j}",
+                "device": {"category": draw.choice(["mobile", "desktop"]), "os": "X"},
+                "geo": {"country": "BR", "city": draw.choice(["Campo", "Serra"])},
+                "ecommerce": {"transaction_id": order},
+                "items": [
+                    {
+                        "item_id": f"i{draw.randrange(40)}",
+                        "price": draw.randrange(100, 9000) / 100,
+                        "quantity": draw.randrange(1, 4),
+                    }
+                    for _ in range(items)
+                ],
+            }
+        )
+
+    for n in range(300):
+        user, at = (
+            draw.randrange(120),
+            dt.datetime(2024, 2, 1) + dt.timedelta(hours=5 * n),
+        )
+        add("page_view", user, at, 0, None)
+        add("view_item", user, at + dt.timedelta(minutes=2), 1, None)
+        if n % 3 == 0:
+            add("purchase", user, at + dt.timedelta(minutes=9), 1 + n % 3, f"t{n}")
+    text = "\n".join(map(json.dumps, events))
+    (files / "events.jsonl").write_text(text + "\n", encoding="utf-8")

@@ -8,8 +8,8 @@ import pytest
 
 from kith.company.folder import load_company
 from tests.conftest import new_run, run_pipeline
-from tests.onboard.exports import baskets, marketplace
-from tests.onboard.strangers import Make, doubts
+from tests.onboard.exports import analytics, baskets, marketplace
+from tests.onboard.strangers import Make, doubts, kinds
 
 
 def publish(folder: Path) -> duckdb.DuckDBPyConnection:
@@ -31,8 +31,9 @@ VALUES = """
     select
         sum(order_count)::bigint as orders,
         sum(revenue_amount)::double as revenue,
-        count(*) filter (where customer_id is not null) as customers,
-        count(*) filter (where customer_id is not null and order_count > 1) as repeating
+        count(*) filter (where customer_id <> 'unidentified') as customers,
+        count(*) filter (where customer_id <> 'unidentified' and order_count > 1)
+            as repeating
     from customer.customer_values
 """
 
@@ -123,3 +124,31 @@ def test_baskets_without_a_number_are_orders_of_a_person_and_day(
             "customers": len(by_member),
             "repeating": (by_member > 1).sum(),
         }
+
+
+def test_events_with_structs_and_lists_tell_orders_and_sessions(
+    files: Path, make: Make
+) -> None:
+    analytics(files)
+    done = make()
+    assert kinds(done, "events")["device"] == "json"
+    assert doubts(done, "(customers) 117 of 700 rows have no user_id")
+    events = pd.read_json(files / "events.jsonl", lines=True)
+    events["user"] = events["user"].str["id"]
+    items = events[events.event_name == "purchase"].explode("items")
+    amounts = items["items"].str["price"] * items["items"].str["quantity"]
+    bought = items.groupby("event_id").user.first()
+    with publish(done.folder) as found:
+        assert row(found, VALUES) == {
+            "orders": items.event_id.nunique(),
+            "revenue": pytest.approx(amounts.sum()),
+            "customers": events.user.nunique(),
+            "repeating": (bought.value_counts() > 1).sum(),
+        }
+        assert row(
+            found,
+            """
+            select count(*) as events, count(distinct session_id) as sessions
+            from feeds.events
+            """,
+        ) == {"events": len(events), "sessions": events.session_id.nunique()}

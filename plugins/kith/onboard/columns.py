@@ -8,7 +8,7 @@ import datetime as dt
 import itertools
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import phonenumbers
@@ -83,7 +83,8 @@ class ColumnGuess:
     `rules` are those of `meta`; `given` counts its values, `distinct` the different
     ones, `sample` the rows of some of them; `low` and `high` bound a number, a date or
     a timestamp. `swapped` is its format with month and day exchanged, if all values
-    allow that too.
+    allow that too. A field of a column that holds several is not declared: `within` is
+    its SQL in staging.
     """
 
     name: str
@@ -97,6 +98,7 @@ class ColumnGuess:
     low: Any = None
     high: Any = None
     swapped: str | None = None
+    within: str = ""
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -153,6 +155,13 @@ def guess_columns(delivery: TableFiles) -> list[ColumnGuess]:
     """Guess type, rules and identifiers of people of each column of a table."""
     columns = [ColumnGuess(name, names) for name, names in delivery.columns.items()]
     for column in columns:
+        if column.name in delivery.holders:
+            column.data_type = "json"
+            column.given = delivery.rows
+            continue
+        if column.name in delivery.fields:
+            _guess_field(delivery, column)
+            continue
         aliases = [name for name in column.delivered if name.lower() != column.name]
         if aliases:
             column.rules["aliases"] = aliases
@@ -169,7 +178,45 @@ def guess_columns(delivery: TableFiles) -> list[ColumnGuess]:
         elif "pii" not in column.rules and len(raw_types) == 1:
             _take_own_type(delivery, column, *raw_types)
     _settle_orders(columns)
-    return columns
+    plain = [one for one in columns if one.within and "pii" in one.rules]
+    if plain:
+        delivery.doubts.append(
+            f"{CUSTOMERS}{', '.join(one.name for one in plain)}: seems to identify "
+            "people, but within another column it cannot be hashed and is stored as it "
+            "comes; have it delivered as a column of its own, or not at all"
+        )
+    return [column for column in columns if column not in plain]
+
+
+def _guess_field(delivery: TableFiles, column: ColumnGuess) -> None:
+    """Guess the type of a field, as which staging will cast its text.
+
+    One that identifies people is known by `pii`: it cannot be hashed there.
+    """
+    column.within, own_name = delivery.fields[column.name]
+    _take_sample(delivery, column)
+    if not column.given:
+        return
+    # The browser of a device is none.
+    of_name = column.words if column.is_id else words_of(own_name)
+    _guess_pii(replace(column, delivered=[" ".join(of_name)]), set())
+    if "pii" in column.rules:
+        return
+    _guess_type(delivery, column)
+    text = column.reading(delivery, "varchar", {}).given
+    (unread,) = aggregates(
+        delivery.delivered,
+        [f"count({text}) - count(try_cast({text} as {column.data_type}))"],
+    )
+    has_offset = any(re.search(r"[+-]\d\d(:?\d\d)?$", one) for one in column.sample)
+    if (
+        unread
+        or {"format", "decimal"} & set(column.rules)
+        or (has_offset and column.data_type == "timestamp")
+    ):
+        column.data_type = "varchar"
+    column.rules.clear()
+    column.doubts.clear()
 
 
 def aggregates(rows: DuckDBPyRelation, expressions: Iterable[str]) -> list[Any]:

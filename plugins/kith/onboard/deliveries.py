@@ -80,6 +80,10 @@ class TableFiles:
     `delivered` holds their rows as they came, with the name of their file as
     `_kith_file`; `rows` counts them. `columns` maps the name that a column will have to
     its names there, `missing` to the files that lack it.
+
+    `holders` are columns whose values hold others; `fields` maps columns that are part
+    of them to their SQL in staging and their own name. Of a table of a list's items,
+    `items` is SQL of the list and `source` the name of the table that has it.
     """
 
     name: str
@@ -91,6 +95,10 @@ class TableFiles:
     columns: dict[str, list[str]]
     missing: dict[str, set[str]]
     doubts: list[str]
+    holders: set[str] = field(default_factory=set)
+    fields: dict[str, tuple[str, str]] = field(default_factory=dict)
+    items: str = ""
+    source: str = ""
 
     @cached_property
     def raw_types(self) -> dict[str, str]:

@@ -20,6 +20,7 @@ from kith.database import fetch_row, literal, quote
 from kith.onboard.columns import ColumnGuess, aggregates
 from kith.onboard.deliveries import plain_name
 from kith.onboard.doubts import CUSTOMERS, NUMBERS
+from kith.onboard.nested import ITEM_SQL
 from kith.onboard.people import never_repeats
 from kith.onboard.tables import TableGuess, possible_cursors
 from kith.onboard.vocabulary import (
@@ -245,10 +246,17 @@ def _likely(table: TableGuess) -> list[tuple[float, str, Found]]:
             # With another key these are lines of orders.
             and (feed != "orders" or table.key == [found["order_id"][0][1].name])
             and (feed != "posts" or not _rated(table))
+            and (not table.delivery.items or _is_of_items(feed, found))
         ):
             scores.append((score, feed, found))
     scores.sort(key=lambda one: (-one[0], one[1]))
     return scores
+
+
+def _is_of_items(feed: str, found: Found) -> bool:
+    """Whether it is the items of a list that provide a feed, not what has the list."""
+    name = {"order_lines": "product_id", "survey_answers": "score"}.get(feed, "")
+    return any(column.within.startswith(ITEM_SQL) for _, column in found.get(name, []))
 
 
 def _matches(
@@ -276,6 +284,8 @@ def _matches(
 
 
 def _fits(data_type: str, column: ColumnGuess, surest: float) -> bool:
+    if column.data_type == "json":
+        return False
     if data_type == "string":
         # A store may be called 12, but product_name_length is no name.
         is_text = column.data_type == "varchar" or surest >= _EXACT
@@ -424,7 +434,9 @@ def _staged(
         feed=feed,
         table=table,
         select=_in_order(feed, select),
-        description=f"One row per row of {table.name}.",
+        description=f"One row per row of {table.name}."
+        if not table.delivery.items
+        else f"One row per item of a row of {table.source_name}.",
         doubts=doubts,
         conditions=conditions,
         lookups=lookups,
@@ -507,7 +519,11 @@ def _add_parts(orders: Staging, tables: list[TableGuess]) -> None:
         data_type, _ = contracts()["orders"][name]
         for part in tables:
             by = next((c for c in part.columns if _refers(c, orders.table)), None)
-            found = _matches(part, name, data_type) if by else []
+            found = [
+                match
+                for match in (_matches(part, name, data_type) if by else [])
+                if not match[1].within
+            ]
             if (
                 not by
                 or not found
@@ -549,13 +565,12 @@ def _orders_of_lines(lines: Staging) -> Staging | None:
     group_by = [order_id, *list(person.values())[1:]]
     doubts = [
         f"{NUMBERS}orders are the different values of {order_id}; all other columns "
-        "were the "
-        "same on all lines of an order"
+        "were the same on all lines of an order"
     ]
 
     def is_one(sql: str) -> bool:
         """Whether all lines of every order have one value of a column."""
-        by_order = table.typed.aggregate(
+        by_order = table.typed.filter(f"{order_id} is not null").aggregate(
             f"min({sql}) is distinct from max({sql}) "
             f"or count({sql}) not in (0, count(*)) as differs",
             order_id,
@@ -565,8 +580,7 @@ def _orders_of_lines(lines: Staging) -> Staging | None:
     if person and not is_one(lookups[0].key if lookups else person["identifier_value"]):
         table.doubts.append(
             f"{CUSTOMERS}lines of orders, but {person['identifier_value']} differs "
-            "between the "
-            f"lines of one {order_id}, so that no feed orders was written"
+            f"between the lines of one {order_id}, so that no feed orders was written"
         )
         return None
     for name, (data_type, _) in contracts()["orders"].items():
@@ -589,8 +603,7 @@ def _orders_of_lines(lines: Staging) -> Staging | None:
     if "ordered_at" not in select:
         table.doubts.append(
             f"{NUMBERS}lines of orders, but no time that all of them have tells "
-            "ordered_at, so "
-            "that no feed orders was written"
+            "ordered_at, so that no feed orders was written"
         )
         return None
     return Staging(
@@ -599,6 +612,7 @@ def _orders_of_lines(lines: Staging) -> Staging | None:
         select=_in_order("orders", select),
         description=f"One row per {order_id} of {table.name}.",
         doubts=doubts,
+        conditions=[one for one in lines.conditions if one.startswith(order_id)],
         group_by=group_by,
         lookups=lookups,
     )
@@ -629,7 +643,8 @@ def _basket(table: TableGuess) -> _Basket | None:
     }
     person = table.person
     if (
-        person is None
+        table.delivery.items
+        or person is None
         or person.steps
         or found["order_id"]
         or not goods
@@ -639,7 +654,7 @@ def _basket(table: TableGuess) -> _Basket | None:
         return None
     moments.sort(key=lambda column: -cursor_rank(column.words))
     day, name = sql_name(moments[0].name), sql_name(person.column.name)
-    by_day = table.typed.project(f"distinct {name}, cast({day} as date)")
+    by_day = table.typed.project(f"{name}, cast({day} as date)").distinct()
     if aggregates(by_day, ["count(*)"])[0] > 0.95 * table.delivery.rows:
         return None
     if moments[0].data_type == "timestamp":

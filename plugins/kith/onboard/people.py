@@ -25,7 +25,7 @@ def guess_people(tables: list[TableGuess]) -> None:
     for table in tables:
         table.person = people.of(table)
         table.doubts += people.doubts(table)
-    _doubt_short_numbers(tables)
+    _doubt_short_numbers([table for table in tables if not table.delivery.items])
 
 
 class _People:
@@ -41,7 +41,7 @@ class _People:
 
     def of(self, table: TableGuess) -> Person | None:
         """The strongest identifier of a person on the rows; None where nothing is."""
-        own = next(_candidates(table), None)
+        own = _strongest(table)
         if own is None:
             return self._of_parent(table)
         instead = self._instead.get(table.name) or _instead_of_own(table, own)
@@ -67,7 +67,7 @@ class _People:
 
     def _by_step(self, table: TableGuess, step: Step) -> Person | None:
         person = self.of(step.parent)
-        if person is None:
+        if person is None or person.column.within:
             return None
         has_gaps = (
             person.has_gaps
@@ -78,8 +78,19 @@ class _People:
 
     def doubts(self, table: TableGuess) -> list[str]:
         """What is doubtful of it."""
-        own = next(_candidates(table), None)
+        own = _strongest(table)
         instead = own and (self._instead.get(table.name) or _instead_of_own(table, own))
+        if own and not instead and table.has_gaps(own):
+            fuller = [one for one in _candidates(table) if one.given > own.given]
+            return (
+                [
+                    f"{CUSTOMERS}{table.delivery.rows - own.given} of "
+                    f"{table.delivery.rows} rows have no {own.name} and count as "
+                    f"unidentified, though {fuller[0].name} is given"
+                ]
+                if fuller
+                else []
+            )
         if not own or not instead:
             return []
         return [
@@ -104,6 +115,13 @@ def _candidates(table: TableGuess) -> Iterator[ColumnGuess]:
         for column in table.columns:
             if column.given and column.rules.get("pii") == kind:
                 yield column
+
+
+def _strongest(table: TableGuess) -> ColumnGuess | None:
+    """The first of them that most rows have, else the first."""
+    found = list(_candidates(table))
+    most = [column for column in found if 2 * column.given >= table.delivery.rows]
+    return next(iter(most or found), None)
 
 
 def _kind(table: TableGuess, column: ColumnGuess) -> str:
@@ -146,7 +164,7 @@ def _instead_of_own(table: TableGuess, own: ColumnGuess) -> ColumnGuess | None:
 
 def _instead_of_key(table: TableGuess, tables: list[TableGuess]) -> ColumnGuess | None:
     """The column that names people in a table of them whose key no order repeats."""
-    own = next(_candidates(table), None)
+    own = _strongest(table)
     if own is None or [own.name] != table.key:
         return None
     children = [

@@ -18,6 +18,7 @@ from kith.errors import ConfigurationError, one_line
 from kith.onboard.deliveries import read_folder
 from kith.onboard.doubts import NUMBERS, harmless, listed
 from kith.onboard.feeds import Staging, day_in, is_flow, map_feeds
+from kith.onboard.nested import ITEM_NUMBER, take_apart
 from kith.onboard.people import guess_people
 from kith.onboard.tables import (
     TableGuess,
@@ -60,18 +61,28 @@ def scaffold(name: str, files: Path, folder: Path) -> Scaffolded:
                 raise ConfigurationError(
                     f"FILES={files}: no file can be read as a table: {reasons}"
                 )
-            tables = [
-                profile(connection, each, number)
-                for number, each in enumerate(deliveries)
-            ]
+            tables: list[TableGuess] = []
+            lists: list[TableGuess] = []
+            for number, each in enumerate(deliveries):
+                whole, parts = take_apart(connection, each, f"apart_{number}")
+                tables.append(profile(connection, whole, f"{number}"))
+                for place, part in enumerate(parts):
+                    lists.append(profile(connection, part, f"{number}_{place}"))
+                    lists[-1].key = [*(tables[-1].key or ["row_key"]), ITEM_NUMBER]
             guess_references(tables, source)
-            guess_people(tables)
+            guess_people(tables + lists)
             for table in tables:
                 guess_cursor(table, is_flow(table))
                 guess_dated_path(table)
+            for items in lists:
+                # They are those of its table.
+                items.doubts.clear()
             of_rows = {table.name: len(table.doubts) for table in tables}
-            stagings = map_feeds(tables)
+            stagings = map_feeds(tables + lists)
             _weigh(tables, stagings, of_rows)
+            for items in lists:
+                table = next(one for one in tables if one.name == items.source_name)
+                table.doubts += items.doubts
         built = workspace / "company"
         company = {
             "name": name,
@@ -183,7 +194,9 @@ def summary(done: Scaffolded) -> str:
     lines = [f"{done.folder}: {len(done.tables)} tables"]
     for table in done.tables:
         count = len(table.delivery.files)
-        feeds = [each.feed for each in done.stagings if each.table is table]
+        feeds = [
+            each.feed for each in done.stagings if each.table.source_name == table.name
+        ]
         lines.append(
             f"  {table.name:{width}}  {table.delivery.rows:>12,} rows  "
             f"{count} file{'s' if count > 1 else ' '}  "

@@ -43,8 +43,23 @@ class TableGuess:
 
     @property
     def name(self) -> str:
-        """Its name in sources.yml."""
+        """Its name in sources.yml; that of a list's items stands in staging only."""
         return self.delivery.name
+
+    @property
+    def source_name(self) -> str:
+        """The name in sources.yml of the table from which its rows come."""
+        return self.delivery.source or self.name
+
+    @property
+    def declared_columns(self) -> list[ColumnGuess]:
+        """Its columns but for the fields of those that hold others."""
+        return [column for column in self.columns if not column.within]
+
+    @property
+    def fields(self) -> list[ColumnGuess]:
+        """The columns that staging takes out of others."""
+        return [column for column in self.columns if column.within]
 
     def column(self, name: str) -> ColumnGuess:
         """The column of that name."""
@@ -82,13 +97,12 @@ class Person:
 
 
 def profile(
-    connection: DuckDBPyConnection, delivery: TableFiles, number: int
+    connection: DuckDBPyConnection, delivery: TableFiles, number: str
 ) -> TableGuess:
     """Guess the columns and the key of one table."""
     columns = guess_columns(delivery)
     typed = ", ".join(
-        f"{column.reading(delivery).typed} as {quote(column.name)}"
-        for column in columns
+        f"{_typed(delivery, column)} as {quote(column.name)}" for column in columns
     )
     rows = keep(
         connection,
@@ -98,8 +112,16 @@ def profile(
     )
     _bound(rows, columns)
     table = TableGuess(delivery, columns, rows)
-    _guess_key(connection, table, f"first_look_{number}")
+    if not delivery.items:
+        _guess_key(connection, table, f"first_look_{number}")
     return table
+
+
+def _typed(delivery: TableFiles, column: ColumnGuess) -> str:
+    if column.data_type == "json":
+        (raw,) = column.delivered
+        return f"cast({quote(raw)} as varchar)"
+    return column.reading(delivery).typed
 
 
 def _bound(rows: DuckDBPyRelation, columns: list[ColumnGuess]) -> None:
@@ -204,7 +226,10 @@ def _key_parts(table: TableGuess) -> list[ColumnGuess]:
             column
             for place, column in enumerate(table.columns)
             if not table.has_gaps(column)
-            and not column.data_type.startswith(("decimal", "double", "boolean"))
+            and not column.data_type.startswith(
+                ("decimal", "double", "boolean", "json")
+            )
+            and not column.within
             and (place == 0 or rank(column) < 3)
             and not column.has_word("postcode")
             and "pii" not in column.rules
@@ -223,6 +248,7 @@ def possible_cursors(table: TableGuess) -> list[ColumnGuess]:
         column
         for column in table.columns
         if column.is_time
+        and not column.within
         and not table.has_gaps(column)
         and column.high is not None
         and day_of(column.high) <= today
@@ -333,6 +359,7 @@ def guess_references(tables: list[TableGuess], source: str) -> None:
         for column in table.columns:
             if (
                 column.given
+                and not column.within
                 and [column.name] != table.key
                 and parent is not table
                 and "references" not in column.rules
@@ -410,7 +437,7 @@ def _doubt_strangers(
     child, parent_key = (
         f"cast({quote(each.name)} as varchar)" for each in (column, key)
     )
-    children = table.typed.project(f"distinct {child} as child")
+    children = table.typed.project(f"{child} as child").distinct()
     keys = parent.typed.project(f"{parent_key} as parent")
 
     def met(whole: str = "{0}") -> int:

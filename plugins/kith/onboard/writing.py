@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from kith.company.yaml_files import unrendered
 from kith.errors import one_line
 from kith.onboard.columns import ColumnGuess
-from kith.onboard.feeds import Staging
+from kith.onboard.feeds import Staging, sql_name
 from kith.onboard.tables import TableGuess
 
 _WIDTH = 88
@@ -107,6 +107,7 @@ def write_folder(
         "declaration": _declaration,
         "model": model,
         "unrendered": unrendered,
+        "sql": lambda column: sql_name(column.name),
     }
 
     def write(name: str, template: str, **values: Any) -> None:
@@ -126,6 +127,8 @@ def write_folder(
             column.name
             for column in staging.table.columns
             if not any(each.uses(column) for each in siblings)
+            # What holds others was taken apart.
+            and column.data_type != "json"
         ]
         stem = f"staging/{model(staging)}"
         write(f"{stem}.sql", "staging.sql", staging=staging, unused=unused)
