@@ -197,3 +197,32 @@ def test_people_are_declared_and_never_quoted(files: Path, make: Make) -> None:
         assert secret not in text + summary(done)
     assert "KITH_IDENTIFIER_KEY" in summary(done)
     assert admitted(done) == {"customers": (400, 0)}
+
+
+def test_offsets_are_read_or_doubted(files: Path, make: Make) -> None:
+    write(
+        files / "calls.csv",
+        "call_no,called_at,ended_at,hours",
+        [
+            f"{n},2024-02-{n % 28 + 1:02} 23:59:59 -0500,"
+            f"{n % 28 + 1:02} Feb 2024 10:00:00 UTC+2,10:00-12:00"
+            for n in range(60)
+        ],
+    )
+    done = make()
+    assert kinds(done, "calls")["called_at"] == "timestamp"
+    assert kinds(done, "calls")["ended_at"] == "varchar"
+    assert doubts(done, "(numbers) seems to hold times with an offset")
+    assert len(doubts(done, "with an offset")) == 1
+    assert admitted(done) == {"calls": (60, 0)}
+
+
+def test_a_number_that_went_through_a_float_is_whole(files: Path, make: Make) -> None:
+    write(
+        files / "visits.csv",
+        "visit_no,customer_no,weight",
+        [f"v{n},{n % 30}{'.0' if n % 2 else ''},{n}.0" for n in range(60)],
+    )
+    done = make()
+    assert rules(done, "visits", "customer_no") == {"whole_numbers": True}
+    assert doubts(done, "read as a whole one")

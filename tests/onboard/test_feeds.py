@@ -37,7 +37,9 @@ def test_names_in_one_word_and_in_german_are_understood(
     }
     assert doubts(done, "key ticket: unique in these 40 rows, but is it by meaning?")
     company = load_company(done.folder)
-    assert sorted(company.feeds) == ["customers", "order_lines", "orders", "places"]
+    assert sorted(company.feeds) == ["customers", "orders", "places"]
+    sql = (done.folder / "staging" / "stg_shop__orders.sql").read_text()
+    assert "betrag as order_amount" in sql
     assert company.first_day == dt.date(2024, 1, 1)
     assert rules(done, "umsatze", "betrag")["decimal"] == ","
 

@@ -75,3 +75,38 @@ def test_keys_references_and_feeds_of_a_shop(files: Path, make: Make) -> None:
         assert "DOUBT: " in written
         assert written.split("DOUBT: ")[1] in text
     assert "sales_lines" in summary(done)
+
+
+def test_a_day_that_stands_for_none_is_not_the_first(files: Path, make: Make) -> None:
+    lines = [f"r{n},2024-03-{n % 28 + 1:02} 10:00:00,5.00" for n in range(60)]
+    odd = ["1900-01-01 00:00:00", "1970-01-01 00:00:00", "1899-12-30 00:00:00"]
+    write(
+        files / "receipts.csv",
+        "receipt_no,sold_at,total",
+        lines + [f"x{n},{day},5.00" for n, day in enumerate(odd)],
+    )
+    write(
+        files / "customers.csv",
+        "customer_no,birth_date",
+        [f"{n},19{n % 10 + 70}-01-01" for n in range(40)],
+    )
+    done = make()
+    company = load_company(done.folder)
+    assert (company.first_day, company.last_day) == (
+        dt.date(2024, 3, 1),
+        dt.date(2024, 3, 28),
+    )
+    (doubt,) = doubts(done, "mostly stands for none")
+    assert "(numbers) 3 values are 1899-12-30" in doubt
+
+
+def test_a_key_that_no_row_repeats_is_a_doubt(files: Path, make: Make) -> None:
+    for day in (1, 2):
+        write(
+            files / f"sales_{day}.csv",
+            "sale_no,till_no,amount",
+            [f"{n},{day},5.00" for n in range(30)],
+        )
+    done = make()
+    assert table(done, "sales")["meta"]["key"] == ["sale_no", "till_no"]
+    assert doubts(done, "No row shows a correction of another")

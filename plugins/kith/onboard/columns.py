@@ -60,8 +60,15 @@ _ZONED_TIMES = (" %H:%M:%S %z", " %H:%M:%S%z", "T%H:%M:%S %z", "T%H:%M:%S%z")
 _DATE_LIKE = r"(?=.*\d)[\w ,./:+-]{6,35}"
 _ISO = r"\d{4}-\d\d-\d\d([ T]\d\d:.*)?"
 _WAS_FLOAT = (
-    "a number with decimals in the file; read as a whole one, since it names something"
+    f"{CUSTOMERS}a number with decimals in the file; read as a whole one, since it "
+    "names something"
 )
+# Instants from 2001 to 2033, counted since 1970.
+_EPOCHS = {
+    "epoch_s": r"1\d{9}(\.\d+)?",
+    "epoch_ms": r"1\d{12}",
+    "epoch_us": r"1\d{15}",
+}
 # What a text may hold that no type reads.
 _UNTOLD = {
     "days written in several ways, for which `format` may be a list": (
@@ -175,6 +182,7 @@ def guess_columns(delivery: TableFiles) -> list[ColumnGuess]:
         if "pii" not in column.rules and raw_types == {"VARCHAR"}:
             _guess_type(delivery, column)
             _guess_accepted_values(column)
+            _guess_whole_numbers(column)
         elif "pii" not in column.rules and len(raw_types) == 1:
             _take_own_type(delivery, column, *raw_types)
     _settle_orders(columns)
@@ -351,7 +359,6 @@ class _Candidate:
     shape: str = ".*"
 
 
-_WHOLE = _Candidate("bigint", {}, r"\d+(\.0+)?")
 _NUMBERS = (
     _Candidate("bigint", {}, r"[+-]?\d+"),
     _Candidate("double", {}, r"[+-]?\d*\.?\d+([eE][+-]?\d+)?"),
@@ -390,7 +397,7 @@ def _guess_type(delivery: TableFiles, column: ColumnGuess) -> None:
                 "leading zeros, or more than 18 digits: kept as text, so that none is "
                 "lost"
             )
-        unfit = [pair for pair in unfit if pair[1] not in (*_NUMBERS, _WHOLE)]
+        unfit = [pair for pair in unfit if pair[1] not in _NUMBERS]
     failing, best = min(unfit, key=lambda one: one[0] > 0, default=(0, None))
     if best and failing <= _UNFIT_SHARE * column.given:
         fitting = [one for count, one in unfit if count == 0]
@@ -429,6 +436,9 @@ def _candidates(column: ColumnGuess, values: list[str]) -> Iterator[_Candidate]:
         return sum(bool(re.fullmatch(shape, value)) for value in values) / len(values)
 
     is_named = column.has_word("time") or "date" in column.name
+    for unit, shape in _EPOCHS.items():
+        if is_named and share(shape) == 1:
+            yield _Candidate("timestamp", {"format": unit})
     if (
         (is_named or not column.is_id)
         and share(_DATE_LIKE) >= 0.9
@@ -445,9 +455,6 @@ def _candidates(column: ColumnGuess, values: list[str]) -> Iterator[_Candidate]:
                 yield _Candidate("date", {"format": day + time})
                 if time:
                     yield _Candidate("timestamp", {"format": day + time})
-    if column.is_id and share(r"\d+(\.0+)?") == 1 and share(r"\d+") < 1:
-        # 17850.0 and 17850 would be two things.
-        yield _WHOLE
     if not column.is_id and not column.has_word("postcode"):
         has_sign = any(re.search(r"[,. '’]", value) for value in values)
         for candidate in _NUMBERS:
@@ -496,12 +503,12 @@ def _take(
         column.swapped = swapped
     if "%y" in pattern:
         column.doubts.append("years have two digits: 69 to 99 are read as 1969 to 1999")
-    if chosen is _WHOLE:
-        column.doubts.append(_WAS_FLOAT)
     if column.data_type == "date" and any(":" in value for value in values):
         column.doubts.append("always at midnight, so that it is taken for a day")
-    if column.data_type == "timestamp" and not all(
-        re.search(r"(Z|[+-]\d\d:?\d\d)$", value) for value in values
+    if (
+        column.data_type == "timestamp"
+        and pattern not in _EPOCHS
+        and not all(re.search(r"(Z|[+-]\d\d:?\d\d)$", value) for value in values)
     ):
         column.doubts.append(
             "no offset, read as UTC; if the source writes local time, declare "
@@ -561,7 +568,16 @@ def _guess_places(delivery: TableFiles, column: ColumnGuess) -> None:
 def _take_own_type(delivery: TableFiles, column: ColumnGuess, raw_type: str) -> None:
     """A file that knows types is believed, but for names in the guise of numbers."""
     is_float = raw_type in ("DOUBLE", "FLOAT")
-    if raw_type.startswith("TIMESTAMP"):
+    units = [
+        unit
+        for unit, shape in _EPOCHS.items()
+        if column.has_word("time")
+        and is_number(raw_type)
+        and all(re.fullmatch(shape, value) for value in column.sample)
+    ]
+    if units:
+        column.data_type, column.rules["format"] = "timestamp", units[0]
+    elif raw_type.startswith("TIMESTAMP"):
         column.data_type = "timestamp"
     elif raw_type in ("DATE", "BOOLEAN") or raw_type.startswith("DECIMAL"):
         column.data_type = raw_type.lower()
@@ -573,6 +589,19 @@ def _take_own_type(delivery: TableFiles, column: ColumnGuess, raw_type: str) -> 
         column.data_type = "double"
         if column.has_word("money"):
             _guess_places(delivery, column)
+
+
+def _guess_whole_numbers(column: ColumnGuess) -> None:
+    """Read 17850.0 as 17850 where all names in a column are numbers."""
+    is_float = [bool(re.fullmatch(r"\d+\.00?", value)) for value in column.sample]
+    is_whole = [value.isdigit() for value in column.sample]
+    if (
+        column.is_id
+        and any(is_float)
+        and sum(is_float) + sum(is_whole) == len(is_float)
+    ):
+        column.rules["whole_numbers"] = True
+        column.doubts.append(_WAS_FLOAT)
 
 
 def _guess_accepted_values(column: ColumnGuess) -> None:

@@ -16,7 +16,7 @@ import duckdb
 import yaml
 
 from kith.company.folder import feed_names
-from kith.database import fetch_row, literal, quote
+from kith.database import quote
 from kith.onboard.columns import ColumnGuess, aggregates
 from kith.onboard.deliveries import plain_name
 from kith.onboard.doubts import CUSTOMERS, NUMBERS
@@ -180,8 +180,9 @@ def map_feeds(tables: list[TableGuess]) -> list[Staging]:
         add(_orders_of_lines(stagings["order_lines"]))
     if "orders" in stagings:
         _add_parts(stagings["orders"], tables)
-        if "order_lines" not in stagings:
-            add(_lines_of_orders(stagings["orders"]))
+        if "order_lines" in stagings:
+            # What they add up to counts; a total may hold taxes or freight besides.
+            stagings["orders"].select.pop("order_amount", None)
     if "customers" in stagings and "attributes" not in stagings:
         add(_traits(stagings["customers"]))
     made = [stagings[feed] for feed in sorted(stagings)]
@@ -238,6 +239,8 @@ def _likely(table: TableGuess) -> list[tuple[float, str, Found]]:
         own_key = list(contract)[1]
         if entry.get("is_thing") and hint and len(table.key) == 1:
             found.setdefault(own_key, [(1, table.column(table.key[0]))])
+        if feed == "order_lines" and _is_list_of_orders(table):
+            found.setdefault("order_id", [(1, table.column(table.key[0]))])
         if (
             score >= 2
             and (hint or not entry.get("only_by_title"))
@@ -251,6 +254,13 @@ def _likely(table: TableGuess) -> list[tuple[float, str, Found]]:
             scores.append((score, feed, found))
     scores.sort(key=lambda one: (-one[0], one[1]))
     return scores
+
+
+def _is_list_of_orders(table: TableGuess) -> bool:
+    """Whether its rows are items of what a table of orders lists."""
+    titles = {singular(word) for word in phrases(FEEDS["orders"]["titles"])}
+    of_orders = title_words(table.source_name) & titles
+    return bool(table.delivery.items and of_orders) and table.key[0] != "row_key"
 
 
 def _is_of_items(feed: str, found: Found) -> bool:
@@ -299,14 +309,18 @@ def _fits(data_type: str, column: ColumnGuess, surest: float) -> bool:
 
 
 @cache
+def _reserved() -> set[str]:
+    with duckdb.connect() as connection:
+        words = connection.execute(
+            "select keyword_name from duckdb_keywords() "
+            "where keyword_category = 'reserved'"
+        ).fetchall()
+    return {word for (word,) in words}
+
+
 def sql_name(name: str) -> str:
     """A column's name in SQL, quoted where it must be."""
-    (is_reserved,) = fetch_row(
-        duckdb.connect(),
-        "select count(*) > 0 from duckdb_keywords() "
-        f"where keyword_category = 'reserved' and keyword_name = {literal(name)}",
-    )
-    return quote(name) if is_reserved or not name.isascii() else name
+    return quote(name) if name in _reserved() or not name.isascii() else name
 
 
 def _cast(column: ColumnGuess, data_type: str) -> str:
@@ -406,6 +420,11 @@ def _staged(
             f"{NUMBERS}{chosen['score'].name} is taken for an answer to "
             f"{select['measure']} on the scale {select['scale_min']} to "
             f"{select['scale_max']}, by the values that came"
+        )
+    if feed == "orders" and "order_amount" in chosen:
+        doubts.append(
+            f"{NUMBERS}{chosen['order_amount'].name} is what an order adds to revenue, "
+            "unless there are lines: without shipping, all discounts taken off"
         )
     if feed == "orders" and "status" in chosen:
         doubts += _doubts_of_status(table, chosen["status"])
@@ -702,35 +721,6 @@ def _lines_of_baskets(table: TableGuess) -> Staging | None:
     except _Lacking as lack:
         table.doubts.append(f"{NUMBERS}lines of orders, but {lack}")
         return None
-
-
-def _lines_of_orders(orders: Staging) -> Staging | None:
-    """One line per order, where orders tell their amount and no table tells lines."""
-    table, order_id = orders.table, orders.select["order_id"]
-    amounts = [
-        column.name
-        for _, column in _matches(table, "line_amount", "decimal(18,2)")
-        if not set(column.words) & {"discount", "shipping", "tax", "disc"}
-        and not table.has_gaps(column)
-    ]
-    if not amounts:
-        return None
-    return Staging(
-        feed="order_lines",
-        table=table,
-        select={
-            "order_line_id": order_id,
-            "order_id": order_id,
-            "quantity": "1",
-            "line_amount": sql_name(amounts[0]),
-        },
-        doubts=[
-            f"{NUMBERS}no table of lines was found: each order is one line of "
-            f"{amounts[0]}"
-            + (f"; {', '.join(amounts[1:])} would fit as well" if amounts[1:] else "")
-        ],
-        description=f"One row per order of {table.name}, standing for its lines.",
-    )
 
 
 def _traits(customers: Staging) -> Staging | None:

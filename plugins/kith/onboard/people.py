@@ -194,10 +194,14 @@ def _doubt_short_numbers(tables: list[TableGuess]) -> None:
     for first, second in combinations(tables, 2):
         one, other = identifiers(first), identifiers(second)
         for kind in sorted(set(one) & set(other)):
+            cure = (
+                "declare `scope: source`"
+                if kind in _STRONGEST
+                else "give each an identifier_type of its own in staging"
+            )
             if set(one[kind].sample) & set(other[kind].sample):
                 one[kind].doubts.append(
                     f"{CUSTOMERS}short values that {second.name}.{other[kind].name} "
                     f"has as well: both count as one {kind}; if they come from two "
-                    "systems that number for themselves, give them two identifier_type "
-                    "in staging"
+                    f"systems that number for themselves, {cure}"
                 )

@@ -144,8 +144,11 @@ def _weigh(
             is_used = (
                 any(each.uses(column, table) for each in made)
                 or column.name in (*table.key, table.cursor)
-                # For want of a type they may be missing.
-                or (not made and column.has_word("money", "time", "person"))
+                # For want of a type it may be missing.
+                or (
+                    column.data_type == "varchar"
+                    and column.has_word("money", "time", "person")
+                )
             )
             if not is_used:
                 column.doubts[:] = map(harmless, column.doubts)

@@ -1,0 +1,62 @@
+"""Structs and lists of a stranger's files."""
+
+from pathlib import Path
+
+import duckdb
+
+from kith.onboard.scaffold import Scaffolded
+from tests.onboard.strangers import Make, doubts, kinds, rules
+
+
+def staged(done: Scaffolded, feed: str) -> str:
+    return (done.folder / "staging" / f"stg_shop__{feed}.sql").read_text()
+
+
+def test_fields_are_offered_and_a_struct_is_no_device(files: Path, make: Make) -> None:
+    duckdb.sql(
+        """
+        select
+            'e' || n as event_id,
+            timestamp '2024-01-01' + interval (n) hour as occurred_at,
+            'view' as event_name,
+            {'category': 'mobile', 'width': n % 7} as device,
+            {'id': 'u' || n % 9, 'mail': 'anna' || n || '@example.org',
+                '{{ 1 / 0 }}': 'x'} as user,
+            [{'x': n}] as marks,
+            [n] as numbers
+        from range(60) as rows (n)
+        """
+    ).write_parquet(str(files / "events.parquet"))
+    done = make()
+    assert kinds(done, "events") == {
+        "event_id": "varchar",
+        "occurred_at": "timestamp",
+        "event_name": "varchar",
+        "device": "json",
+        "user": "json",
+        "marks": "json",
+        "numbers": "json",
+    }
+    assert rules(done, "events", "device") == {}
+    sql = staged(done, "events")
+    assert "cast(json_extract_string(\"device\", '$.width') as bigint)" in sql
+    assert "user_id as identifier_value" in sql
+    assert "user_mail" not in sql and "{{ 1" not in sql
+    assert doubts(done, "(customers) user_mail: seems to identify people")
+    assert "device_category" in sql.split("Not mapped: ")[1]
+
+
+def test_items_of_a_list_are_lines_of_its_orders(files: Path, make: Make) -> None:
+    lines = [
+        f'{{"id": "o{n}", "customer_id": "c{n % 9}", "ordered_at": '
+        f'"2024-01-{n % 28 + 1:02}T10:00:00Z", "lines": [{{"id": "1", "sku": "p{n}", '
+        f'"quantity": 2, "amount": {n}.50}}]}}'
+        for n in range(40)
+    ]
+    (files / "orders.jsonl").write_text("\n".join(lines) + "\n")
+    done = make()
+    sql = staged(done, "order_lines")
+    assert "id || '-' || list_item_number as order_line_id" in sql
+    for column in ("id as order_id", "sku as product_id", "amount as line_amount"):
+        assert column in sql
+    assert [each.feed for each in done.stagings] == ["order_lines", "orders"]
