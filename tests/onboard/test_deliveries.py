@@ -128,6 +128,7 @@ def test_files_that_are_slightly_off_are_read_or_left_out_with_the_cure(
     (files / "cyrillic.csv").write_bytes("id,имя\n1,Иван\n2,Анна\n".encode("cp1251"))
     (files / "old_mac.csv").write_bytes(b"id,n\r1,4\r2,5\r")
     write(files / "titled.csv", "Sales of May,,", ["id,n,m", "1,2,3", "2,3,4"])
+    write(files / "reported.csv", "Sales of May", ["Made in June", "id,n,m", "1,2,3"])
     write(files / "case.csv", "Id,ID", ["1,2"])
     write(files / "bare.csv", "id,n", [])
     done = make()
@@ -137,6 +138,8 @@ def test_files_that_are_slightly_off_are_read_or_left_out_with_the_cure(
     assert list(table(done, "cyrillic")["columns"]) == ["id", "имя"]
     assert doubts(done, "lines that cannot be read and go to quarantine: 1")
     assert doubts(done, "holds a number or a gap")
+    assert table(done, "reported")["meta"]["options"] == {"skip_lines": "2"}
+    assert doubts(done, "(numbers) 2 lines stand above the header")
     assert [reason.split(":")[0] for reason in done.left_out] == [
         "bare.csv",
         "case.csv",

@@ -22,6 +22,7 @@ from kith.onboard.doubts import CUSTOMERS, NUMBERS
 from kith.onboard.vocabulary import PII, WORDS, words_of
 
 _SAMPLE = 500
+_AT_ONCE = 20
 # So many values of a column may go to quarantine rather than make it text.
 _UNFIT_SHARE = 0.001
 # Tokens that surely mean nothing; the further ones may be a value of a text: Namibia, a
@@ -162,6 +163,11 @@ def guess_columns(delivery: TableFiles) -> list[ColumnGuess]:
     """Guess type, rules and identifiers of people of each column of a table."""
     columns = [ColumnGuess(name, names) for name, names in delivery.columns.items()]
     for column in columns:
+        aliases = [name for name in column.delivered if name.lower() != column.name]
+        if aliases and column.name not in delivery.fields:
+            column.rules["aliases"] = aliases
+    _take_samples(delivery, [c for c in columns if c.name not in delivery.holders])
+    for column in columns:
         if column.name in delivery.holders:
             column.data_type = "json"
             column.given = delivery.rows
@@ -169,10 +175,6 @@ def guess_columns(delivery: TableFiles) -> list[ColumnGuess]:
         if column.name in delivery.fields:
             _guess_field(delivery, column)
             continue
-        aliases = [name for name in column.delivered if name.lower() != column.name]
-        if aliases:
-            column.rules["aliases"] = aliases
-        _take_sample(delivery, column)
         if not column.given:
             column.doubts.append("holds no value at all; correct its data_type")
             continue
@@ -202,7 +204,6 @@ def _guess_field(delivery: TableFiles, column: ColumnGuess) -> None:
     One that identifies people is known by `pii`: it cannot be hashed there.
     """
     column.within, own_name = delivery.fields[column.name]
-    _take_sample(delivery, column)
     if not column.given:
         return
     # The browser of a device is none.
@@ -237,24 +238,46 @@ def aggregates(rows: DuckDBPyRelation, expressions: Iterable[str]) -> list[Any]:
     return values
 
 
-def _take_sample(delivery: TableFiles, column: ColumnGuess) -> None:
-    """Count its values; keep some from all over the table, in a fixed order."""
-    given = column.reading(delivery).given
+def _take_samples(delivery: TableFiles, columns: list[ColumnGuess]) -> None:
+    """Count their values; keep some from all over the table, in a fixed order."""
     tokens = ", ".join(map(literal, _NULL_TOKENS))
-    values = delivery.delivered.query(
-        "delivered",
-        f"""
-        select text, n, count(*) over (), cast(sum(n) over () as bigint)
-        from (
-            select trim(cast({given} as varchar)) as text, count(*) as n
-            from delivered where {given} is not null group by all
+    remaining = iter(columns)
+    # Many at once, since most columns take longer to plan than to count.
+    while part := list(itertools.islice(remaining, _AT_ONCE)):
+        texts = ", ".join(
+            f"trim(cast({column.reading(delivery).given} as varchar)) as c{place}"
+            for place, column in enumerate(part)
         )
-        order by text not in ({tokens}), hash(text), text limit {_SAMPLE}
-        """,
-    ).fetchall()
-    column.sample = {text: count for text, count, _, _ in values}
-    if values:
-        column.distinct, column.given = values[0][2:]
+        names = ", ".join(f"c{place}" for place in range(len(part)))
+        values = delivery.delivered.query(
+            "delivered",
+            f"""
+            select name, text, n, different, given
+            from (
+                select
+                    name,
+                    text,
+                    count(*) as n,
+                    count(*) over (partition by name) as different,
+                    cast(sum(count(*)) over (partition by name) as bigint) as given,
+                    row_number() over (
+                        partition by name
+                        order by text not in ({tokens}), hash(text), text
+                    ) as place
+                from (
+                    unpivot (select {texts} from delivered)
+                    on {names} into name name value text
+                )
+                group by name, text
+            )
+            where place <= {_SAMPLE}
+            order by name, place
+            """,
+        ).fetchall()
+        for name, text, count, different, given in values:
+            column = part[int(name[1:])]
+            column.sample[text] = count
+            column.distinct, column.given = different, given
 
 
 # --- identifiers of people ------------------------------------------------------------

@@ -30,6 +30,7 @@ from slugify import slugify
 from kith.company.tables import SourceTable, TableRules, literal_path
 from kith.database import fetch_row, literal, parquet_sql
 from kith.errors import DeliveryError
+from kith.onboard.doubts import NUMBERS
 from kith.pull.connections import environment_connection
 from kith.pull.connectors import files
 from kith.pull.connectors.packed import Member, unpack
@@ -227,8 +228,13 @@ def _delimited(
     if not start.strip():
         raise DeliveryError(_EMPTY)
     sample.write_text("".join(lines), encoding="utf-8", newline="")
-    delimiter, quote_sign = _sniffed(connection, sample, lines)
+    delimiter, quote_sign, skipped = _sniffed(connection, sample, lines)
     options = {}
+    if skipped:
+        options["skip_lines"] = str(skipped)
+        doubts.append(
+            f"{NUMBERS}{skipped} lines stand above the header; none is a row?"
+        )
     if delimiter != DELIMITED[member.suffix]:
         options["delimiter"] = delimiter
     if quote_sign != '"':
@@ -280,13 +286,13 @@ def _can_be_read(path: Path, encoding: str) -> bool:
 
 def _sniffed(
     connection: DuckDBPyConnection, sample: Path, lines: list[str]
-) -> tuple[str, str]:
-    """Delimiter and quote sign, by DuckDB's sniffer."""
+) -> tuple[str, str, int]:
+    """Delimiter, quote sign and lines above the header, by DuckDB's sniffer."""
     header = lines[0].strip()
     likely = sorted(_DELIMITERS, key=lambda sign: -header.count(sign))[:3]
     is_divided = likely[0] in header or "  " in header
     if len(lines) == 1:
-        return likely[0] if likely[0] in header else ",", '"'
+        return likely[0] if likely[0] in header else ",", '"', 0
     given = [f", delim = {literal(sign)}" for sign in likely]
     for more in ("", ", ignore_errors = true", *given):
         try:
@@ -297,19 +303,15 @@ def _sniffed(
             )
         except duckdb.Error:
             continue
-        if skipped:
-            raise DeliveryError(
-                f"{skipped} lines stand before the header; have them removed"
-            )
         if count > 1 or not is_divided:
             # A sample without quotes shows nothing of them: the usual sign holds.
-            return delimiter, quote_sign if quote_sign == "'" else '"'
+            return delimiter, quote_sign if quote_sign == "'" else '"', skipped
     if is_divided:
         raise DeliveryError(
             "no delimiter divides its lines into equal numbers of fields; save it with "
             "commas, semicolons or tabs between them"
         )
-    return ",", '"'
+    return ",", '"', 0
 
 
 def _fetch(connection: DuckDBPyConnection, file: _File, place: Path) -> list[Fetched]:
@@ -487,7 +489,7 @@ def _delivery(
     path = _pattern(paths)
     if len(paths) > 1 and "*" not in path:
         doubts.append(
-            "(numbers) path means these files and none to come, since a wildcard would "
+            f"{NUMBERS}path means these files and none to come, since a wildcard would "
             "mean one that was left out; have that one mended or removed"
         )
     return TableFiles(
