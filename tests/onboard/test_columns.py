@@ -4,6 +4,8 @@ import datetime as dt
 import random
 from pathlib import Path
 
+import duckdb
+
 from kith.onboard.scaffold import summary
 from tests.onboard.strangers import (
     Make,
@@ -226,3 +228,23 @@ def test_a_number_that_went_through_a_float_is_whole(files: Path, make: Make) ->
     done = make()
     assert rules(done, "visits", "customer_no") == {"whole_numbers": True}
     assert doubts(done, "read as a whole one")
+
+
+def test_instants_that_are_counted_are_times(files: Path, make: Make) -> None:
+    seconds = [1_700_000_000 + 3600 * n for n in range(60)]
+    write(
+        files / "clicks.csv",
+        "click_id,clicked_at,seen_at,row_count",
+        [f"c{n},{at},{at}000,{at}" for n, at in enumerate(seconds)],
+    )
+    duckdb.sql(
+        "select 'v' || n as visit_id, 1700000000000000 + n * 1000000 as visited_at "
+        "from range(60) as rows (n)"
+    ).write_parquet(str(files / "visits.parquet"))
+    done = make()
+    assert rules(done, "clicks", "clicked_at") == {"format": "epoch_s"}
+    assert rules(done, "clicks", "seen_at") == {"format": "epoch_ms"}
+    assert kinds(done, "clicks")["row_count"] == "bigint"
+    assert rules(done, "visits", "visited_at") == {"format": "epoch_us"}
+    assert table(done, "visits")["meta"]["cursor"] == "visited_at"
+    assert admitted(done) == {"clicks": (60, 0), "visits": (60, 0)}

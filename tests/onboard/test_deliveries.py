@@ -139,7 +139,7 @@ def test_files_that_are_slightly_off_are_read_or_left_out_with_the_cure(
     assert doubts(done, "lines that cannot be read and go to quarantine: 1")
     assert doubts(done, "holds a number or a gap")
     assert table(done, "reported")["meta"]["options"] == {"skip_lines": "2"}
-    assert doubts(done, "(numbers) 2 lines stand above the header")
+    assert doubts(done, "2 lines stand above the header")
     assert [reason.split(":")[0] for reason in done.left_out] == [
         "bare.csv",
         "case.csv",
