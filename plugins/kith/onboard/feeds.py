@@ -159,15 +159,17 @@ def map_feeds(tables: list[TableGuess]) -> list[Staging]:
                 "unite the two"
             )
 
+    likely = {table.name: _likely(table) for table in tables}
+
     def likeness(table: TableGuess) -> float:
-        return max((score for score, _, _ in _likely(table)), default=0)
+        return max((score for score, _, _ in likely[table.name]), default=0)
 
     for table in sorted(tables, key=likeness, reverse=True):
         staging, lacking = _wide_survey(table), []
         if staging is None and _basket(table):
             add(_orders_of_baskets(table))
             staging = _lines_of_baskets(table)
-        for _, feed, found in [] if staging or _basket(table) else _likely(table):
+        for _, feed, found in [] if staging or _basket(table) else likely[table.name]:
             try:
                 staging = _staged(table, feed, found)
                 break
