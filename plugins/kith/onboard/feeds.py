@@ -271,6 +271,15 @@ def _is_of_items(feed: str, found: Found) -> bool:
     return any(column.within.startswith(ITEM_SQL) for _, column in found.get(name, []))
 
 
+@cache
+def _phrases(feed_column: str) -> list[tuple[str, str, int]]:
+    """The names of a feed's column: in one word, as part of others, how many words."""
+    return [
+        ("".join(phrase), f" {' '.join(phrase)} ", len(phrase))
+        for phrase in column_phrases(feed_column)
+    ]
+
+
 def _matches(
     table: TableGuess, feed_column: str, data_type: str
 ) -> list[tuple[float, ColumnGuess]]:
@@ -279,11 +288,12 @@ def _matches(
     for column in table.columns:
         surest = 0.0
         words = canonical(column.words)
-        for rank, phrase in enumerate(column_phrases(feed_column)):
-            if "".join(words) == "".join(phrase):
+        whole, spaced = "".join(words), f" {' '.join(words)} "
+        for rank, (joined, part, length) in enumerate(_phrases(feed_column)):
+            if whole == joined:
                 surest = max(surest, 1 - rank / 1000)
-            elif f" {' '.join(phrase)} " in f" {' '.join(words)} ":
-                surest = max(surest, 0.4 + 0.1 * len(phrase) - rank / 1000)
+            elif part in spaced:
+                surest = max(surest, 0.4 + 0.1 * length - rank / 1000)
         is_other = NEVER.get(feed_column, set()) & set(words)
         if (
             surest
