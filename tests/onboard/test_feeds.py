@@ -78,3 +78,64 @@ def test_a_column_goes_where_it_fits_best_and_circles_are_left_open(
     ]
     assert declared.count(None) == 1
     assert admitted(done)["orders"] == (30, 0)
+
+
+def test_a_score_is_an_answer_on_the_scale_that_its_values_show(
+    files: Path, make: Make
+) -> None:
+    def scales(scores: list[str], title: str = "reviews") -> str:
+        for path in files.iterdir():
+            path.unlink()
+        write(
+            files / f"{title}.csv",
+            "review_no,rating,comment,created_at",
+            [
+                f"r{n},{scores[n % len(scores)]},words {n},"
+                f"2024-01-{n % 28 + 1:02} 10:00:00"
+                for n in range(60)
+            ],
+        )
+        done = make(f"shop_{len(list(files.parent.glob('companies/*')))}")
+        (staging,) = done.stagings
+        found = staging.select
+        return " ".join(
+            [
+                staging.feed,
+                *(found.get(k, "") for k in ("measure", "scale_min", "scale_max")),
+            ]
+        )
+
+    assert scales(["1", "3", "5"]) == "survey_answers 'csat' 1 5"
+    assert scales(["0", "3", "5"]) == "survey_answers 'csat' 0 5"
+    assert scales(["0.5", "3.0", "4.5"]) == "survey_answers 'csat' 0.5 5"
+    assert scales(["2", "9", "10"]) == "survey_answers 'csat' 1 10"
+    assert scales(["0", "9", "10"], "nps_answers") == "survey_answers 'nps' 0 10"
+    assert scales(["", "4", "5"]) == (
+        "survey_answers case when rating is not null then 'csat' end 1 5"
+    )
+    # Votes are no scores.
+    assert scales(["17", "300", "-4"]) == "posts   "
+
+
+def test_baskets_without_prices_are_orders_and_views_of_things_are_none(
+    files: Path, make: Make
+) -> None:
+    write(
+        files / "purchases.csv",
+        "member_no,bought_at,item_name",
+        [
+            f"{n % 20 if n % 9 else ''},2024-01-{n % 5 + 1:02} 10:0{n % 7}:00,"
+            f"thing {n % 11}"
+            for n in range(300)
+        ],
+    )
+    done = make()
+    assert [each.feed for each in done.stagings] == ["orders"]
+    sql = (done.folder / "staging" / "stg_shop__orders.sql").read_text()
+    assert "{{ business_date('bought_at') }}" in sql
+    assert "row_key)" in sql
+    assert doubts(done, "(numbers) lines of orders, but no column gives line_amount")
+    # Views of things are no purchases.
+    (files / "purchases.csv").rename(files / "page_views.csv")
+    again = make("again")
+    assert "orders" not in [each.feed for each in again.stagings]

@@ -250,7 +250,9 @@ def _likely(table: TableGuess) -> list[tuple[float, str, Found]]:
             and (feed != "customers" or (table.person and not table.person.steps))
             # With another key these are lines of orders.
             and (feed != "orders" or table.key == [found["order_id"][0][1].name])
+            # Reviews are either.
             and (feed != "posts" or not _rated(table))
+            and (feed != "survey_answers" or "review" not in title or _rated(table))
             and (not table.delivery.items or _is_of_items(feed, found))
         ):
             scores.append((score, feed, found))
@@ -497,8 +499,8 @@ def _stand_in(
 
 def _rating(table: TableGuess, score: ColumnGuess) -> dict[str, str]:
     """What the feed wants to know of a table's only question."""
-    low, high = _rated_scale(score) or (score.low, score.high)
-    is_nps = _NPS.search("_".join([table.name, score.name])) and (low, high) == (1, 10)
+    low, high = _scale(score) or (score.low, score.high)
+    is_nps = _NPS.search("_".join([table.name, score.name])) and high == 10
     measure = f"'{'nps' if is_nps else 'csat'}'"
     if table.has_gaps(score):
         measure = f"case when {sql_name(score.name)} is not null then {measure} end"
@@ -513,14 +515,16 @@ def _rating(table: TableGuess, score: ColumnGuess) -> dict[str, str]:
 
 def _rated(table: TableGuess) -> bool:
     """Whether its rows carry a score on a scale."""
-    scores = _matches(table, "score", "double")
-    return any(_rated_scale(column) for _, column in scores)
+    return any(
+        _scale(column) and column.high >= 3 and column.distinct <= 21
+        for _, column in _matches(table, "score", "double")
+    )
 
 
-def _rated_scale(column: ColumnGuess) -> tuple[float, float] | None:
-    """The scale on which all values of a column lie, if they are scores."""
-    low, high = column.low, column.high
-    if low is None or low < 0 or high > 10 or high - low < 2 or column.distinct > 21:
+def _scale(score: ColumnGuess) -> tuple[float, float] | None:
+    """The smallest usual scale on which all values of a column lie."""
+    low, high = score.low, score.high
+    if low is None or low < 0 or not 2 <= high <= 10:
         return None
     least = next(end for end in (1, 0.5, 0) if low >= end)
     return least, next(end for end in (5, 7, 10) if high <= end)
