@@ -195,7 +195,7 @@ def _doubt_short_numbers(tables: list[TableGuess]) -> None:
         one, other = identifiers(first), identifiers(second)
         for kind in sorted(set(one) & set(other)):
             cure = (
-                "declare `scope: source`"
+                "give one a source of its own, with `scope: source` for both"
                 if kind in _STRONGEST
                 else "give each an identifier_type of its own in staging"
             )

@@ -195,7 +195,7 @@ def _guess_key(connection: DuckDBPyConnection, table: TableGuess, name: str) -> 
                     f"{NUMBERS if is_odd else ''}key {', '.join(table.key)}: unique in "
                     f"these {different} rows, but is it by meaning? No row shows a "
                     "correction of another; of rows with an equal key only the latest "
-                    "counts"
+                    "counts, and none where nothing tells which that is"
                 )
             return
     table.doubts.append(
