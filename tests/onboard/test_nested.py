@@ -5,7 +5,7 @@ from pathlib import Path
 import duckdb
 
 from kith.onboard.scaffold import Scaffolded
-from tests.onboard.strangers import Make, doubts, kinds, rules
+from tests.onboard.strangers import Make, admitted, doubts, kinds, rules
 
 
 def staged(done: Scaffolded, feed: str) -> str:
@@ -44,6 +44,7 @@ def test_fields_are_offered_and_a_struct_is_no_device(files: Path, make: Make) -
     assert "user_mail" not in sql and "{{ 1" not in sql
     assert doubts(done, "(customers) user_mail: seems to identify people")
     assert "device_category" in sql.split("Not mapped: ")[1]
+    assert admitted(done) == {"events": (60, 0)}
 
 
 def test_items_of_a_list_are_lines_of_its_orders(files: Path, make: Make) -> None:

@@ -110,3 +110,30 @@ def test_a_key_that_no_row_repeats_is_a_doubt(files: Path, make: Make) -> None:
     done = make()
     assert table(done, "sales")["meta"]["key"] == ["sale_no", "till_no"]
     assert doubts(done, "No row shows a correction of another")
+
+
+def test_a_table_with_the_key_of_another_belongs_to_that(
+    files: Path, make: Make
+) -> None:
+    days = [f"2024-01-{n % 28 + 1:02}" for n in range(60)]
+    write(
+        files / "orders.csv",
+        "order_no,customer_no,ordered_at,total",
+        [f"o{n},c{n % 20},{day} 10:00:00,5.00" for n, day in enumerate(days)],
+    )
+    write(
+        files / "order_deliveries.csv",
+        "order_no,delivered_at,shipping",
+        [f"o{n},{day} 12:00:00,1.50" for n, day in enumerate(days)],
+    )
+    write(
+        files / "lines.csv",
+        "order_no,position,sku,amount",
+        [f"o{n // 2},{n % 2},p{n % 7},2.50" for n in range(120)],
+    )
+    done = make()
+    for name in ("order_deliveries", "lines"):
+        assert rules(done, name, "order_no")["references"]["table"] == "shop.orders"
+    orders = next(each for each in done.stagings if each.feed == "orders")
+    assert orders.select["delivered_at"] == "delivered_at"
+    assert orders.select["shipping_amount"] == "shipping_amount"

@@ -184,7 +184,9 @@ def _guess_key(connection: DuckDBPyConnection, table: TableGuess, name: str) -> 
             and _count(table.typed.project(quoted(chosen)).distinct()) == different
         ):
             table.key = [part.name for part in chosen]
-            is_odd = count < _FEW_ROWS or not all(part.is_id for part in chosen)
+            is_odd = count < _FEW_ROWS or not all(
+                part.is_id or part.has_word("key_part") for part in chosen
+            )
             if different < count:
                 table.doubts.append(
                     f"{NUMBERS}{count - different} rows repeat another one entirely; "
@@ -353,14 +355,19 @@ def guess_references(tables: list[TableGuess], source: str) -> None:
         if len(parent.key) == 1 and parent.is_named_by(parent.column(parent.key[0]))
     ]
     # Orders are named by their id first, their payments only by the way.
-    parents.sort(key=lambda one: not title_words(one[0].name) & set(one[1].words))
+    parents.sort(
+        key=lambda one: (
+            not title_words(one[0].name) & set(one[1].words),
+            len(title_words(one[0].name)),
+        )
+    )
     known: dict[str, set[str]] = {table.name: set() for table in tables}
     for table, (parent, key) in itertools.product(tables, parents):
         for column in table.columns:
             if (
                 column.given
                 and not column.within
-                and [column.name] != table.key
+                and ([column.name] != table.key or _is_part(table, parent, key))
                 and parent is not table
                 and "references" not in column.rules
                 and _means_key(column, key, parent)
@@ -376,6 +383,13 @@ def guess_references(tables: list[TableGuess], source: str) -> None:
                     known[table.name].add(parent.name)
                 elif column.has_word("person"):
                     _doubt_strangers(table, column, parent, key)
+
+
+def _is_part(table: TableGuess, parent: TableGuess, key: ColumnGuess) -> bool:
+    """Whether a table with the key of another one seems to add to that one's rows."""
+    own, others = title_words(table.name), title_words(parent.name)
+    nouns = set(key.words)
+    return bool(others & nouns) and (others < own or not own & nouns)
 
 
 def _is_circle(references: dict[str, set[str]]) -> bool:
