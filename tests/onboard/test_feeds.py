@@ -139,3 +139,15 @@ def test_baskets_without_prices_are_orders_and_views_of_things_are_none(
     (files / "purchases.csv").rename(files / "page_views.csv")
     again = make("again")
     assert "orders" not in [each.feed for each in again.stagings]
+
+
+def test_an_amount_that_all_lines_of_an_order_share_is_doubted(
+    files: Path, make: Make
+) -> None:
+    write(
+        files / "order_lines.csv",
+        "order_no,position,sku,amount,ordered_at",
+        [f"o{n // 2},{n % 2},p{n % 7},{n // 2}.50,2024-01-02" for n in range(80)],
+    )
+    done = make()
+    assert doubts(done, "(numbers) amount is the same on all lines of each order")

@@ -1,5 +1,6 @@
 """Structs and lists of a stranger's files."""
 
+import json
 from pathlib import Path
 
 import duckdb
@@ -48,16 +49,24 @@ def test_fields_are_offered_and_a_struct_is_no_device(files: Path, make: Make) -
 
 
 def test_items_of_a_list_are_lines_of_its_orders(files: Path, make: Make) -> None:
-    lines = [
-        f'{{"id": "o{n}", "customer_id": "c{n % 9}", "ordered_at": '
-        f'"2024-01-{n % 28 + 1:02}T10:00:00Z", "lines": [{{"id": "1", "sku": "p{n}", '
-        f'"quantity": 2, "amount": {n}.50}}]}}'
+    orders = [
+        {
+            "id": f"o{n}",
+            "customer_id": f"c{n % 9}",
+            "ordered_at": f"2024-01-{n % 28 + 1:02}T10:00:00Z",
+            "amount": n + 0.5,
+            "lines": [{"id": "1", "sku": f"p{n}", "quantity": 2, "price": n + 0.25}],
+        }
         for n in range(40)
     ]
-    (files / "orders.jsonl").write_text("\n".join(lines) + "\n")
+    (files / "orders.jsonl").write_text("\n".join(map(json.dumps, orders)) + "\n")
     done = make()
     sql = staged(done, "order_lines")
     assert "id || '-' || list_item_number as order_line_id" in sql
-    for column in ("id as order_id", "sku as product_id", "amount as line_amount"):
+    for column in (
+        "id as order_id",
+        "sku as product_id",
+        "quantity * price as line_amount",
+    ):
         assert column in sql
     assert [each.feed for each in done.stagings] == ["order_lines", "orders"]

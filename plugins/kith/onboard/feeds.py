@@ -270,7 +270,11 @@ def _is_list_of_orders(table: TableGuess) -> bool:
 def _is_of_items(feed: str, found: Found) -> bool:
     """Whether it is the items of a list that provide a feed, not what has the list."""
     name = {"order_lines": "product_id", "survey_answers": "score"}.get(feed, "")
-    return any(column.within.startswith(ITEM_SQL) for _, column in found.get(name, []))
+    return any(_is_of_item(column) for _, column in found.get(name, []))
+
+
+def _is_of_item(column: ColumnGuess) -> bool:
+    return column.within.startswith(ITEM_SQL)
 
 
 @cache
@@ -288,6 +292,9 @@ def _matches(
     """Columns that may mean a feed's column, the surest first."""
     found = []
     for column in table.columns:
+        if table.delivery.items and column.is_number and not _is_of_item(column):
+            # What is repeated for each item would be added up.
+            continue
         surest = 0.0
         words = canonical(column.words)
         whole, spaced = "".join(words), f" {' '.join(words)} "
@@ -435,6 +442,8 @@ def _staged(
             f"{select['measure']} on the scale {select['scale_min']} to "
             f"{select['scale_max']}, by the values that came"
         )
+    if feed == "order_lines" and "line_amount" in chosen:
+        doubts += _doubts_of_amount(table, select["order_id"], chosen["line_amount"])
     if feed == "orders" and "order_amount" in chosen:
         doubts.append(
             f"{NUMBERS}{chosen['order_amount'].name} is what an order adds to revenue, "
@@ -528,6 +537,28 @@ def _scale(score: ColumnGuess) -> tuple[float, float] | None:
         return None
     least = next(end for end in (1, 0.5, 0) if low >= end)
     return least, next(end for end in (5, 7, 10) if high <= end)
+
+
+def _doubts_of_amount(
+    table: TableGuess, order_id: str, amount: ColumnGuess
+) -> list[str]:
+    """Doubt that an amount is the line's that is the same on all lines of an order."""
+    name = sql_name(amount.name)
+    if "{{" in order_id:
+        return []
+    by_order = table.typed.aggregate(
+        f"count(*) as n, min({name}) = max({name}) as is_one", order_id
+    )
+    several, alike = aggregates(
+        by_order,
+        ["count(*) filter (where n > 1)", "count(*) filter (where n > 1 and is_one)"],
+    )
+    if several < 5 or alike < several:
+        return []
+    return [
+        f"{NUMBERS}{amount.name} is the same on all lines of each order: if it is the "
+        "order's total, it counts once for each line"
+    ]
 
 
 def _doubts_of_status(table: TableGuess, status: ColumnGuess) -> list[str]:

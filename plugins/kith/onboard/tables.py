@@ -269,8 +269,12 @@ def guess_cursor(table: TableGuess, is_flow: bool) -> None:
     `is_flow`: the rows are events that come day by day, not a list that is kept up
     to date.
     """
-    possible = [column.name for column in possible_cursors(table)]
-    possible.sort(key=lambda name: -cursor_rank(table.column(name).words))
+    # Of a day and a moment the moment tells more.
+    columns = sorted(
+        possible_cursors(table),
+        key=lambda column: (-cursor_rank(column.words), column.data_type == "date"),
+    )
+    possible = [column.name for column in columns]
     if not possible:
         return
     if not is_flow:
