@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from tests.conftest import new_run
@@ -14,6 +15,7 @@ from tests.one_table import (
     refusal,
     run_door,
     sales,
+    with_rules,
 )
 
 KEY = b"a key of the tests alone, long enough"
@@ -81,6 +83,68 @@ def test_a_repeated_header_is_known_by_columns_of_numbers(
     run = run_door(tmp_path)
     assert admitted(run) == [("A", 1, 2), ("B", 3, 4)]
     assert quarantined(run, "row_number, reason") == [(2, "repeated_header")]
+
+
+PRODUCTS = [
+    {"name": "product", "data_type": "varchar"},
+    {"name": "place", "data_type": "varchar"},
+    {"name": "amount", "data_type": "decimal(18,2)"},
+]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["Total,,30.50"],
+        [",Grand total:,30.50", "b,y,1"],
+        ["TOTAL,2,30.50"],  # nothing is empty, but it is the last
+        [" 合计 ,,30.50"],
+        ["Subtotal,,20", "b,y,1"],
+    ],
+)
+def test_a_line_of_totals_is_no_row(lines: list[str], tmp_path: Path) -> None:
+    company(tmp_path, columns=PRODUCTS, key=[], cursor=None, quarantine_limit_pct=100)
+    text = "\n".join(["product,place,amount", "a,x,10", "a,z,20.50", *lines, ""])
+    (tmp_path / "data/sales.csv").write_text(text)
+    run = run_door(tmp_path)
+    assert quarantined(run, "row_number, reason") == [(3, "total_line")]
+    assert len(admitted(run)) == 1 + len(lines)
+
+
+@pytest.mark.parametrize(
+    ("line", "rules"),
+    [
+        ("Total,Paris,30.50", {}),  # a filling station
+        ("Totally,,30.50", {}),
+        ("Total,,", {}),
+        ("Total,,30.50", {"accepted_values": ["a", "Total"]}),
+    ],
+)
+def test_a_row_that_only_looks_like_totals_is_one(
+    line: str, rules: dict[str, list[str]], tmp_path: Path
+) -> None:
+    columns = [{**PRODUCTS[0], "meta": rules}, *PRODUCTS[1:]]
+    company(tmp_path, columns=columns, key=[], cursor=None)
+    text = f"product,place,amount\na,x,10\n{line}\n"
+    (tmp_path / "data/sales.csv").write_text(text)
+    assert len(admitted(run_door(tmp_path))) == 2
+
+
+def test_totals_of_a_typed_source_are_known(tmp_path: Path) -> None:
+    company(tmp_path, "data/s.parquet", PRODUCTS, key=[], cursor=None)
+    duckdb.sql(
+        "copy (select * from (values ('a', 'x', 10.5::double), ('Total', null, 10.5)) "
+        f"rows(product, place, amount)) to '{tmp_path / 'data/s.parquet'}'"
+    )
+    assert "row 2: column product: total_line, found 'Total'" in refusal(tmp_path)
+
+
+def test_an_offset_that_cannot_be_read_has_its_cure(tmp_path: Path) -> None:
+    columns = with_rules("sold_at", time_zone="Europe/Paris")
+    deliver(company(tmp_path, columns=columns), ["A,2024-02-29 23:59:59 CST,1,1"])
+    message = refusal(tmp_path)
+    assert "or with its offset such as Z or +01:00; any other form needs a " in message
+    assert "format, with %z for an offset" in message
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,10 @@ def test_what_only_dbt_reads_may_stand_there(tmp_path: Path) -> None:
         ("date", "%G-W%V-%u", None),
         ("timestamp", "%c", None),
         ("varchar", "%m/%Y", None),
+        ("timestamp", "epoch_s", None),
+        ("date", "epoch_ms", None),
+        ("varchar", "epoch_us", None),
+        ("timestamp", "epoch_h", "tells no day of a year"),
     ],
 )
 def test_a_format_tells_a_day(
@@ -96,6 +100,51 @@ def test_a_format_tells_a_day(
     words = rf"shop\.tables\.customers\.columns\.city: format '{pattern}':? {fault}"
     with pytest.raises(ConfigurationError, match=words):
         load_company(folder)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "time_zone", "words"),
+    [
+        (
+            "%Y-%m-%dT%H:%M:%SZ",
+            "Europe/Paris",
+            "ends in Z, but time_zone says Europe/P",
+        ),
+        ("%d.%m.%Y %H:%M UTC", "Asia/Tokyo", "ends in UTC, but time_zone says Asia/To"),
+        ("%d.%m.%Y %H:%M+00:00", "Asia/Tokyo", "ends in +00:00, but time_zone says As"),
+        ("%Y-%m-%dT%H:%M:%SZ", "UTC", ""),
+        ("%Y-%m-%dT%H:%M:%S%z", "Asia/Tokyo", ""),
+    ],
+)
+def test_a_format_and_a_time_zone_do_not_contradict_each_other(
+    pattern: str, time_zone: str, words: str, tmp_path: Path
+) -> None:
+    meta = f"config: {{meta: {{format: '{pattern}', time_zone: {time_zone}}}}}"
+    declared = f"{{name: city, data_type: timestamp, {meta}, description: City."
+    if words:
+        check_fault(tmp_path, "sources.yml", CITY, declared, words)
+        return
+    folder = Path(shutil.copytree(CORNER_SHOP, tmp_path / "shop"))
+    path = folder / "sources.yml"
+    path.write_text(path.read_text().replace(CITY, declared, 1))
+    load_company(folder)
+
+
+def test_an_identifier_of_its_source_alone_is_a_hash(tmp_path: Path) -> None:
+    declared = f"{CITY[:-1]}, config: {{meta: {{scope: source}}}}"
+    words = "scope: source is for columns with `pii`; elsewhere have the staging model"
+    check_fault(tmp_path, "sources.yml", CITY, declared, words)
+
+
+def test_options_may_be_numbers(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(CORNER_SHOP, tmp_path / "shop"))
+    path = folder / "sources.yml"
+    text = path.read_text()
+    found = 'path: "data/customers.*"'
+    assert found in text
+    path.write_text(text.replace(found, f"{found}, options: {{skip_lines: 3}}", 1))
+    table = load_company(folder).sources[0]
+    assert table.rules.options == {"skip_lines": "3"}
 
 
 def test_the_codes_of_a_format_are_those_of_duckdb() -> None:

@@ -1,4 +1,5 @@
 import datetime as dt
+import json
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from kith.company.tables import Column, ColumnRules
 from kith.database import quote
 from kith.deliveries.casts import typed_sql
+from kith.errors import ConfigurationError
 from tests.one_table import (
     HEADER,
     admitted,
@@ -52,7 +54,32 @@ pytestmark = pytest.mark.usefixtures("kith_home")
         ("double", {}, "1e3", "1000.0"),
         ("double", {"null_values": ["nan", "-"]}, "nan", None),
         ("double", {"null_values": ["nan", "-"]}, "-", None),
-        ("decimal(18,2)", {}, "2.005", "2.01"),
+        # Decimals beyond the declared ones are refused, the noise of a float is not.
+        ("decimal(18,2)", {}, "1.005", "wrong_type"),
+        ("decimal(18,2)", {}, "-1.001", "wrong_type"),
+        ("decimal(18,2)", {}, "0.12000001", "wrong_type"),
+        ("decimal(18,2)", {}, "1234567890123456.785", "wrong_type"),
+        ("decimal(18,2)", {}, "12.340000000000001", "12.34"),
+        ("decimal(18,2)", {}, "12.339999999999998", "12.34"),
+        ("decimal(18,2)", {}, "-5.551115123125783e-17", "0.00"),
+        ("decimal(18,2)", {}, "123456789012.34001", "123456789012.34"),
+        ("decimal(18,2)", {}, " 12.5000 ", "12.50"),
+        ("decimal(18,2)", {}, "12.", "12.00"),
+        ("decimal(18,2)", {}, ".5", "0.50"),
+        ("decimal(18,2)", {}, "1234567", "1234567.00"),
+        ("decimal(18,2)", {}, "12345e-4", "wrong_type"),
+        ("decimal(18,2)", {}, "12345e-2", "123.45"),
+        ("decimal(18,4)", {}, "1.e-11", "0.0000"),
+        ("decimal(18,4)", {}, "1.e-5", "wrong_type"),
+        ("decimal(18,4)", {}, "1234.e-6", "wrong_type"),
+        ("decimal(38,10)", {}, "0.12345678901", "wrong_type"),
+        ("decimal(38,10)", {}, "0.1234567890", "0.1234567890"),
+        ("decimal(18,2)", {"decimal": ","}, '"1,005"', "wrong_type"),
+        ("decimal(18,2)", {"null_values": ["-"]}, "1.005", "wrong_type"),
+        ("decimal(18,2)", {"null_values": ["-"]}, "1.05", "1.05"),
+        ("decimal(18,2)", {"round": True}, "2.005", "2.01"),
+        ("decimal(18,2)", {"round": True}, "5e-3", "0.01"),
+        ("decimal(18,2)", {"round": True}, "1_0.5", "wrong_type"),
         ("decimal(18,2)", {"required": True}, "", "required_missing"),
         ("double", {"maximum": 5}, "5.01", "above_maximum"),
         ("double", {"maximum": 5}, "5", "5.0"),
@@ -97,8 +124,9 @@ pytestmark = pytest.mark.usefixtures("kith_home")
         ("decimal(18,2)", {"decimal": ","}, '"1.234,50"', "1234.50"),
         ("decimal(18,2)", {}, "5e-10", "0.00"),
         ("decimal(18,2)", {}, "-5e-10", "0.00"),
-        ("decimal(18,2)", {}, "5e-3", "0.01"),
-        ("decimal(18,0)", {}, "5e-2", "0"),
+        ("decimal(18,2)", {}, "5e-3", "wrong_type"),
+        ("decimal(18,0)", {}, "5e-2", "wrong_type"),
+        ("decimal(18,0)", {"round": True}, "5e-2", "0"),
         ("decimal(18,2)", {}, "8.88e+2", "888.00"),
         ("decimal(18,2)", {"decimal": ","}, '"-1 234 567,5"', "-1234567.50"),
         ("decimal(18,2)", {"decimal": ","}, '"1\u202f234,5"', "1234.50"),
@@ -235,6 +263,90 @@ def test_local_times_are_those_of_the_standard_library(
     assert found == (there.replace(tzinfo=None) if is_real else None)
 
 
+_AS_WRITTEN = "2024-02-01T04:30:00"
+# What may stand behind a time, and the same time in UTC; None is refused.
+_OFFSETS = {
+    **dict.fromkeys(["Z", "Z ", " Z", "z", "Z\u00a0", "Z[UTC]"], "04:30"),
+    **dict.fromkeys([" UTC", " utc", "UTC", " GMT", "gmt ", ".000Z"], "04:30"),
+    **dict.fromkeys(["+01:00", " +01:00", "+0100", " +0100", "+01", " +01"], "03:30"),
+    **dict.fromkeys(["+01:00 ", ".5 +01", "+01:00[Europe/Paris]"], "03:30"),
+    **dict.fromkeys(["-0530", "-05:30", "  -05:30\t"], "10:00"),
+    **dict.fromkeys(
+        [" CST", " Europe/Paris", " PM", "\u00a0Z", "\u221201:00", " UTC+1"]
+    ),
+    **dict.fromkeys(["+1", "+01:00:30", "+01:0", "Z+01:00", "[Europe/Paris]", " x"]),
+}
+
+
+@pytest.mark.parametrize("time_zone", ["UTC", "Europe/Paris", "Asia/Tokyo"])
+def test_an_offset_is_read_or_refused_and_never_dropped(time_zone: str) -> None:
+    rules = ColumnRules(time_zone=time_zone)
+    column = Column(name="at", data_type="timestamp", rules=rules)
+    moment = typed_sql(column, "VARCHAR", "TIMESTAMP", quote("at"))
+    day = typed_sql(column, "VARCHAR", "DATE", quote("at"))
+    texts = [_AS_WRITTEN + offset for offset in _OFFSETS] + ["2024-02-01 04:30:0Z"]
+    rows = duckdb.sql(
+        f"select strftime({moment}, '%H:%M'), {day} from (select unnest($texts) as at)",
+        params={"texts": texts},
+    ).fetchall()
+    assert {text: row[0] for text, row in zip(texts, rows, strict=True)} == {
+        **{_AS_WRITTEN + offset: expected for offset, expected in _OFFSETS.items()},
+        "2024-02-01 04:30:0Z": "04:30",
+    }
+    assert {day for _, day in rows} == {None}
+
+
+@pytest.mark.parametrize(
+    ("time_zone", "text", "expected"),
+    [
+        ("UTC", "2024-02-01T00:00:00Z", dt.date(2024, 2, 1)),
+        ("Europe/Paris", "2024-01-31T23:00:00.000Z", dt.date(2024, 2, 1)),
+        ("Europe/Paris", "2024-02-01 00:00:00 +0100", dt.date(2024, 2, 1)),
+        ("UTC", "2024-02-01T00:00:00+01:00", None),
+        ("Europe/Paris", "2024-02-01T00:00:00Z", None),
+        ("Europe/Paris", "2024-02-01 00:00", dt.date(2024, 2, 1)),
+        ("Europe/Paris", "2024/2/1", dt.date(2024, 2, 1)),
+    ],
+)
+def test_a_day_with_an_offset_is_one_where_it_was_midnight(
+    time_zone: str, text: str, expected: dt.date | None
+) -> None:
+    rules = ColumnRules(time_zone=time_zone)
+    column = Column(name="on", data_type="date", rules=rules)
+    sql = typed_sql(column, "VARCHAR", "DATE", quote("on"))
+    found = duckdb.sql(f"select {sql} from (select '{text}' as \"on\")").fetchall()
+    assert found == [(expected,)]
+
+
+@pytest.mark.parametrize(
+    ("unit", "delivered", "expected"),
+    [
+        ("epoch_s", "'1711353600'", "2024-03-25 08:00:00"),
+        ("epoch_s", "' 1711353600.25'", "2024-03-25 08:00:00.25"),
+        ("epoch_s", "1711353600", "2024-03-25 08:00:00"),
+        ("epoch_s", "1711353600.5::double", "2024-03-25 08:00:00.5"),
+        ("epoch_s", "'-86400'", "1969-12-31 00:00:00"),
+        ("epoch_ms", "'1711353600123'", "2024-03-25 08:00:00.123"),
+        ("epoch_us", "1711353600123456", "2024-03-25 08:00:00.123456"),
+        ("epoch_s", "'1711353600123'", None),
+        ("epoch_s", "'1.71E+09'", None),
+        ("epoch_s", "'soon'", None),
+        ("epoch_us", "'99999999999999999999'", None),
+    ],
+)
+def test_time_is_counted_since_1970_in_the_declared_unit(
+    unit: str, delivered: str, expected: str | None
+) -> None:
+    rules = ColumnRules(format=unit, time_zone="Asia/Tokyo")
+    column = Column(name="at", data_type="timestamp", rules=rules)
+    rows = duckdb.sql(f"select {delivered} as at")
+    sql = typed_sql(column, str(rows.types[0]), "TIMESTAMP", quote("at"))
+    found = duckdb.sql(f"select cast({sql} as varchar) from rows").fetchall()
+    assert found == [(expected,)]
+    day = typed_sql(column, str(rows.types[0]), "DATE", quote("at"))
+    assert duckdb.sql(f"select {day} from rows").fetchall() == [(None,)]
+
+
 @pytest.mark.parametrize(
     ("sql", "data_type", "expected"),
     [
@@ -242,6 +354,16 @@ def test_local_times_are_those_of_the_standard_library(
         ("4::double", "bigint", "4"),
         ("'nan'::double", "double", "wrong_type"),
         ("0.1::double + 0.2", "decimal(18,2)", "0.30"),
+        ("1.005::double", "decimal(18,2)", "wrong_type"),
+        ("12.34::float", "decimal(18,2)", "12.34"),
+        ("123456.78::float", "decimal(18,2)", "123456.78"),
+        ("12.345::float", "decimal(18,2)", "wrong_type"),
+        ("1234567890123.34::double", "decimal(18,2)", "1234567890123.34"),
+        ("1.005::decimal(9,3)", "decimal(18,2)", "wrong_type"),
+        ("1.050::decimal(9,3)", "decimal(18,2)", "1.05"),
+        ("1234567890123456.785::decimal(38,9)", "decimal(18,2)", "wrong_type"),
+        ("1.5::decimal(9,1)", "decimal(18,2)", "1.50"),
+        ("0.12::decimal(38,38)", "decimal(18,2)", "0.12"),
         ("timestamp '2024-07-01 00:00'", "date", "2024-07-01"),
         ("timestamp '2024-07-01 23:00'", "date", "wrong_type"),
         ("date '2024-07-01'", "timestamp", "2024-07-01 00:00:00"),
@@ -286,3 +408,77 @@ def test_a_column_is_read_under_any_of_its_names(tmp_path: Path) -> None:
     ]
     assert quarantined(run, "reason, value") == [("wrong_type", "x")]
     assert report(run)["warnings"] == []
+
+
+NESTED = {
+    "{'sku': 'a', 'n': 1.25::decimal(9,2)}": '{"sku":"a","n":1.25}',
+    "[{'sku': 'a', 'q': 1}, {'sku': 'b', 'q': null}]": (
+        '[{"sku":"a","q":1},{"sku":"b","q":null}]'
+    ),
+    "map {'k': [date '2024-03-01']}": '{"k":["2024-03-01"]}',
+    "['nan'::double, 'nan', 1, '-inf', 2.5]": "[null,null,1.0,null,2.5]",
+    "[1.25::decimal(9,2)]": "[1.25]",
+    "[timestamp '2024-03-01 12:00']": '["2024-03-01 12:00:00"]',
+    """'{"a": [1, 2]}'::json""": '{"a": [1, 2]}',
+}
+
+
+@pytest.mark.parametrize("delivered", NESTED)
+def test_several_values_in_one_come_as_json(delivered: str) -> None:
+    raw_type = str(duckdb.sql(f"select {delivered} as x").types[0])
+
+    def read(kind: str) -> str | None:
+        column = Column(name="x", data_type=kind)
+        duckdb_kind = "VARCHAR" if kind == "json" else str(duckdb.sqltype(kind))
+        sql = typed_sql(column, raw_type, duckdb_kind, quote("x"))
+        delivery = f"(select {delivered} as x)"
+        query = duckdb.sql(f"select cast({sql} as varchar) from {delivery}")
+        ((found,),) = query.fetchall()
+        return None if found is None else str(found)
+
+    assert read("varchar") == NESTED[delivered]
+    assert json.loads(read("json") or "") == json.loads(NESTED[delivered])
+    for kind in ("bigint", "decimal(18,2)", "date", "timestamp", "boolean", "double"):
+        assert read(kind) is None
+
+
+def test_what_is_declared_as_json_is_checked(tmp_path: Path) -> None:
+    columns = with_rules("price", "json")
+    company(tmp_path, "data/sales.csv", columns, quarantine_limit_pct=100)
+    texts = ['{"a":[1,2,]}', '"x"', "5", "", "{a:1}", "[1", '{"a":NaN}', "plain"]
+    quoted = [text.replace('"', '""') for text in texts]
+    deliver(tmp_path, [f'{n},2024-03-01,1,"{t}"' for n, t in enumerate(quoted)])
+    run = run_door(tmp_path)
+    assert admitted(run, "price") == [
+        *(('"x"',), ("5",), ('{"a":[1,2]}',), ('{"a":null}',), (None,))
+    ]
+    assert quarantined(run, "row_number, reason, expected") == [
+        (number, "wrong_type", "JSON") for number in (5, 6, 8)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("17850.0::double", "17850"),
+        ("1e15::double", "1000000000000000"),
+        ("9007199254740994::double", None),
+        ("16777218::float", None),
+        ("0.5::double", "0.5"),
+    ],
+)
+def test_a_float_is_text_while_it_tells_whole_numbers_apart(
+    sql: str, expected: str | None
+) -> None:
+    rows = duckdb.sql(f"select {sql} as x")
+    column = Column(name="x", data_type="varchar")
+    typed = typed_sql(column, str(rows.types[0]), "VARCHAR", quote("x"))
+    assert duckdb.sql(f"select {typed} from rows").fetchall() == [(expected,)]
+
+
+@pytest.mark.parametrize("kind", ["struct(a integer)", "varchar[]", "blob", "no_type"])
+def test_a_type_that_is_not_kept_is_refused(kind: str, tmp_path: Path) -> None:
+    company(tmp_path, columns=with_rules("price", kind))
+    deliver(tmp_path, ["A,2024-03-01,1,1"])
+    with pytest.raises(ConfigurationError, match=r"column price: data_type .* unknown"):
+        run_door(tmp_path)

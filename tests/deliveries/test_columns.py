@@ -5,8 +5,10 @@ from kith.deliveries.columns import (
     checked_names,
     columns_by_name,
     delimiter_cure,
+    is_json,
     is_own,
     is_personal,
+    is_text,
     number_as_declared,
     shown_names,
 )
@@ -47,6 +49,13 @@ def test_numbers_are_written_as_their_column_is_declared() -> None:
 )
 def test_columns_of_our_own_are_known_in_any_case(name: str, expected: bool) -> None:
     assert is_own(name) is expected
+
+
+def test_text_and_json_are_told_by_the_declared_type() -> None:
+    kinds = ["VARCHAR", "text", "Json", "date"]
+    columns = [Column(name="x", data_type=kind) for kind in kinds]
+    assert [is_text(column) for column in columns] == [True, True, True, False]
+    assert [is_json(column) for column in columns] == [False, False, True, False]
 
 
 def test_names_are_composed() -> None:

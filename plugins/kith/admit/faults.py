@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from kith.company.tables import Column, SourceTable
 from kith.database import literal, quote
 from kith.deliveries.casts import Reading, is_number, is_time
-from kith.deliveries.columns import is_personal
+from kith.deliveries.columns import columns_by_name, is_json, is_personal
 from kith.errors import ConfigurationError
 
 SHOWN_CHARACTERS = 200
 
 CURES = {
-    "wrong_type": "correct the source, or the column's data_type, format, decimal or "
-    "null_values in sources.yml",
+    "wrong_type": "correct the source, or the column's data_type, format, decimal, "
+    "round or null_values in sources.yml",
     "required_missing": "have the source fill the column; drop `required` in "
     "sources.yml only if the column is no key and may be empty",
     "below_minimum": "correct the source, or `minimum` in sources.yml",
@@ -28,9 +28,20 @@ CURES = {
     "unknown_reference": "have the other table delivered whole, or declare orphans: "
     "warn for the column's references in sources.yml",
     "repeated_header": "have the file delivered again as one table with one header",
+    "total_line": "have the file delivered without lines of totals: they would count "
+    "what stands above once more",
     "unreadable_line": "have the file delivered again, or set options.delimiter, quote "
     "or encoding in sources.yml to what the file uses",
 }
+
+
+# What a line of totals calls itself.
+_TOTALS = (
+    *("total", "totals", "grand total", "subtotal", "sub-total", "sub total", "sum"),
+    *("total general", "total général", "totale", "totaal", "somme", "suma", "итого"),
+    *("summe", "gesamt", "gesamtsumme", "insgesamt", "zwischensumme"),
+    *("合计", "总计", "总和", "小计", "合計", "総計", "小計"),
+)
 
 
 @dataclass(frozen=True)
@@ -99,6 +110,55 @@ def repeated_header(table: SourceTable, columns: dict[str, str]) -> Iterator[Fau
         f"{' and '.join(['true', *same])} end"
     )
     yield Fault(first, "repeated_header", is_header, quote(first), "a row of values")
+
+
+def total_line(
+    table: SourceTable, columns: dict[str, str], is_last: str
+) -> Iterator[Fault]:
+    """A row that holds nothing but totals of those above.
+
+    Its first text says so, all else in it is numbers, and some column is empty, or it
+    is the last row of its file: `is_last` is SQL of that. Not where a declared column
+    accepts the word.
+    """
+    declared = columns_by_name(table)
+    owners = {name: declared.get(name.lower()) for name in columns}
+    plain = [name for name, owner in owners.items() if not (owner and owner.rules.pii)]
+    texts = [name for name in plain if columns[name] == "VARCHAR"]
+    accepted = {
+        value.lower()
+        for owner in owners.values()
+        for value in (owner and owner.rules.accepted_values) or []
+    }
+    if not texts or accepted & {*_TOTALS}:
+        return
+    label = quote(texts[0])
+    if len(texts) > 1:
+        label = f"coalesce({', '.join(map(quote, texts))})"
+    word = rf"(?i)\s*(?:{'|'.join(_TOTALS)})[\s:.]*"
+    is_word = f"regexp_full_match({label}, {literal(word)})"
+    longest = max(len(word.encode()) for word in _TOTALS) + 2
+    others = [
+        f"({quote(name)} is null or {quote(name)} = {label} "
+        rf"or not regexp_matches({quote(name)}, '\pL'))"
+        for name in texts
+    ]
+    nobody = [f"{quote(name)} is null" for name in columns if name not in plain]
+    number = " or ".join(
+        f"({quote(name)} is not null and cast({quote(name)} as varchar) <> {label})"
+        for name in plain
+    )
+    gap = " or ".join(f"{quote(name)} is null" for name in columns)
+    is_total = " and ".join([*others, *nobody, f"({number})", f"({gap} or {is_last})"])
+    # Cases, since all parts of an `and` would be computed for every row.
+    yield Fault(
+        texts[0],
+        "total_line",
+        f"case when strlen({label}) <= {longest} then case when {is_word} then "
+        f"{is_total} end end",
+        label,
+        "a row of values, no total of them",
+    )
 
 
 def column_faults(
@@ -170,12 +230,22 @@ def _type_expected(column: Column, kind: str) -> str:
     rules, kind = column.rules, kind.lower()
     if rules.pii:
         return f"a {rules.pii} that can be normalised"
+    if is_json(column):
+        return "JSON"
     if kind == "varchar":
-        return "text without control or replacement characters"
+        return (
+            "text without control or replacement characters, or a number of no more "
+            "digits than its type keeps"
+        )
+    if kind.startswith("decimal") and not rules.round:
+        return f"{kind}: at most {kind.rstrip(')').split(',')[1]} places"
     if rules.format:
         return f"{kind} as {' or '.join(rules.format)}"
     if rules.time_zone != "UTC" and kind == "timestamp":
-        return f"timestamp that clocks in {rules.time_zone} showed"
+        return (
+            f"timestamp that clocks in {rules.time_zone} showed, or with its offset "
+            "such as Z or +01:00; any other form needs a format, with %z for an offset"
+        )
     return kind
 
 

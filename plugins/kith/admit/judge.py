@@ -9,11 +9,17 @@ from pathlib import Path
 import duckdb
 
 from kith.admit.drift import compare_columns
-from kith.admit.faults import Fault, column_faults, first_fault, repeated_header
+from kith.admit.faults import (
+    Fault,
+    column_faults,
+    first_fault,
+    repeated_header,
+    total_line,
+)
 from kith.company.tables import SourceTable
 from kith.database import fetch_row, literal, parquet_sql, quote
 from kith.deliveries.business_days import business_day, has_date_cursor
-from kith.deliveries.casts import declared_types, read_column
+from kith.deliveries.casts import as_text, declared_types, read_column
 from kith.deliveries.columns import ROW_NUMBER, is_own
 from kith.deliveries.raw import Manifest, PulledFile, reading
 from kith.errors import ConfigurationError, DeliveryError
@@ -172,7 +178,12 @@ def _judged_sql(
     delivered = {name: kind for name, kind in types.items() if not is_own(name)}
     admitted: list[str] = []
     typed: list[str] = []
-    faults: list[Fault] = [*repeated_header(table, delivered)]
+    sizes = ", ".join(f"{literal(path)}: {file.rows}" for path, file in paths.items())
+    is_last = f"map {{{sizes}}}[_kith_path] = file_row_number + 1"
+    faults: list[Fault] = [
+        *repeated_header(table, delivered),
+        *total_line(table, delivered, is_last),
+    ]
     has_odd_signs = any(file.has_odd_signs for file in paths.values())
     for column in table.columns:
         name, kind = column.name, kinds[column.name]
@@ -193,7 +204,7 @@ def _judged_sql(
             later = f"{value} > {now}{''.join(ahead)}"
         faults += column_faults(table, column, reading, kind, value, later)
     for name in evolved:
-        value = quote(name) if name in delivered else "null"
+        value = as_text(quote(name), delivered[name]) if name in delivered else "null"
         admitted.append(f"cast({value} as varchar) as {quote(name)}")
     payload = fingerprint(map(quote, delivered))
     fault = " ".join(

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ValidationError, field_validator, model_validator
 
 from kith.company.tables import (
+    EPOCHS,
     Column,
     ColumnRules,
     Freshness,
@@ -74,6 +75,10 @@ STRPTIME_CODES = {
 }
 
 
+# A time that a format ends with as it stands, instead of reading it by %z.
+_FIXED_OFFSET = re.compile(r"%-?[fHIMSpT].*?(Z|UTC|GMT|[+-]\d\d:?\d\d)$")
+
+
 def _tells_a_day(codes: list[str]) -> bool:
     letters = {code[-1] for code in codes}
 
@@ -102,9 +107,21 @@ class _ColumnNode(_DbtNode):
     config: _ColumnConfig = _ColumnConfig()
 
     @model_validator(mode="after")
+    def _has_a_scope_of_hashes(self) -> "_ColumnNode":
+        rules = self.config.meta
+        if rules.scope == "source" and rules.pii is None:
+            raise ValueError(
+                "scope: source is for columns with `pii`; elsewhere have the staging "
+                "model put the source before the value: 'till:' || device"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _has_formats_that_tell_a_day(self) -> "_ColumnNode":
         is_moment = self.data_type.lower().startswith(("date", "timestamp"))
         for pattern in self.config.meta.format:
+            if pattern in EPOCHS and is_moment:
+                continue
             codes = re.findall("%-?.?", pattern)
             if unknown := [code for code in codes if code not in STRPTIME_CODES]:
                 raise ValueError(
@@ -114,7 +131,14 @@ class _ColumnNode(_DbtNode):
             if is_moment and not _tells_a_day(codes):
                 raise ValueError(
                     f"format '{pattern}' tells no day of a year; expected codes of "
-                    "strptime such as %d.%m.%Y"
+                    f"strptime such as %d.%m.%Y, or one of {', '.join(EPOCHS)}"
+                )
+            fixed = _FIXED_OFFSET.search(pattern)
+            if fixed and self.config.meta.time_zone != "UTC":
+                raise ValueError(
+                    f"format '{pattern}' ends in {fixed[1]}, but time_zone says "
+                    f"{self.config.meta.time_zone}; leave one of them out, or read the "
+                    "offset with %z"
                 )
         return self
 

@@ -17,6 +17,8 @@ from pydantic import (
 )
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+# Formats of instants that are counted since 1970, with the microseconds of a unit.
+EPOCHS = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
 # A variable of the environment in a path.
 PATH_VARIABLE = re.compile(r"\$\{(\w+)\}")
 
@@ -48,6 +50,10 @@ TimeZone = Annotated[str, AfterValidator(_known_time_zone)]
 
 def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
+
+
+def _written(value: Any) -> Any:
+    return str(value) if type(value) is int else value
 
 
 class Reference(Strict):
@@ -84,8 +90,9 @@ class ColumnRules(Strict):
     )
     format: Annotated[list[str], BeforeValidator(_listed)] = Field(
         default_factory=list,
-        description="strptime format of a date or timestamp written as text; of "
-        "several the first that fits.",
+        description="strptime format of a date or timestamp written as text, or "
+        "`epoch_s`, `epoch_ms`, `epoch_us` for seconds, milliseconds or microseconds "
+        "since 1970; of several the first that fits.",
     )
     time_zone: TimeZone = Field(
         default="UTC", description="Zone of timestamps without an offset."
@@ -96,10 +103,27 @@ class ColumnRules(Strict):
         "the other of the two, a space or an apostrophe may separate thousands. "
         "Default: a point, and no thousands.",
     )
+    round: bool = Field(
+        default=False,
+        description="Numbers with more decimals than a decimal keeps are rounded; else "
+        "their rows are refused.",
+    )
+    whole_numbers: bool | None = Field(
+        default=None,
+        description="Whether 17850.0 in text is the whole number 17850 that went "
+        "through a float (`true`), or a value of its own (`false`). Default: in a "
+        "`pii` column it is; elsewhere a warning asks.",
+    )
     pii: Literal["email", "phone", "card", "device", "handle"] | None = Field(
         default=None,
         description="Kind of direct identifier: normalised and replaced by its keyed "
         "hash before it is stored.",
+    )
+    scope: Literal["company", "source"] = Field(
+        default="company",
+        description="Where a `pii` identifier names one person: with `source`, as for "
+        "numbers of devices that each system counts by itself, equal ones of two "
+        "sources are two.",
     )
     phone_region: str | None = Field(
         default=None,
@@ -229,9 +253,10 @@ class TableRules(Strict):
         "`${VARIABLE}` of the environment and the day of delivery as "
         "`{date:%Y-%m-%d}`.",
     )
-    options: dict[str, str] = Field(
+    options: dict[str, Annotated[str, BeforeValidator(_written)]] = Field(
         default_factory=dict,
-        description="files: delimiter, quote, escape, encoding; sheet of a workbook.",
+        description="files: delimiter, quote, escape, encoding; sheet of a workbook; "
+        "skip_lines, the number of lines above the header.",
     )
     connection: str | None = Field(
         default=None,

@@ -12,13 +12,13 @@ import datetime as dt
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import duckdb
 
-from kith.company.tables import Column, SourceTable
+from kith.company.tables import EPOCHS, Column, SourceTable
 from kith.database import literal, quote
+from kith.deliveries.columns import is_json
 from kith.errors import ConfigurationError
 
 _INTEGERS = {
@@ -26,6 +26,12 @@ _INTEGERS = {
     *("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"),
 }
 _FLOATS = {"FLOAT", "DOUBLE"}
+# What may be declared, beside decimals; JSON comes as text.
+DATA_TYPES = {
+    *("VARCHAR", "JSON", "BOOLEAN", "DATE", "TIMESTAMP", "TIME"),
+    *(_INTEGERS - {"HUGEINT", "UHUGEINT"}),
+    *_FLOATS,
+}
 _ZONED = "TIMESTAMP WITH TIME ZONE"
 # The no-break, the ideographic, the zero-width and the typographic spaces, which
 # spreadsheets and web forms leave behind.
@@ -40,16 +46,38 @@ _DELETE = "\x7f"
 _REPLACEMENT = "\ufffd"
 _SEPARATORS = {".": ",", ",": "."}
 _FIRST_YEAR, _LAST_YEAR = 1000, 9999
+# A day, or a time of day with it, as text; an offset from UTC behind it as DuckDB reads
+# it, and as others write it.
+_DAY = r"[1-9]\d{3}[-/ ]\d{1,2}[-/ ]\d{1,2}"
+_CLOCK = r"[ T]+\d{1,2}:\d{1,2}(?::\d{1,2}(?:\.\d*)?)?"
+_LOCAL = f"{_DAY}(?:{_CLOCK})?"
+_INSTANT = rf"{_DAY}[ T]+\d{{1,2}}:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d(?::?\d\d)?)"
+_UTC = "Z|UTC|GMT"
+_OF_ZONE = r"\[[^\]]*\]"
+_WITH_OFFSET = rf"{_DAY}{_CLOCK}\s*(?:{_UTC}|[+-]\d\d(?::?\d\d)?)(?:{_OF_ZONE})?"
+# What is left of a fraction when a float of that many places is written in full: so
+# little that it takes a hundred thousand rows to make a tenth of the last place.
+_NOISE_PLACES = 6
+
+
+# Beyond, a float does not tell one integer from the next.
+_EXACT = {"DOUBLE": 2**53, "FLOAT": 2**24}
 
 
 def is_number(kind: str) -> bool:
     """Whether a DuckDB type holds numbers."""
-    return kind in _INTEGERS | _FLOATS or kind.startswith("DECIMAL")
+    is_decimal = kind.startswith("DECIMAL") and not is_nested(kind)
+    return kind in _INTEGERS | _FLOATS or is_decimal
 
 
 def is_fraction(kind: str) -> bool:
     """Whether a DuckDB type holds numbers that need not be whole."""
     return is_number(kind) and kind not in _INTEGERS
+
+
+def is_nested(kind: str) -> bool:
+    """Whether a DuckDB type holds several values."""
+    return kind.endswith("]") or kind.startswith(("STRUCT", "MAP", "UNION"))
 
 
 def trimmed(text: str) -> str:
@@ -59,7 +87,7 @@ def trimmed(text: str) -> str:
 
 def is_time(kind: str) -> bool:
     """Whether a DuckDB type holds days or instants."""
-    return kind == "DATE" or kind.startswith("TIMESTAMP")
+    return kind == "DATE" or (kind.startswith("TIMESTAMP") and not is_nested(kind))
 
 
 def declared_types(table: SourceTable) -> dict[str, str]:
@@ -69,18 +97,21 @@ def declared_types(table: SourceTable) -> dict[str, str]:
         try:
             kind = str(duckdb.sqltype(column.data_type))
         except duckdb.Error:
-            raise ConfigurationError(
-                f"sources.yml: {table.full_name}: column {column.name}: data_type "
-                f"'{column.data_type}' is unknown; expected one such as varchar, "
-                "bigint, double, decimal(18,2), date, timestamp or boolean"
-            ) from None
+            kind = ""
         if kind in ("HUGEINT", "UHUGEINT"):
             raise ConfigurationError(
                 f"sources.yml: {table.full_name}: column {column.name}: Parquet keeps "
                 f"no {column.data_type} exactly; declare decimal(38,0), or varchar for "
                 "what only looks like a number"
             )
-        kinds[column.name] = kind
+        if kind not in DATA_TYPES and not kind.startswith("DECIMAL"):
+            cure = "json for what holds several values, " if is_nested(kind) else ""
+            raise ConfigurationError(
+                f"sources.yml: {table.full_name}: column {column.name}: data_type "
+                f"'{column.data_type}' is unknown; expected {cure}one such as varchar, "
+                "bigint, double, decimal(18,2), date, timestamp or boolean"
+            )
+        kinds[column.name] = "VARCHAR" if is_json(column) else kind
     return kinds
 
 
@@ -141,12 +172,34 @@ def read_column(
 
 
 def as_text(raw: str, raw_type: str) -> str:
-    """SQL of a value as people write it: 7 in a column of fractions, not 7.0."""
+    """SQL of a value as people write it: 7 in a column of fractions, not 7.0.
+
+    Of several values in one it is JSON.
+    """
+    if is_nested(raw_type):
+        return _as_json(f"to_json({raw})")
     text = f"cast({raw} as varchar)"
     if not is_fraction(raw_type):
         return text
     whole = f"cast(try_cast({raw} as hugeint) as varchar)"
     return f"case when trunc({raw}) = {raw} then {whole} else {text} end"
+
+
+def is_inexact(raw: str, raw_type: str) -> str:
+    """SQL of whether digits of a whole number were lost, as a float has only so many.
+
+    Of two numbers that were not equal then, the same text would come.
+    """
+    if raw_type not in _EXACT:
+        return "false"
+    return f"abs({raw}) > {_EXACT[raw_type]} and trunc({raw}) = {raw}"
+
+
+def as_whole_number(text: str) -> str:
+    """SQL of a text that was 17850.0 as 17850; of all others as they are."""
+    # Three noughts could belong to thousands. A case, since few end in a nought.
+    whole = rf"regexp_replace({text}, '^(\d+)[.,]00?$', '\1')"
+    return f"case when suffix({text}, '0') then {whole} else {text} end"
 
 
 def typed_sql(
@@ -161,25 +214,34 @@ def typed_sql(
     `raw` is SQL of the value as delivered. Without `has_odd_signs` nobody looks for
     control characters, nor for white space but blanks and ends of lines.
 
-    Text loses its outer white space. Timestamps come out as naive UTC. A decimal is
-    rounded to its declared places; an integer is never rounded, so 3.5 is not one.
+    Text loses its outer white space. Timestamps come out as naive UTC. No number is
+    rounded but by the noise of a float: 3.5 is no integer, 1.005 has too many places
+    for a decimal(18,2) unless the column says `round`.
     """
-    tokens = column.rules.null_values
+    tokens, delivered = column.rules.null_values, raw
     if column.rules.pii:
         return f"case when strlen({raw}) = 64 then {raw} end"
     if raw_type == "BLOB":
         # What old writers of Parquet call text.
         raw, raw_type = f"try(decode({raw}))", "VARCHAR"
     if raw_type == "VARCHAR":
+        if is_json(column):
+            return _json_of_text(_text(raw, tokens, has_odd_signs))
         if kind == "VARCHAR":
-            return _text(raw, tokens, has_odd_signs)
+            text = _text(raw, tokens, has_odd_signs)
+            return as_whole_number(text) if column.rules.whole_numbers else text
         if tokens or column.rules.format or (column.rules.decimal and is_number(kind)):
             raw = _text(raw, tokens, has_odd_signs)
     elif tokens:
         listed = ", ".join(map(literal, tokens))
         raw = f"case when cast({raw} as varchar) not in ({listed}) then {raw} end"
+    if is_json(column):
+        return _json_of_text(as_text(raw, raw_type))
     if kind == "VARCHAR":
-        return f"nullif({as_text(raw, raw_type)}, '')"
+        text = f"nullif({as_text(raw, raw_type)}, '')"
+        if raw_type not in _EXACT:
+            return text
+        return f"case when not ({is_inexact(raw, raw_type)}) then {text} end"
     if is_time(kind):
         if is_time(raw_type):
             return _moment(column, raw, raw_type, kind)
@@ -190,7 +252,7 @@ def typed_sql(
         raw = f"cast({raw} as varchar)"
         if is_number(kind) and column.rules.decimal:
             raw = _with_point(raw, column.rules.decimal)
-        elif is_number(kind):
+        elif kind in _INTEGERS | _FLOATS:
             # DuckDB reads 1_000 as 1000.
             raw = f"case when not contains({raw}, '_') then {raw} end"
     typed = f"try_cast({raw} as {kind})"
@@ -208,16 +270,11 @@ def typed_sql(
             f"case when {typed} >= {least} and not prefix({raw}, '0x') "
             f"and not prefix({raw}, '0X') then {typed} when {is_whole} then {typed} end"
         )
-    if kind.startswith("DECIMAL") and not is_number(raw_type):
-        # DuckDB makes 0.01 of 5e-10, and is right about all that is more.
-        places = int(kind.rstrip(")").split(",")[1])
-        least = f"{Decimal(1).scaleb(-places):f}"
-        by_float = f"try_cast(try_cast({raw} as double) as {kind})"
-        has_exponent = f"contains({raw}, 'e') or contains({raw}, 'E')"
-        return (
-            f"case when {typed} not between -{least} and {least} then {typed} "
-            f"when {has_exponent} then {by_float} else {typed} end"
-        )
+    if kind.startswith("DECIMAL") and raw_type not in _INTEGERS:
+        if is_number(raw_type):
+            return _decimal_of_number(raw, raw_type, kind, column.rules.round)
+        is_computed = raw != f"cast({delivered} as varchar)"
+        return _decimal_of_text(raw, kind, column.rules.round, is_computed)
     return typed
 
 
@@ -245,8 +302,10 @@ def _shown(column: Column, name: str) -> str:
 
 
 def _can_fail(column: Column, raw_type: str, kind: str) -> bool:
+    if is_json(column):
+        return True
     if kind == "VARCHAR":
-        return raw_type in ("VARCHAR", "BLOB")
+        return raw_type in ("VARCHAR", "BLOB", *_EXACT)
     return raw_type != kind or kind in _FLOATS or is_time(kind)
 
 
@@ -311,6 +370,83 @@ def _with_point(text: str, decimal: str) -> str:
         f"when regexp_full_match({text}, {literal(grouped)}) then {digits} end, "
         f"{literal(decimal)}, '.')"
     )
+
+
+def _places(kind: str) -> int:
+    return int(kind.rstrip(")").split(",")[1])
+
+
+def _is_noise(difference: str, value: str, places: int) -> str:
+    """SQL of whether two numbers of a decimal's size differ as floats do.
+
+    By a millionth of the last place, or by what the floats of that size leave open.
+    """
+    least, most = 10.0 ** -(places + _NOISE_PLACES), 10.0**-places / 16
+    by_size = f"least(abs(cast({value} as double)) * 1e-15, {most})"
+    return f"abs(cast({difference} as double)) < greatest({least}, {by_size})"
+
+
+def _decimal_of_number(raw: str, raw_type: str, kind: str, rounds: bool) -> str:
+    typed = f"try_cast({raw} as {kind})"
+    if rounds:
+        # As it is written: in binary 1.005 is a little less.
+        return f"try_cast(cast({raw} as varchar) as {kind})"
+    if raw_type.startswith("DECIMAL") and _places(raw_type) <= _places(kind):
+        return typed
+    is_same = f"try_cast({typed} as {raw_type}) = {raw}"
+    difference = f"(cast({typed} as double) - cast({raw} as double))"
+    is_noise = _is_noise(difference, raw, _places(kind))
+    if raw_type.startswith("DECIMAL"):
+        # Beyond, floats cannot tell.
+        is_noise = f"abs({raw}) < 1e9 and {is_noise}"
+    return f"case when {is_same} or {is_noise} then {typed} end"
+
+
+def _decimal_of_text(
+    text: str, kind: str, rounds: bool, is_computed: bool = False
+) -> str:
+    if is_computed:
+        # Named there: spelt out in each place, it would be computed as often.
+        cases = _decimal_of_text("number", kind, rounds)
+        return f"list_transform([{text}], lambda number: {cases})[1]"
+    places = _places(kind)
+    wide = f"decimal(38,{min(places + 9, 38)})"
+    typed, exact = (f"try_cast({text} as {each})" for each in (kind, wide))
+    # By way of the wider one, since DuckDB makes 0.01 of 5e-10.
+    value = f"try_cast({exact} as {kind})"
+    is_noise = _is_noise(f"({exact} - try_cast({value} as {wide}))", value, places)
+    dot = f"instr({text}, '.')"
+    # No more signs behind the point than places; three of them could be an exponent.
+    is_usual = f"{dot} >= strlen({text}) - {min(places, 2)}"
+    is_short = f"{dot} = 0 or {dot} >= strlen(rtrim({text}, '0 ')) - {places}"
+    has_exponent = f"contains({text}, 'e') or contains({text}, 'E')"
+    if rounds:
+        is_usual, is_short, is_noise = "false", "true", "true"
+    return (
+        # DuckDB reads 1_000 as 1000.
+        f"case when contains({text}, '_') then null "
+        f"when {is_usual} then {typed} "
+        f"when ({is_short}) and not ({has_exponent}) then {typed} "
+        f"when {is_noise} then {value} end"
+    )
+
+
+def _json_of_text(text: str) -> str:
+    # Written anew, since DuckDB lets pass what others do not, such as a last comma.
+    read = _as_json("json(value)")
+    strict = f"case when json_valid(value) then {read} end"
+    return f"list_transform([{text}], lambda value: {strict})[1]"
+
+
+def _as_json(value: str) -> str:
+    """SQL of JSON as text, without NaN and infinity, which others cannot read."""
+    text = f"cast({value} as varchar)"
+    lenient = literal(r"([:\[,])(?:NaN|-?Infinity)([,}\]])")
+    strict = text
+    for _ in range(2):  # Of two in a row the first takes the comma along.
+        strict = f"regexp_replace({strict}, {lenient}, '\\1null\\2', 'g')"
+    has_any = f"contains({text}, 'NaN') or contains({text}, 'Infinity')"
+    return f"case when {has_any} then {strict} else {text} end"
 
 
 def _finite(number: str) -> str:
@@ -409,35 +545,73 @@ def _moment_of_text(column: Column, text: str, kind: str) -> str:
         read = []
         for pattern in patterns:
             parsed = f"try_strptime({text}, {literal(pattern)})"
-            zoned = "%z" in pattern or "%Z" in pattern
+            if pattern in EPOCHS:
+                parsed = _since_epoch(text, EPOCHS[pattern])
+            zoned = pattern in EPOCHS or "%z" in pattern or "%Z" in pattern
             raw_type = _ZONED if zoned else "TIMESTAMP"
             read.append(_moment(column, parsed, raw_type, kind))
         return f"coalesce({', '.join(read)})" if len(read) > 1 else read[0]
-    # DuckDB reads `epoch` as the first of January 1970.
-    is_written = f"{text} < ':'"
+    # Only a whole time fits there, with no room for an offset but the shortest.
+    is_usual = (
+        f"{text} like '____-__-_____:__:__' and {text} >= '1' "
+        f"and not suffix({text}, 'Z')"
+    )
+    usual = _to_utc(column, f"try_cast({text} as timestamp)", kind)
     if kind == "DATE":
-        # By way of a timestamp, since a cast to a day ignores what follows the day.
-        return (
-            f"case when {text} like '____-__-__' and {text} >= '1' "
-            f"then try_cast({text} as date) "
-            f"when {is_written} then {_day(f'try_cast({text} as timestamp)')} end"
-        )
+        is_usual = f"{text} like '____-__-__' and {text} >= '1'"
+        usual = f"try_cast({text} as date)"
+    instant = _moment_of_instant(column, text, kind)
+    is_instant = f"{_INSTANT}|{_LOCAL}"
+    if column.rules.time_zone != "UTC" or kind == "DATE":
+        is_instant = _INSTANT
+    # In order of what they cost: each of them alone takes as long as the usual value.
+    careful = (
+        f"case when regexp_full_match(bare, {literal(_LOCAL)}) "
+        f"then {_moment_of_local(column, 'bare', kind)} "
+        f"when regexp_full_match(bare, {literal(_WITH_OFFSET)}) "
+        f"then {_moment_of_instant(column, _with_plain_offset('bare'), kind)} end"
+    )
+    return (
+        f"case when {is_usual} then {usual} "
+        f"when regexp_full_match({text}, {literal(is_instant)}) then {instant} "
+        f"when regexp_full_match({text}, {literal(_LOCAL)}) "
+        f"then {_moment_of_local(column, text, kind)} "
+        f"else list_transform([upper({trimmed(text)})], lambda bare: {careful})[1] end"
+    )
+
+
+def _moment_of_local(column: Column, text: str, kind: str) -> str:
+    plain = f"try_cast({text} as timestamp)"
+    # By way of a timestamp, since a cast to a day ignores what follows the day.
+    return _day(plain) if kind == "DATE" else _to_utc(column, plain, kind)
+
+
+def _moment_of_instant(column: Column, text: str, kind: str) -> str:
     # A cast to timestamp would drop an offset such as +02:00 without a word; one to
     # timestamptz minds it, and reads a time without an offset as UTC.
-    with_offset = _within_calendar(
-        f"make_timestamp(epoch_us(try_cast({text} as timestamptz)))"
-    )
-    # Only a whole time fits there, with no room for an offset.
-    is_usual = f"{text} like '____-__-_____:__:__' and {text} >= '1'"
-    plain = f"try_cast({text} as timestamp)"
-    if column.rules.time_zone == "UTC":
-        rest = f"when {is_written} then {with_offset}"
-        return f"case when {is_usual} then {plain} {rest} end"
-    local = _to_utc(column, plain, kind)
-    offset = literal(r":\d\d(:\d\d(\.\d+)?)?\s*(Z|UTC|[+-]\d\d(:?\d\d)?)$")
-    has_offset = f"regexp_matches({text}, {offset})"
-    careful = _to_utc(column, _within_calendar(plain), kind)
+    instant = f"try_cast({text} as timestamptz)"
+    if kind == "DATE":
+        return _moment(column, instant, _ZONED, kind)
+    moment = f"make_timestamp(epoch_us({instant}))"
     return (
-        f"case when {is_usual} then {local} when {has_offset} then {with_offset} "
-        f"when {is_written} then {careful} end"
+        f"case when {moment} <= '{_LAST_YEAR}-12-31 23:59:59.999999' then {moment} end"
+    )
+
+
+def _since_epoch(text: str, microseconds: int) -> str:
+    """SQL of the instant that many units after 1970 began."""
+    # An exponent such as 1.71E+09 has lost the other digits.
+    units = (
+        rf"case when regexp_full_match({text}, '-?\d{{1,17}}(\.\d*)?') then {text} end"
+    )
+    count = f"try_cast(try_cast({units} as decimal(38,6)) * {microseconds} as bigint)"
+    return f"make_timestamp({count}) at time zone 'UTC'"
+
+
+def _with_plain_offset(text: str) -> str:
+    """SQL of a time with an offset of any form, in the one that DuckDB reads."""
+    utc = rf"(?:\s*(?:{_UTC}))?(?:{_OF_ZONE})?$"
+    return (
+        f"regexp_replace(regexp_replace({text}, {literal(utc)}, ''), "
+        r"'\s+([+-])', '\1')"
     )

@@ -28,6 +28,16 @@ def number_as_declared(number: str, column: Column | None) -> str:
     return number.replace(".", ",") if has_comma else number
 
 
+def is_text(column: Column) -> bool:
+    """Whether a column is declared as text, of JSON or of any kind."""
+    return column.data_type.lower() in ("varchar", "text", "string", "json")
+
+
+def is_json(column: Column) -> bool:
+    """Whether a column is declared as text of JSON."""
+    return column.data_type.lower() == "json"
+
+
 def is_personal(table: SourceTable) -> bool:
     """Whether a table delivers direct identifiers, which nobody may read anywhere."""
     return any(column.rules.pii for column in table.columns)
