@@ -7,8 +7,9 @@
       go with the row to which they belong.
     - A column with `known_at` in its `meta` is NULL where one of the times named there
       lies after the as-of date.
-    A column that a staging model leaves out is NULL. Without a staging model the feed
-    is an empty table of the right shape. -#}
+    A column that a staging model leaves out is NULL, and so is a person whose identifier
+    says that nobody is known. Without a staging model the feed is an empty table of the
+    right shape. -#}
 {% macro feed(part_of=none) -%}
     {{- depends_on_staging(feed_name(model.name)) -}}
     {{- depends_on_staging(part_of) -}}
@@ -126,10 +127,15 @@
             ~ ". Rename or remove it in the staging model."
         ) }}
     {%- endfor -%}
+    {%- set person = ['identifier_type', 'identifier_value'] -%}
     select
     {%- for column in node.columns.values() %}
-        cast({{ column.name if column.name in delivered else "null" }} as
-        {{- " " ~ column.data_type }}) as {{ column.name }}
+        {%- set given = column.name if column.name in delivered else "null" %}
+        {%- if column.name in person and person[1] in delivered %}
+        {%- set given = "case when not " ~ is_nobody(person[1])
+            ~ " then " ~ given ~ " end" %}
+        {%- endif %}
+        cast({{ given }} as {{ column.data_type }}) as {{ column.name }}
         {{- "," if not loop.last }}
     {%- endfor %}
     from {{ relation }}

@@ -11,7 +11,9 @@ import yaml
 
 from kith.build.dbt import DBT_PROJECT, dbt
 from kith.build.warehouse import prepare_warehouse
+from kith.database import literal
 from kith.errors import BuildError
+from kith.pull.pseudonyms import NOBODY
 from kith.runs.run import Run
 from tests.conftest import new_run
 from tests.dbt_project.rendered import for_engine
@@ -49,8 +51,12 @@ STAGING = {
             date '2024-01-01' as ordered_at, '1.50' as discount_amount, {_LOADED}
     """,
     "stg_new__orders": f"""
-        select {_LOADED}, 'web' as channel, 'new' as source, '7' as order_id,
-            timestamp '2024-01-01 10:00:00' as ordered_at
+        select {_LOADED}, 'web' as channel, 'new' as source, order_id,
+            timestamp '2024-01-01 10:00:00' as ordered_at,
+            'card' as identifier_type, card as identifier_value
+        from (
+            values ('7', ' Unknown'), ('8', 'N/A'), ('9', '000-000'), ('10', '100')
+        ) as rows (order_id, card)
     """,
     # The same key twice: the test of the key must see it.
     "stg_old__products": f"""
@@ -102,7 +108,7 @@ def test_a_feed_is_the_union_of_its_staging_models(
         """
         select source, order_id, ordered_at, channel, payment_method, discount_amount,
             identifier_value, loaded_at
-        from feeds.orders order by source
+        from feeds.orders where order_id = '7' order by source
         """
     ).fetchall()
 
@@ -113,6 +119,27 @@ def test_a_feed_is_the_union_of_its_staging_models(
         ("new", "7", web_at, "web", None, None, None, loaded_at),
         ("old", "7", cash_at, None, "cash", Decimal("1.50"), None, loaded_at),
     ]
+
+
+def test_an_identifier_that_names_nobody_is_none(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    query = "select order_id, identifier_type, identifier_value from feeds.orders "
+    assert warehouse.sql(f"{query} where source = 'new' order by 1").fetchall() == [
+        ("10", "card", "100"),
+        *((order, None, None) for order in "789"),
+    ]
+
+
+def test_the_words_for_nobody_are_those_of_the_door() -> None:
+    # Spark takes a backslash for the beginning of another sign.
+    words = [word for word in NOBODY if "\\" not in word]
+    values = ", ".join(f"({literal(f' {word.title()} ')})" for word in words)
+    nobody = for_engine("{{ is_nobody('word') }}", "duckdb")
+    query = (
+        f"select {nobody}, count(*) from (values {values}) as rows (word) group by 1"
+    )
+    assert duckdb.sql(query).fetchall() == [(True, len(words))]
 
 
 def test_each_feed_has_the_columns_of_its_contract_provided_or_not(

@@ -29,8 +29,9 @@ PATHS = sorted(MODELS.rglob("*.sql"))
 SHARED = {
     *("and", "arg_max", "arg_min", "avg", "bit_count", "bitwise_or_agg", "case"),
     *("cast", "ceil", "coalesce", "count", "exists", "extract", "floor", "greatest"),
-    *("if", "lag", "lead", "least", "max", "md5", "min", "ntile", "nullif", "or"),
-    *("power", "round", "row_number", "sqrt", "sum", "timestamp_trunc"),
+    *("if", "lag", "lead", "least", "lower", "max", "md5", "min", "ntile", "nullif"),
+    *("or", "power", "replace", "round", "row_number", "sqrt", "sum"),
+    *("timestamp_trunc", "trim"),
 }
 # What macros with a form for each engine give.
 GIVES = {

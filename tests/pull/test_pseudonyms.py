@@ -123,6 +123,12 @@ def test_one_person_has_one_hash(
         (column("card"), "- . -"),
         (column("card"), "6.22E+15"),
         (column("handle"), "@"),
+        # Digits that a spreadsheet rounded away, in every class.
+        (column("device"), "1.39E+10"),
+        (column("handle"), "1.39e+10"),
+        # The thousand 123, or a float.
+        (column("card"), "123.000"),
+        (column("device"), "123456,000"),
     ],
 )
 def test_what_cannot_be_normalised_is_marked(declared: Column, unreadable: str) -> None:
@@ -160,6 +166,64 @@ def test_numbers_hash_like_their_digits(raw_type: str) -> None:
     phone = column("phone", phone_region="CN")
     assert hashes([13800138000], phone, raw_type) == [oracle("phone:+8613800138000")]
     assert hashes([6222021001], column("card"), raw_type) == [oracle("card:6222021001")]
+
+
+@pytest.mark.parametrize("kind", ["phone", "card", "device", "handle"])
+def test_what_went_through_a_float_is_the_whole_number_it_was(kind: str) -> None:
+    digits = "13800138000"
+    declared = column(kind, phone_region="CN")
+    (expected,) = hashes([digits], declared)
+    written = [f"{digits}.0", f" {digits}.00", f"{digits},0"]
+    assert hashes(written, declared) == [expected] * 3
+    for raw_type in ("double", "decimal(18,2)", "bigint"):
+        assert hashes([int(digits)], declared, raw_type) == [expected]
+    assert hashes(["17850.0", "17850"], column("device", whole_numbers=False)) == [
+        oracle("device:17850.0"),
+        oracle("device:17850"),
+    ]
+
+
+@pytest.mark.parametrize("kind", ["phone", "card", "device", "handle"])
+@pytest.mark.parametrize(
+    ("value", "raw_type"),
+    [
+        (123456.5, "double"),
+        (123456.5, "decimal(18,2)"),
+        (2**53 + 2, "double"),
+        (2**24 + 2, "float"),
+    ],
+)
+def test_a_number_that_lost_digits_is_no_identifier(
+    kind: str, value: float, raw_type: str
+) -> None:
+    (found,) = hashes([value], column(kind, phone_region="CN"), raw_type)
+    assert found and found[0] == "!" and HEX.fullmatch(found[1:])
+
+
+@pytest.mark.parametrize("kind", ["email", "phone", "card", "device", "handle"])
+def test_nobody_is_nobody(kind: str) -> None:
+    words = [
+        "N/A",
+        "none",
+        "null",
+        "NULL",
+        " Unknown ",
+        "NaN",
+        "\\N",
+        "(not set)",
+        "未知",
+    ]
+    noughts = ["000000", "0", "0.0", "00-00", "00000000-0000-0000-0000-000000000000"]
+    declared = column(kind, phone_region="CN")
+    assert hashes([*words, *noughts], declared) == [None] * (len(words) + len(noughts))
+    assert hashes([float("nan"), 0.0], declared, "double") == [None, None]
+    assert None not in hashes(["0x", "nonesuch", "1000", "10.0.0.0"], declared)
+
+
+def test_what_is_known_in_its_source_alone_is_another_elsewhere() -> None:
+    company_wide, of_source = column("device"), column("device", scope="source")
+    assert hashes(["7"], company_wide) == [oracle("device:7")]
+    assert hashes(["7", "7.0"], of_source) == [oracle("device@shop:7")] * 2
 
 
 def test_kinds_differ() -> None:
@@ -206,7 +270,8 @@ def test_hashes_are_repeatable_and_never_plain(
     for value, hashed in zip(values, found, strict=True):
         assert hashed is None or HEX.fullmatch(hashed.removeprefix("!"))
         if hashed is None:
-            assert not value or not value.strip(" \t\n\v\f\r\u00a0\u3000\ufeff\u200b")
+            bare = re.sub(r"[\W_]", "", value or "")
+            assert not bare or set(bare) == {"0"}
 
 
 @settings(max_examples=30, deadline=None)

@@ -216,7 +216,7 @@ TABLES = [
         faults=(
             Fault("not_accepted", "channel", "pigeon"),
             Fault("unknown_reference", "campaign", "K99"),
-            Fault("wrong_type", "phone", "unbekannt"),
+            Fault("wrong_type", "phone", "siehe Akte"),
         ),
     ),
     Table(
@@ -235,7 +235,7 @@ TABLES = [
         exact=0.003,
         bad=0.004,
         faults=(
-            Fault("wrong_type", "phone", "unbekannt"),
+            Fault("wrong_type", "phone", "siehe Akte"),
             Fault("not_accepted", "kind", "alien"),
             Fault("required_missing", "customer_number"),
         ),

@@ -1,11 +1,11 @@
 """Direct identifiers become keyed hashes before anything is stored.
 
 HMAC-SHA-256 over `<kind>:<normalised value>`, so that a phone and a card of equal
-digits differ, and one person written in several ways has one hash. What cannot be
+digits differ, and one person written in several ways has one hash. What names a person
+in its source alone is hashed as `<kind>@<source>:<normalised value>`. What cannot be
 normalised becomes `!` and a hash of its text, which admission refuses.
 """
 
-import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
@@ -16,8 +16,15 @@ import pyarrow as pa
 
 from kith.company.tables import Column, SourceTable
 from kith.database import fetch_row, literal, quote
-from kith.deliveries.casts import as_text, trimmed
-from kith.deliveries.columns import delimiter_cure
+from kith.deliveries.casts import (
+    as_text,
+    as_whole_number,
+    is_fraction,
+    is_inexact,
+    is_nested,
+    trimmed,
+)
+from kith.deliveries.columns import delimiter_cure, is_json, is_text
 from kith.errors import ConfigurationError, DeliveryError
 from kith.settings import identifier_key
 
@@ -33,7 +40,17 @@ _EMAIL = rf"[^'{_AROUND}][^{_AROUND}]*@[^.'{_AROUND}]+(\.[^.'{_AROUND}]+)+"
 _LINKED = r"^(?:<(?:mailto:)?(.*)>|mailto:(.*))$"
 _SHORTEST_KEY = 32
 # A spreadsheet's 1.39E+10: the other digits are lost, and many people would be one.
-_ROUNDED = r"\d+([.,]\d+[eE]|[eE]\+)\+?\d+"
+# The noughts of 123.000 may be those of a thousand, or of a float.
+_ROUNDED = r"\d+([.,]\d+[eE]|[eE]\+)\+?\d+|\d+[.,]0{3,}"
+# What programs and people write where nobody is known.
+NOBODY = (
+    *("n/a", "n.a.", "#n/a", "<na>", "nan", "none", "(none)", "null", "(null)", "nil"),
+    *("\\n", "undefined", "unknown", "(unknown)", "unbekannt", "inconnu"),
+    *("desconocido", "sconosciuto"),
+    *("not available", "not set", "(not set)", "anonymous"),
+    *("\u672a\u77e5", "\u65e0", "\u7a7a"),  # Chinese: unknown, none, empty
+)
+_ONLY_NOUGHTS = r"(0|[^\pL\pN])*"
 
 
 def check_identifiers(table: SourceTable, origin: str, found: list[str]) -> None:
@@ -85,7 +102,7 @@ def hashed_columns(
     if not identifiers:
         return {}
     for column, _ in identifiers:
-        if column.data_type.lower() not in ("varchar", "text", "string"):
+        if not is_text(column) or is_json(column):
             raise ConfigurationError(
                 f"sources.yml: {table.full_name}: column {column.name}: a pii column "
                 f"holds a hash, but its data_type is {column.data_type}; expected "
@@ -98,11 +115,15 @@ def hashed_columns(
     for number, (column, name) in enumerate(identifiers):
         text = _text(column, name, kinds[name])
         normalised = _normalised(connection, column, relation, text, number)
-        normalised = (
-            f"case when not {_is_nested(text, kinds[name])} then {normalised} end"
+        is_no_text = (
+            f"({_holds_several(text, kinds[name])} "
+            f"or {_lost_digits(quote(name), text, kinds[name])})"
         )
-        message = f"{literal(f'{column.rules.pii}:')} || {normalised}"
-        hashed[name] = f"coalesce({_hmac(message)}, '!' || {_hmac(text)})"
+        normalised = f"case when not {is_no_text} then {normalised} end"
+        of_source = f"@{table.source}" if column.rules.scope == "source" else ""
+        message = f"{literal(f'{column.rules.pii}{of_source}:')} || {normalised}"
+        digest = f"coalesce({_hmac(message)}, '!' || {_hmac(text)})"
+        hashed[name] = f"case when not {_is_nobody(text)} then {digest} end"
     return hashed
 
 
@@ -157,13 +178,36 @@ def _text(column: Column, name: str, kind: str) -> str:
     """SQL of the value as delivered, without outer white space; NULL for none."""
     raw = quote(name)
     text = f"nullif({trimmed(as_text(raw, kind))}, '')"
+    if kind == "VARCHAR" and column.rules.whole_numbers is not False:
+        text = as_whole_number(text)
     tokens = ", ".join(map(literal, column.rules.null_values))
     return f"case when {text} not in ({tokens}) then {text} end" if tokens else text
 
 
-def _is_nested(text: str, kind: str) -> str:
+def _is_nobody(text: str) -> str:
+    """SQL whether a text only says that nobody is known, as N/A or 000000 do."""
+    words = ", ".join(map(literal, NOBODY))
+    # In order of what they cost: few begin with a nought or a sign, or are so short.
+    longest = max(len(word.encode()) for word in NOBODY)
+    return (
+        f"(case when {text} is null then true when {text} < '1' then contains({text}, "
+        f"'0') and regexp_full_match({text}, {literal(_ONLY_NOUGHTS)}) "
+        f"or lower({text}) in ({words}) "
+        f"when strlen({text}) <= {longest} then lower({text}) in ({words}) "
+        "else false end)"
+    )
+
+
+def _lost_digits(raw: str, text: str, kind: str) -> str:
+    """SQL whether a number is not the one that it was before a program rounded it."""
+    if is_fraction(kind):
+        return f"({is_inexact(raw, kind)} or trunc({raw}) <> {raw})"
+    return f"regexp_full_match({text}, {literal(_ROUNDED)})"
+
+
+def _holds_several(text: str, kind: str) -> str:
     """SQL whether a value is no single text but an object or a list."""
-    if kind.endswith("]") or kind.startswith(("STRUCT", "MAP", "UNION")):
+    if is_nested(kind):
         return "true"
     # A case, since all parts of an `and` would be computed for every row.
     begins = f"prefix({text}, '{{') or prefix({text}, '[')"
@@ -201,8 +245,7 @@ def _normalised(
             return f"case when {is_email} then {lower} when {is_linked} then {bare} end"
         case "card":
             bare = rf"upper(regexp_replace({text}, '[^\pL\pN]', '', 'g'))"
-            rounded = f"regexp_full_match({text}, {literal(_ROUNDED)})"
-            return f"case when not {rounded} then nullif({bare}, '') end"
+            return f"nullif({bare}, '')"
         case "handle":
             bare = trimmed(f"ltrim({lower}, '@')")
             return f"nullif({bare}, '')"
@@ -246,8 +289,6 @@ def _mapped(
 
 def _phone(text: str, region: str | None) -> str | None:
     """E.164, and the extension if there is one; None for what cannot be a number."""
-    if re.fullmatch(_ROUNDED, text):
-        return None
     try:
         number = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException:

@@ -55,7 +55,7 @@ def test_numbers_of_json_lines_keep_their_digits(number: str, tmp_path: Path) ->
 
 def test_a_number_of_json_has_a_point_whatever_is_declared(tmp_path: Path) -> None:
     columns = [dict(column) for column in COLUMNS]
-    columns[3]["meta"] = {"decimal": ",", "aliases": ["Cost"]}
+    columns[3]["meta"] = {"decimal": ",", "aliases": ["Cost"], "round": True}
     company(tmp_path, "data/sales.jsonl", columns)
     prices = ["234.567", '"234,57"', "1.25", '"1.234,5"', "7", "1e3"]
     (tmp_path / "data/sales.jsonl").write_text(
@@ -86,10 +86,21 @@ def test_a_key_of_json_without_a_name_is_refused(tmp_path: Path) -> None:
         ),
         ('{"price": -1.5, "n": {"z": 1e2}}', '{"price": "-1,5", "n": "{\\"z\\":1e2}"}'),
         ("[1.0]", "[1.0]"),
+        # A number that is none is nothing where text is declared, or nothing at all.
+        ('{"price": NaN, "t": NaN}', '{"price": "NaN", "t": null}'),
+        ('{"u": -Infinity, "n": [NaN]}', '{"u": null, "n": "[null]"}'),
     ],
 )
 def test_values_of_a_row_become_text_as_it_was_written(line: str, text: str) -> None:
     price = Column(
         name="price", data_type="decimal(18,2)", rules=ColumnRules(decimal=",")
     )
-    assert row_as_text(read_line(line), {"price": price}) == text
+    columns = {"price": price, "t": Column(name="t", data_type="varchar")}
+    assert row_as_text(read_line(line), columns) == text
+
+
+def test_nan_of_json_is_no_text(tmp_path: Path) -> None:
+    path = company(tmp_path, "data/sales.jsonl") / "data/sales.jsonl"
+    path.write_text('{"sale_id": NaN, "t": "NaN"}\n{"sale_id": "B", "t": NaN}\n')
+    (delivery,) = fetched(tmp_path)
+    assert rows(delivery, "sale_id, t") == [(None, "NaN"), ("B", None)]

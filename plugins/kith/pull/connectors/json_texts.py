@@ -1,6 +1,7 @@
 """Rows of JSON as rows of text: numbers keep each digit that was written."""
 
 import json
+import math
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -11,7 +12,12 @@ from simplejson import RawJSON
 
 from kith.company.tables import Column
 from kith.database import literal, quote, write_parquet
-from kith.deliveries.columns import ROW_NUMBER, checked_names, number_as_declared
+from kith.deliveries.columns import (
+    ROW_NUMBER,
+    checked_names,
+    is_text,
+    number_as_declared,
+)
 from kith.pull.connectors.request import FetchRequest
 
 # SQL that tells whether `line` is a JSON object. A case, since `and` does not keep
@@ -34,7 +40,7 @@ def read_line(line: str) -> Any:
         line,
         parse_float=RawJSON,
         parse_int=RawJSON,
-        parse_constant=RawJSON,
+        parse_constant=float,
         allow_nan=True,
     )
 
@@ -62,9 +68,17 @@ def _value_as_text(value: Any, column: Column | None) -> str | None:
         return number_as_declared(value.encoded_json, column)
     if isinstance(value, int | Decimal) and not isinstance(value, bool):
         return number_as_declared(str(value), column)
+    if isinstance(value, float) and not math.isfinite(value):
+        # Programs write a number that is missing so. In a column of numbers it is
+        # shown to admission.
+        return None if column is None or is_text(column) else json.dumps(value)
     return str(
         simplejson.dumps(
-            value, use_decimal=True, ensure_ascii=False, separators=(",", ":")
+            value,
+            use_decimal=True,
+            ensure_ascii=False,
+            separators=(",", ":"),
+            ignore_nan=True,
         )
     )
 
