@@ -18,6 +18,7 @@ from kith.admit.judge import Attempt, read_attempt
 from kith.admit.quarantine import create_bad_rows, write_quarantine
 from kith.admit.reach import unreached_rows
 from kith.admit.repeats import row_key, settle_repeats
+from kith.admit.spellings import warn_of_floats, warn_of_open_ends
 from kith.admit.volume import check_days, check_snapshot
 from kith.database import connect, parquet_sql, quote, write_parquet
 from kith.deliveries.admitted import (
@@ -92,6 +93,7 @@ def _split(
     if earlier:
         raw_types = earlier[-1].report["raw_types"]
         attempt.warnings.extend(compare_types(table, attempt.raw, raw_types))
+    attempt.warnings.extend(warn_of_open_ends(table, manifest.files, earlier))
     data = built / DATA
     good = _write_good_rows(connection, attempt, data)
     create_bad_rows(connection)
@@ -99,6 +101,7 @@ def _split(
         repeats = settle_repeats(connection, attempt, built)
     bad_count = manifest.rows_taken - good
     write_quarantine(connection, run, attempt, folder, built, bad_count)
+    attempt.warnings.extend(warn_of_floats(connection, table, parquet_sql(data)))
     _write_days(connection, attempt, built)
     attempt.warnings.extend(_check_volume(connection, attempt, built, earlier))
     attempt.warnings.extend(unreached_rows(run.company, table, manifest))
@@ -123,6 +126,7 @@ def _split(
             for file in manifest.files
             if file.named_at
         },
+        "ends_open": any(file.ends_open for file in manifest.files),
         "rows_delivered": manifest.rows_taken + manifest.rejects,
         "rows_outside_interval": manifest.rows_before_interval
         + manifest.rows_after_interval,

@@ -130,6 +130,7 @@ def _land(
                 columns=delivery.columns,
                 has_schema=delivery.has_schema,
                 has_odd_signs=delivery.has_odd_signs,
+                ends_open=delivery.ends_open,
                 rows_seen=delivery.rows,
                 rejects=delivery.reject_count,
                 rejects_stored=rejects.name if rejects else None,

@@ -108,6 +108,7 @@ def test_what_is_no_delivery_is_named(
         ({"options": {"delimiter": "\n"}}, "options.delimiter: found '.n'; expect"),
         ({"options": {"quote": "„"}}, "options.quote: found '„'; expected a charac"),
         ({"options": {"quote": "", "escape": "~"}}, "options.escape: escapes are re"),
+        ({"options": {"skip_lines": -1}}, "options.skip_lines: found '-1'; expected"),
         ({"path": ""}, "path: found ''; expected where files lie"),
         ({"path": "data/***.csv"}, r"path: found 'data/\*\*\*.csv'; expected where"),
         ({"path": "memory://x/**.csv"}, r"path: found 'memory://x/\*\*.csv'; expe"),

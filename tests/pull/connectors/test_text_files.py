@@ -12,6 +12,7 @@ from tests.one_table import (
     admitted,
     company,
     deliver,
+    quarantined,
     run_door,
     sales,
 )
@@ -29,7 +30,8 @@ def test_any_declared_delimiter_separates(tmp_path: Path) -> None:
 def test_without_a_quote_sign_values_too_many_are_not_cut_off(tmp_path: Path) -> None:
     company(tmp_path, "data/sales.tsv", options={"quote": ""})
     lines = [*sales(3), "X,2024-03-01,1,1,one more", 'Y",2024-03-01,1,1']
-    text = "\n".join([HEADER, *lines, "Z,2024-03-01"]).replace(",", "\t")
+    text = "\n".join([HEADER, *lines, "Z,2024-03-01", ""])
+    text = text.replace(",", "\t")
     (tmp_path / "data/sales.tsv").write_text(text)
     (delivery,) = fetched(tmp_path)
     assert max(rows(delivery, "_kith_row, sale_id")) == (5, 'Y"')
@@ -41,7 +43,7 @@ def test_without_a_quote_sign_values_too_many_are_not_cut_off(tmp_path: Path) ->
 def test_nothing_of_a_line_of_json_is_cut_off(tmp_path: Path) -> None:
     company(tmp_path, "data/sales.jsonl")
     lines = ['{"sale_id":"A"}', '{"sale_id":"B"}\x01{"sale_id":"C"}']
-    (tmp_path / "data/sales.jsonl").write_text("\n".join(lines))
+    (tmp_path / "data/sales.jsonl").write_text("\n".join([*lines, ""]))
     (delivery,) = fetched(tmp_path)
     assert rows(delivery, "sale_id") == [("A",)]
     rejects = f"select row_number, text from '{delivery.rejects}'"
@@ -81,7 +83,10 @@ def test_rows_of_a_large_file_keep_order_and_numbers(tmp_path: Path) -> None:
     [
         (f'{HEADER},"note\n' + "A,2024-03-01,1,1,x\n" * 9, "the header cannot be read"),
         (f'{HEADER},"note\n' + "A,2024-03-01,1,1\n" * 9999, "the header cannot be rea"),
-        (f"\n\n{CONTENT}", "line 1 is empty; expected the columns sale_id, .* there"),
+        (
+            f"\n\n{CONTENT}",
+            "the header stands in line 3; .* set options.skip_lines: 2",
+        ),
         ("\n\n", "the file is empty, not even a header was found; expected the col"),
         (f"caf\xe9,{CONTENT}", "line 1 is not utf-8 .*, e.g. cp1252 .Windows"),
     ],
@@ -97,7 +102,7 @@ def test_a_header_that_cannot_be_read_is_named(
 
 
 def test_lines_may_end_as_those_of_old_macs(tmp_path: Path) -> None:
-    text = CONTENT.replace("\n", "\r") + "X,too few\rY,2024-03-01,1,1"
+    text = CONTENT.replace("\n", "\r") + "X,too few\rY,2024-03-01,1,1.50"
     (company(tmp_path) / "data/sales.csv").write_bytes(text.encode())
     (delivery,) = fetched(tmp_path)
     assert max(rows(delivery, "_kith_row, sale_id")) == (42, "Y")
@@ -140,5 +145,128 @@ def test_text_with_odd_signs_is_known(sign: str, encoding: str, tmp_path: Path) 
     assert not fetched(tmp_path)[0].has_odd_signs
     # Its two bytes in UTF-8 may come to lie in two of the chunks that are read.
     room = text_files._CHUNK_BYTES - len(lines.encode())
-    path.write_text(lines + "x" * (room - 1) + sign, encoding=encoding)
+    last = "x" * (room - 1) + sign + ",2024-03-01,1,1\n"
+    path.write_text(lines + last, encoding=encoding)
     assert fetched(tmp_path)[0].has_odd_signs
+
+
+def test_a_quote_within_a_value_opens_none(tmp_path: Path) -> None:
+    path = company(tmp_path) / "data/sales.csv"
+    lines = ['5" pipe,2024-03-01,1,1\r\n', '"a ""b""\r\n",2024-03-01,1,1\n']
+    path.write_bytes(f"{HEADER}\n{''.join(lines)}C,2024-03-01,1,1\r\n".encode())
+    (delivery,) = fetched(tmp_path)
+    assert rows(delivery, "sale_id") == [('5" pipe',), ('a "b"\r\n',), ("C",)]
+    company(tmp_path, options={"escape": "\\"})
+    lines[1] = '"a \\"b\r\n\\\\",2024-03-01,1,1\n'
+    path.write_bytes(f"{HEADER}\n{''.join(lines)}C,2024-03-01,1,1\r\n".encode())
+    (delivery,) = fetched(tmp_path)
+    assert rows(delivery, "sale_id") == [('5" pipe',), ('a "b\r\n\\',), ("C",)]
+
+
+ROWS = "\n".join([HEADER, *sales(40)])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ROWS[:-12],
+        ROWS[: ROWS.rindex(",")],
+        ROWS[: ROWS.rindex(",") + 1],
+        ROWS[:-1],
+        ROWS[:-3],
+        f"\ufeff{ROWS[:-12]}",
+        ROWS.replace("\n", "\r\n")[:-12],
+        ROWS.replace("\n", "\r")[:-12],
+        ROWS.replace("\n", "\r\n", 1)[:-12],
+        ROWS[:-3].replace(",", ", "),
+        f"{ROWS}\nX,2024-03-01,1,é".encode()[:-1],
+    ],
+)
+def test_a_text_that_ends_within_a_row_is_refused(
+    text: str | bytes, tmp_path: Path
+) -> None:
+    data = text if isinstance(text, bytes) else text.encode()
+    (company(tmp_path) / "data/sales.csv").write_bytes(data)
+    with pytest.raises(DeliveryError, match=r"data/sales.csv: ends within .* again"):
+        fetched(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "below",
+    [
+        'X,2024-03-01,1,"1.5',
+        'X,2024-03-01,1,"1.5\n',
+        'X,"2024-03-01,1,1.5\nY,2024-03-01,1,1\n',
+        'X,"2024-03-01,1,1.5\nY,2024-03-01,1,1\nZ,"2024-03-02",1,1\n',
+        'X,"2024-03-01,1,1.5\n' + "Y,2024-03-01,1,1\n" * 150_000,
+    ],
+)
+def test_rows_within_quotes_are_not_lost(below: str, tmp_path: Path) -> None:
+    (company(tmp_path) / "data/sales.csv").write_text(f"{ROWS}\n{below}")
+    with pytest.raises(DeliveryError, match=r"opened in line 42 hold other rows or"):
+        fetched(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "ends_open"),
+    [
+        (ROWS, True),
+        (f"{ROWS}\n", False),
+        (f"{ROWS}\r\n", False),
+        (f"{ROWS}\n\x1a", False),
+        (f"{ROWS}\n  ", False),
+        (f"{ROWS}\nX,2024-03-01,1,10.50", True),
+        (f"{HEADER}\nX,2024-03-01,1,1.50\nY,2024-03-01,1,1", True),
+        (f"{ROWS}\n(40 rows affected)\n", False),
+        (HEADER, False),
+    ],
+)
+def test_a_text_whose_last_row_is_whole_passes(
+    text: str, ends_open: bool, tmp_path: Path
+) -> None:
+    (company(tmp_path) / "data/sales.csv").write_bytes(text.encode())
+    (delivery,) = fetched(tmp_path)
+    assert delivery.ends_open is ends_open
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ('{"sale_id":"A"}\n{"sale_id":"B', "ends within its last line"),
+        ('{"sale_id":"A"}\n{"sale_id":{"x":1}', "ends within its last line"),
+        ('{"sale_id":"A"}\n{"sale_id":"B"}', None),
+        ('{"sale_id":"A"}', None),
+        ('{"sale_id":"A"}\n{"sale_id":"B\n', None),  # a broken line, not a cut file
+    ],
+)
+def test_lines_of_json_that_end_within_one_are_refused(
+    text: str, fault: str | None, tmp_path: Path
+) -> None:
+    (company(tmp_path, "data/sales.jsonl") / "data/sales.jsonl").write_text(text)
+    if fault is None:
+        assert fetched(tmp_path)[0].rows == text.count("}")
+        return
+    with pytest.raises(DeliveryError, match=fault):
+        fetched(tmp_path)
+
+
+def test_lines_above_the_header_are_skipped_as_declared(tmp_path: Path) -> None:
+    path = company(tmp_path, quarantine_limit_pct=50) / "data/sales.csv"
+    above = 'Sales of March\n"for ""us"" only"\n\n'
+    text = f"{above}{HEADER}\nA,2024-03-01,1,1.50\nB,2024-03-01,-1,1.50\nC,2024\n"
+    path.write_text(text)
+    with pytest.raises(DeliveryError, match=r"line 4; .* set options.skip_lines: 3 in"):
+        fetched(tmp_path)
+    company(tmp_path, options={"skip_lines": 1}, quarantine_limit_pct=50)
+    with pytest.raises(DeliveryError, match=r"line 4; .* set options.skip_lines: 3 in"):
+        fetched(tmp_path)
+    company(tmp_path, options={"skip_lines": 3}, quarantine_limit_pct=70)
+    run = run_door(tmp_path)
+    assert admitted(run, "sale_id") == [("A",)]
+    assert quarantined(run, "row_number, reason") == [
+        *((2, "below_minimum"), (3, "unreadable_line"))
+    ]
+    path.write_bytes(text.encode("utf-16"))
+    options = {"skip_lines": 3, "encoding": "utf-16"}
+    company(tmp_path, options=options, quarantine_limit_pct=70)
+    assert admitted(run_door(tmp_path), "sale_id") == [("A",)]

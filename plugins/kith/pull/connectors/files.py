@@ -9,7 +9,7 @@
 
 Each may be packed as .gz, .zst or .zip. `kith.pull.connectors.places` tells what `path`
 may be. Options of delimited text: delimiter, quote, escape; of all text: encoding; of a
-workbook: sheet.
+workbook: sheet. Of both: skip_lines, the number of lines above the header.
 """
 
 import itertools
@@ -35,18 +35,20 @@ from kith.pull.connectors.request import Fetched, FetchRequest, check_unchanged
 from kith.pull.connectors.text_files import (
     DELIMITED,
     JSON_LINES,
+    Text,
     convert_delimited,
     convert_json_lines,
 )
 from kith.storage import state_of
 
-# What a sign may be.
-_SIGNS = {
+# What an option may be.
+_PATTERNS = {
     "delimiter": (r"[^\0\r\n]", 'one character (a tab is "\\t", in double quotes)'),
     "quote": (r"[^\0\r\n\x80-\U0010ffff]?", "a character of ASCII, or none"),
     "escape": (r"[^\0\r\n\x80-\U0010ffff]", "a character of ASCII"),
+    "skip_lines": (r"\d{1,4}", "the number of lines above the header"),
 }
-_OPTIONS = {*_SIGNS, "encoding", "sheet"}
+_OPTIONS = {*_PATTERNS, "encoding", "sheet"}
 WORKBOOKS = (".xlsx", ".xlsm", ".xlsb", ".xls")
 _KINDS = (*DELIMITED, *JSON_LINES, ".parquet", *WORKBOOKS)
 
@@ -91,7 +93,7 @@ def _check_options(table: SourceTable) -> None:
                 f"{where}: unknown option '{name}'; known are "
                 f"{', '.join(sorted(_OPTIONS))}"
             )
-        pattern, expected = _SIGNS.get(name, (".*", ""))
+        pattern, expected = _PATTERNS.get(name, (".*", ""))
         if not re.fullmatch(pattern, value):
             raise ConfigurationError(
                 f"{where}.{name}: found {value!r}; expected {expected}"
@@ -117,9 +119,9 @@ def _read(request: FetchRequest, member: Member, target: Path) -> Fetched:
     with reading(where, request.table):
         if member.suffix == ".parquet":
             return _parquet(request, where, member, target)
-        has_odd_signs = True
+        text = Text(has_odd_signs=True, ends_open=False)
         if member.suffix in DELIMITED:
-            has_odd_signs = convert_delimited(request, where, member, target)
+            text = convert_delimited(request, where, member, target)
         elif member.suffix in JSON_LINES:
             convert_json_lines(request, where, member, target)
         elif member.suffix in WORKBOOKS:
@@ -140,7 +142,8 @@ def _read(request: FetchRequest, member: Member, target: Path) -> Fetched:
             target,
             store_rejects(request.duckdb, target.with_suffix(".rejects.parquet")),
             has_schema=member.suffix not in JSON_LINES,
-            has_odd_signs=has_odd_signs,
+            has_odd_signs=text.has_odd_signs,
+            ends_open=text.ends_open,
         )
 
 

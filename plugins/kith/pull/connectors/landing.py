@@ -59,6 +59,7 @@ def of_parquet(
     has_schema: bool = True,
     is_original: bool = False,
     has_odd_signs: bool = True,
+    ends_open: bool = False,
     rows_in_past: int | None = None,
 ) -> Fetched:
     """What was fetched into that file; `rejected` is what `store_rejects` gives."""
@@ -77,6 +78,7 @@ def of_parquet(
         columns,
         has_schema=has_schema,
         has_odd_signs=has_odd_signs,
+        ends_open=ends_open and rows > 0,
         rejects=rejects,
         reject_count=reject_count,
         rows_in_past=rows_in_past,

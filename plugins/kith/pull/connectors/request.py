@@ -66,6 +66,8 @@ class Fetched:
         has_schema: False where columns are known only by the rows that fill them.
         has_odd_signs: False where it is known that no value holds a control character,
             white space but blanks and ends of lines, or a replacement character.
+        ends_open: Whether a text ends without a line end, so that nothing tells whether
+            its last row is the last indeed.
         rejects: Parquet file (row_number, error, text) of unreadable lines, if any.
         reject_count: Number of rows in `rejects`.
         named_at: Day of delivery, or moment, that the origin's name tells.
@@ -81,6 +83,7 @@ class Fetched:
     columns: dict[str, str]
     has_schema: bool = True
     has_odd_signs: bool = True
+    ends_open: bool = False
     rejects: Path | None = None
     reject_count: int = 0
     named_at: dt.datetime | None = None

@@ -7,21 +7,32 @@ request's DuckDB connection.
 
 import codecs
 import csv
+import itertools
 import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import duckdb
 
 from kith.company.tables import SourceTable
-from kith.database import fetch_row, file_literal, literal, parquet_sql, write_parquet
+from kith.database import (
+    fetch_row,
+    file_literal,
+    literal,
+    parquet_sql,
+    quote,
+    write_parquet,
+)
 from kith.deliveries.columns import ROW_NUMBER, checked_names, columns_by_name
 from kith.errors import ConfigurationError, DeliveryError
 from kith.pull.connectors.json_texts import KEYS, read_line, row_as_text, unfold
+from kith.pull.connectors.landing import columns_of
 from kith.pull.connectors.packed import Member
 from kith.pull.connectors.request import FetchRequest
 
@@ -29,6 +40,12 @@ from kith.pull.connectors.request import FetchRequest
 DELIMITED = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": ""}
 JSON_LINES = (".jsonl", ".ndjson")
 _CHUNK_BYTES = 1 << 18
+# Lines above a header among which it is looked for.
+_LINES_ABOVE = 20
+# Rows whose last values are of one form, above which another form is no accident.
+_ROWS_OF_ONE_FORM = 20
+# What may stand behind the last row without being one.
+_BLANK = b" \t\x1a\0"
 # Control characters other than ends of lines, and in UTF-8: further ones, the white
 # space of typography, and what stands for bytes that could not be read.
 _ODD_BYTES = bytes(sign for sign in (*range(0x20), 0x7F) if sign not in b"\n\r")
@@ -43,11 +60,11 @@ _ODD_SIGNS = [
     )
 ]
 _NEVER_IN_JSON = b"\x01"
-# With a last 0 or an exponent, very small, or of more digits than a float holds. Where
-# it is met within text, no more than time is lost.
+# With a last 0 or an exponent, very small, or of more digits than a float holds; or no
+# number at all. Where it is met within text, no more than time is lost.
 _INEXACT_NUMBER = (
     r"[:,\[]\s*-?"
-    r"(\d+\.\d*\d0\s*[,}\]]|\d+(\.\d+)?[eE]|0\.0000|[\d.]{17,}\s*[,}\]])"
+    r"(\d+\.\d*\d0\s*[,}\]]|\d+(\.\d+)?[eE]|0\.0000|[\d.]{17,}\s*[,}\]]|NaN|Inf)"
 )
 
 
@@ -98,11 +115,8 @@ def _header(
         )
         try:
             header = next(reader, None)
-            if header == [] and any(reader):
-                raise DeliveryError(
-                    f"{where}: line 1 is empty; {expected} there; have the lines above "
-                    "the header removed"
-                )
+            if header is not None:
+                _check_first_line(table, where, header, reader)
         except csv.Error as error:
             raise DeliveryError(
                 f"{where}: the header cannot be read ({error}), as with a quote that "
@@ -130,6 +144,54 @@ def _header(
     )
 
 
+def _check_first_line(
+    table: SourceTable, where: str, first: list[str], reader: Any
+) -> None:
+    """Raise DeliveryError where the header stands in a later line than the first."""
+    if _known_names(table, first):
+        return
+    above = reader.line_num
+    further: list[tuple[int, list[str]]] = []
+    # What is wrong with a later line is not the header's fault.
+    with suppress(csv.Error):
+        for line in itertools.islice(reader, _LINES_ABOVE):
+            further.append((above, line))
+            above = reader.line_num
+    for above, line in further:
+        if 2 * _known_names(table, line) >= len(table.columns):
+            before = int(table.rules.options.get("skip_lines", "0"))
+            raise DeliveryError(
+                f"{where}: the header stands in line {before + above + 1}; expected it "
+                f"in line {before + 1}; set options.skip_lines: {before + above} in "
+                "sources.yml, or have the lines above the header removed"
+            )
+    if not first and any(line for _, line in further):
+        expected = ", ".join(column.name for column in table.columns)
+        raise DeliveryError(
+            f"{where}: line 1 is empty; expected the columns {expected} there; set "
+            "options.skip_lines in sources.yml to the number of lines above the "
+            "header, or have them removed"
+        )
+
+
+def _known_names(table: SourceTable, names: list[str]) -> int:
+    known = columns_by_name(table)
+    return sum(name.strip().lower() in known for name in names)
+
+
+def _below(member: Member, lines: int, workspace: Path) -> Member:
+    """A copy without its first lines."""
+    with (
+        member.path.open("rb") as source,
+        tempfile.NamedTemporaryFile(dir=workspace, delete=False) as target,
+    ):
+        for _ in range(lines):
+            source.readline()
+        shutil.copyfileobj(source, target, 1 << 20)
+    member.discard()
+    return replace(member, path=Path(target.name), is_ours=True)
+
+
 def _read_csv(member: Member, columns: list[str], **options: str) -> str:
     kinds = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in columns)
     given = ", ".join(f"{name} = {value}" for name, value in options.items())
@@ -148,12 +210,19 @@ _KEEP_REJECTS = {
 }
 
 
+class Text(NamedTuple):
+    """What is known of a text beside its rows, see `Fetched`."""
+
+    has_odd_signs: bool
+    ends_open: bool
+
+
 def convert_delimited(
     request: FetchRequest, where: str, member: Member, target: Path
-) -> bool:
+) -> Text:
     """Write delimited lines below a header to a Parquet file, in their order.
 
-    Returns whether each value has to be looked at, see `Fetched.has_odd_signs`.
+    Raises DeliveryError where the file has no proper header, or ends within a row.
     """
     table, connection = request.table, request.duckdb
     dialect = {
@@ -174,6 +243,8 @@ def convert_delimited(
             "expected another"
         )
     member = _as_utf8(table, member, request.workspace)
+    if above := int(table.rules.options.get("skip_lines", "0")):
+        member = _below(member, above, request.workspace)
     names = _header(table, where, member, dialect)
     with ThreadPoolExecutor(1) as beside:
         is_odd = beside.submit(_has_odd_signs, member.path)
@@ -194,6 +265,8 @@ def convert_delimited(
                     "lines that end in \\n or \\r\\n, or all in \\r, and others "
                     "inside of quotes only; have it delivered again"
                 ) from None
+    open_line = _open_line(member.path)
+    _check_rows(connection, where, member.path, open_line, dialect, target)
     if _collect_rejects(connection, header_lines=1):
         uncounted = target.rename(target.with_suffix(".uncounted"))
         numbered = (
@@ -203,7 +276,121 @@ def convert_delimited(
         write_parquet(connection, _counting_rejects(numbered), target)
         uncounted.unlink()
     member.discard()
-    return is_odd.result()
+    return Text(is_odd.result(), ends_open=bool(open_line))
+
+
+def _open_line(path: Path) -> bytes:
+    """What stands behind the last line end of a text, but for white space."""
+    with path.open("rb") as text:
+        size = text.seek(0, 2)
+        text.seek(max(0, size - _CHUNK_BYTES))
+        tail = text.read()
+    return re.split(rb"[\r\n]", tail)[-1].strip(_BLANK)
+
+
+class _Reject(NamedTuple):
+    """An unreadable line: the bytes of the file from its start to its end."""
+
+    line: int
+    error: str
+    text: str
+    start: int
+    end: int
+
+
+def _read_rejects(connection: duckdb.DuckDBPyConnection) -> list[_Reject]:
+    """The unreadable lines of a file; of many only some, the last among them."""
+    found = connection.execute(
+        """
+        select line, error_type, csv_line, line_byte_position - 1 as start,
+            start + octet_length(encode(csv_line))
+        from bad_lines
+        qualify row_number() over (order by line desc, error_type) <= 1000
+        order by line, error_type desc
+        """
+    ).fetchall()
+    return [_Reject(*each) for each in found]
+
+
+def _check_rows(
+    connection: duckdb.DuckDBPyConnection,
+    where: str,
+    path: Path,
+    open_line: bytes,
+    dialect: dict[str, str],
+    target: Path,
+) -> None:
+    """Raise DeliveryError where rows were lost: within quotes, or behind a cut.
+
+    Whether a last row that is whole and looks like the others is the last one indeed,
+    nothing can tell.
+    """
+    size, rejects = path.stat().st_size, _read_rejects(connection)
+    width = len(columns_of(connection, target))
+    for reject in rejects:
+        if reject.error not in ("UNQUOTED VALUE", "LINE SIZE OVER MAXIMUM"):
+            continue
+        swallowed = any(
+            line.count(dialect["delimiter"]) == width - 1
+            and dialect["quote"] not in line
+            for line in reject.text.splitlines()[1:]
+        )
+        if swallowed or reject.end >= size - 2:
+            raise DeliveryError(
+                f"{where}: the quotes that are opened in line {reject.line} hold other "
+                "rows or the end of the file, as where it was cut off or a quote is "
+                "not closed; expected a closing quote; have it delivered again, or "
+                "check quote and escape of `options` in sources.yml"
+            )
+    if not open_line:
+        return
+    # Of a file in another encoding the last line may be unreadable like all others.
+    is_cut = rejects and (
+        (len(rejects) == 1 or rejects[-1].error == "MISSING COLUMNS")
+        and max(rejects[-1].end, rejects[-1].start + len(open_line) + 2) >= size
+    )
+    if is_cut or _has_odd_end(connection, target):
+        raise DeliveryError(
+            f"{where}: ends within its last row, and without the line end of the "
+            "others: it seems truncated, so that rows are missing; expected a whole "
+            "row and a line end; have it delivered again, or have a note below the "
+            "table removed"
+        )
+
+
+def _has_odd_end(connection: duckdb.DuckDBPyConnection, target: Path) -> bool:
+    """Whether the last value of a file is shorter than all others of its column are.
+
+    So are texts of one length (days, codes) and numbers of as many places.
+    """
+    name = [*columns_of(connection, target)][-1]
+    found = connection.execute(
+        f"""
+        with numbered as (
+            select
+                file_row_number,
+                coalesce({quote(name)}, '') as value,
+                length(value) as size,
+                length(regexp_extract(value, '[.,](\\d+)$', 1)) as places
+            from {parquet_sql(target, file_row_number="true")}
+        ),
+        last_rows as (from numbered order by file_row_number desc limit 1),
+        others as (
+            select count(*) as row_count, min(size) as shortest, max(size) as longest,
+                min(places) as fewest, max(places) as most
+            from numbered
+            where file_row_number < (select file_row_number from last_rows)
+        )
+        select
+            row_count >= {_ROWS_OF_ONE_FORM} and (
+                (shortest > 0 and size = 0)
+                or (shortest = longest and size < shortest)
+                or (fewest = most and places < fewest)
+            )
+        from others cross join last_rows
+        """
+    ).fetchall()
+    return found == [(True,)]
 
 
 def _write_lines(
@@ -239,24 +426,48 @@ def _with_equal_ends(
     DuckDB reads strictly only what ends alike throughout, and what it reads otherwise
     loses surplus values.
     """
-    quote_sign = dialect["quote"].encode()
-    escaped = dialect["escape"].encode() + quote_sign
     is_quoted = False
+    after = _quotes(dialect)
     with (
         member.path.open("rb") as source,
         tempfile.NamedTemporaryFile(dir=workspace, delete=False) as target,
     ):
         for line in source:
-            if quote_sign:
-                signs = line.count(quote_sign)
-                if dialect["escape"] != dialect["quote"]:
-                    signs -= line.count(escaped)
-                is_quoted ^= signs % 2 == 1
+            is_quoted = after(line, is_quoted)
             if not is_quoted and line.endswith(b"\r\n"):
                 line = line[:-2] + b"\n"
             target.write(line)
     member.discard()
     return replace(member, path=Path(target.name), is_ours=True)
+
+
+def _quotes(dialect: dict[str, str]) -> Callable[[bytes, bool], bool]:
+    """Tells whether a value in quotes goes on behind a line, given whether before it.
+
+    A quote opens at the beginning of a value only: 5" is none.
+    """
+    sign, escape, delimiter = (
+        re.escape(dialect[name].encode()) for name in ("quote", "escape", "delimiter")
+    )
+    if not sign:
+        return lambda line, is_quoted: False
+    opening = re.compile(b"(?:^|%s)%s" % (delimiter, sign))
+    escaped = sign + sign if escape == sign else escape + b"."
+    last = b"%s(?!%s)" % (sign, sign) if escape == sign else sign
+    closing = re.compile(
+        b"(?:%s|[^%s%s])*%s" % (escaped, sign, escape, last), re.DOTALL
+    )
+
+    def after(line: bytes, is_quoted: bool) -> bool:
+        position = 0
+        while True:
+            pattern = closing.match if is_quoted else opening.search
+            found = pattern(line, position)
+            if not found:
+                return is_quoted
+            position, is_quoted = found.end(), not is_quoted
+
+    return after
 
 
 def _has_odd_signs(path: Path) -> bool:
@@ -284,6 +495,7 @@ def convert_json_lines(
     """Write lines of JSON objects to a Parquet file; every key becomes a column."""
     connection = request.duckdb
     member = _as_utf8(request.table, member, request.workspace)
+    _check_last_line(where, member.path)
     is_cut = any(_NEVER_IN_JSON in chunk for chunk in _chunks(member.path))
     # Lines are read as text first, so that a malformed one is kept as it came. No
     # line of JSON holds the control character that serves as delimiter.
@@ -325,6 +537,19 @@ def convert_json_lines(
     if line != "line":
         connection.remove_function("line_as_text")
     member.discard()
+
+
+def _check_last_line(where: str, path: Path) -> None:
+    last = _open_line(path).removeprefix(codecs.BOM_UTF8)
+    try:
+        if last and len(last) < _CHUNK_BYTES:
+            read_line(last.decode())
+    except (ValueError, RecursionError):
+        raise DeliveryError(
+            f"{where}: ends within its last line: it seems truncated, so that rows are "
+            "missing; expected a whole object of JSON in each line; have it delivered "
+            "again"
+        ) from None
 
 
 def _line_as_text(table: SourceTable) -> Callable[[str], str]:

@@ -1,0 +1,52 @@
+from pathlib import Path
+
+import pytest
+
+from tests.one_table import (
+    HEADER,
+    admitted,
+    company,
+    deliver,
+    report,
+    run_door,
+    sales,
+    with_rules,
+)
+
+pytestmark = pytest.mark.usefixtures("kith_home")
+
+
+def warnings_of(folder: Path, *ids: str, **rules: bool) -> list[str]:
+    company(folder, columns=with_rules("sale_id", **rules), time_zone="UTC")
+    deliver(folder, [f"{each},2024-03-01,1,1" for each in ids])
+    found: list[str] = report(run_door(folder))["warnings"]
+    return found
+
+
+def test_a_number_in_two_spellings_is_told_and_declared_away(tmp_path: Path) -> None:
+    ids = ["17850", "17850.0", "17851.00", "C17852", "9.0"]
+    assert warnings_of(tmp_path, *ids) == [
+        "shop.sales: column sale_id: 3 values are written like 17850.0 and 1 like "
+        "17850, which would be two; declare whole_numbers: true for sale_id in "
+        "sources.yml to read both as 17850, or false if they are meant so"
+    ]
+    assert warnings_of(tmp_path, *ids, whole_numbers=False) == []
+    assert warnings_of(tmp_path, *ids, whole_numbers=True) == []
+    run = run_door(tmp_path)
+    assert admitted(run, "distinct sale_id") == [
+        *(("17850",), ("17851",), ("9",), ("C17852",))
+    ]
+
+
+def test_numbers_of_another_kind_are_not_told(tmp_path: Path) -> None:
+    assert warnings_of(tmp_path, "1.0", "1.5", "2") == []
+    assert warnings_of(tmp_path, "v1.0", "2.1.0", "1.000") == []
+
+
+def test_a_file_without_a_last_line_end_is_told_once(tmp_path: Path) -> None:
+    company(tmp_path, "data/*.csv")
+    deliver(tmp_path, sales(8), "a.csv")
+    (tmp_path / "data/b.csv").write_text("\n".join([HEADER, "X,2024-03-01,1,1.50"]))
+    (told,) = report(run_door(tmp_path))["warnings"]
+    assert told.startswith("shop.sales: data/b.csv: the last row has no line end, so ")
+    assert report(run_door(tmp_path))["warnings"] == []
