@@ -27,7 +27,14 @@ pytestmark = pytest.mark.usefixtures("kith_home")
 
 def test_a_zip_of_one_file_is_that_file(tmp_path: Path) -> None:
     company(tmp_path, "data/*.zip")
-    content = zipped(**{"x/": b"", "x/sales.csv": CONTENT.encode(), "__MACOSX/y": b""})
+    content = zipped(
+        **{
+            "x/": b"",
+            "x/sales.csv": CONTENT.encode(),
+            "__MACOSX/y": b"",
+            "~$a.xlsx": b"",
+        }
+    )
     (tmp_path / "data/sales.zip").write_bytes(content)
     run = run_door(tmp_path)
     assert len(admitted(run)) == 40

@@ -7,6 +7,7 @@ import pytest
 
 from kith.errors import ConfigurationError, DeliveryError
 from tests.one_table import (
+    HEADER,
     company,
 )
 from tests.pull.connectors.fetching import (
@@ -15,6 +16,7 @@ from tests.pull.connectors.fetching import (
     deliver_days,
     fetched,
 )
+from tests.pull.connectors.workbooks import write_xlsx
 
 pytestmark = pytest.mark.usefixtures("kith_home")
 
@@ -122,4 +124,14 @@ def test_a_variable_of_the_environment_is_part_of_the_path(
     assert (delivery.arrival_day, delivery.rows) == (DAY, 40)
     monkeypatch.delenv("SHOP_FILES")
     with pytest.raises(ConfigurationError, match=r"variable SHOP_FILES is not set"):
+        fetched(tmp_path)
+
+
+def test_the_lock_of_an_open_workbook_is_no_delivery(tmp_path: Path) -> None:
+    company(tmp_path, "data/*.xlsx")
+    write_xlsx(tmp_path / "data/sales.xlsx", {"Sales": {1: HEADER.split(",")}})
+    (tmp_path / "data/~$sales.xlsx").write_bytes(b"\x05Li Na" + b" " * 159)
+    assert [each.origin for each in fetched(tmp_path)] == ["data/sales.xlsx"]
+    (tmp_path / "data/sales.xlsx").unlink()
+    with pytest.raises(DeliveryError, match=r"no file at .*/data/\*.xlsx"):
         fetched(tmp_path)

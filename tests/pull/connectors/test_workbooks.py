@@ -215,3 +215,66 @@ def test_an_empty_sheet_is_refused(book: Path, tmp_path: Path) -> None:
     write_xlsx(book, {"Sales": {}})
     with pytest.raises(DeliveryError, match="sheet 'Sales' is empty, not even a head"):
         fetched(tmp_path)
+
+
+def test_days_and_times_of_one_column_are_moments(book: Path, tmp_path: Path) -> None:
+    columns = [*COLUMNS, {"name": "day", "data_type": "date"}]
+    company(tmp_path, "data/sales.xlsx", columns, time_zone="UTC")
+    cells = sheet_rows(3)
+    cells[1].append("day")
+    cells[2][1] = dt.date(2024, 3, 1)
+    for number, day in ((2, dt.date(2024, 3, 1)), (3, dt.datetime(2024, 3, 2))):
+        cells[number].append(day)
+    write_xlsx(book, {"Sales": cells})
+    assert admitted(run_door(tmp_path), "sold_at::varchar, day::varchar") == [
+        ("2024-03-01 00:00:00", "2024-03-01"),
+        ("2024-03-01 12:00:00", "2024-03-02"),
+        ("2024-03-01 16:00:00", None),
+    ]
+
+
+@pytest.mark.parametrize("kind", ["timestamp", "date", "decimal(18,2)", "bigint"])
+def test_cells_of_any_kinds_in_one_column_are_judged_one_by_one(
+    kind: str, book: Path, tmp_path: Path
+) -> None:
+    values: dict[int, Any] = dict(enumerate([1, 1.5, True, "x", None], 3))
+    values |= {8: dt.date(2024, 3, 1), 9: dt.datetime(2024, 3, 1, 12)}
+    columns = [*COLUMNS, {"name": "mixed", "data_type": kind}]
+    company(tmp_path, "data/sales.xlsx", columns, quarantine_limit_pct=100)
+    cells = sheet_rows(8)
+    for number in cells:
+        cells[number].append(values.get(number))
+    cells[1][-1] = "mixed"
+    write_xlsx(book, {"Sales": cells})
+    expected = {"timestamp": 4, "date": 3, "decimal(18,2)": 4, "bigint": 3}
+    assert len(admitted(run_door(tmp_path))) == expected[kind]
+
+
+def test_decimals_of_cells_are_not_rounded(book: Path, tmp_path: Path) -> None:
+    company(tmp_path, "data/sales.xlsx", quarantine_limit_pct=100)
+    cells = sheet_rows(4)
+    for number, price in enumerate([1.005, 0.1 + 0.2, 12.340000000000001, 2.5], 2):
+        cells[number][3] = price
+    write_xlsx(book, {"Sales": cells})
+    run = run_door(tmp_path)
+    assert admitted(run, "price::varchar") == [("0.30",), ("12.34",), ("2.50",)]
+    assert quarantined(run, "row_number, value, expected") == [
+        (1, "1.005", "decimal(18,2): at most 2 places")
+    ]
+
+
+def test_lines_above_the_header_of_a_sheet_are_skipped_as_declared(
+    book: Path, tmp_path: Path
+) -> None:
+    moved = {number + 3: row for number, row in sheet_rows(4).items()}
+    title: dict[int, list[Any]] = {1: ["Sales"], 3: ["a", "b", "c", "d"]}
+    write_xlsx(book, {"Sales": {**title, **moved}}, "A1:D1")
+    with pytest.raises(DeliveryError, match=r"number of lines above the header \(3\)"):
+        fetched(tmp_path)
+    options = {"skip_lines": 3}
+    company(tmp_path, "data/sales.xlsx", options=options, quarantine_limit_pct=50)
+    moved[6][2] = -1
+    write_xlsx(book, {"Sales": {**title, **moved}}, "A1:D1")
+    run = run_door(tmp_path)
+    assert len(admitted(run)) == 3
+    assert quarantined(run, "row_number, reason") == [(2, "below_minimum")]

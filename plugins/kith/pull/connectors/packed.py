@@ -81,9 +81,10 @@ def _members(file: Member, workspace: Path) -> Iterator[Member]:
             entries = [
                 entry
                 for entry in archive.infolist()
-                # macOS adds shadows of its own to an archive.
+                # macOS adds shadows of its own to an archive, Excel its locks.
                 if not entry.is_dir()
                 and not entry.filename.startswith("__MACOSX/")
+                and not PurePosixPath(entry.filename).name.startswith("~$")
                 and PurePosixPath(entry.filename).name != ".DS_Store"
             ]
             if not entries:

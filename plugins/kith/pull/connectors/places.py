@@ -82,6 +82,12 @@ def find_places(request: FetchRequest) -> list[Place]:
     is_address = "://" in pattern
     in_store = is_address and not pattern.startswith("package://")
     listed = (list_store if in_store else list_disk)(request, pattern)
+    listed = {
+        origin: bring
+        for origin, bring in listed.items()
+        # Lies beside a workbook that somebody has open.
+        if not PurePosixPath(origin).name.startswith("~$")
+    }
     if not listed:
         where = pattern if is_address else request.company_folder / pattern
         raise DeliveryError(

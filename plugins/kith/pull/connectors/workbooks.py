@@ -1,8 +1,9 @@
 """Workbooks (.xlsx, .xlsb, .xls, .ods): one sheet of them as a table.
 
-The first row that is not empty is the header. A cell keeps its type where the column is
-declared as such and its cells are all of that kind; otherwise the column comes as text,
-written as `sources.yml` says that text is written. Rows with an error such as #N/A are
+The first row that is not empty, below those of options.skip_lines, is the header. A
+cell keeps its type where the column is declared as such and its cells are all of that
+kind; otherwise the column comes as text, written as `sources.yml` says that text is
+written. Rows with an error such as #N/A are
 handed over as unreadable, unless `null_values` names it, and so are those with a number
 of which a workbook cannot hold all digits.
 """
@@ -39,6 +40,10 @@ from kith.pull.connectors.workbook_errors import Cells, column_letters, error_ce
 _EXACT = 2**53
 
 
+# Lines above a header among which it is looked for.
+_LINES_ABOVE = 20
+
+
 def convert_workbook(
     request: FetchRequest, where: str, path: Path, target: Path
 ) -> None:
@@ -53,7 +58,8 @@ def convert_workbook(
     errors = error_cells(path, sheet.name)
     # The last rows may be nothing but cells with errors, which calamine leaves out.
     rows += [[]] * (max((y for y, _ in errors), default=-1) + 1 - len(rows))
-    header = next((n for n, row in enumerate(rows) if any(row)), None)
+    above = int(table.rules.options.get("skip_lines", "0"))
+    header = next((n for n in range(above, len(rows)) if any(rows[n])), None)
     if header is None:
         raise DeliveryError(
             f"{where}: sheet '{sheet.name}' is empty, not even a header was found; "
@@ -151,15 +157,18 @@ def _header(
         and any(cell != "" for row in rows[top : top + 1] for cell in row[left:][:1])
     ]
     merged = [name for top, is_wide, name in ranges if top <= header and is_wide]
-    if unnamed or merged:
+    below_it = _header_below(table, rows, header)
+    if unnamed or merged or below_it:
         found = shown_names(table, list(names.values()))
         fault = f"merged over {merged[0]}" if merged else "as its only names"
         letters = ", ".join(map(column_letters, unnamed[:5]))
         more = f", but values without a name in column {letters}" if unnamed else ""
+        number = f" ({below_it})" if below_it else ""
         raise DeliveryError(
             f"{where}: sheet '{sheet.name}', row {header + 1}: found {found} {fault}"
-            f"{more}; expected the header {_expected(table)}; have titles above the "
-            "header removed and each column named"
+            f"{more}; expected the header {_expected(table)}; set options.skip_lines "
+            f"in sources.yml to the number of lines above the header{number}, or have "
+            "them removed, and each column named"
         )
     below = [name for top, _, name in ranges if top > header]
     if below:
@@ -169,6 +178,19 @@ def _header(
             "of the others cannot be known; have them separated"
         )
     return dict(zip(names, checked_names(table, where, names.values()), strict=True))
+
+
+def _header_below(table: SourceTable, rows: list[list[Any]], header: int) -> int | None:
+    """Number of lines above the row that names the columns; None where it does not."""
+    known = columns_by_name(table)
+
+    def names(y: int) -> int:
+        return sum(_text(cell).strip().lower() in known for cell in rows[y])
+
+    if names(header):
+        return None
+    further = range(header + 1, min(len(rows), header + _LINES_ABOVE))
+    return next((y for y in further if 2 * names(y) >= len(table.columns)), None)
 
 
 def _reference(row: int, column: int) -> str:
@@ -202,14 +224,22 @@ def _array(cells: list[Any], column: Column | None, kinds: dict[str, str]) -> pa
             return pa.array(values, pa.float64(), from_pandas=False)
         return pa.array(values, pa.float64()).cast(pa.int64())
     if is_time(kind) and found <= {dt.date, dt.datetime}:
-        whole = kind == "DATE" and dt.datetime not in found
-        return pa.array(values, pa.date32() if whole else pa.timestamp("us"))
+        if kind == "DATE" and dt.datetime not in found:
+            return pa.array(values, pa.date32())
+        # Calamine tells a whole day from a time of day, cell by cell.
+        return pa.array([_as_moment(value) for value in values], pa.timestamp("us"))
     if kind == "BOOLEAN" and found <= {bool}:
         return pa.array(values, pa.bool_())
     return pa.array(
         [None if value is None else _text(value, column) for value in values],
         pa.string(),
     )
+
+
+def _as_moment(value: dt.date | None) -> dt.datetime | None:
+    if value is None or isinstance(value, dt.datetime):
+        return value
+    return dt.datetime.combine(value, dt.time())
 
 
 def _text(value: Any, column: Column | None = None) -> str:
@@ -219,6 +249,7 @@ def _text(value: Any, column: Column | None = None) -> str:
     if isinstance(value, float):
         text = str(int(value)) if value % 1 == 0 else repr(value)
         return number_as_declared(text, column)
-    if isinstance(value, dt.date) and column and column.rules.format:
-        return value.strftime(column.rules.format[0])
+    if isinstance(value, dt.date) and column:
+        written = [each for each in column.rules.format if "%" in each]
+        return value.strftime(written[0]) if written else str(value)
     return str(value)
