@@ -95,3 +95,16 @@ def test_a_cursor_under_a_new_name_is_guessed_by_its_place(tmp_path: Path) -> No
     assert "when looks like sold_at renamed (it stands in its place" in refusal(
         tmp_path
     )
+
+
+@pytest.mark.parametrize("missing", ["stop", "warn"])
+def test_a_file_without_a_header_is_named(missing: str, tmp_path: Path) -> None:
+    company(tmp_path, key=[], cursor=None, drift={"missing": missing})
+    lines = ["558742,2024-03-01 08:00:00,3,1.50", "558743,2024-03-02 08:00:00,4,1.50"]
+    (tmp_path / "data/sales.csv").write_text("\n".join([*lines, ""]))
+    message = refusal(tmp_path)
+    assert message.endswith(
+        "; no name is known, and '558742' looks like a value: without a header the "
+        "first row would be lost; have the file delivered with one"
+    )
+    assert "aliases" not in message

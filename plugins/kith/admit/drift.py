@@ -11,6 +11,8 @@ from kith.deliveries.raw import Manifest, PulledFile
 from kith.errors import DeliveryError
 
 _ALIKE = 0.6
+# A number, a day or an address, which stand in a first row and in no header.
+_VALUE = re.compile(r"[+-]?[\d.,:/ T-]*\d[\d.,:/ TZ-]*|[^@\s]+@[^@\s]+\.\w+")
 
 # Whether the values of a delivered column could be those of a declared one.
 Fits = Callable[[PulledFile, str, str], bool]
@@ -48,6 +50,13 @@ def compare_columns(
             f"{', '.join(found)}; expected "
             f"{', '.join(column.name for column in table.columns)}"
         )
+        values = [name for name in found if _VALUE.fullmatch(name)]
+        if values and not known:
+            raise DeliveryError(
+                f"{message}; no name is known, and '{values[0]}' looks like a value: "
+                "without a header the first row would be lost; have the file "
+                "delivered with one"
+            )
         renamed = _renamed(table, file, missing, new, fits)
         if needed or (missing and policy.missing == "stop"):
             cure = delimiter_cure(found) or renamed or _missing_cure(needed)
@@ -75,6 +84,7 @@ def _renamed(
     declared = [column.name for column in table.columns]
     found = list(file.columns)
     guesses = []
+    new = [name for name in new if not _VALUE.fullmatch(name)]
     for name in missing:
         alike = max(new, key=lambda other: _likeness(name, other), default=None)
         if alike and _likeness(name, alike) >= _ALIKE:
