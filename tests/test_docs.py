@@ -3,10 +3,13 @@
 `.venv/bin/python -m tests.test_docs` (with PYTHONPATH=plugins) writes them anew.
 """
 
+import json
 import re
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, get_args
 
+import duckdb
 import pytest
 import yaml
 from pydantic import BaseModel
@@ -21,7 +24,9 @@ from kith.company.tables import (
     TableRules,
     VolumeLimits,
 )
+from kith.deliveries.casts import DATA_TYPES
 from kith.settings import REPOSITORY
+from tests.one_table import admitted_sql, company, run_door
 
 DOCS = REPOSITORY / "docs"
 FEEDS = REPOSITORY / "dbt_project" / "models" / "feeds"
@@ -189,6 +194,46 @@ def test_commands_and_files_that_the_pages_name_exist() -> None:
             r"`((?:plugins|dbt_project|companies|tests|docs|dags)/[\w./]+)`", text
         ):
             assert (REPOSITORY / name).exists(), f"{page.name}: {name}"
+
+
+def test_every_data_type_is_on_the_page() -> None:
+    page = (DOCS / "sources.md").read_text()
+    for kind in DATA_TYPES:
+        signed = kind.lower().removeprefix("u") if "INT" in kind else kind.lower()
+        assert f"`{signed}`" in page
+    assert "with `u` before them" in page
+
+
+@pytest.mark.usefixtures("kith_home")
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_the_example_of_nested_values_gives_their_rows(
+    kind: str, tmp_path: Path
+) -> None:
+    (example,) = re.findall(
+        r"### Nested values.*?```sql\n(.*?)```",
+        (DOCS / "sources.md").read_text(),
+        re.DOTALL,
+    )
+    columns = [
+        {"name": "sale_id", "data_type": "varchar"},
+        {"name": "items", "data_type": "json"},
+    ]
+    company(tmp_path, f"data/s.{kind}", columns, cursor=None)
+    items = [{"sku": "a", "quantity": 2, "price": 1.25}, {"sku": "b", "quantity": 0.5}]
+    lines = [{"sale_id": "A", "items": items}, {"sale_id": "B", "items": []}]
+    text = "".join(f"{json.dumps(line)}\n" for line in lines)
+    (tmp_path / "data/s.jsonl").write_text(text)
+    if kind == "parquet":
+        path = str(tmp_path / "data/s")
+        duckdb.sql(f"copy (from '{path}.jsonl') to '{path}.parquet' (format parquet)")
+    run = run_door(tmp_path)
+    source = "{{ source('shop', 'sales') }}"
+    assert source in example
+    query = f"{example.replace(source, admitted_sql(run))} order by all"
+    assert duckdb.sql(query).fetchall() == [
+        ("A", 1, "a", Decimal("2.000"), Decimal("1.25")),
+        ("A", 2, "b", Decimal("0.500"), None),
+    ]
 
 
 def test_every_rule_of_the_declaration_is_on_the_page() -> None:

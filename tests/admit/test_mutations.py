@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import duckdb
 import pyarrow as pa
@@ -234,6 +235,10 @@ def whole(
     return Mutation(name, text_file(content), outcome, why, **more)
 
 
+def an_hour_before(time: str) -> str:
+    return str(dt.datetime.fromisoformat(time) - dt.timedelta(hours=1))
+
+
 def cells() -> list[Mutation]:
     """Single cells of a CSV."""
     wrong, repaired = ("quarantined", "wrong_type"), ("repaired",)
@@ -271,6 +276,11 @@ def cells() -> list[Mutation]:
             ("slashes", lambda old: old.replace("-", "/"), *repaired),
             ("fraction of a second", lambda old: f"{old}.000", *repaired),
             ("with its offset", lambda old: f"{old}+01:00", *repaired),
+            ("offset and a blank behind", lambda old: f"{old}+01:00 ", *repaired),
+            ("offset without a colon", lambda old: f"{old} +0100", *repaired),
+            ("offset of UTC", lambda old: f"{an_hour_before(old)}Z ", *repaired),
+            ("UTC as a word", lambda old: f"{an_hour_before(old)} utc", *repaired),
+            ("zone by its letters", lambda old: f"{old} CET", *wrong),
         ],
         "email": [
             ("no address", "see file", *wrong),
@@ -278,6 +288,8 @@ def cells() -> list[Mutation]:
             ("cut off", lambda old: old.partition(".")[0], *wrong),
             ("upper case", str.upper, *repaired),
             ("spaces around", lambda old: f" {old} ", *repaired),
+            ("a word for nobody", "N/A", *missing),
+            ("noughts", "000000", *missing),
             ("full-width @", lambda old: old.replace("@", "＠"), *repaired),
         ],
         "product": [
@@ -322,6 +334,9 @@ def cells() -> list[Mutation]:
             ("too dear", "1000.01", *high),
             ("trailing zeros", lambda old: f"{old}00", *repaired),
             ("error of a spreadsheet", "#REF!", *wrong),
+            ("more decimals", lambda old: f"{old}05", *wrong),
+            ("exponent below a cent", "125e-3", *wrong),
+            ("noise of a float", lambda old: f"{old}000000000004", *repaired),
         ],
         "shipped_on": [
             ("day first", "25.03.2024", *wrong),
@@ -381,6 +396,11 @@ def line_changed(change: Callable[[str], str]) -> str:
     return lines_changed(in_lines)
 
 
+def epoch(time: str) -> str:
+    local = dt.datetime.fromisoformat(time).replace(tzinfo=ZoneInfo("Europe/Paris"))
+    return str(int(local.timestamp()))
+
+
 def german(day: str) -> str:
     return dt.datetime.fromisoformat(day).strftime("%d.%m.%Y %H:%M:%S")
 
@@ -420,7 +440,13 @@ def csv_files() -> list[Mutation]:
             "title above the header",
             f"Sales of March\n{good}",
             "stopped",
-            "missing column",
+            "set options.skip_lines: 1",
+        ),
+        whole(
+            "title above the header, as declared",
+            f"Sales of March\n{good}",
+            "repaired",
+            meta={"options": {"skip_lines": 1}},
         ),
         whole(
             "two columns of one name",
@@ -508,12 +534,24 @@ def csv_files() -> list[Mutation]:
             line_changed(lambda line: f'"{line[:6]}"x{line[6:]}'),
             *unreadable,
         ),
-        whole("cut within the last line", good[:-30], *unreadable),
+        whole("cut within the last line", good[:-30], "stopped", "seems truncated"),
+        whole(
+            "cut within quotes",
+            good[: good.rindex('"gift') + 5],
+            "stopped",
+            "quotes that are opened in line 959 hold other rows or the end of the file",
+        ),
+        whole(
+            "a quote that is never closed",
+            good.replace('wrapped"', "wrapped", 1),
+            "stopped",
+            "quotes that are opened in line 3 hold other rows",
+        ),
         whole(
             "total below",
             f"{good}Total,,,,,4800,25000.00,,\n",
             "quarantined",
-            "required_missing",
+            "total_line",
         ),
         whole(
             "note of the database below", f"{good}(960 rows affected)\n", *unreadable
@@ -557,7 +595,7 @@ def csv_files() -> list[Mutation]:
         whole("byte order mark", f"\ufeff{good}", "repaired"),
         whole("Windows line ends", good.replace("\n", "\r\n"), "repaired"),
         whole("Windows line ends from the middle on", two_line_ends(good), "repaired"),
-        whole("no line end at the end", good.rstrip("\n"), "repaired"),
+        whole("no line end at the end", good.rstrip("\n"), "warned", "has no line end"),
         whole(
             "semicolons", csv_text(good_rows(), delimiter=";"), "stopped", "semicolon"
         ),
@@ -582,6 +620,12 @@ def csv_files() -> list[Mutation]:
             european,
             "repaired",
             columns={"sold_at": {"format": both_formats}},
+        ),
+        whole(
+            "seconds since 1970, as declared",
+            csv_text(mapped(lambda row: {"sold_at": epoch(row["sold_at"])})),
+            "repaired",
+            columns={"sold_at": {"format": "epoch_s"}},
         ),
         whole("n/a for nothing", nothing_shipped, "stopped", "shipped_on: wrong_type"),
         whole(
@@ -707,7 +751,7 @@ def json_lines() -> list[Mutation]:
         text("byte order mark", f"\ufeff{good}", "repaired"),
         text("blank lines", good.replace("\n", "\n\n"), "repaired"),
         text("broken lines", broken(lambda line: line[:40] + "\n"), *unreadable),
-        text("cut in the last line", good[:-30], *unreadable),
+        text("cut in the last line", good[:-30], "stopped", "seems truncated"),
         text(
             "two objects in a line",
             broken(lambda line: line[:-1] * 2 + "\n"),
@@ -759,6 +803,12 @@ def json_lines() -> list[Mutation]:
         ),
         objects("list for a value", {"price": [1.5]}, "quarantined", "wrong_type"),
         objects("true for a number", {"quantity": True}, "quarantined", "wrong_type"),
+        objects(
+            "NaN for an identifier",
+            {"email": float("nan")},
+            "quarantined",
+            "required_missing",
+        ),
         objects("NUL in a text", {"note": "a\x00b"}, "quarantined", "wrong_type"),
     ]
 
@@ -903,6 +953,12 @@ def workbooks() -> list[Mutation]:
 
         return change
 
+    def with_times(rows: list[list[Any]]) -> None:
+        for number in SPOILT:
+            day = rows[number + 1][NAMES.index("shipped_on")]
+            midnight = day and dt.datetime.combine(day, dt.time())
+            rows[number + 1][NAMES.index("shipped_on")] = midnight
+
     def cut(folder: Path) -> None:
         path = folder / "sales.xlsx"
         write_workbook(path, workbook_rows(good_rows()))
@@ -914,6 +970,20 @@ def workbooks() -> list[Mutation]:
             "error in a cell", put("price", "#N/A"), "quarantined", "unreadable_line"
         ),
         sheet("fraction", put("quantity", 1.5), "quarantined", "wrong_type"),
+        sheet("more decimals", put("price", 2.505), "quarantined", "wrong_type"),
+        sheet("times among days", with_times, "repaired"),
+        sheet(
+            "title above the header",
+            lambda rows: [["Sales of March"], *rows],
+            "stopped",
+            "skip_lines in sources.yml to the number of lines above the header (1)",
+        ),
+        sheet(
+            "title above the header, as declared",
+            lambda rows: [["Sales of March"], *rows],
+            "repaired",
+            meta={"options": {"skip_lines": 1}},
+        ),
         sheet(
             "missing value", put("quantity", None), "quarantined", "required_missing"
         ),
