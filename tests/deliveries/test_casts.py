@@ -114,6 +114,19 @@ pytestmark = pytest.mark.usefixtures("kith_home")
             "01/07/2024 12:00 +0300",
             "2024-07-01 09:00:00",
         ),
+        *(
+            (
+                "timestamp",
+                {"format": "%Y-%m-%d %H:%M %Z"},
+                f"2024-07-01 09:00 {zone}",
+                at,
+            )
+            for zone, at in (
+                ("UTC", "2024-07-01 09:00:00"),
+                ("Europe/Paris", "2024-07-01 07:00:00"),
+                ("CST", "wrong_type"),
+            )
+        ),
         ("boolean", {}, "true", "true"),
         ("boolean", {}, "maybe", "wrong_type"),
         ("date", {"minimum": dt.date(2024, 1, 1)}, "2023-12-31", "below_minimum"),

@@ -129,6 +129,7 @@ def test_one_person_has_one_hash(
         # The thousand 123, or a float.
         (column("card"), "123.000"),
         (column("device"), "123456,000"),
+        (column("card"), "123456.5"),
     ],
 )
 def test_what_cannot_be_normalised_is_marked(declared: Column, unreadable: str) -> None:

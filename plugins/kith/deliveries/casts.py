@@ -53,6 +53,7 @@ _CLOCK = r"[ T]+\d{1,2}:\d{1,2}(?::\d{1,2}(?:\.\d*)?)?"
 _LOCAL = f"{_DAY}(?:{_CLOCK})?"
 _INSTANT = rf"{_DAY}[ T]+\d{{1,2}}:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d(?::?\d\d)?)"
 _UTC = "Z|UTC|GMT"
+_ONE_ZONE = r"(?i)\b(?:UTC|GMT|Z|[a-z_]+/[a-z_/]+)\b"
 _OF_ZONE = r"\[[^\]]*\]"
 _WITH_OFFSET = rf"{_DAY}{_CLOCK}\s*(?:{_UTC}|[+-]\d\d(?::?\d\d)?)(?:{_OF_ZONE})?"
 # What is left of a fraction when a float of that many places is written in full: so
@@ -545,6 +546,10 @@ def _moment_of_text(column: Column, text: str, kind: str) -> str:
         read = []
         for pattern in patterns:
             parsed = f"try_strptime({text}, {literal(pattern)})"
+            if "%Z" in pattern:
+                # CST and its like are the letters of several zones.
+                is_one = f"regexp_matches({text}, {literal(_ONE_ZONE)})"
+                parsed = f"case when {is_one} then {parsed} end"
             if pattern in EPOCHS:
                 parsed = _since_epoch(text, EPOCHS[pattern])
             zoned = pattern in EPOCHS or "%z" in pattern or "%Z" in pattern

@@ -42,6 +42,8 @@ _SHORTEST_KEY = 32
 # A spreadsheet's 1.39E+10: the other digits are lost, and many people would be one.
 # The noughts of 123.000 may be those of a thousand, or of a float.
 _ROUNDED = r"\d+([.,]\d+[eE]|[eE]\+)\+?\d+|\d+[.,]0{3,}"
+# No group of a card's digits is so short: a number such as 123456.5.
+_FRACTION = r"\d{3,}[.,]\d{1,2}"
 # What programs and people write where nobody is known.
 NOBODY = (
     *("n/a", "n.a.", "#n/a", "<na>", "nan", "none", "(none)", "null", "(null)", "nil"),
@@ -245,7 +247,8 @@ def _normalised(
             return f"case when {is_email} then {lower} when {is_linked} then {bare} end"
         case "card":
             bare = rf"upper(regexp_replace({text}, '[^\pL\pN]', '', 'g'))"
-            return f"nullif({bare}, '')"
+            fraction = f"regexp_full_match({text}, {literal(_FRACTION)})"
+            return f"case when not {fraction} then nullif({bare}, '') end"
         case "handle":
             bare = trimmed(f"ltrim({lower}, '@')")
             return f"nullif({bare}, '')"
