@@ -218,6 +218,7 @@ def test_rows_within_quotes_are_not_lost(below: str, tmp_path: Path) -> None:
         (f"{ROWS}\nX,2024-03-01,1,10.50", True),
         (f"{HEADER}\nX,2024-03-01,1,1.50\nY,2024-03-01,1,1", True),
         (f"{ROWS}\n(40 rows affected)\n", False),
+        (f'{ROWS}\nX,2024-03-01,1,"1"5\n', False),
         (HEADER, False),
     ],
 )

@@ -44,6 +44,8 @@ _CHUNK_BYTES = 1 << 18
 _LINES_ABOVE = 20
 # Rows whose last values are of one form, above which another form is no accident.
 _ROWS_OF_ONE_FORM = 20
+# How much of an unreadable line DuckDB hands over.
+_SHOWN_OF_A_LINE = 10_000
 # What may stand behind the last row without being one.
 _BLANK = b" \t\x1a\0"
 # Control characters other than ends of lines, and in UTF-8: further ones, the white
@@ -158,7 +160,7 @@ def _check_first_line(
             further.append((above, line))
             above = reader.line_num
     for above, line in further:
-        if 2 * _known_names(table, line) >= len(table.columns):
+        if 0 < len(table.columns) <= 2 * _known_names(table, line):
             before = int(table.rules.options.get("skip_lines", "0"))
             raise DeliveryError(
                 f"{where}: the header stands in line {before + above + 1}; expected it "
@@ -327,6 +329,7 @@ def _check_rows(
     """
     size, rejects = path.stat().st_size, _read_rejects(connection)
     width = len(columns_of(connection, target))
+    is_open = _quotes(dialect)
     for reject in rejects:
         if reject.error not in ("UNQUOTED VALUE", "LINE SIZE OVER MAXIMUM"):
             continue
@@ -335,7 +338,8 @@ def _check_rows(
             and dialect["quote"] not in line
             for line in reject.text.splitlines()[1:]
         )
-        if swallowed or reject.end >= size - 2:
+        is_last = reject.end >= size - 2 or len(reject.text) >= _SHOWN_OF_A_LINE
+        if swallowed or (is_last and is_open(reject.text.encode(), False)):
             raise DeliveryError(
                 f"{where}: the quotes that are opened in line {reject.line} hold other "
                 "rows or the end of the file, as where it was cut off or a quote is "

@@ -190,7 +190,8 @@ def _header_below(table: SourceTable, rows: list[list[Any]], header: int) -> int
     if names(header):
         return None
     further = range(header + 1, min(len(rows), header + _LINES_ABOVE))
-    return next((y for y in further if 2 * names(y) >= len(table.columns)), None)
+    wanted = len(table.columns)
+    return next((y for y in further if 0 < wanted <= 2 * names(y)), None)
 
 
 def _reference(row: int, column: int) -> str:
