@@ -4,7 +4,8 @@
 {%- endmacro %}
 
 {#- Whether an identifier only says that nobody is known: one of the words by
-    which pull knows it of hashed ones, or nothing but noughts. -#}
+    which pull knows it of hashed ones, or nothing but noughts. A single one may be the
+    first of numbers that are counted from it. -#}
 {% macro is_nobody(identifier) -%}
     {%- set words = [
         'n/a', 'n.a.', '#n/a', '<na>', 'nan', 'none', '(none)', 'null', '(null)', 'nil',
@@ -16,7 +17,7 @@
     (
         lower({{ text }}) in ('{{ words | join("', '") }}')
         or (
-            {{ text }} <> ''
+            {{ text }} not in ('', '0', '0.0')
             and replace(replace(replace({{ text }}, '0', ''), '.', ''), '-', '') = ''
         )
     )

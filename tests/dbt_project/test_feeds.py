@@ -55,7 +55,8 @@ STAGING = {
             timestamp '2024-01-01 10:00:00' as ordered_at,
             'card' as identifier_type, card as identifier_value
         from (
-            values ('7', ' Unknown'), ('8', 'N/A'), ('9', '000-000'), ('10', '100')
+            values ('7', ' Unknown'), ('8', 'N/A'), ('9', '000-000'), ('10', '100'),
+            ('11', '0')
         ) as rows (order_id, card)
     """,
     # The same key twice: the test of the key must see it.
@@ -127,6 +128,7 @@ def test_an_identifier_that_names_nobody_is_none(
     query = "select order_id, identifier_type, identifier_value from feeds.orders "
     assert warehouse.sql(f"{query} where source = 'new' order by 1").fetchall() == [
         ("10", "card", "100"),
+        ("11", "card", "0"),
         *((order, None, None) for order in "789"),
     ]
 
