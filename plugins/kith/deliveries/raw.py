@@ -65,12 +65,12 @@ class PulledFile(BaseModel, extra="forbid"):
     """One file of an attempt.
 
     `rows_seen` counts the readable rows of the origin, `rows` those taken from it, and
-    `unreached` those that no run takes.
-    `ends_open` says that a text ends without a line end, perhaps before its last row.
+    `unreached` those that no run takes. `ends_open` says that a text ends without a
+    line end, perhaps before its last row.
     `ahead_of` is set where some of these lie on later days than the file can know of:
     the first such moment. `named_at` is the day or moment of delivery in its name, and
     `same_as` an earlier origin of the attempt that holds the same rows; what former
-    versions pulled tells neither these nor `unreached`.
+    versions pulled tells none of these, nor `unreached`.
     """
 
     origin: str
@@ -81,11 +81,11 @@ class PulledFile(BaseModel, extra="forbid"):
     columns: dict[str, str]
     has_schema: bool
     has_odd_signs: bool
-    ends_open: bool
     rows_seen: int
     rejects: int
     rejects_stored: str | None
     ahead_of: dt.datetime | dt.date | None
+    ends_open: bool = False
     named_at: dt.datetime | None = None
     unreached: UnreachedRows | None = None
     same_as: str | None = None
