@@ -266,6 +266,7 @@ def _watch(published: Path, stop: multiprocessing.Event, faults: list[str]) -> N
                 faults.append(f"{release.name}: {found.iloc[0].tolist()}")
         except Exception as error:
             faults.append(f"{release.name}: {error!r}")
+        time.sleep(0.02)  # Reading without a pause would take a core of the build's.
 
 
 def test_killed_in_build_audit_or_publish_the_next_run_ends_right(
