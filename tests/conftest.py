@@ -220,17 +220,14 @@ def kith_command() -> Callable[..., subprocess.CompletedProcess[str]]:
 
 
 @pytest.fixture(scope="session")
-def complete_journey(
-    tmp_path_factory: pytest.TempPathFactory,
-    kith_command: Callable[..., subprocess.CompletedProcess[str]],
-) -> Path:
-    """State of the company complete_journey after `make run`, through Airflow."""
-    home = tmp_path_factory.mktemp("complete_journey")
-    done = kith_command(
-        "run", COMPANY="companies/complete_journey", KITH_HOME=str(home)
-    )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return home / "complete_journey"
+def complete_journey(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """State of the company complete_journey after a run of all its days."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KITH_HOME", str(tmp_path_factory.mktemp("complete_journey")))
+        company = REPOSITORY / "companies" / "complete_journey"
+        run = new_run(company, "2017-01-01", "2017-12-31")
+        run_pipeline(run)
+    return run.folder
 
 
 @pytest.fixture(scope="session")
