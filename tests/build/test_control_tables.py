@@ -80,7 +80,9 @@ def test_a_new_column_is_declared_once_and_null_in_earlier_logs(
     ]
 
 
-BAD_LINES = b"C\xe9,2024-03-01,1,1\nF,2111-03-01,1,1\nU,,1,1\nD,2024-03-02,-1,1\nX,2024\n"
+BAD_LINES = (
+    b"C\xe9,2024-03-01,1,1\nF,2111-03-01,1,1\nU,,1,1\nD,2024-03-02,-1,1\nX,2024\n"
+)
 
 
 @pytest.mark.parametrize("cursor", ["sold_at", None])
