@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from kith.errors import ConfigurationError
 from kith.settings import (
     NO_TELEMETRY,
     REPOSITORY,
@@ -99,3 +100,12 @@ def test_a_sealed_process_gets_nothing_that_may_be_secret(
     assert "secret" not in environment.values()
     assert (environment["PATH"], environment["TZ"]) == ("/bin", "")
     assert "LC_ALL" not in environment
+
+
+@pytest.mark.parametrize("name", ["KITH_PORT", "KITH_THREADS", "KITH_RELEASES_KEPT"])
+def test_a_setting_that_is_no_number_is_named(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, "two")
+    with pytest.raises(ConfigurationError, match=f"{name}=two: expected a whole"):
+        load_settings()

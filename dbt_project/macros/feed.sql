@@ -134,6 +134,9 @@
         {%- if column.name in person and person[1] in delivered %}
         {%- set given = "case when not " ~ is_nobody(person[1])
             ~ " then " ~ given ~ " end" %}
+        {%- elif column.name in ['device_id', 'session_id'] and column.name in delivered %}
+        {%- set given = "case when not " ~ is_nobody(given)
+            ~ " then " ~ given ~ " end" %}
         {%- endif %}
         cast({{ given }} as {{ column.data_type }}) as {{ column.name }}
         {{- "," if not loop.last }}

@@ -33,6 +33,22 @@ EXPECTATIONS = [
         min_value=0,
         mostly=0.8,
     ),
+    # Counts only, since a join of all lines would cost as much as the model.
+    no_rows(
+        "No line is without its order, whose revenue would be lost",
+        WARNING,
+        """
+        select
+            delivered.line_count as lines_delivered,
+            valued.line_count as lines_of_orders
+        from (select count(*) as line_count from {batch}) as delivered
+        cross join (
+            select coalesce(sum(line_count), 0) as line_count
+            from intermediate.int_orders_valued
+        ) as valued
+        where delivered.line_count <> valued.line_count
+        """,
+    ),
     no_rows(
         "Of a thousand lines or more, none holds a tenth of the revenue",
         WARNING,

@@ -5,6 +5,8 @@ import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from kith.errors import ConfigurationError
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 # Every library's phone-home, off. Exported to each process that Kith starts.
@@ -69,6 +71,13 @@ def _folder(path: str | Path) -> Path:
     return (REPOSITORY / path).resolve()
 
 
+def _number(name: str, default: int) -> int:
+    text = os.environ.get(name) or str(default)
+    if not text.isdecimal():
+        raise ConfigurationError(f"{name}={text}: expected a whole number")
+    return int(text)
+
+
 def load_settings() -> Settings:
     """Read the settings from the environment (`.env.example` lists them)."""
     environment = os.environ
@@ -79,11 +88,11 @@ def load_settings() -> Settings:
         company=_folder(environment.get("KITH_COMPANY") or "companies/demo"),
         companies=tuple(_folder(name.strip()) for name in named if name.strip()),
         memory_limit=environment.get("KITH_MEMORY_LIMIT") or _default_memory_limit(),
-        threads=int(environment.get("KITH_THREADS") or os.cpu_count() or 2),
-        releases_kept=int(environment.get("KITH_RELEASES_KEPT") or 5),
-        release_grace_minutes=int(environment.get("KITH_RELEASE_GRACE_MINUTES") or 10),
+        threads=_number("KITH_THREADS", os.cpu_count() or 2),
+        releases_kept=_number("KITH_RELEASES_KEPT", 5),
+        release_grace_minutes=_number("KITH_RELEASE_GRACE_MINUTES", 10),
         airflow_host=environment.get("KITH_HOST") or "127.0.0.1",
-        airflow_port=int(environment.get("KITH_PORT") or 8080),
+        airflow_port=_number("KITH_PORT", 8080),
         # SQLite needs no server; PostgreSQL for anything that people rely on. One
         # process writes at a time; after five seconds, its default, others give up.
         airflow_database=environment.get("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN")

@@ -205,7 +205,7 @@ def _run_on_server(
     try:
         while (state := api.state(dag, run.run_id)) not in ("success", "failed"):
             seconds_queued += state == "queued"
-            if seconds_queued == 10:
+            if state == "queued" and seconds_queued == 10:
                 print("Waiting for another run to end …", flush=True)
             _follow(journal)
             time.sleep(1)

@@ -151,6 +151,12 @@ def test_anything_else_that_changed_means_a_whole_build(
     assert f"changed since {first.run_id} failed" in capsys.readouterr().out
 
 
+def test_an_open_editor_changes_nothing(folder: Path, project: Path) -> None:
+    failed(folder)
+    (project / "models" / "marts" / "customer" / ".customers.sql.swp").write_text("")
+    assert rest(pulled(folder)) == UNFINISHED
+
+
 def test_another_as_of_date_means_a_whole_build(folder: Path) -> None:
     failed(folder)
     assert rest(run_door(folder, "2024-03-01", "2024-03-04")) == []

@@ -28,6 +28,7 @@ COMPANY = {
         "orders": ["stg_old__orders", "stg_new__orders"],
         "products": ["stg_old__products"],
         "places": ["stg_old__places"],
+        "events": ["stg_new__events"],
     },
 }
 SOURCES = {
@@ -46,6 +47,14 @@ SOURCES = {
 }
 _LOADED = "timestamp '2024-01-02' as loaded_at"
 STAGING = {
+    "stg_new__events": f"""
+        select 'new' as source, device as event_id, device as device_id,
+            session as session_id, 'view' as event_name,
+            timestamp '2024-01-01' as occurred_at, {_LOADED}
+        from (
+            values ('D1', 'S1'), ('unknown', 'S2'), ('(not set)', 'null')
+        ) as rows (device, session)
+    """,
     "stg_old__orders": f"""
         select 'old' as source, 7 as order_id, 'cash' as payment_method,
             date '2024-01-01' as ordered_at, '1.50' as discount_amount, {_LOADED}
@@ -133,9 +142,18 @@ def test_an_identifier_that_names_nobody_is_none(
     ]
 
 
+def test_a_device_or_session_that_is_unknown_is_none(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    query = "select device_id, session_id from feeds.events order by all"
+    assert warehouse.sql(query).fetchall() == [
+        *[("D1", "S1"), (None, "S2"), (None, None)]
+    ]
+
+
 def test_the_words_for_nobody_are_those_of_the_door() -> None:
-    # Spark takes a backslash for the beginning of another sign.
-    words = [word for word in NOBODY if "\\" not in word]
+    noughts = ("000 000", "00/000", "+0", "0,0", "00-00")
+    words = [*NOBODY, *noughts]
     values = ", ".join(f"({literal(f' {word.title()} ')})" for word in words)
     nobody = for_engine("{{ is_nobody('word') }}", "duckdb")
     query = (
@@ -157,7 +175,7 @@ def test_each_feed_has_the_columns_of_its_contract_provided_or_not(
             (column["name"], column["data_type"].replace("string", "varchar"))
             for column in model["columns"]
         ]
-        if path.stem not in ("feed_orders", "feed_products"):
+        if path.stem not in ("feed_orders", "feed_products", "feed_events"):
             assert warehouse.sql(f"select count(*) from {table}").fetchone() == (0,)
 
 

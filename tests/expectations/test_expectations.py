@@ -412,6 +412,12 @@ MUTATIONS: dict[tuple[str, str], str] = {
     "where order_id like 'n%'",
     (
         "feeds.order_lines",
+        "No line is without its order, whose revenue would be lost",
+    ): "insert into feeds.order_lines select * replace "
+    "('lost' as order_id, 'lost-1' as order_line_id) "
+    "from feeds.order_lines where order_id = 'R3' limit 1",
+    (
+        "feeds.order_lines",
         "No discount on a line is below 0",
     ): "update feeds.order_lines set discount_amount = -0.01 "
     "where order_line_id = 'R3-1'",

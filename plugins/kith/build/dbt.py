@@ -36,8 +36,9 @@ def results_of(run: Run) -> list[dict[str, Any]]:
 
 
 def name_of(result: dict[str, Any]) -> str:
-    """Name of a result's model, test or seed."""
-    return str(result["unique_id"]).split(".")[2]
+    """Name of a result's model, test or seed; of a unit test its own."""
+    kind, _, name, *rest = str(result["unique_id"]).split(".")
+    return rest[0] if kind == "unit_test" else name
 
 
 def dbt_vars(company: Company) -> dict[str, Any]:

@@ -125,7 +125,7 @@ class FailedTest:
             return f"let {models} in {folder} give {what}"
         if self._judged["original_file_path"].startswith("company/"):
             return f"mend {self._judged['name']}.sql in {folder}"
-        return f"mend {self._judged['original_file_path']} of Kith, or report it"
+        return f"mend dbt_project/{self._judged['original_file_path']}, or report it"
 
     # --- rows -------------------------------------------------------------------------
 

@@ -145,7 +145,8 @@ def _files(run: Run) -> Iterator[Path]:
         *(DBT_PROJECT / part for part in ("macros", "models", "seeds")),
         company / "staging",
     ):
-        yield from sorted(path for path in folder.rglob("*") if path.is_file())
+        # Not what an editor keeps beside an open file.
+        yield from sorted(path for path in folder.rglob("[!.]*") if path.is_file())
 
 
 def _model_of(path: Path) -> str | None:

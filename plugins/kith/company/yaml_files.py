@@ -104,5 +104,7 @@ def explained(path: Path, content: Any, error: ValidationError) -> Configuration
             f" (found {found!r})" if isinstance(found, str | int | float | bool) else ""
         )
         message = fault["msg"].removeprefix("Value error, ")
+        if fault["type"] == "extra_forbidden":
+            message = "is no key that Kith knows here; look for a misspelling"
         faults.append(f"{'.'.join(place)}: {message}{shown}")
     return ConfigurationError(f"{path}: " + "; ".join(faults))

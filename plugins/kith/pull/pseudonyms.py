@@ -46,7 +46,9 @@ _ROUNDED = r"\d+([.,]\d+[eE]|[eE]\+)\+?\d+|\d+[.,]0{3,}"
 _FRACTION = r"\d{3,}[.,]\d{1,2}"
 # What programs and people write where nobody is known.
 NOBODY = (
-    *("n/a", "n.a.", "#n/a", "<na>", "nan", "none", "(none)", "null", "(null)", "nil"),
+    *("n/a", "na", "n.a.", "#n/a", "<na>", "nan", "none", "(none)", "nil"),
+    *("null", "(null)", "<null>", "#null!", "#ref!", "#value!", "(blank)", "missing"),
+    *("-", "--", "?", "??", "-1", "guest"),
     *("\\n", "undefined", "unknown", "(unknown)", "unbekannt", "inconnu"),
     *("desconocido", "sconosciuto"),
     *("not available", "not set", "(not set)", "anonymous"),

@@ -141,7 +141,7 @@ select 1 from satisfaction.satisfaction_scores
 where measure in ('nps', 'csat_top_two_pct') and n > 0
 limit 1
 """,
-    absent="Nobody was asked for NPS or CSAT.",
+    absent="No answers to NPS, nor to CSAT on a scale with a top-two share.",
 )
 # Of a company whose cases are no complaints, all cases.
 _CASES = """
