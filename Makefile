@@ -54,6 +54,7 @@ down: $(VENV)/installed ## Stop what `make up` started
 airflow: $(VENV)/installed ## Call Airflow's command line (ARGS="dags list")
 	@$(BIN)/python -m kith_airflow airflow
 
+# Three processes, also on two cores: many a test waits for a server.
 test: $(VENV)/installed ## Run all tests
 	@$(BIN)/python -m pytest -n 3 --no-loadscope-reorder
 

@@ -68,7 +68,7 @@ class Journal:
         return [warning for found in told.values() for warning in found]
 
     def slowest(self, count: int) -> dict[str, float]:
-        """Seconds of the slowest models of the build, of tests and seeds as well."""
+        """Seconds of the slowest nodes of the build: models, tests and seeds."""
         notes = [entry for entry in self._entries if entry["event"] == "note"]
         notes.sort(key=lambda note: -note["figures"]["seconds"])
         return {note["item"]: note["figures"]["seconds"] for note in notes[:count]}
