@@ -202,3 +202,26 @@ def test_a_protected_workbook_is_left_out_with_its_cure(
     assert make().left_out == [
         "book.xlsx: is protected by a password; have it delivered without"
     ]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "xlsx"])
+def test_a_line_of_totals_says_nothing_of_a_column_and_is_told(
+    files: Path, make: Make, suffix: str
+) -> None:
+    header = ["order_no", "order_date", "status", "order_amount"]
+    rows = [
+        [f"o{n}", dt.date(2024, 1, n % 28 + 1), "paid", n + 0.5] for n in range(120)
+    ]
+    total = ["Total", None, None, 1800]
+    if suffix == "csv":
+        lines = [",".join(str(v or "") for v in row) for row in [*rows, total]]
+        write(files / "orders.csv", ",".join(header), lines)
+    else:
+        cells = dict(enumerate([header, *rows, total], 1))
+        write_xlsx(files / "orders.xlsx", {"Orders": cells})
+    done = make()
+    (orders,) = done.tables
+    assert (orders.key, orders.cursor) == (["order_no"], "order_date")
+    assert [each.feed for each in done.stagings] == ["orders"]
+    assert doubts(done, "(numbers) 1 lines are totals of those above")
+    assert admitted(done) == {"orders": (120, 1)}

@@ -27,8 +27,10 @@ from python_calamine import (
 )
 from slugify import slugify
 
+from kith.admit.faults import total_line
 from kith.company.tables import SourceTable, TableRules, literal_path
 from kith.database import fetch_row, literal, parquet_sql
+from kith.deliveries.columns import is_own
 from kith.errors import DeliveryError
 from kith.onboard.doubts import NUMBERS
 from kith.pull.connections import environment_connection
@@ -474,15 +476,26 @@ def _delivery(
         *(each.path for _, each in fetched),
         union_by_name="true",
         filename="'_kith_path'",
+        file_row_number="true",
     )
+    totals, is_row = _totals(connection, parquet, [each for _, each in fetched])
+    if totals:
+        rows -= totals
+        doubts.append(
+            f"{NUMBERS}{totals} lines are totals of those above: nothing is guessed "
+            "from them, and they go to quarantine as total_line"
+        )
+    if not rows:
+        raise DeliveryError("no rows below a header")
     origins = ", ".join(
         f"{literal(str(each.path))}: {literal(file)}" for file, each in fetched
     )
     delivered = keep(
         connection,
         view,
-        f"select columns(name -> name not like '\\_kith\\_%' escape '\\'), "
-        f"map {{{origins}}}[_kith_path] as _kith_file from {parquet}",
+        f"select columns(name -> name not like '\\_kith\\_%' escape '\\' "
+        "and name <> 'file_row_number'), "
+        f"map {{{origins}}}[_kith_path] as _kith_file from {parquet} where {is_row}",
         rows * len(columns),
     )
     sheet = together[0].options.get("sheet", "")
@@ -503,6 +516,24 @@ def _delivery(
         missing=missing,
         doubts=doubts,
     )
+
+
+def _totals(
+    connection: DuckDBPyConnection, parquet: str, fetched: list[Fetched]
+) -> tuple[int, str]:
+    """Count the lines of totals, as the door knows them; SQL of all other rows."""
+    described = connection.execute(f"describe from {parquet}").fetchall()
+    columns = {name: kind for name, kind, *_ in described if not is_own(name)}
+    rules = TableRules(connector="files", path="rows")
+    table = SourceTable(source="files", name="rows", rules=rules, columns=[])
+    sizes = ", ".join(f"{literal(str(each.path))}: {each.rows}" for each in fetched)
+    is_last = f"map {{{sizes}}}[_kith_path] = file_row_number + 1"
+    conditions = [each.condition for each in total_line(table, columns, is_last)]
+    is_total = f"coalesce({' or '.join(conditions) or 'false'}, false)"
+    (count,) = fetch_row(
+        connection, f"select count(*) filter (where {is_total}) from {parquet}"
+    )
+    return count, f"not {is_total}"
 
 
 def _slug(text: str) -> str:
