@@ -151,3 +151,43 @@ def test_an_amount_that_all_lines_of_an_order_share_is_doubted(
     )
     done = make()
     assert doubts(done, "(numbers) amount is the same on all lines of each order")
+
+
+def test_totals_count_where_orders_have_no_lines_unless_they_hold_more(
+    files: Path, make: Make
+) -> None:
+    def mapped(more: int, first: int = 0, of: str = "order_total") -> tuple[bool, str]:
+        """Whether the total is mapped, with the doubt about it."""
+        write(
+            files / "orders.csv",
+            f"order_id,customer_no,order_date,{of}",
+            [
+                f"o{n},c{n % 40:03},2024-01-{n % 28 + 1:02},{2 * n + 9 + more}.90"
+                for n in range(120)
+            ],
+        )
+        write(
+            files / "order_lines.csv",
+            "order_id,line_no,sku,quantity,unit_price",
+            [
+                f"o{first + n},{line},p{n % 7},{1 + line},{price:.2f}"
+                for n in range(60)
+                for line, price in enumerate((n, (n + 9.9) / 2))
+            ],
+        )
+        done = make(f"shop_{len(list(files.parent.glob('companies/*')))}")
+        orders = next(each for each in done.stagings if each.feed == "orders")
+        doubt = next(one for one in orders.doubts if of in one)
+        return orders.select.get("order_amount") == of, doubt
+
+    assert mapped(0) == (
+        True,
+        "(numbers) order_total is what an order adds to revenue where it has no line: "
+        "without shipping, all discounts taken off",
+    )
+    is_mapped, doubt = mapped(5)
+    assert not is_mapped
+    assert "60 of 120 orders have no line and bring no money" in doubt
+    is_mapped, doubt = mapped(5, first=500, of="gesamtbetrag")
+    assert is_mapped
+    assert "since no line of order_lines has the number of one" in doubt

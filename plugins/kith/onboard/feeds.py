@@ -40,6 +40,8 @@ from kith.settings import REPOSITORY
 _FEEDS = REPOSITORY / "dbt_project" / "models" / "feeds"
 _COMMON = {"source", "identifier_type", "identifier_value", "loaded_at"}
 _EXACT = 0.9
+# So many orders have the sum of their lines as total where totals hold nothing else.
+_ALIKE = 0.95
 _RATING = re.compile(
     r"(^|_|\d)(nps|netpro|recommend\w*|all|overall|whole|rate\w*|rating|score|sat|csat"
     r"|satisfaction)$"
@@ -182,9 +184,8 @@ def map_feeds(tables: list[TableGuess]) -> list[Staging]:
         add(_orders_of_lines(stagings["order_lines"]))
     if "orders" in stagings:
         _add_parts(stagings["orders"], tables)
-        if "order_lines" in stagings:
-            # What they add up to counts; a total may hold taxes or freight besides.
-            stagings["orders"].select.pop("order_amount", None)
+        if "order_amount" in stagings["orders"].select:
+            _settle_amount(stagings["orders"], stagings.get("order_lines"))
     if "customers" in stagings and "attributes" not in stagings:
         add(_traits(stagings["customers"]))
     made = [stagings[feed] for feed in sorted(stagings)]
@@ -444,11 +445,6 @@ def _staged(
         )
     if feed == "order_lines" and "line_amount" in chosen:
         doubts += _doubts_of_amount(table, select["order_id"], chosen["line_amount"])
-    if feed == "orders" and "order_amount" in chosen:
-        doubts.append(
-            f"{NUMBERS}{chosen['order_amount'].name} is what an order adds to revenue, "
-            "unless there are lines: without shipping, all discounts taken off"
-        )
     if feed == "orders" and "status" in chosen:
         doubts += _doubts_of_status(table, chosen["status"])
     select[own_key] = _key_sql(table)
@@ -571,9 +567,66 @@ def _doubts_of_status(table: TableGuess, status: ColumnGuess) -> list[str]:
     count = sum(status.sample[value] for value in found)
     return [
         f"{NUMBERS}{count} of {table.delivery.rows} orders are "
-        f"{', '.join(map(repr, found[:5]))} and count as purchases, with the money of "
-        "their lines; leave them and their lines out if nothing was bought"
+        f"{', '.join(map(repr, found[:5]))} and count as purchases, with their money; "
+        "leave them, and lines of theirs, out if nothing was bought"
     ]
+
+
+def _settle_amount(orders: Staging, lines: Staging | None) -> None:
+    """Take the total of an order unless lines show that it holds more than they do."""
+    amount = orders.select["order_amount"]
+    count, met, given, alike = orders.table.delivery.rows, 0, 0, 0
+    if lines:
+        met, given, alike = _compare_amounts(orders, lines)
+    if alike >= _ALIKE * given:
+        where = "" if not lines else " where it has no line"
+        if lines and not met:
+            where = f", since no line of {lines.table.name} has the number of one"
+        orders.doubts.insert(
+            0,
+            f"{NUMBERS}{amount} is what an order adds to revenue{where}: without "
+            "shipping, all discounts taken off",
+        )
+        return
+    # What its lines add up to counts; the total may hold taxes or freight besides.
+    del orders.select["order_amount"]
+    if met < count:
+        orders.doubts.insert(
+            0,
+            f"{NUMBERS}{count - met} of {count} orders have no line and bring no "
+            f"money: {amount} is not mapped, since it is not the sum of the lines of "
+            f"{given - alike} of {given} orders; map order_amount to what it is "
+            "without shipping and taxes",
+        )
+
+
+def _compare_amounts(orders: Staging, lines: Staging) -> tuple[int, int, int]:
+    """Count orders that have lines, those with a total too, and where both are equal.
+
+    To a cent for each line.
+    """
+    order_id, amount = lines.select["order_id"], lines.select["line_amount"]
+    if "{{" in order_id:
+        return 0, 0, 0
+    sums = lines.table.typed.filter(" and ".join(lines.conditions) or "true").aggregate(
+        f"cast({order_id} as varchar) as of_order, sum({amount}) as added, "
+        "count(*) as lines",
+        order_id,
+    )
+    discount = orders.select.get("discount_amount", "0")
+    totals = orders.table.typed.project(
+        f"cast({orders.select['order_id']} as varchar) as own, "
+        f"{orders.select['order_amount']} as total, coalesce({discount}, 0) as less"
+    )
+    met, given, alike = aggregates(
+        totals.join(sums, "own = of_order"),
+        [
+            "count(*)",
+            "count(total)",
+            "count(*) filter (where abs(total - added + less) <= 0.01 * lines + 1e-6)",
+        ],
+    )
+    return met, given, alike
 
 
 def _add_parts(orders: Staging, tables: list[TableGuess]) -> None:
