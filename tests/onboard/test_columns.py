@@ -248,3 +248,28 @@ def test_instants_that_are_counted_are_times(files: Path, make: Make) -> None:
     assert rules(done, "visits", "visited_at") == {"format": "epoch_us"}
     assert table(done, "visits")["meta"]["cursor"] == "visited_at"
     assert admitted(done) == {"clicks": (60, 0), "visits": (60, 0)}
+
+
+def test_a_word_among_numbers_of_persons_is_nobody_or_doubted(
+    files: Path, make: Make
+) -> None:
+    words = ("NA", "(not set)", "walk-in")
+    write(
+        files / "orders.csv",
+        "order_no,customer_no,client_no,member_no,grade_code,order_date,order_amount",
+        [
+            f"o{n},"
+            + ",".join(word if n % 9 == 0 else f"{n % 90:04}" for word in words)
+            + f",{'NA' if n % 9 == 0 else 'AB'},2024-01-{n % 28 + 1:02},{n}.50"
+            for n in range(400)
+        ],
+    )
+    done = make()
+    assert [
+        rules(done, "orders", name).get("null_values")
+        for name in ("customer_no", "client_no", "member_no", "grade_code")
+    ] == [["NA"], ["(not set)"], None, None]
+    assert doubts(done, "'NA' in 45 of 400 values, taken for no value")
+    (told,) = doubts(done, "45 of 400 values are one word")
+    assert "walk-in" not in told
+    assert admitted(done) == {"orders": (400, 0)}

@@ -25,6 +25,8 @@ _SAMPLE = 500
 _AT_ONCE = 20
 # So many values of a column may go to quarantine rather than make it text.
 _UNFIT_SHARE = 0.001
+# Of fewer numbers a word among them may be one of theirs.
+_FEW_NUMBERS = 10
 # Tokens that surely mean nothing; the further ones may be a value of a text: Namibia, a
 # dash, nothing chosen.
 _SURE_TOKENS = (
@@ -36,6 +38,12 @@ _NULL_TOKENS = (
     *("NA", "?", "-", "--", ".", "None", "none", "Blank", "BLANK", "blank"),
     *("Missing", "missing", "Unknown", "unknown", "n.a.", "#"),
 )
+# Words that stand for nobody, or nothing, where all others are numbers.
+_NOBODY = {
+    *map(str.lower, _NULL_TOKENS),
+    *("<null>", "(not set)", "not set", "(none)", "guest", "gast", "anonymous"),
+    *("anonym", "nobody", "unbekannt"),
+}
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 _PHONE = re.compile(r"(\+|00)\d[\d ().-]{6,18}|\(?0?\d{2,4}\)?[ -]\d{3,4}[ -]?\d{3,5}")
@@ -183,6 +191,7 @@ def guess_columns(delivery: TableFiles) -> list[ColumnGuess]:
         raw_types = {delivery.raw_types[name] for name in column.delivered}
         if "pii" not in column.rules and raw_types == {"VARCHAR"}:
             _guess_type(delivery, column)
+            _guess_nobody(delivery, column)
             _guess_accepted_values(column)
             _guess_whole_numbers(column)
         elif "pii" not in column.rules and len(raw_types) == 1:
@@ -625,6 +634,43 @@ def _guess_whole_numbers(column: ColumnGuess) -> None:
     ):
         column.rules["whole_numbers"] = True
         column.doubts.append(_WAS_FLOAT)
+
+
+def _guess_nobody(delivery: TableFiles, column: ColumnGuess) -> None:
+    """Take a word for no value where it stands among numbers that name something."""
+    known = column.rules.get("null_values", [])
+    values = {
+        value: count for value, count in column.sample.items() if value not in known
+    }
+    words = {value for value in values if not re.search(r"\d", value)}
+    numbers = [count for value, count in values.items() if value not in words]
+    if (
+        not (column.is_id or column.has_word("person"))
+        or column.data_type != "varchar"
+        or not words
+        or len(numbers) < 0.95 * (len(values) - 1)
+        or len(numbers) < _FEW_NUMBERS
+    ):
+        return
+    if nobody := sorted(word for word in words if word.lower() in _NOBODY):
+        column.rules["null_values"] = [*known, *nobody]
+        given = f"count({column.reading(delivery).given})"
+        (column.given,) = aggregates(delivery.delivered, [given])
+        count = sum(values[word] for word in nobody)
+        column.doubts.append(
+            f"{CUSTOMERS}{', '.join(map(repr, nobody))} in {count} of "
+            f"{column.given + count} values, taken for no value, since the others are "
+            "numbers"
+        )
+        column.distinct -= len(nobody)
+    most = max((values[word] for word in words - {*nobody}), default=0)
+    if most >= 3 * max(numbers):
+        # Not which: it may be a name.
+        column.doubts.append(
+            f"{CUSTOMERS}{most} of {column.given} values are one word, while the "
+            "others are numbers and none is so frequent; if it means nobody, declare "
+            "it among null_values"
+        )
 
 
 def _guess_accepted_values(column: ColumnGuess) -> None:
