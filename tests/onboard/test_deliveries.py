@@ -85,17 +85,38 @@ def test_a_workbook_gives_a_table_per_sheet(files: Path, make: Make) -> None:
             "Stores": {1: ["store_id", "opened"], 2: ["01", day], 3: ["02", day]},
             "Sales": {1: ["sale_no", "amount"], 2: [1, 1.5], 3: [2, 2], 4: [3, 3.25]},
             "Notes": {1: ["seen by Anna"]},
+            "Staff": {
+                1: ["Staff"],
+                3: ["no", "role", "since"],
+                4: ["1", "x", day],
+            },
+            "Odd": {1: ["id", "role", None], 2: ["1", "x", "y"], 3: ["2", "x", "y"]},
         },
     )
     done = make()
-    assert [each.name for each in done.tables] == ["book_sales", "book_stores"]
+    assert [each.name for each in done.tables] == [
+        "book_sales",
+        "book_staff",
+        "book_stores",
+    ]
+    staff = table(done, "book_staff")
+    assert staff["meta"]["options"] == {"sheet": "Staff", "skip_lines": "2"}
+    assert list(staff["columns"]) == ["no", "role", "since"]
+    assert doubts(done, "2 lines stand above the header; none is a row?")
+    (odd,) = done.left_out
+    assert "have the lines above the header removed" in odd
+    assert "options" not in odd
     assert table(done, "book_sales")["meta"]["options"] == {"sheet": "Sales"}
     assert kinds(done, "book_stores") == {"store_id": "varchar", "opened": "date"}
     assert kinds(done, "book_sales") == {
         "sale_no": "varchar",
         "amount": "decimal(18,2)",
     }
-    assert admitted(done) == {"book_sales": (3, 0), "book_stores": (2, 0)}
+    assert admitted(done) == {
+        "book_sales": (3, 0),
+        "book_staff": (1, 0),
+        "book_stores": (2, 0),
+    }
 
 
 def test_what_cannot_be_read_is_left_out_with_its_reason(

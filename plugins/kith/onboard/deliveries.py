@@ -20,6 +20,7 @@ from chardet.enums import EncodingEra
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
 from python_calamine import (
     CalamineError,
+    CalamineSheet,
     CalamineWorkbook,
     PasswordError,
     SheetTypeEnum,
@@ -49,6 +50,9 @@ _SHARED_COLUMNS = 0.1
 _CELLS_IN_MEMORY = 20_000_000
 _OWN_COLUMNS = {"loaded_at", "row_key"}
 _EMPTY = "is empty, not even a header was found"
+_ABOVE = f"{NUMBERS}{{}} lines stand above the header; none is a row?"
+_HEADER_WITHIN = 20
+_SHEET_SAMPLE = 1000
 _VALUE = re.compile(r"[+-]?[\d.,:/\s-]+|.*@.*\..*")
 # What the connector calls a column whose header is empty.
 _NO_NAME = re.compile(rf"{_VALUE.pattern}|column_\d+")
@@ -185,7 +189,9 @@ def _examined(
         yield _File(path, inside, {})
     elif kinds[0] in files.WORKBOOKS:
         for options in _sheets(members[0].path):
-            yield _File(path, inside, options)
+            above = options.get("skip_lines", "")
+            doubts = [_ABOVE.format(above)] if above else []
+            yield _File(path, inside, options, doubts)
     else:
         raise DeliveryError("no kind of file that Kith reads")
     for member in members:
@@ -196,13 +202,13 @@ def _sheets(path: Path) -> list[dict[str, str]]:
     try:
         with path.open("rb") as stream:
             workbook = CalamineWorkbook.from_filelike(stream)
-        filled = [
-            {"sheet": sheet.name}
+        filled = {
+            sheet.name: _lines_above(content)
             for sheet in workbook.sheets_metadata
             if sheet.typ == SheetTypeEnum.WorkSheet
             and sheet.visible == SheetVisibleEnum.Visible
-            and workbook.get_sheet_by_name(sheet.name).height > 1
-        ]
+            and (content := workbook.get_sheet_by_name(sheet.name)).height > 1
+        }
     except PasswordError:
         raise DeliveryError(
             "is protected by a password; have it delivered without"
@@ -211,7 +217,33 @@ def _sheets(path: Path) -> list[dict[str, str]]:
         raise DeliveryError("no workbook, or a damaged one") from None
     if not filled:
         raise DeliveryError("no sheet has rows below a header")
-    return filled if len(workbook.sheets_metadata) > 1 else [{}]
+    is_one = len(workbook.sheets_metadata) == 1
+    return [
+        ({} if is_one else {"sheet": name})
+        | ({"skip_lines": str(above)} if above else {})
+        for name, above in filled.items()
+    ]
+
+
+def _lines_above(sheet: CalamineSheet) -> int:
+    """Count the lines above the first one that names each column; 0 where none does.
+
+    A line above has less than half as many cells: a title, a day, no row.
+    """
+    rows = sheet.to_python(skip_empty_area=False, nrows=_SHEET_SAMPLE)
+    cells = [{x for x, cell in enumerate(row) if cell != ""} for row in rows]
+    first = next((y for y, found in enumerate(cells) if found), 0)
+    widest = 0
+    for y, names in enumerate(cells[first : first + _HEADER_WITHIN], first):
+        if (
+            set().union(*cells[y:]) <= names
+            and 2 * widest < len(names)
+            and all(isinstance(rows[y][x], str) for x in names)
+            and any(cells[y + 1 :])
+        ):
+            return y if y > first else 0
+        widest = max(widest, len(names))
+    return 0
 
 
 def _delimited(
@@ -234,9 +266,7 @@ def _delimited(
     options = {}
     if skipped:
         options["skip_lines"] = str(skipped)
-        doubts.append(
-            f"{NUMBERS}{skipped} lines stand above the header; none is a row?"
-        )
+        doubts.append(_ABOVE.format(skipped))
     if delimiter != DELIMITED[member.suffix]:
         options["delimiter"] = delimiter
     if quote_sign != '"':
@@ -335,6 +365,13 @@ def _fetch(connection: DuckDBPyConnection, file: _File, place: Path) -> list[Fet
         fetched = files.fetch(request)
     except DeliveryError as error:
         told = str(error).replace("; expected the header ;", ";")
+        # No table has been written whose options could be set.
+        told = re.sub(
+            r"set options\.skip_lines in sources\.yml to the number of lines above the "
+            r"header( \(\d+\))?, or have them removed",
+            "have the lines above the header removed",
+            told,
+        )
         told = told.removeprefix("files.rows: ").removeprefix(f"{file.path.name}: ")
         raise DeliveryError(told) from None
     names = [name for each in fetched for name in each.columns]
