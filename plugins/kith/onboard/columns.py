@@ -20,6 +20,7 @@ from kith.deliveries.casts import Reading, is_number, is_time, read_column
 from kith.onboard.deliveries import TableFiles
 from kith.onboard.doubts import CUSTOMERS, NUMBERS
 from kith.onboard.vocabulary import PII, WORDS, words_of
+from kith.pull.pseudonyms import NOBODY
 
 _SAMPLE = 500
 _AT_ONCE = 20
@@ -39,11 +40,7 @@ _NULL_TOKENS = (
     *("Missing", "missing", "Unknown", "unknown", "n.a.", "#"),
 )
 # Words that stand for nobody, or nothing, where all others are numbers.
-_NOBODY = {
-    *map(str.lower, _NULL_TOKENS),
-    *("<null>", "(not set)", "not set", "(none)", "guest", "gast", "anonymous"),
-    *("anonym", "nobody", "unbekannt"),
-}
+_NOBODY = {*map(str.lower, _NULL_TOKENS), *NOBODY, "gast", "anonym", "nobody"}
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 _PHONE = re.compile(r"(\+|00)\d[\d ().-]{6,18}|\(?0?\d{2,4}\)?[ -]\d{3,4}[ -]?\d{3,5}")
