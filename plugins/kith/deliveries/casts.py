@@ -50,6 +50,7 @@ _FIRST_YEAR, _LAST_YEAR = 1000, 9999
 # it, and as others write it.
 _DAY = r"[1-9]\d{3}[-/ ]\d{1,2}[-/ ]\d{1,2}"
 _CLOCK = r"[ T]+\d{1,2}:\d{1,2}(?::\d{1,2}(?:\.\d*)?)?"
+_OF_CELL = "____-__-__T__:__:__.______"
 _LOCAL = f"{_DAY}(?:{_CLOCK})?"
 _INSTANT = rf"{_DAY}[ T]+\d{{1,2}}:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d(?::?\d\d)?)"
 _UTC = "Z|UTC|GMT"
@@ -555,7 +556,10 @@ def _moment_of_text(column: Column, text: str, kind: str) -> str:
             zoned = pattern in EPOCHS or "%z" in pattern or "%Z" in pattern
             raw_type = _ZONED if zoned else "TIMESTAMP"
             read.append(_moment(column, parsed, raw_type, kind))
-        return f"coalesce({', '.join(read)})" if len(read) > 1 else read[0]
+        # As pull writes a cell of a workbook of which the formats would lose a part.
+        of_cell = f"case when {text} like '{_OF_CELL}' then {text} end"
+        read.append(_moment_of_local(column, of_cell, kind))
+        return f"coalesce({', '.join(read)})"
     # Only a whole time fits there, with no room for an offset but the shortest.
     is_usual = (
         f"{text} like '____-__-_____:__:__' and {text} >= '1' "

@@ -233,6 +233,44 @@ def test_days_and_times_of_one_column_are_moments(book: Path, tmp_path: Path) ->
     ]
 
 
+def test_a_cell_of_text_changes_no_other_cell(book: Path, tmp_path: Path) -> None:
+    columns = [
+        {**COLUMNS[0]},
+        {"name": "sold_at", "data_type": "timestamp"},
+        {"name": "day", "data_type": "date"},
+        {"name": "counted", "data_type": "timestamp"},
+    ]
+    formats = (["%d.%m.%Y", "%-d.%m.%Y %H:%M"], "%d.%m.%y", "epoch_s")
+    for column, form in zip(columns[1:], formats, strict=True):
+        column["meta"] = {"format": form}
+    company(tmp_path, "data/sales.xlsx", columns, time_zone="UTC")
+    seconds = dt.datetime(2024, 1, 31, 23, 30, 15)
+    moments = [seconds.replace(second=0), seconds, dt.datetime(2024, 1, 16, 8, 15)]
+    days = [dt.date(1931, 1, 2), dt.date(2024, 1, 3), dt.date(2024, 1, 4)]
+    write_xlsx(
+        book,
+        {
+            "Sales": {
+                1: ["sale_id", "sold_at", "day", "counted"],
+                **{
+                    number: [f"S{number}", moment, day, moment]
+                    for number, (moment, day) in enumerate(
+                        zip(moments, days, strict=True), 2
+                    )
+                },
+                5: ["S5", "17.01.2024 09:45", "05.01.24", "1705485600"],
+            }
+        },
+    )
+    run = run_door(tmp_path, "2024-01-01")
+    assert admitted(run, "sold_at::varchar, day::varchar, counted::varchar") == [
+        ("2024-01-16 08:15:00", "2024-01-04", "2024-01-16 08:15:00"),
+        ("2024-01-17 09:45:00", "2024-01-05", "2024-01-17 10:00:00"),
+        ("2024-01-31 23:30:00", "1931-01-02", "2024-01-31 23:30:00"),
+        ("2024-01-31 23:30:15", "2024-01-03", "2024-01-31 23:30:15"),
+    ]
+
+
 @pytest.mark.parametrize("kind", ["timestamp", "date", "decimal(18,2)", "bigint"])
 def test_cells_of_any_kinds_in_one_column_are_judged_one_by_one(
     kind: str, book: Path, tmp_path: Path

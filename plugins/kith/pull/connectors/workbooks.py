@@ -228,7 +228,9 @@ def _array(cells: list[Any], column: Column | None, kinds: dict[str, str]) -> pa
         if kind == "DATE" and dt.datetime not in found:
             return pa.array(values, pa.date32())
         # Calamine tells a whole day from a time of day, cell by cell.
-        return pa.array([_as_moment(value) for value in values], pa.timestamp("us"))
+        return pa.array(
+            [value and _as_moment(value) for value in values], pa.timestamp("us")
+        )
     if kind == "BOOLEAN" and found <= {bool}:
         return pa.array(values, pa.bool_())
     return pa.array(
@@ -237,10 +239,26 @@ def _array(cells: list[Any], column: Column | None, kinds: dict[str, str]) -> pa
     )
 
 
-def _as_moment(value: dt.date | None) -> dt.datetime | None:
-    if value is None or isinstance(value, dt.datetime):
+def _as_moment(value: dt.date) -> dt.datetime:
+    if isinstance(value, dt.datetime):
         return value
     return dt.datetime.combine(value, dt.time())
+
+
+def _written(moment: dt.datetime, column: Column) -> str:
+    """A time in the first declared format that loses nothing of it, else as a cell's.
+
+    `casts` reads that one whatever the declared formats are.
+    """
+    for pattern in column.rules.format:
+        text = moment.strftime(pattern)
+        try:
+            # To leave out a leading nought is a matter of writing alone.
+            if dt.datetime.strptime(text, pattern.replace("%-", "%")) == moment:
+                return text
+        except ValueError:
+            continue
+    return moment.isoformat(timespec="microseconds")
 
 
 def _text(value: Any, column: Column | None = None) -> str:
@@ -251,6 +269,7 @@ def _text(value: Any, column: Column | None = None) -> str:
         text = str(int(value)) if value % 1 == 0 else repr(value)
         return number_as_declared(text, column)
     if isinstance(value, dt.date) and column:
-        written = [each for each in column.rules.format if "%" in each]
-        return value.strftime(written[0]) if written else str(value)
+        return (
+            _written(_as_moment(value), column) if column.rules.format else str(value)
+        )
     return str(value)
