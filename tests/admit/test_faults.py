@@ -100,6 +100,13 @@ PRODUCTS = [
         ["TOTAL,2,30.50"],  # nothing is empty, but it is the last
         [" 合计 ,,30.50"],
         ["Subtotal,,20", "b,y,1"],
+        ["Total sales,,20", "b,y,1"],
+        ["Net total,7,30.50"],
+        ["*** Total ***,,30.50"],
+        ["7,TOTAL EUR,30.50"],
+        ["3,30.50,Total (2 rows)"],
+        ["30.50,本月合计,3"],
+        ["Gesamtbetrag,,30.50"],
     ],
 )
 def test_a_line_of_totals_is_no_row(lines: list[str], tmp_path: Path) -> None:
@@ -117,6 +124,9 @@ def test_a_line_of_totals_is_no_row(lines: list[str], tmp_path: Path) -> None:
         ("Total,Paris,30.50", {}),  # a filling station
         ("Totally,,30.50", {}),
         ("Total,,", {}),
+        ("Total,x,1\nb,x,2", {}),
+        ("Total,7,1\nb,x,2", {}),  # nothing is empty, and it is not the last
+        ("Totals 2 you,x,30", {}),
         ("Total,,30.50", {"accepted_values": ["a", "Total"]}),
     ],
 )
@@ -127,7 +137,27 @@ def test_a_row_that_only_looks_like_totals_is_one(
     company(tmp_path, columns=columns, key=[], cursor=None)
     text = f"product,place,amount\na,x,10\n{line}\n"
     (tmp_path / "data/sales.csv").write_text(text)
+    assert len(admitted(run_door(tmp_path))) == 2 + line.count("\n")
+
+
+def test_a_row_with_a_key_may_be_called_a_total(tmp_path: Path) -> None:
+    columns = [{"name": "sku", "data_type": "bigint"}, *PRODUCTS]
+    company(tmp_path, columns=columns, key=["sku"], cursor=None)
+    text = "sku,product,place,amount\n1,Total 0% yoghurt,,3\n2,Fage Total,,2\n"
+    (tmp_path / "data/sales.csv").write_text(text)
     assert len(admitted(run_door(tmp_path))) == 2
+
+
+def test_totals_of_json_and_of_people_are_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KITH_IDENTIFIER_KEY", KEY.decode())
+    for rules, reason in (({}, "total_line"), ({"pii": "handle"}, "wrong_type")):
+        columns = [{"name": "slip", "data_type": "varchar", "meta": rules}, PRODUCTS[2]]
+        company(tmp_path, "data/s.jsonl", columns, key=[], cursor=None)
+        lines = [f'{{"slip": "{slip}", "amount": 30}}\n' for slip in ("a", "Total")]
+        (tmp_path / "data/s.jsonl").write_text("".join(lines))
+        assert f"row 2: column slip: {reason}" in refusal(tmp_path)
 
 
 def test_totals_of_a_typed_source_are_known(tmp_path: Path) -> None:

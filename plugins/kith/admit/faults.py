@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from kith.company.tables import Column, SourceTable
 from kith.database import literal, quote
 from kith.deliveries.casts import Reading, is_number, is_time
-from kith.deliveries.columns import columns_by_name, is_json, is_personal
+from kith.deliveries.columns import columns_by_name, is_json, is_personal, is_text
+from kith.deliveries.totals import is_total, is_total_of_lines
 from kith.errors import ConfigurationError
 
 SHOWN_CHARACTERS = 200
@@ -33,15 +34,6 @@ CURES = {
     "unreadable_line": "have the file delivered again, or set options.delimiter, quote "
     "or encoding in sources.yml to what the file uses",
 }
-
-
-# What a line of totals calls itself.
-_TOTALS = (
-    *("total", "totals", "grand total", "subtotal", "sub-total", "sub total", "sum"),
-    *("total general", "total général", "totale", "totaal", "somme", "suma", "итого"),
-    *("summe", "gesamt", "gesamtsumme", "insgesamt", "zwischensumme"),
-    *("合计", "总计", "总和", "小计", "合計", "総計", "小計"),
-)
 
 
 @dataclass(frozen=True)
@@ -117,46 +109,64 @@ def total_line(
 ) -> Iterator[Fault]:
     """A row that holds nothing but totals of those above.
 
-    Its first text says so, all else in it is numbers, and some column is empty, or it
+    Its only words say so, all else in it is numbers, and some column is empty, or it
     is the last row of its file: `is_last` is SQL of that. Not where a declared column
-    accepts the word.
+    accepts the word, nor where a key is given and the words are more than that.
     """
     declared = columns_by_name(table)
     owners = {name: declared.get(name.lower()) for name in columns}
     plain = [name for name, owner in owners.items() if not (owner and owner.rules.pii)]
     texts = [name for name in plain if columns[name] == "VARCHAR"]
-    accepted = {
+    # What a column of numbers holds is seldom the word.
+    texts.sort(key=lambda name: (owner := owners[name]) is None or not is_text(owner))
+    if not texts:
+        return
+    words = [
+        f"case when regexp_matches({quote(x)}, '\\pL') then {quote(x)} end"
+        for x in texts
+    ]
+    label = f"coalesce({', '.join(words)})" if len(words) > 1 else words[0]
+    accepted = [
         value.lower()
         for owner in owners.values()
         for value in (owner and owner.rules.accepted_values) or []
-    }
-    if not texts or accepted & {*_TOTALS}:
-        return
-    label = quote(texts[0])
-    if len(texts) > 1:
-        label = f"coalesce({', '.join(map(quote, texts))})"
-    word = rf"(?i)\s*(?:{'|'.join(_TOTALS)})[\s:.]*"
-    is_word = f"regexp_full_match({label}, {literal(word)})"
-    longest = max(len(word.encode()) for word in _TOTALS) + 2
-    others = [
-        f"({quote(name)} is null or {quote(name)} = {label} "
-        rf"or not regexp_matches({quote(name)}, '\pL'))"
-        for name in texts
     ]
+    is_accepted = f"lower({label}) in ({', '.join(map(literal, accepted))})"
+    keys = [
+        name
+        for name, owner in owners.items()
+        if owner and owner.name in table.rules.key
+    ]
+    is_known = " and ".join(
+        f"regexp_full_match(cast({quote(name)} as varchar), '[^\\pL]+')"
+        for name in keys
+    )
+    lines = f"concat_ws('\n', {', '.join(map(quote, texts))})"
     nobody = [f"{quote(name)} is null" for name in columns if name not in plain]
     number = " or ".join(
-        f"({quote(name)} is not null and cast({quote(name)} as varchar) <> {label})"
+        rf"regexp_full_match(cast({quote(name)} as varchar), '[^\pL]*\d[^\pL]*')"
         for name in plain
     )
     gap = " or ".join(f"{quote(name)} is null" for name in columns)
-    is_total = " and ".join([*others, *nobody, f"({number})", f"({gap} or {is_last})"])
+    is_row = " or ".join(
+        [
+            *([is_accepted] if accepted else []),
+            *(
+                [f"coalesce({is_known} and not {is_total(label)}, false)"]
+                if keys
+                else []
+            ),
+        ]
+    )
+    is_one = " and ".join([*nobody, f"({number})", f"not ({is_row or 'false'})"])
+    shown = masked(label) if is_personal(table) else label
     # Cases, since all parts of an `and` would be computed for every row.
     yield Fault(
         texts[0],
         "total_line",
-        f"case when strlen({label}) <= {longest} then case when {is_word} then "
-        f"{is_total} end end",
-        label,
+        f"case when {gap} or {is_last} then case when {is_total_of_lines(lines)} "
+        f"then {is_one} end end",
+        f"left({shown}, {SHOWN_CHARACTERS})",
         "a row of values, no total of them",
     )
 

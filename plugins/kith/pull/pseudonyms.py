@@ -25,6 +25,7 @@ from kith.deliveries.casts import (
     trimmed,
 )
 from kith.deliveries.columns import delimiter_cure, is_json, is_text
+from kith.deliveries.totals import is_total
 from kith.errors import ConfigurationError, DeliveryError
 from kith.settings import identifier_key
 
@@ -42,8 +43,10 @@ _SHORTEST_KEY = 32
 # A spreadsheet's 1.39E+10: the other digits are lost, and many people would be one.
 # The noughts of 123.000 may be those of a thousand, or of a float.
 _ROUNDED = r"\d+([.,]\d+[eE]|[eE]\+)\+?\d+|\d+[.,]0{3,}"
-# No group of a card's digits is so short: a number such as 123456.5.
-_FRACTION = r"\d{3,}[.,]\d{1,2}"
+# A number such as 12.5, -5.0 or 123,456.0, and no groups of a card's digits.
+_FRACTION = (
+    r"[-+']?(?:\d[\d \x{a0}\x{202f}'’]*[.,]|\d{1,3}(?:,\d{3})+\.|\d{1,3}(?:\.\d{3})+,)\d{1,2}"
+)
 # What programs and people write where nobody is known.
 NOBODY = (
     *("n/a", "na", "n.a.", "#n/a", "<na>", "nan", "none", "(none)", "nil"),
@@ -121,7 +124,7 @@ def hashed_columns(
         normalised = _normalised(connection, column, relation, text, number)
         is_no_text = (
             f"({_holds_several(text, kinds[name])} "
-            f"or {_lost_digits(quote(name), text, kinds[name])})"
+            f"or {_lost_digits(quote(name), text, kinds[name])} or {is_total(text)})"
         )
         normalised = f"case when not {is_no_text} then {normalised} end"
         of_source = f"@{table.source}" if column.rules.scope == "source" else ""
