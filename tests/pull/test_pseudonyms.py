@@ -130,11 +130,15 @@ def test_one_person_has_one_hash(
         (column("card"), "123.000"),
         (column("device"), "123456,000"),
         (column("card"), "123456.5"),
-        *(
-            (column("card"), text)
-            for text in ("12.5", "7,5", "-5.0", "+123456.0", "'123456.0", "123 456.0")
-            + ("123,456.0", "123.456,00", "123\u202f456,0")
-        ),
+        (column("card"), "12.5"),
+        (column("card"), "7,5"),
+        (column("card"), "-5.0"),
+        (column("card"), "+123456.0"),
+        (column("card"), "'123456.0"),
+        (column("card"), "123 456.0"),
+        (column("card"), "123\u202f456,0"),
+        (column("card"), "123,456.0"),
+        (column("card"), "123.456,00"),
         # A line of totals is nobody's.
         (column("handle"), "Total"),
     ],

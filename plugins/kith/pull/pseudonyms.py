@@ -45,7 +45,7 @@ _SHORTEST_KEY = 32
 _ROUNDED = r"\d+([.,]\d+[eE]|[eE]\+)\+?\d+|\d+[.,]0{3,}"
 # A number such as 12.5, -5.0 or 123,456.0, and no groups of a card's digits.
 _FRACTION = (
-    r"[-+']?(?:\d[\d \x{a0}\x{202f}'’]*[.,]|\d{1,3}(?:,\d{3})+\.|\d{1,3}(?:\.\d{3})+,)\d{1,2}"
+    r"[-+']?(\d[\d \x{a0}\x{202f}'’]*[.,]|\d{1,3}(,\d{3})+\.|\d{1,3}(\.\d{3})+,)\d{1,2}"
 )
 # What programs and people write where nobody is known.
 NOBODY = (

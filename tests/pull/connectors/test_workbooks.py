@@ -137,6 +137,22 @@ def test_numbers_that_lost_digits_in_a_cell_are_refused(
     ]
 
 
+def test_a_fraction_is_no_identifier_of_a_workbook(
+    book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KITH_IDENTIFIER_KEY", "a key of the tests alone, long enough")
+    columns = [*COLUMNS, {"name": "who", "data_type": "varchar"}]
+    columns[-1]["meta"] = {"pii": "handle"}
+    company(tmp_path, "data/sales.xlsx", columns, quarantine_limit_pct=100)
+    cells = sheet_rows(3)
+    for number, who in enumerate(["who", 7.5, 7.0, "7"], 1):
+        cells[number].append(who)
+    write_xlsx(book, {"Sales": cells})
+    run = run_door(tmp_path)
+    assert len(admitted(run, "distinct who")) == 1
+    assert quarantined(run, "row_number, reason") == [(1, "unreadable_line")]
+
+
 def test_cells_merged_below_the_header_are_refused(book: Path, tmp_path: Path) -> None:
     cells = sheet_rows(9)
     write_xlsx(book, {"Sales": cells}, "A5:A7")

@@ -201,13 +201,23 @@ def _reference(row: int, column: int) -> str:
 def _inexact_cells(
     rows: list[list[Any]], columns: dict[int, Column | None], kinds: dict[str, str]
 ) -> Cells:
-    """Whole numbers that a float does not tell from the next ones."""
+    """Whole numbers that a float does not tell from the next ones, and no identifiers.
+
+    Those are fractions where somebody is named.
+    """
     exact = [
         x
         for x, column in columns.items()
         if column is None or kinds[column.name] not in ("FLOAT", "DOUBLE")
     ]
-    return {
+    named = [x for x, column in columns.items() if column and column.rules.pii]
+    fractions = {
+        (y, x): "a fraction in place of an identifier"
+        for y, row in enumerate(rows)
+        for x in named
+        if x < len(row) and isinstance(row[x], float) and row[x] % 1
+    }
+    return fractions | {
         (y, x): "a number of more digits than a cell keeps"
         for y, row in enumerate(rows)
         for x in exact
