@@ -297,14 +297,19 @@ def test_an_offset_is_read_or_refused_and_never_dropped(time_zone: str) -> None:
     column = Column(name="at", data_type="timestamp", rules=rules)
     moment = typed_sql(column, "VARCHAR", "TIMESTAMP", quote("at"))
     day = typed_sql(column, "VARCHAR", "DATE", quote("at"))
-    texts = [_AS_WRITTEN + offset for offset in _OFFSETS] + ["2024-02-01 04:30:0Z"]
+    others = {
+        "2024-02-01 04:30:0Z": "04:30",
+        "2024-02-01T04:30+01:00": "03:30",
+        "2024-02-01 4:30 -05": "09:30",
+    }
+    texts = [_AS_WRITTEN + offset for offset in _OFFSETS] + list(others)
     rows = duckdb.sql(
         f"select strftime({moment}, '%H:%M'), {day} from (select unnest($texts) as at)",
         params={"texts": texts},
     ).fetchall()
     assert {text: row[0] for text, row in zip(texts, rows, strict=True)} == {
         **{_AS_WRITTEN + offset: expected for offset, expected in _OFFSETS.items()},
-        "2024-02-01 04:30:0Z": "04:30",
+        **others,
     }
     assert {day for _, day in rows} == {None}
 
@@ -431,7 +436,11 @@ NESTED = {
     "map {'k': [date '2024-03-01']}": '{"k":["2024-03-01"]}',
     "['nan'::double, 'nan', 1, '-inf', 2.5]": "[null,null,1.0,null,2.5]",
     "[1.25::decimal(9,2)]": "[1.25]",
+    """{'s': '[NaN]', 't': 'a"[NaN,-1]\\', 'n': ['nan'::double, -1, '-inf']}""": (
+        r'{"s":"[NaN]","t":"a\"[NaN,-1]\\","n":[null,-1.0,null]}'
+    ),
     "[timestamp '2024-03-01 12:00']": '["2024-03-01 12:00:00"]',
+    "{'s': '[Infinity]'}": '{"s":"[Infinity]"}',
     """'{"a": [1, 2]}'::json""": '{"a": [1, 2]}',
 }
 

@@ -53,6 +53,7 @@ _CLOCK = r"[ T]+\d{1,2}:\d{1,2}(?::\d{1,2}(?:\.\d*)?)?"
 _OF_CELL = "____-__-__T__:__:__.______"
 _LOCAL = f"{_DAY}(?:{_CLOCK})?"
 _INSTANT = rf"{_DAY}[ T]+\d{{1,2}}:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d(?::?\d\d)?)"
+_JSON_PIECE = r'(?s)"(?:[^"\\]|\\.)*"|-?NaN|-?Infinity|[^"NI-]+|.'
 _UTC = "Z|UTC|GMT"
 _ONE_ZONE = r"(?i)\b(?:UTC|GMT|Z|[a-z_]+/[a-z_/]+)\b"
 _OF_ZONE = r"\[[^\]]*\]"
@@ -443,10 +444,12 @@ def _json_of_text(text: str) -> str:
 def _as_json(value: str) -> str:
     """SQL of JSON as text, without NaN and infinity, which others cannot read."""
     text = f"cast({value} as varchar)"
-    lenient = literal(r"([:\[,])(?:NaN|-?Infinity)([,}\]])")
-    strict = text
-    for _ in range(2):  # Of two in a row the first takes the comma along.
-        strict = f"regexp_replace({strict}, {lenient}, '\\1null\\2', 'g')"
+    # Piece by piece, since texts within may hold these words as well.
+    strict = (
+        f"array_to_string(list_transform(regexp_extract_all({text}, "
+        f"{literal(_JSON_PIECE)}), lambda piece: case when piece in ('NaN', "
+        "'Infinity', '-Infinity') then 'null' else piece end), '')"
+    )
     has_any = f"contains({text}, 'NaN') or contains({text}, 'Infinity')"
     return f"case when {has_any} then {strict} else {text} end"
 
@@ -620,7 +623,7 @@ def _since_epoch(text: str, microseconds: int) -> str:
 def _with_plain_offset(text: str) -> str:
     """SQL of a time with an offset of any form, in the one that DuckDB reads."""
     utc = rf"(?:\s*(?:{_UTC}))?(?:{_OF_ZONE})?$"
-    return (
-        f"regexp_replace(regexp_replace({text}, {literal(utc)}, ''), "
-        r"'\s+([+-])', '\1')"
-    )
+    local = f"regexp_replace({text}, {literal(utc)}, '')"
+    bare = rf"regexp_replace({local}, '\s+([+-])', '\1')"
+    # DuckDB reads no offset behind a time without seconds.
+    return rf"regexp_replace({bare}, '([ T]\d{{1,2}}:\d{{1,2}})([+-])', '\1:00\2')"
