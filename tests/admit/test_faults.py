@@ -169,6 +169,26 @@ def test_totals_of_a_typed_source_are_known(tmp_path: Path) -> None:
     assert "row 2: column product: total_line, found 'Total'" in refusal(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("decimal", "others", "longer"),
+    [
+        (None, ["abc", "€5.00", "1,234.50", "1e30"], ["1.005", "-.125", "1e-5"]),
+        (",", ["abc", "5.00", "1.23,5"], ["1,005", "1.234,125", "1e-5"]),
+    ],
+)
+def test_places_are_named_where_a_number_has_more(
+    decimal: str | None, others: list[str], longer: list[str], tmp_path: Path
+) -> None:
+    columns = with_rules("price", decimal=decimal) if decimal else COLUMNS
+    company(tmp_path, columns=columns, quarantine_limit_pct=100)
+    values = others + longer
+    deliver(tmp_path, [f'{n},2024-03-01,1,"{value}"' for n, value in enumerate(values)])
+    assert quarantined(run_door(tmp_path), "value, expected") == [
+        *((value, "decimal(18,2)") for value in others),
+        *((value, "decimal(18,2): at most 2 places") for value in longer),
+    ]
+
+
 def test_an_offset_that_cannot_be_read_has_its_cure(tmp_path: Path) -> None:
     columns = with_rules("sold_at", time_zone="Europe/Paris")
     deliver(company(tmp_path, columns=columns), ["A,2024-02-29 23:59:59 CST,1,1"])

@@ -42,7 +42,7 @@ def test_too_many_wrong_types_stop(tmp_path: Path) -> None:
     deliver(company(tmp_path), quoted)
     assert re.fullmatch(
         r"shop.sales: data/sales.csv, row 1, 2, 3 …: column price: wrong_type, found "
-        r"'1,50', expected decimal\(18,2\): at most 2 places; 100 of 100 rows are bad "
+        r"'1,50', expected decimal\(18,2\); 100 of 100 rows are bad "
         r"\(100 %\), over quarantine_limit_pct 1; correct the source, or the column's "
         r"data_type, format, decimal, round or null_values in sources.yml; all bad "
         r"rows lie in .*/rows.parquet",

@@ -200,6 +200,14 @@ def column_faults(
     if reading.can_fail:
         # A case, since an `and` would trim each value to see whether one was given.
         unreadable = f"case when {typed} is null then {reading.given} is not null end"
+        if kind.startswith("DECIMAL") and not rules.round:
+            places = int(kind.rstrip(")").split(",")[1])
+            has_more = _has_more_places(reading.given, places, rules.decimal)
+            yield fault(
+                "wrong_type",
+                f"{kind.lower()}: at most {places} places",
+                f"case when {typed} is null then {has_more} end",
+            )
         yield fault("wrong_type", _type_expected(column, kind), unreadable)
     if is_required(table, column):
         yield fault("required_missing", "a value", f"{typed} is null")
@@ -236,6 +244,15 @@ def _limit_sql(
     return f"date '{limit}'" if isinstance(limit, dt.date) else f"{limit:.15g}"
 
 
+def _has_more_places(given: str, places: int, decimal: str | None) -> str:
+    """SQL of whether a value is a number of more than some decimal places."""
+    whole, sign = (r"[\d.,' ]*", decimal) if decimal else (r"\d*", ".")
+    more = rf"[+-]?{whole}[{sign}]\d{{{places + 1},}}"
+    small = rf"[+-]?\d+([{sign}]\d*)?[eE]-\d+"
+    pattern = literal(rf"\s*({more}|{small})\s*")
+    return f"regexp_full_match(cast({given} as varchar), {pattern})"
+
+
 def _type_expected(column: Column, kind: str) -> str:
     rules, kind = column.rules, kind.lower()
     if rules.pii:
@@ -247,8 +264,6 @@ def _type_expected(column: Column, kind: str) -> str:
             "text without control or replacement characters, or a number of no more "
             "digits than its type keeps"
         )
-    if kind.startswith("decimal") and not rules.round:
-        return f"{kind}: at most {kind.rstrip(')').split(',')[1]} places"
     if rules.format:
         return f"{kind} as {' or '.join(rules.format)}"
     if rules.time_zone != "UTC" and kind == "timestamp":
