@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from kith.build.dbt import dbt, name_of
+from kith.build.dbt import dbt
 from kith.company.folder import PUBLISHED_SCHEMAS, feed_names
 from kith.settings import REPOSITORY
 from tests.conftest import new_run
@@ -84,12 +84,3 @@ def test_the_feeds_are_those_of_the_design() -> None:
         *("places", "posts", "presences", "products", "promises", "quotes"),
         *("survey_answers", "tickets"),
     ]
-
-
-def test_a_result_is_called_by_its_model_or_its_test() -> None:
-    for unique_id, name in (
-        ("model.kith.customers", "customers"),
-        ("test.kith.unique_customers.0a1b", "unique_customers"),
-        ("unit_test.kith.customers.everybody_is_one", "everybody_is_one"),
-    ):
-        assert name_of({"unique_id": unique_id}) == name

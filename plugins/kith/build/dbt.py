@@ -36,9 +36,8 @@ def results_of(run: Run) -> list[dict[str, Any]]:
 
 
 def name_of(result: dict[str, Any]) -> str:
-    """Name of a result's model, test or seed; of a unit test its own."""
-    kind, _, name, *rest = str(result["unique_id"]).split(".")
-    return rest[0] if kind == "unit_test" else name
+    """Name of a result's model, test or seed; of a unit test that of its model."""
+    return str(result["unique_id"]).split(".")[2]
 
 
 def dbt_vars(company: Company) -> dict[str, Any]:
@@ -203,7 +202,9 @@ def _explained(run: Run, manifest: dict[str, Any], result: dict[str, Any]) -> st
         return FailedTest(run, manifest, result).explain()
     name = name_of(result)
     message = one_line(result["message"] or "")
-    return f"dbt {name}: {message}{_providers(run.company, name)}"
+    kind, *_, last = result["unique_id"].split(".")
+    what = f"unit test {last} of {name}" if kind == "unit_test" else name
+    return f"dbt {what}: {message}{_providers(run.company, name)}"
 
 
 def _first_failure(run: Run, output: Path) -> str:
