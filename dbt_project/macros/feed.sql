@@ -127,15 +127,16 @@
             ~ ". Rename or remove it in the staging model."
         ) }}
     {%- endfor -%}
-    {%- set person = ['identifier_type', 'identifier_value'] -%}
+    {#- Of columns that may name nobody the one that says so. -#}
+    {%- set told_by = {
+        'identifier_type': 'identifier_value', 'identifier_value': 'identifier_value',
+        'device_id': 'device_id', 'session_id': 'session_id',
+    } -%}
     select
     {%- for column in node.columns.values() %}
         {%- set given = column.name if column.name in delivered else "null" %}
-        {%- if column.name in person and person[1] in delivered %}
-        {%- set given = "case when not " ~ is_nobody(person[1])
-            ~ " then " ~ given ~ " end" %}
-        {%- elif column.name in ['device_id', 'session_id'] and column.name in delivered %}
-        {%- set given = "case when not " ~ is_nobody(given)
+        {%- if told_by.get(column.name) in delivered %}
+        {%- set given = "case when not " ~ is_nobody(told_by[column.name])
             ~ " then " ~ given ~ " end" %}
         {%- endif %}
         cast({{ given }} as {{ column.data_type }}) as {{ column.name }}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from kith.company.tables import Column, SourceTable
 from kith.database import literal, quote
-from kith.deliveries.casts import Reading, is_number, is_time
+from kith.deliveries.casts import Reading, decimal_places, is_number, is_time
 from kith.deliveries.columns import columns_by_name, is_json, is_personal, is_text
 from kith.deliveries.totals import is_total, is_total_of_lines
 from kith.errors import ConfigurationError
@@ -201,7 +201,7 @@ def column_faults(
         # A case, since an `and` would trim each value to see whether one was given.
         unreadable = f"case when {typed} is null then {reading.given} is not null end"
         if kind.startswith("DECIMAL") and not rules.round:
-            places = int(kind.rstrip(")").split(",")[1])
+            places = decimal_places(kind)
             has_more = _has_more_places(reading.given, places, rules.decimal)
             yield fault(
                 "wrong_type",

@@ -60,7 +60,7 @@ class Attempt:
 
     def reading(self) -> AbstractContextManager[None]:
         """Turn the failure to read its files into a DeliveryError."""
-        names = _names_of(self.manifest.files)
+        names = names_of(self.manifest.files)
         return reading(f"{self.table.full_name}: {names}", self.table)
 
 
@@ -102,7 +102,7 @@ def read_attempt(
             )
     if manifest.rows_taken + manifest.rejects == 0:
         message = (
-            f"{table.full_name}: {_names_of(manifest.files)}: no row for "
+            f"{table.full_name}: {names_of(manifest.files)}: no row for "
             f"{manifest.from_day} to {manifest.to_day}"
         )
         if table.rules.empty == "stop":
@@ -263,7 +263,7 @@ def _instant(moment: dt.datetime | None) -> str:
     return f"timestamp '{moment}'"
 
 
-def _names_of(files: list[PulledFile]) -> str:
+def names_of(files: list[PulledFile]) -> str:
     """The first names of files, as people know them."""
     names = [file.origin for file in files]
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if names[3:] else "")

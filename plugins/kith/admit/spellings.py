@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import duckdb
 
+from kith.admit.judge import names_of
 from kith.company.tables import SourceTable
 from kith.database import fetch_row, quote
 from kith.deliveries.admitted import Delivery
@@ -18,12 +19,11 @@ def warn_of_open_ends(
 
     Of a table that was delivered so before nobody has to be told.
     """
-    found = [file.origin for file in files if file.ends_open]
+    found = [file for file in files if file.ends_open]
     if not found or any(delivery.report.get("ends_open") for delivery in earlier):
         return []
-    more = f" and {len(found) - 3} more" if found[3:] else ""
     return [
-        f"{table.full_name}: {', '.join(found[:3])}{more}: the last row has no line "
+        f"{table.full_name}: {names_of(found)}: the last row has no line "
         "end, so that nothing tells whether rows are missing behind it; have it looked "
         "up whether the file ended so when it was written"
     ]

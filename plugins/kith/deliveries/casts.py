@@ -375,7 +375,8 @@ def _with_point(text: str, decimal: str) -> str:
     )
 
 
-def _places(kind: str) -> int:
+def decimal_places(kind: str) -> int:
+    """Places behind the point that a DuckDB type such as DECIMAL(18,2) keeps."""
     return int(kind.rstrip(")").split(",")[1])
 
 
@@ -394,11 +395,13 @@ def _decimal_of_number(raw: str, raw_type: str, kind: str, rounds: bool) -> str:
     if rounds:
         # As it is written: in binary 1.005 is a little less.
         return f"try_cast(cast({raw} as varchar) as {kind})"
-    if raw_type.startswith("DECIMAL") and _places(raw_type) <= _places(kind):
+    if raw_type.startswith("DECIMAL") and decimal_places(raw_type) <= decimal_places(
+        kind
+    ):
         return typed
     is_same = f"try_cast({typed} as {raw_type}) = {raw}"
     difference = f"(cast({typed} as double) - cast({raw} as double))"
-    is_noise = _is_noise(difference, raw, _places(kind))
+    is_noise = _is_noise(difference, raw, decimal_places(kind))
     if raw_type.startswith("DECIMAL"):
         # Beyond, floats cannot tell.
         is_noise = f"abs({raw}) < 1e9 and {is_noise}"
@@ -412,7 +415,7 @@ def _decimal_of_text(
         # Named there: spelt out in each place, it would be computed as often.
         cases = _decimal_of_text("number", kind, rounds)
         return f"list_transform([{text}], lambda number: {cases})[1]"
-    places = _places(kind)
+    places = decimal_places(kind)
     wide = f"decimal(38,{min(places + 9, 38)})"
     typed, exact = (f"try_cast({text} as {each})" for each in (kind, wide))
     # By way of the wider one, since DuckDB makes 0.01 of 5e-10.

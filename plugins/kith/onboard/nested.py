@@ -13,6 +13,7 @@ from typing import Any
 from duckdb import DuckDBPyConnection
 
 from kith.database import literal, quote
+from kith.deliveries.casts import is_nested
 from kith.onboard.columns import aggregates
 from kith.onboard.deliveries import TableFiles, keep, plain_name
 from kith.onboard.vocabulary import singular
@@ -110,13 +111,7 @@ def _holders(delivery: TableFiles) -> list[str]:
         "prefix(#, '{') or prefix(#, '[')", delivery.delivered.limit(_LOOKED_AT), texts
     )
     valid = all_are("json_valid(#)", delivery.delivered, likely)
-    return [
-        name for name, kind in kinds.items() if name in valid or _holds_values(kind)
-    ]
-
-
-def _holds_values(kind: str) -> bool:
-    return kind.endswith("]") or kind.startswith(("STRUCT", "MAP", "UNION"))
+    return [name for name, kind in kinds.items() if name in valid or is_nested(kind)]
 
 
 def _json_of(delivery: TableFiles, name: str) -> str:
