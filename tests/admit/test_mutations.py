@@ -378,6 +378,11 @@ def dropped(column: str) -> str:
     return csv_text(rows, [name for name in NAMES if name != column])
 
 
+def in_capitals(text: str) -> str:
+    header, body = text.split("\n", 1)
+    return f"{header.upper()}\n{body}"
+
+
 def mapped(change: Callable[[Row], dict[str, str]]) -> list[Row]:
     return [{**row, **change(row)} for row in good_rows()]
 
@@ -422,12 +427,15 @@ def csv_files() -> list[Mutation]:
         for row in good_rows()
     ]
     corrected = spoilt("price", "3.33")
+    reordered = csv_text(
+        [dict(reversed(row.items())) for row in good_rows()], NAMES[::-1]
+    )
     nothing_shipped = csv_text(
         mapped(lambda row: {"shipped_on": row["shipped_on"] or "n/a"})
     )
     return [
         # header
-        whole("header in capitals", header.upper() + "\n" + body, "repaired"),
+        whole("header in capitals", in_capitals(good), "repaired"),
         whole(
             "spaces in the header", header.replace(",", " , ") + "\n" + body, "repaired"
         ),
@@ -506,7 +514,7 @@ def csv_files() -> list[Mutation]:
         ),
         whole(
             "other order of columns",
-            csv_text([dict(reversed(row.items())) for row in good_rows()], NAMES[::-1]),
+            reordered,
             "repaired",
         ),
         whole("key and product swapped", swapped("sale_id", "product"), "stopped"),
@@ -580,6 +588,16 @@ def csv_files() -> list[Mutation]:
             text_files(a=good, b=good),
             "warned",
             "data/b.csv holds the same rows as data/a.csv",
+        ),
+        Mutation(
+            "the same file in other words: header, order of columns, kind of file",
+            lambda folder: [
+                (folder / "a.csv").write_text(good),
+                (folder / "b.csv").write_text(in_capitals(reordered)),
+                write_parquet(folder / "c.parquet"),
+            ],
+            "warned",
+            "data/c.parquet holds the same rows as data/a.csv",
         ),
         whole("every row twice", csv_text([*good_rows(), *good_rows()]), "repaired"),
         whole(

@@ -1,5 +1,6 @@
 """Rows of one key: the newest counts, and what contradicts itself is refused."""
 
+import datetime as dt
 import gzip
 import itertools
 import json
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from kith.build.warehouse import prepare_warehouse
@@ -28,6 +31,7 @@ from tests.one_table import (
     run_door,
     sales,
 )
+from tests.pull.connectors.workbooks import write_xlsx
 
 pytestmark = pytest.mark.usefixtures("kith_home")
 DATED = "data/export_{date:%Y-%m-%d}.csv"
@@ -298,6 +302,69 @@ def test_the_same_content_under_several_names_counts_once_and_is_told(
         run_door(tmp_path, "2024-03-02", "2024-03-31")
         run = run_door(tmp_path, "2024-03-01", "2024-03-01")
         assert len(sold(run, "sale_id")) == own + 1
+
+
+def test_the_same_content_in_other_forms_counts_once_and_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KITH_IDENTIFIER_KEY", "a key of the tests alone, long enough")
+    mail = {
+        "name": "mail",
+        "data_type": "varchar",
+        "meta": {"pii": "email", "aliases": ["e_mail"]},
+    }
+    company(tmp_path, "data/*", [*COLUMNS, mail], "UTC", key=[])
+    rows = [
+        (f"S{n}", f"2024-03-01 0{n}:00:00", n, n + 0.1, "Li@a.de") for n in range(3)
+    ]
+    rows.append((None, "2024-03-01 09:00:00", 7, 1.0, None))
+    names = ["sale_id", "sold_at", "quantity", "price", "mail"]
+
+    def text(header: list[str], lines: list[tuple[Any, ...]]) -> str:
+        lines = [tuple(x if x is not None else "" for x in row) for row in lines]
+        return "\n".join(",".join(map(str, line)) for line in [header, *lines]) + "\n"
+
+    data = tmp_path / "data"
+    (data / "a.csv").write_text(text(names, rows))
+    (data / "b.csv").write_text(text([*map(str.upper, names)], rows[::-1]))
+    (data / "c.csv").write_text(
+        text(["E_mail", *names[3::-1]], [row[::-1] for row in rows])
+    )
+    shown = [(row[0], row[1], row[2], f"{row[3]}0", row[4]) for row in rows]
+    (data / "d.csv").write_text(text(names, shown))
+    objects = [
+        {name: value for name, value in zip(names, row, strict=True) if value}
+        | {"mail": row[4] and " li@A.de", "quantity": row[2]}
+        for row in rows
+    ]
+    (data / "e.jsonl").write_text("\n".join(map(json.dumps, objects)) + "\n")
+    typed = [(row[0], dt.datetime.fromisoformat(row[1]), *row[2:]) for row in rows]
+    table = [dict(zip(names, row, strict=True)) for row in typed]
+    pq.write_table(pa.Table.from_pylist(table), data / "f.parquet")
+    cells = dict(enumerate([names, *map(list, typed)], 1))
+    write_xlsx(data / "g.xlsx", {"Sales": cells})
+    run = run_door(tmp_path)
+    assert (len(admitted(run)), report(run)["duplicates"]) == (4, 24)
+    assert report(run)["warnings"] == [
+        f"shop.sales: data/{name} holds the same rows as data/a.csv; they count once; "
+        "have one of the two files taken away"
+        for name in ("b.csv", "c.csv", "d.csv", "e.jsonl", "f.parquet", "g.xlsx")
+    ]
+
+
+def test_files_that_differ_in_what_was_not_declared_are_two(tmp_path: Path) -> None:
+    company(tmp_path, "data/*.csv", key=[])
+    for shop in ("Paris", "Lyon"):
+        lines = [f"{HEADER},shop,note", *(f"{line},{shop}," for line in sales(3))]
+        (tmp_path / f"data/{shop}.csv").write_text("\n".join(lines) + "\n")
+    run = run_door(tmp_path)
+    assert (len(admitted(run)), report(run)["duplicates"]) == (6, 0)
+    assert "6 rows" not in report(run)["warnings"][-1]
+    assert "rows in common, of 3 and 3" in report(run)["warnings"][-1]
+    # An empty column more is none.
+    lines = [HEADER.upper() + ",SHOP", *(f"{line},Lyon" for line in sales(3))]
+    (tmp_path / "data/Paris.csv").write_text("\n".join(lines) + "\n")
+    assert len(admitted(run_door(tmp_path))) == 3
 
 
 def test_equal_rows_of_different_files_are_told_and_kept(tmp_path: Path) -> None:

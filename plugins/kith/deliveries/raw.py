@@ -65,12 +65,12 @@ class PulledFile(BaseModel, extra="forbid"):
     """One file of an attempt.
 
     `rows_seen` counts the readable rows of the origin, `rows` those taken from it, and
-    `unreached` those that no run takes. `ends_open` says that a text ends without a
-    line end, perhaps before its last row.
-    `ahead_of` is set where some of these lie on later days than the file can know of:
-    the first such moment. `named_at` is the day or moment of delivery in its name, and
-    `same_as` an earlier origin of the attempt that holds the same rows; what former
-    versions pulled tells none of these, nor `unreached`.
+    `unreached` those that no run takes. `ahead_of` is set where rows that were taken
+    lie on later days than the file can know of: the first such moment. `ends_open` says
+    that a text ends without a line end, perhaps before its last row. `named_at` is the
+    day or moment of delivery in its name, and `same_as` an earlier origin of the
+    attempt that holds the same rows. What former versions pulled tells none of the last
+    three, nor `unreached`.
     """
 
     origin: str

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
@@ -28,6 +27,7 @@ from kith.deliveries.columns import ROW_NUMBER, is_personal
 from kith.deliveries.raw import Manifest, MissedRows, PulledFile, reading, workspace
 from kith.pull.connections import Connection, environment_connection
 from kith.pull.connectors.request import Fetched, FetchRequest, check_unchanged
+from kith.pull.twins import find_twins
 from kith.pull.windows import Share, share, window_of
 from kith.runs.run import Interval, Run
 from kith.storage import move_durably, sha256, syncing
@@ -103,7 +103,7 @@ def _land(
     table, connection = request.table, request.duckdb
     landed: list[PulledFile] = []
     shares: list[Share] = []
-    twins = _twins(connection, fetched)
+    twins = find_twins(connection, table, fetched)
     for number, delivery in enumerate(fetched, 1):
         stem = f"{number:04}_{Path(delivery.origin).name.split('.')[0]}"
         stored = folder / f"{stem}.parquet"
@@ -176,34 +176,6 @@ def _reach(
     windows += [delivery.window for delivery in earlier]
     first = min(each.from_day for each in windows)
     return first, last and max(last, *(each.to_day for each in windows))
-
-
-def _twins(
-    connection: duckdb.DuckDBPyConnection, fetched: list[Fetched]
-) -> dict[str, str]:
-    """Of each file that holds the same rows as one before it, the origin of that one.
-
-    Files of other names, packings or line ends can hold the same rows.
-    """
-    alike: dict[tuple[Any, ...], list[Fetched]] = {}
-    for file in fetched:
-        if file.rows:
-            shape = (file.rows, file.reject_count, *file.columns.items())
-            alike.setdefault(shape, []).append(file)
-    found: dict[str, str] = {}
-    for files in alike.values():
-        known: dict[int, str] = {}
-        for file in files if files[1:] else []:
-            columns = ", ".join(map(quote, file.columns))
-            (content,) = fetch_row(
-                connection,
-                f"select sum(cast(hash({columns}) as hugeint)) "
-                f"from {parquet_sql(file.path)}",
-            )
-            first = known.setdefault(content, file.origin)
-            if first != file.origin:
-                found[file.origin] = first
-    return found
 
 
 def _find_missed(
