@@ -694,12 +694,26 @@ def csv_files() -> list[Mutation]:
         Mutation("no file", lambda folder: None, "stopped", "no file at"),
         # something else
         whole(
-            "page of an error", "<html><body>502</body></html>\n", "stopped", "missing"
+            "page of an error",
+            "<html><body>502</body></html>\n",
+            "stopped",
+            "since it holds a web page",
         ),
         whole(
-            "JSON in its place", jsonl_text(good_rows()), "stopped", "missing column"
+            "JSON in its place",
+            jsonl_text(good_rows()),
+            "stopped",
+            "cannot be read as text, since it holds lines of JSON",
         ),
-        whole("archive in its place", zipped(good), "stopped"),
+        whole("archive in its place", zipped(good), "stopped", "holds a zip archive"),
+        Mutation(
+            "workbook in its place",
+            lambda folder: write_workbook(
+                folder / "sales.csv", workbook_rows(good_rows())
+            ),
+            "stopped",
+            "cannot be read as text, since it holds a workbook",
+        ),
     ]
 
 
@@ -729,7 +743,7 @@ def packed_files() -> list[Mutation]:
         pack("in two members", members, "repaired"),
         pack("cut", packed[:-200], "stopped", "cannot be read"),
         pack("a bit flipped", bytes(broken), "stopped", "cannot be read"),
-        pack("not packed at all", good, "stopped", "cannot be read"),
+        pack("not packed at all", good, "stopped", "since it holds text"),
         pack("packed twice", gzip.compress(packed), "stopped"),
         pack("empty", b"", "stopped"),
     ]
@@ -1018,6 +1032,13 @@ def workbooks() -> list[Mutation]:
             "repeated_header",
         ),
         Mutation("Excel: cut", cut, "stopped", format="xlsx"),
+        Mutation(
+            "Excel: text in its place",
+            text_file(csv_text(good_rows()), "sales.xlsx"),
+            "stopped",
+            "cannot be read as a workbook, since it holds text",
+            format="xlsx",
+        ),
     ]
 
 

@@ -24,6 +24,7 @@ from kith.database import parquet_sql, quote, write_parquet
 from kith.deliveries.columns import ROW_NUMBER, checked_names
 from kith.deliveries.raw import reading
 from kith.errors import ConfigurationError, DeliveryError
+from kith.pull.connectors.contents import check_content
 from kith.pull.connectors.landing import (
     columns_of,
     of_parquet,
@@ -67,6 +68,8 @@ def fetch(request: FetchRequest) -> list[Fetched]:
         is_ours = path.is_relative_to(request.workspace)
         member = Member(place.origin, path.name, path, is_ours)
         with _unchanged(where, member) as state, reading(where, request.table):
+            if member.suffix in PACKINGS:
+                check_content(where, path, member.suffix)
             for each in unpack(member, request.workspace):
                 target = request.workspace / f"{next(numbers):04}.parquet"
                 read = replace(_read(request, each, target), named_at=place.named_at)
@@ -117,6 +120,7 @@ def _check_options(table: SourceTable) -> None:
 def _read(request: FetchRequest, member: Member, target: Path) -> Fetched:
     where = f"{request.table.full_name}: {member.origin}"
     with reading(where, request.table):
+        check_content(where, member.path, member.suffix)
         if member.suffix == ".parquet":
             return _parquet(request, where, member, target)
         text = Text(has_odd_signs=True, ends_open=False)
