@@ -457,6 +457,16 @@ def csv_files() -> list[Mutation]:
             meta={"options": {"skip_lines": 1}},
         ),
         whole(
+            "more lines passed over than there are",
+            good,
+            "stopped",
+            "passes over the header, which stands in line 1",
+            meta={"options": {"skip_lines": 2}},
+        ),
+        whole(
+            "cut within the header", header[:-2], "stopped", "ends within its header"
+        ),
+        whole(
             "two columns of one name",
             renamed("note", "Status"),
             "stopped",
@@ -662,7 +672,19 @@ def csv_files() -> list[Mutation]:
         ),
         whole("GB 18030", good.encode("gb18030"), "stopped", "unreadable_line"),
         whole("UTF-16", good.encode("utf-16"), "stopped", "not utf-8"),
-        whole("UTF-16 without a mark", good.encode("utf-16-le"), "stopped"),
+        whole(
+            "UTF-16 without a mark",
+            good.encode("utf-16-le"),
+            "stopped",
+            "set options.encoding: utf-16-le",
+        ),
+        whole(
+            "UTF-8 with its mark, where Windows is declared",
+            f"\ufeff{good}",
+            "stopped",
+            "it begins with the mark of utf-8",
+            meta={"options": {"encoding": "cp1252"}},
+        ),
         # size
         whole("empty file", "", "stopped", "the file is empty"),
         whole("header only", header + "\n", "warned", "no row for"),
@@ -803,7 +825,7 @@ def json_lines() -> list[Mutation]:
             "stopped",
             "unreadable_line",
         ),
-        text("UTF-16", good.encode("utf-16"), "stopped"),
+        text("UTF-16", good.encode("utf-16"), "stopped", "the mark of utf-16"),
         text(
             "key renamed",
             good.replace('"quantity"', '"qty"'),

@@ -101,6 +101,45 @@ def test_a_header_that_cannot_be_read_is_named(
         fetched(tmp_path)
 
 
+ENCODINGS = [
+    ("utf-16", None, "utf-8: it begins with the mark of utf-16; set .*ing: utf-16 in"),
+    ("utf-16-le", None, "utf-8: every other byte of it is 0; .*encoding: utf-16-le in"),
+    ("utf-16-be", None, "utf-8: every other byte of it is 0; .*encoding: utf-16-be in"),
+    ("utf-32", "cp1252", "cp1252: it begins with the mark of utf-32; .*: utf-32 in so"),
+    ("utf-8-sig", "cp1252", "cp1252: it begins with the mark of utf-8; .*: utf-8 in"),
+    ("utf-8", "utf-16", "utf-16: no byte of its beginning is 0; leave options.encodin"),
+]
+
+
+def test_a_header_that_is_cut_off_is_named(tmp_path: Path) -> None:
+    company(tmp_path, drift={"missing": "warn"})
+    path = tmp_path / "data/sales.csv"
+    for cut in ("sal", f"{HEADER[:-1]}", f"{HEADER[:-6]},", "sale_id,sold_at,note,oth"):
+        path.write_text(cut)
+        with pytest.raises(DeliveryError, match="ends within its header, and w"):
+            fetched(tmp_path)
+    # Headers of deliveries without a row, and one that nobody knows.
+    for whole in (HEADER, f"{HEADER},oth", HEADER[:-6], f"{HEADER[:-1]}\n", "A,2024"):
+        path.write_text(whole)
+        assert fetched(tmp_path)[0].rows == 0
+
+
+def test_another_encoding_is_named(tmp_path: Path) -> None:
+    texts = {"csv": CONTENT, "jsonl": '{"sale_id": "Größe"}\n'}
+    for kind, text in texts.items():
+        for found, declared, message in ENCODINGS:
+            options = {"encoding": declared} if declared else {}
+            company(tmp_path, f"data/sales.{kind}", options=options)
+            (tmp_path / f"data/sales.{kind}").write_text(text, encoding=found)
+            with pytest.raises(DeliveryError, match=f"sales.{kind}: is not {message}"):
+                fetched(tmp_path)
+    # Among signs of other pages as well, and where it is declared.
+    for name in ("utf-16-le", "utf-16", "utf-32-be"):
+        company(tmp_path, options={"encoding": name})
+        (tmp_path / "data/sales.csv").write_text(CONTENT, encoding=name)
+        assert fetched(tmp_path)[0].rows == 40
+
+
 def test_lines_may_end_as_those_of_old_macs(tmp_path: Path) -> None:
     text = CONTENT.replace("\n", "\r") + "X,too few\rY,2024-03-01,1,1.50"
     (company(tmp_path) / "data/sales.csv").write_bytes(text.encode())
@@ -261,6 +300,11 @@ def test_lines_above_the_header_are_skipped_as_declared(tmp_path: Path) -> None:
     company(tmp_path, options={"skip_lines": 1}, quarantine_limit_pct=50)
     with pytest.raises(DeliveryError, match=r"line 4; .* set options.skip_lines: 3 in"):
         fetched(tmp_path)
+    for number in (4, 5, 99):
+        company(tmp_path, options={"skip_lines": number}, quarantine_limit_pct=50)
+        passed = f"skip_lines: {number} passes over the header, which stands in line 4"
+        with pytest.raises(DeliveryError, match=rf"{passed}; set .*skip_lines: 3 in"):
+            fetched(tmp_path)
     company(tmp_path, options={"skip_lines": 3}, quarantine_limit_pct=70)
     run = run_door(tmp_path)
     assert admitted(run, "sale_id") == [("A",)]

@@ -325,6 +325,11 @@ def test_lines_above_the_header_of_a_sheet_are_skipped_as_declared(
     write_xlsx(book, {"Sales": {**title, **moved}}, "A1:D1")
     with pytest.raises(DeliveryError, match=r"number of lines above the header \(3\)"):
         fetched(tmp_path)
+    for number in (4, 99):
+        company(tmp_path, "data/sales.xlsx", options={"skip_lines": number})
+        passed = f"skip_lines: {number} passes over the header, which stands in row 4"
+        with pytest.raises(DeliveryError, match=rf"{passed}; set .*skip_lines: 3 in"):
+            fetched(tmp_path)
     options = {"skip_lines": 3}
     company(tmp_path, "data/sales.xlsx", options=options, quarantine_limit_pct=50)
     moved[6][2] = -1

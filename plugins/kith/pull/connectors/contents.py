@@ -25,7 +25,7 @@ _WORDS = {
     ".zst": "what Zstandard packed",
     ".zip": "a zip archive",
 }
-_PAGES = {"<!doctype html": "a web page", "<html": "a web page", "<?xml": "XML"}
+_PAGES = {b"<!doctype html": "a web page", b"<html": "a web page", b"<?xml": "XML"}
 _HEAD_BYTES = 1 << 12
 # Control characters that stand in no text.
 _NO_TEXT = bytes({*range(0x20)} - set(b"\t\n\f\r\x1a\x1b"))
@@ -60,9 +60,8 @@ def _held(path: Path) -> str | None:
     text = head.strip()
     if not text or any(sign in _NO_TEXT for sign in text):
         return None
-    beginning = text[:20].lower().decode(errors="replace")
-    for sign, kind in _PAGES.items():
-        if beginning.startswith(sign):
+    for page, kind in _PAGES.items():
+        if text.lower().startswith(page):
             return kind
     return ".jsonl" if _is_object(text.splitlines()[0]) else ".csv"
 

@@ -11,7 +11,7 @@ import itertools
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -40,6 +40,17 @@ from kith.pull.connectors.request import FetchRequest
 DELIMITED = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": ""}
 JSON_LINES = (".jsonl", ".ndjson")
 _CHUNK_BYTES = 1 << 18
+_SHOWN_OF_ENCODING = 1 << 10
+# In this order, since that of UTF-32 begins like that of UTF-16.
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+# Encodings in which Latin letters have bytes that are 0.
+_WIDE = ("utf-16", "utf-32")
 # Lines above a header among which it is looked for.
 _LINES_ABOVE = 20
 # Rows whose last values are of one form, above which another form is no accident.
@@ -70,13 +81,14 @@ _INEXACT_NUMBER = (
 )
 
 
-def _as_utf8(table: SourceTable, member: Member, workspace: Path) -> Member:
+def _as_utf8(table: SourceTable, where: str, member: Member, workspace: Path) -> Member:
     """The file itself, or a copy in UTF-8 where another encoding is declared.
 
     Bytes that the encoding does not know pass as they are, so that only their lines
-    are rejected.
+    are rejected. Raises DeliveryError where the file begins in another encoding.
     """
     encoding = table.rules.options.get("encoding", "utf-8")
+    _check_encoding(where, member.path, encoding)
     if codecs.lookup(encoding).name == "utf-8":
         return member
     with (
@@ -97,26 +109,67 @@ def _as_utf8(table: SourceTable, member: Member, workspace: Path) -> Member:
     return Member(member.origin, member.suffix, Path(target.name), is_ours=True)
 
 
-def _header(
-    table: SourceTable, where: str, member: Member, dialect: dict[str, str]
-) -> list[str]:
+def _check_encoding(where: str, path: Path, encoding: str) -> None:
+    """Raise DeliveryError where a text's beginning shows another encoding."""
+    with path.open("rb") as text:
+        head = text.read(_SHOWN_OF_ENCODING)
+    name = codecs.lookup(encoding).name
+    marked = next((each for mark, each in _MARKS if head.startswith(mark)), None)
+    if marked and not name.startswith(marked):
+        found = f"it begins with the mark of {marked}"
+        cure = f"set options.encoding: {marked}"
+    elif not marked and not name.startswith(_WIDE) and (wide := _unmarked_wide(head)):
+        found, cure = "every other byte of it is 0", f"set options.encoding: {wide}"
+    elif not marked and name.startswith(_WIDE) and head and b"\0" not in head:
+        found = "no byte of its beginning is 0"
+        cure = "leave options.encoding out, or set it to the file's encoding"
+    else:
+        return
+    raise DeliveryError(f"{where}: is not {encoding}: {found}; {cure} in sources.yml")
+
+
+def _unmarked_wide(head: bytes) -> str | None:
+    """The encoding of two bytes for each sign in which a text begins, if it does."""
+    for offset, name in enumerate(("utf-16-be", "utf-16-le")):
+        zeros, others = head[offset::2], head[1 - offset :: 2]
+        # Some signs of such a text have another page than that of Latin letters.
+        if 2 * zeros.count(0) > len(zeros) > 1 and 0 not in others:
+            return name
+    return None
+
+
+def _reader(lines: Iterable[str], dialect: dict[str, str]) -> Any:
     quote_sign, escape = dialect["quote"], dialect["escape"]
+    return csv.reader(
+        lines,
+        delimiter=dialect["delimiter"],
+        quotechar=quote_sign or None,
+        quoting=csv.QUOTE_MINIMAL if quote_sign else csv.QUOTE_NONE,
+        doublequote=escape == quote_sign,
+        escapechar=None if escape == quote_sign else escape,
+        strict=True,
+    )
+
+
+def _header(
+    table: SourceTable,
+    where: str,
+    member: Member,
+    dialect: dict[str, str],
+    passed: list[bytes],
+) -> list[str]:
+    """Names of the columns in the first line below those that were passed over."""
+    above = table.rules.options.get("skip_lines")
     expected = f"expected the columns {', '.join(each.name for each in table.columns)}"
     # What is not UTF-8 passes, since the fault of a later line is not the header's.
     with member.path.open(
         encoding="utf-8-sig", errors="surrogateescape", newline=""
     ) as lines:
-        reader = csv.reader(
-            lines,
-            delimiter=dialect["delimiter"],
-            quotechar=quote_sign or None,
-            quoting=csv.QUOTE_MINIMAL if quote_sign else csv.QUOTE_NONE,
-            doublequote=escape == quote_sign,
-            escapechar=None if escape == quote_sign else escape,
-            strict=True,
-        )
+        reader = _reader(lines, dialect)
         try:
             header = next(reader, None)
+            if not _known_names(table, header or []):
+                _check_passed(table, where, passed, dialect)
             if header is not None:
                 _check_first_line(table, where, header, reader)
         except csv.Error as error:
@@ -126,9 +179,10 @@ def _header(
                 "it delivered again"
             ) from None
     if not header:
+        below = f" below the lines of options.skip_lines: {above}" if passed else ""
         raise DeliveryError(
-            f"{where}: the file is empty, not even a header was found; {expected}; "
-            "have it delivered again"
+            f"{where}: the file is empty, not even a header was found{below}; "
+            f"{expected}; have it delivered again"
         )
     try:
         "".join(header).encode(errors="surrogateescape").decode()
@@ -146,6 +200,22 @@ def _header(
     )
 
 
+def _check_passed(
+    table: SourceTable, where: str, passed: list[bytes], dialect: dict[str, str]
+) -> None:
+    """Raise DeliveryError where the header is among the lines that were passed over."""
+    above = table.rules.options.get("skip_lines")
+    for number, line in enumerate(passed, 1):
+        text = line.decode("utf-8-sig", "surrogateescape")
+        with suppress(csv.Error):
+            if _is_header(table, next(_reader([text], dialect), [])):
+                raise DeliveryError(
+                    f"{where}: options.skip_lines: {above} "
+                    f"passes over the header, which stands in line {number}; set "
+                    f"options.skip_lines: {number - 1} in sources.yml"
+                )
+
+
 def _check_first_line(
     table: SourceTable, where: str, first: list[str], reader: Any
 ) -> None:
@@ -160,7 +230,7 @@ def _check_first_line(
             further.append((above, line))
             above = reader.line_num
     for above, line in further:
-        if 0 < len(table.columns) <= 2 * _known_names(table, line):
+        if _is_header(table, line):
             before = int(table.rules.options.get("skip_lines", "0"))
             raise DeliveryError(
                 f"{where}: the header stands in line {before + above + 1}; expected it "
@@ -176,22 +246,39 @@ def _check_first_line(
         )
 
 
+def _check_header_end(table: SourceTable, where: str, names: list[str]) -> None:
+    """Raise DeliveryError where a header without a line end seems to be cut off."""
+    known, last = columns_by_name(table), names[-1].lower()
+    missing = [column for column in table.columns if not column.names_in(names)]
+    begun = [name for name in known if name.startswith(last) and known[name] in missing]
+    if last not in known and missing and (begun or _known_names(table, names)):
+        raise DeliveryError(
+            f"{where}: ends within its header, and without a line end: it seems "
+            f"truncated; expected the columns "
+            f"{', '.join(column.name for column in table.columns)}, and rows; have it "
+            "delivered again"
+        )
+
+
+def _is_header(table: SourceTable, names: list[str]) -> bool:
+    return 0 < len(table.columns) <= 2 * _known_names(table, names)
+
+
 def _known_names(table: SourceTable, names: list[str]) -> int:
     known = columns_by_name(table)
     return sum(name.strip().lower() in known for name in names)
 
 
-def _below(member: Member, lines: int, workspace: Path) -> Member:
-    """A copy without its first lines."""
+def _below(member: Member, lines: int, workspace: Path) -> tuple[Member, list[bytes]]:
+    """A copy without its first lines, and these."""
     with (
         member.path.open("rb") as source,
         tempfile.NamedTemporaryFile(dir=workspace, delete=False) as target,
     ):
-        for _ in range(lines):
-            source.readline()
+        passed = [line for _ in range(lines) if (line := source.readline())]
         shutil.copyfileobj(source, target, 1 << 20)
     member.discard()
-    return replace(member, path=Path(target.name), is_ours=True)
+    return replace(member, path=Path(target.name), is_ours=True), passed
 
 
 def _read_csv(member: Member, columns: list[str], **options: str) -> str:
@@ -244,21 +331,22 @@ def convert_delimited(
             f"{dialect['delimiter']!r} is the sign of quotes or escapes as well; "
             "expected another"
         )
-    member = _as_utf8(table, member, request.workspace)
+    member = _as_utf8(table, where, member, request.workspace)
+    passed: list[bytes] = []
     if above := int(table.rules.options.get("skip_lines", "0")):
-        member = _below(member, above, request.workspace)
-    names = _header(table, where, member, dialect)
+        member, passed = _below(member, above, request.workspace)
+    names = _header(table, where, member, dialect, passed)
     with ThreadPoolExecutor(1) as beside:
         is_odd = beside.submit(_has_odd_signs, member.path)
         try:
-            _write_lines(connection, member, names, dialect, target)
+            rows = _write_lines(connection, member, names, dialect, target)
         except duckdb.InvalidInputException as error:
             if not _is_of_line_ends(error):
                 raise
             is_odd.result()
             member = _with_equal_ends(member, dialect, request.workspace)
             try:
-                _write_lines(connection, member, names, dialect, target)
+                rows = _write_lines(connection, member, names, dialect, target)
             except duckdb.InvalidInputException as still:
                 if not _is_of_line_ends(still):
                     raise
@@ -268,6 +356,8 @@ def convert_delimited(
                     "inside of quotes only; have it delivered again"
                 ) from None
     open_line = _open_line(member.path)
+    if open_line and not rows and not _read_rejects(connection):
+        _check_header_end(table, where, names)
     _check_rows(connection, where, member.path, open_line, dialect, target)
     if _collect_rejects(connection, header_lines=1):
         uncounted = target.rename(target.with_suffix(".uncounted"))
@@ -403,7 +493,7 @@ def _write_lines(
     names: list[str],
     dialect: dict[str, str],
     target: Path,
-) -> None:
+) -> int:
     rows = _read_csv(
         member,
         names,
@@ -415,7 +505,7 @@ def _write_lines(
     )
     # Without numbers of their own, since counting would bring all rows to one thread;
     # the order of the file tells them as long as no line is missing.
-    write_parquet(connection, f"from {rows}", target)
+    return write_parquet(connection, f"from {rows}", target)
 
 
 def _is_of_line_ends(error: duckdb.Error) -> bool:
@@ -498,7 +588,7 @@ def convert_json_lines(
 ) -> None:
     """Write lines of JSON objects to a Parquet file; every key becomes a column."""
     connection = request.duckdb
-    member = _as_utf8(request.table, member, request.workspace)
+    member = _as_utf8(request.table, where, member, request.workspace)
     _check_last_line(where, member.path)
     is_cut = any(_NEVER_IN_JSON in chunk for chunk in _chunks(member.path))
     # Lines are read as text first, so that a malformed one is kept as it came. No

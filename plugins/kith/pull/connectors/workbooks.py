@@ -60,6 +60,8 @@ def convert_workbook(
     rows += [[]] * (max((y for y, _ in errors), default=-1) + 1 - len(rows))
     above = int(table.rules.options.get("skip_lines", "0"))
     header = next((n for n in range(above, len(rows)) if any(rows[n])), None)
+    if header is None or not _known_names(table, rows[header]):
+        _check_passed(table, where, sheet, rows[:above])
     if header is None:
         raise DeliveryError(
             f"{where}: sheet '{sheet.name}' is empty, not even a header was found; "
@@ -180,18 +182,34 @@ def _header(
     return dict(zip(names, checked_names(table, where, names.values()), strict=True))
 
 
+def _check_passed(
+    table: SourceTable, where: str, sheet: CalamineSheet, passed: list[list[Any]]
+) -> None:
+    """Raise DeliveryError where the header is among the lines that were passed over."""
+    found = [y for y, row in enumerate(passed) if _is_header(table, row)]
+    if found:
+        raise DeliveryError(
+            f"{where}: sheet '{sheet.name}': options.skip_lines: "
+            f"{table.rules.options['skip_lines']} passes over the header, which stands "
+            f"in row {found[0] + 1}; set options.skip_lines: {found[0]} in sources.yml"
+        )
+
+
 def _header_below(table: SourceTable, rows: list[list[Any]], header: int) -> int | None:
     """Number of lines above the row that names the columns; None where it does not."""
-    known = columns_by_name(table)
-
-    def names(y: int) -> int:
-        return sum(_text(cell).strip().lower() in known for cell in rows[y])
-
-    if names(header):
+    if _known_names(table, rows[header]):
         return None
     further = range(header + 1, min(len(rows), header + _LINES_ABOVE))
-    wanted = len(table.columns)
-    return next((y for y in further if 0 < wanted <= 2 * names(y)), None)
+    return next((y for y in further if _is_header(table, rows[y])), None)
+
+
+def _is_header(table: SourceTable, row: list[Any]) -> bool:
+    return 0 < len(table.columns) <= 2 * _known_names(table, row)
+
+
+def _known_names(table: SourceTable, row: list[Any]) -> int:
+    known = columns_by_name(table)
+    return sum(_text(cell).strip().lower() in known for cell in row)
 
 
 def _reference(row: int, column: int) -> str:
