@@ -38,6 +38,27 @@ def test_a_number_in_two_spellings_is_told_and_declared_away(tmp_path: Path) -> 
     ]
 
 
+def test_every_way_to_write_a_float_is_told(tmp_path: Path) -> None:
+    (told,) = warnings_of(tmp_path, "17850", '"17850,0"', "17851")
+    assert "column sale_id: 1 values are written like 17850.0 and 2 like 17850" in told
+    # Three noughts could be those of thousands; nothing but the source can tell.
+    for rules in ({}, {"whole_numbers": True}):
+        ids = ["17850", "17850.000", '"17850,0000"', "1.000", "C1"]
+        assert warnings_of(tmp_path, *ids, **rules) == [
+            "shop.sales: column sale_id: 2 values are written like 17850.000 beside "
+            "17850, which are two; have the source write both alike, or declare "
+            "whole_numbers: false for sale_id in sources.yml if they are meant so"
+        ]
+    assert warnings_of(tmp_path, *ids, whole_numbers=False) == []
+    (told,) = warnings_of(tmp_path, "1.39E+10", '"1,4e+10"', "13900000000", "1E5")
+    assert told == (
+        "shop.sales: column sale_id: 2 values are written like 1.39E+10, whose other "
+        "digits are lost, so that several could be one; have the source write them in "
+        "full, or declare whole_numbers: false for sale_id in sources.yml if they are "
+        "meant so"
+    )
+
+
 def test_numbers_of_another_kind_are_not_told(tmp_path: Path) -> None:
     assert warnings_of(tmp_path, "1.0", "1.5", "2") == []
     assert warnings_of(tmp_path, "v1.0", "2.1.0", "1.000") == []

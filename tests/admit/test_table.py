@@ -111,6 +111,9 @@ def test_an_identifier_is_hashed_and_an_unreadable_one_refused(
     message = refusal(tmp_path)
     assert f"found '{shown}'" in message
     assert "correct the source, or pii or phone_region in sources.yml" in message
+    company(tmp_path, columns=with_rules("price", "varchar", pii="device"))
+    deliver(tmp_path, ["A,2024-03-01,1,7.5"])
+    assert "or pii or whole_numbers in sources.yml" in refusal(tmp_path)
     company(tmp_path, columns=with_rules("price", pii="phone", phone_region="CN"))
     with pytest.raises(ConfigurationError, match=r"price: a pii column holds a hash"):
         run_door(tmp_path)

@@ -390,6 +390,9 @@ def test_time_is_counted_since_1970_in_the_declared_unit(
         ("5::bigint", "varchar", "5"),
         ("300::bigint", "tinyint", "wrong_type"),
         ("''", "varchar", None),
+        ("'nan'::double", "varchar", None),
+        ("'nan'::float", "json", None),
+        ("'inf'::double", "varchar", "wrong_type"),
     ],
 )
 def test_a_typed_value_becomes_its_type_or_a_reason(

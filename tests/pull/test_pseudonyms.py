@@ -132,6 +132,7 @@ def test_one_person_has_one_hash(
         (column("card"), "123456.5"),
         (column("card"), "12.5"),
         (column("card"), "7,5"),
+        (column("card"), ".5"),
         (column("card"), "-5.0"),
         (column("card"), "+123456.0"),
         (column("card"), "'123456.0"),
@@ -230,6 +231,43 @@ def test_nobody_is_nobody(kind: str) -> None:
     assert hashes([*words, *noughts], declared) == [None] * (len(words) + len(noughts))
     assert hashes([float("nan"), 0.0], declared, "double") == [None, None]
     assert None not in hashes(["0x", "nonesuch", "1000", "10.0.0.0"], declared)
+
+
+def test_a_fraction_is_no_identifier_unless_it_is_meant_so() -> None:
+    fractions = ["7.5", "7,5", "-7.5", ".5", "13800138.25", "12.50", " 1234.125"]
+    for kind in ("device", "handle"):
+        found = hashes(fractions, column(kind))
+        assert [each and each[0] for each in found] == ["!"] * len(fractions)
+        meant = hashes(["7.5", "7.0"], column(kind, whole_numbers=False))
+        assert meant == [oracle(f"{kind}:7.5"), oracle(f"{kind}:7.0")]
+    for region in ("CN", "DE"):
+        phone = column("phone", phone_region=region)
+        found = hashes(["13800138.5", "1380013800,25", "1380013800.0 5"], phone)
+        assert [each and each[0] for each in found[:2]] == ["!", "!"]
+    # What has signs between its parts.
+    several = ["10.0.0.7", "7.5.1", "v7.5", "7.5b", "1,2,3", "anna.5"]
+    assert hashes(several, column("device")) == [
+        oracle(f"device:{each}") for each in several
+    ]
+    french = column("phone", phone_region="FR")
+    assert (
+        hashes(["01.42.68.53.00", "0142.685300"], french)
+        == [oracle("phone:+33142685300")] * 2
+    )
+
+
+def test_the_first_of_a_count_is_a_device_of_its_source() -> None:
+    of_source = column("device", scope="source")
+    assert hashes(["0", "0.0", "00", "-1", "N/A"], of_source) == [
+        *[oracle("device@shop:0")] * 2,
+        *[None] * 3,
+    ]
+    assert hashes([0.0], of_source, "double") == [oracle("device@shop:0")]
+    declared = column("device", scope="source", null_values=["0"])
+    assert hashes(["0"], declared) == [None]
+    for kind in ("card", "handle", "phone", "email"):
+        assert hashes(["0"], column(kind, scope="source")) == [None]
+    assert hashes(["0"], column("device")) == [None]
 
 
 def test_what_is_known_in_its_source_alone_is_another_elsewhere() -> None:

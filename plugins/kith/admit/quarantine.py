@@ -144,8 +144,10 @@ def check_share(
         origin = f"{file}, row {', '.join(map(str, numbers))}{more}: "
     place = f"column {column}: {reason}" if column else reason
     cure = CURES[reason]
-    if column and reason == "wrong_type" and table.column(column).rules.pii:
-        cure = "correct the source, or pii or phone_region in sources.yml"
+    pii = table.column(column).rules.pii if column else None
+    if reason == "wrong_type" and pii:
+        rule = "whole_numbers" if pii in ("device", "handle") else "phone_region"
+        cure = f"correct the source, or pii or {rule} in sources.yml"
     if reason == "unreadable_line" and "ENCODING" in example["expected"]:
         cure = (
             "the file is not in the declared encoding: set options.encoding in "

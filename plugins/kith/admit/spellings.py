@@ -37,41 +37,72 @@ def warn_of_floats(
     `rows` is the relation of the admitted rows. Not where fractions stand beside it:
     these are numbers of another kind.
     """
-    names = [
-        column.name
+    rules = {
+        column.name: column.rules
         for column in table.columns
         if is_text(column)
         and not (is_json(column) or column.rules.pii)
-        and column.rules.whole_numbers is None
-    ]
-    if not names:
+        and column.rules.whole_numbers is not False
+    }
+    if not rules:
         return []
     # Quick, and nearly always the end of it.
-    ends = ", ".join(
-        f"coalesce(bool_or(suffix({quote(name)}, '.0') or suffix({quote(name)}, "
-        "'.00')), false)"
-        for name in names
-    )
-    suspects = fetch_row(connection, f"select {ends} from {rows}")
+    signs = ", ".join(f"coalesce(bool_or({_may_be_float(x)}), false)" for x in rules)
+    suspects = fetch_row(connection, f"select {signs} from {rows}")
     warnings = []
-    for name in [name for name, is_one in zip(names, suspects, strict=True) if is_one]:
-        floats, fractions, whole = fetch_row(
-            connection,
-            f"""
-            select
-                count(*) filter (regexp_full_match({quote(name)}, '\\d+\\.00?')),
-                count(*) filter (
-                    regexp_full_match({quote(name)}, '[+-]?\\d*\\.\\d*[1-9]\\d*')
-                ),
-                count(*) filter (regexp_full_match({quote(name)}, '\\d+'))
-            from {rows}
-            """,
-        )
-        if floats and not fractions:
+    for name in [name for name, is_one in zip(rules, suspects, strict=True) if is_one]:
+        floats, noughts, lost, fractions, whole = _count_floats(connection, name, rows)
+        if fractions:
+            continue
+        where = f"{table.full_name}: column {name}"
+        no = f"whole_numbers: false for {name} in sources.yml if they are meant so"
+        if floats and not rules[name].whole_numbers:
             warnings.append(
-                f"{table.full_name}: column {name}: {floats} values are written like "
-                f"17850.0 and {whole} like 17850, which would be two; declare "
-                f"whole_numbers: true for {name} in sources.yml to read both as 17850, "
-                "or false if they are meant so"
+                f"{where}: {floats} values are written like 17850.0 and {whole} like "
+                f"17850, which would be two; declare whole_numbers: true for {name} in "
+                "sources.yml to read both as 17850, or false if they are meant so"
+            )
+        if noughts:
+            warnings.append(
+                f"{where}: {noughts} values are written like 17850.000 beside 17850, "
+                f"which are two; have the source write both alike, or declare {no}"
+            )
+        if lost:
+            warnings.append(
+                f"{where}: {lost} values are written like 1.39E+10, whose other digits "
+                "are lost, so that several could be one; have the source write them in "
+                f"full, or declare {no}"
             )
     return warnings
+
+
+def _may_be_float(name: str) -> str:
+    """SQL of whether a text ends as a float does, or is a rounded one."""
+    ends = [f"suffix({quote(name)}, '{end}')" for end in (".0", ".00", ",0", ",00")]
+    noughts = f"regexp_full_match({quote(name)}, '\\d+[.,]0+')"
+    # A case, since all parts of an `and` would be computed for every row.
+    ends.append(f"case when suffix({quote(name)}, '000') then {noughts} else false end")
+    ends += [f"contains({quote(name)}, '{sign}+')" for sign in "Ee"]
+    return " or ".join(ends)
+
+
+def _count_floats(
+    connection: duckdb.DuckDBPyConnection, name: str, rows: str
+) -> tuple[int, ...]:
+    """Numbers of values like 17850.0, like 17850.000 beside 17850, 1.39E+10, 1.5, 1."""
+    return fetch_row(
+        connection,
+        rf"""
+        with texts as (select {quote(name)} as text from {rows})
+        select
+            count(*) filter (regexp_full_match(text, '\d+[.,]00?')),
+            count(*) filter (
+                regexp_full_match(text, '\d+[.,]0{{3,}}')
+                and regexp_extract(text, '^\d+') in (select text from texts)
+            ),
+            count(*) filter (regexp_full_match(text, '\d+([.,]\d+)?[eE]\+\d+')),
+            count(*) filter (regexp_full_match(text, '[+-]?\d*[.,]\d*[1-9]\d*')),
+            count(*) filter (regexp_full_match(text, '\d+'))
+        from texts
+        """,
+    )

@@ -18,7 +18,7 @@ import duckdb
 
 from kith.company.tables import EPOCHS, Column, SourceTable
 from kith.database import literal, quote
-from kith.deliveries.columns import is_json
+from kith.deliveries.columns import is_json, is_text
 from kith.errors import ConfigurationError
 
 _INTEGERS = {
@@ -285,10 +285,13 @@ def given_sql(column: Column, raw_type: str, raw: str) -> str:
     """The value as delivered; NULL where nothing was given.
 
     Empty text is nothing, whatever the format: a CSV cannot tell it from NULL, and
-    an empty identifier would make one customer of all who have none.
+    an empty identifier would make one customer of all who have none. So is NaN where
+    text is declared: programs write it where a number is missing.
     """
     if raw_type == "VARCHAR":
         raw = f"nullif({trimmed(raw)}, '')"
+    elif raw_type in _FLOATS and is_text(column):
+        raw = f"case when not isnan({raw}) then {raw} end"
     tokens = ", ".join(map(literal, column.rules.null_values))
     if not tokens:
         return raw

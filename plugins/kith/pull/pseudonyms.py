@@ -44,9 +44,11 @@ _SHORTEST_KEY = 32
 # The noughts of 123.000 may be those of a thousand, or of a float.
 _ROUNDED = r"\d+([.,]\d+[eE]|[eE]\+)\+?\d+|\d+[.,]0{3,}"
 # A number such as 12.5, -5.0 or 123,456.0, and no groups of a card's digits.
-_FRACTION = (
-    r"[-+']?(\d[\d \x{a0}\x{202f}'’]*[.,]|\d{1,3}(,\d{3})+\.|\d{1,3}(\.\d{3})+,)\d{1,2}"
-)
+_FRACTION = r"[-+']?(\d?[\d \x{a0}\x{202f}'’]*[.,]|\d{1,3}(,\d{3})+\.|\d{1,3}(\.\d{3})+,)\d{1,2}"
+# A number such as 7.5, and no version or network address.
+_POINT = r"[-+]?\d*[.,]\d+"
+# A number such as 13800138.5, and no groups of a telephone number's digits.
+_SHORT_POINT = r"[-+]?\d+[.,]\d{1,2}"
 # What programs and people write where nobody is known.
 NOBODY = (
     *("n/a", "na", "n.a.", "#n/a", "<na>", "nan", "none", "(none)", "nil"),
@@ -124,13 +126,14 @@ def hashed_columns(
         normalised = _normalised(connection, column, relation, text, number)
         is_no_text = (
             f"({_holds_several(text, kinds[name])} "
-            f"or {_lost_digits(quote(name), text, kinds[name])} or {is_total(text)})"
+            f"or {_lost_digits(quote(name), text, kinds[name])} "
+            f"or {_is_fraction(column, text)} or {is_total(text)})"
         )
         normalised = f"case when not {is_no_text} then {normalised} end"
         of_source = f"@{table.source}" if column.rules.scope == "source" else ""
         message = f"{literal(f'{column.rules.pii}{of_source}:')} || {normalised}"
         digest = f"coalesce({_hmac(message)}, '!' || {_hmac(text)})"
-        hashed[name] = f"case when not {_is_nobody(text)} then {digest} end"
+        hashed[name] = f"case when not {_is_nobody(column, text)} then {digest} end"
     return hashed
 
 
@@ -191,13 +194,23 @@ def _text(column: Column, name: str, kind: str) -> str:
     return f"case when {text} not in ({tokens}) then {text} end" if tokens else text
 
 
-def _is_nobody(text: str) -> str:
-    """SQL whether a text only says that nobody is known, as N/A or 000000 do."""
+def _is_nobody(column: Column, text: str) -> str:
+    """SQL whether a text only says that nobody is known, as N/A or 000000 do.
+
+    Where a source counts its devices by itself, 0 may be the first one.
+    """
     words = ", ".join(map(literal, NOBODY))
     # In order of what they cost: few begin with a nought or a sign, or are so short.
     longest = max(len(word.encode()) for word in NOBODY)
+    rules = column.rules
+    is_first = (
+        f"when {text} = '0' then false "
+        if (rules.pii, rules.scope) == ("device", "source")
+        else ""
+    )
     return (
-        f"(case when {text} is null then true when {text} < '1' then contains({text}, "
+        f"(case when {text} is null then true {is_first}"
+        f"when {text} < '1' then contains({text}, "
         f"'0') and regexp_full_match({text}, {literal(_ONLY_NOUGHTS)}) "
         f"or lower({text}) in ({words}) "
         f"when strlen({text}) <= {longest} then lower({text}) in ({words}) "
@@ -210,6 +223,25 @@ def _lost_digits(raw: str, text: str, kind: str) -> str:
     if is_fraction(kind):
         return f"({is_inexact(raw, kind)} or trunc({raw}) <> {raw})"
     return f"regexp_full_match({text}, {literal(_ROUNDED)})"
+
+
+def _is_fraction(column: Column, text: str) -> str:
+    """SQL whether a text is a number that is not whole, where it would name somebody.
+
+    Cards may be written in groups of digits, see `_normalised`.
+    """
+    rules = column.rules
+    if rules.pii == "phone":
+        pattern = _SHORT_POINT
+    elif rules.pii in ("device", "handle") and rules.whole_numbers is not False:
+        pattern = _POINT
+    else:
+        return "false"
+    # A case, since few have a point.
+    return (
+        f"case when contains({text}, '.') or contains({text}, ',') "
+        f"then regexp_full_match({text}, {literal(pattern)}) else false end"
+    )
 
 
 def _holds_several(text: str, kind: str) -> str:
