@@ -806,6 +806,7 @@ def json_lines() -> list[Mutation]:
         text("blank lines", good.replace("\n", "\n\n"), "repaired"),
         text("broken lines", broken(lambda line: line[:40] + "\n"), *unreadable),
         text("cut in the last line", good[:-30], "stopped", "seems truncated"),
+        text("no line end at the end", good[:-1], "repaired"),
         text(
             "two objects in a line",
             broken(lambda line: line[:-1] * 2 + "\n"),

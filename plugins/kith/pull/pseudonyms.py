@@ -44,7 +44,10 @@ _SHORTEST_KEY = 32
 # The noughts of 123.000 may be those of a thousand, or of a float.
 _ROUNDED = r"\d+([.,]\d+[eE]|[eE]\+)\+?\d+|\d+[.,]0{3,}"
 # A number such as 12.5, -5.0 or 123,456.0, and no groups of a card's digits.
-_FRACTION = r"[-+']?(\d?[\d \x{a0}\x{202f}'’]*[.,]|\d{1,3}(,\d{3})+\.|\d{1,3}(\.\d{3})+,)\d{1,2}"
+_FRACTION = (
+    r"[-+']?(\d?[\d \x{a0}\x{202f}'’]*[.,]|\d{1,3}(,\d{3})+\.|\d{1,3}(\.\d{3})+,)"
+    r"\d{1,2}"
+)
 # A number such as 7.5, and no version or network address.
 _POINT = r"[-+]?\d*[.,]\d+"
 # A number such as 13800138.5, and no groups of a telephone number's digits.

@@ -13,6 +13,7 @@ from tests.one_table import (
     company,
     deliver,
     quarantined,
+    report,
     run_door,
     sales,
 )
@@ -51,6 +52,24 @@ def test_nothing_of_a_line_of_json_is_cut_off(tmp_path: Path) -> None:
     # Ends of lines of several kinds are read where nothing can be cut off.
     (tmp_path / "data/sales.jsonl").write_text(f"{lines[0]}\r\n{lines[0]}\n")
     assert fetched(tmp_path)[0].rows == 2
+
+
+def test_a_last_line_of_json_is_whole_or_refused(tmp_path: Path) -> None:
+    company(tmp_path, "data/sales.jsonl", quarantine_limit_pct=50)
+    path = tmp_path / "data/sales.jsonl"
+    row = '{"sale_id":"%s","sold_at":"2024-03-01","quantity":1,"price":1,"n":{"b":1}}'
+    first = row % "A" + "\n"
+    large = row % ("B" * 600_000)
+    for last in (row % "B", row % "B" + " ", large):
+        path.write_text(first + last)
+        run = run_door(tmp_path)
+        assert (len(admitted(run)), report(run)["quarantined"]) == (2, 0)
+    for last in (row % "B", large):
+        for cut in (last[:-1], last[:-20], last[:9], "{"):
+            for whole in (first, ""):
+                path.write_text(whole + cut)
+                with pytest.raises(DeliveryError, match="ends within its last line: "):
+                    fetched(tmp_path)
 
 
 def test_rows_of_a_large_file_keep_order_and_numbers(tmp_path: Path) -> None:

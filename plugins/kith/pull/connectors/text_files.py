@@ -55,6 +55,8 @@ _WIDE = ("utf-16", "utf-32")
 _LINES_ABOVE = 20
 # Rows whose last values are of one form, above which another form is no accident.
 _ROWS_OF_ONE_FORM = 20
+# DuckDB reads no longer one.
+_LONGEST_LINE = 1 << 21
 # How much of an unreadable line DuckDB hands over.
 _SHOWN_OF_A_LINE = 10_000
 # What may stand behind the last row without being one.
@@ -375,7 +377,7 @@ def _open_line(path: Path) -> bytes:
     """What stands behind the last line end of a text, but for white space."""
     with path.open("rb") as text:
         size = text.seek(0, 2)
-        text.seek(max(0, size - _CHUNK_BYTES))
+        text.seek(max(0, size - _LONGEST_LINE))
         tail = text.read()
     return re.split(rb"[\r\n]", tail)[-1].strip(_BLANK)
 
@@ -636,7 +638,7 @@ def convert_json_lines(
 def _check_last_line(where: str, path: Path) -> None:
     last = _open_line(path).removeprefix(codecs.BOM_UTF8)
     try:
-        if last and len(last) < _CHUNK_BYTES:
+        if last and len(last) < _LONGEST_LINE:
             read_line(last.decode())
     except (ValueError, RecursionError):
         raise DeliveryError(
