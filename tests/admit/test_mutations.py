@@ -713,6 +713,19 @@ def csv_files() -> list[Mutation]:
             "minimum_pct 10",
             meta={"volume": {"action": "warn"}},
         ),
+        Mutation(
+            "what programs leave beside it",
+            lambda folder: [
+                (folder / name).write_text(text)
+                for name, text in {
+                    "sales.csv": good,
+                    ".DS_Store": "Bud1",
+                    "Thumbs.db": "",
+                    ".sales.csv.swp": good,
+                }.items()
+            ],
+            "repaired",
+        ),
         Mutation("no file", lambda folder: None, "stopped", "no file at"),
         # something else
         whole(

@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from kith.errors import DeliveryError
+from kith.pull.connectors.strays import is_stray
 
 # Arrow's name of the compression of each suffix.
 _COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
@@ -81,11 +82,7 @@ def _members(file: Member, workspace: Path) -> Iterator[Member]:
             entries = [
                 entry
                 for entry in archive.infolist()
-                # macOS adds shadows of its own to an archive, Excel its locks.
-                if not entry.is_dir()
-                and not entry.filename.startswith("__MACOSX/")
-                and not PurePosixPath(entry.filename).name.startswith("~$")
-                and PurePosixPath(entry.filename).name != ".DS_Store"
+                if not entry.is_dir() and not is_stray(entry.filename)
             ]
             if not entries:
                 raise DeliveryError(

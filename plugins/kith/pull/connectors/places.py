@@ -19,6 +19,7 @@ from kith.errors import ConfigurationError, DeliveryError
 from kith.pull.connectors.disk import list_disk
 from kith.pull.connectors.request import FetchRequest
 from kith.pull.connectors.stores import list_store
+from kith.pull.connectors.strays import is_stray
 from kith.settings import environment_variable
 
 _DATE = re.compile(r"\{date(?::([^{}]*))?\}")
@@ -82,17 +83,14 @@ def find_places(request: FetchRequest) -> list[Place]:
     is_address = "://" in pattern
     in_store = is_address and not pattern.startswith("package://")
     listed = (list_store if in_store else list_disk)(request, pattern)
-    listed = {
-        origin: bring
-        for origin, bring in listed.items()
-        # Lies beside a workbook that somebody has open.
-        if not PurePosixPath(origin).name.startswith("~$")
-    }
+    strays = {origin for origin in listed if is_stray(origin, pattern)}
+    listed = {origin: bring for origin, bring in listed.items() if origin not in strays}
     if not listed:
         where = pattern if is_address else request.company_folder / pattern
+        others = f" ({len(strays)} hidden files and the like are there)"
         raise DeliveryError(
-            f"{table.full_name}: no file at {where}; the delivery is missing, or "
-            "`path` in sources.yml is wrong"
+            f"{table.full_name}: no file at {where}{others if strays else ''}; the "
+            "delivery is missing, or `path` in sources.yml is wrong"
         )
     named_at = _date_reader(table, path, date_format) if date_format else lambda _: None
     places = [
