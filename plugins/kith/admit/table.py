@@ -19,6 +19,7 @@ from kith.admit.quarantine import create_bad_rows, write_quarantine
 from kith.admit.reach import unreached_rows
 from kith.admit.repeats import row_key, settle_repeats
 from kith.admit.spellings import warn_of_floats, warn_of_open_ends
+from kith.admit.totals import warn_of_totals
 from kith.admit.volume import check_days, check_snapshot
 from kith.database import connect, parquet_sql, quote, write_parquet
 from kith.deliveries.admitted import (
@@ -101,7 +102,9 @@ def _split(
         repeats = settle_repeats(connection, attempt, built)
     bad_count = manifest.rows_taken - good
     write_quarantine(connection, run, attempt, folder, built, bad_count)
-    attempt.warnings.extend(warn_of_floats(connection, table, parquet_sql(data)))
+    admitted = parquet_sql(data)
+    attempt.warnings.extend(warn_of_floats(connection, table, admitted))
+    attempt.warnings.extend(warn_of_totals(connection, attempt, admitted))
     _write_days(connection, attempt, built)
     attempt.warnings.extend(_check_volume(connection, attempt, built, earlier))
     attempt.warnings.extend(unreached_rows(run.company, table, manifest))

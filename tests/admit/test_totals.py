@@ -1,0 +1,70 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.one_table import admitted, company, report, run_door
+
+pytestmark = pytest.mark.usefixtures("kith_home")
+COLUMNS: list[dict[str, Any]] = [
+    {"name": "shop", "data_type": "varchar"},
+    {"name": "city", "data_type": "varchar"},
+    {"name": "pieces", "data_type": "bigint"},
+    {"name": "amount", "data_type": "decimal(18,2)"},
+]
+ROWS = ["A,Paris,1,10.25", "B,Paris,2,20.25", "C,Lyon,3,5.00", "D,Lyon,4,7.50"]
+
+
+def warnings_of(
+    folder: Path, *rows: str, columns: list[dict[str, Any]] = COLUMNS
+) -> list[str]:
+    company(folder, columns=columns, key=[], cursor=None)
+    text = "\n".join(["shop,city,pieces,amount", *rows, ""])
+    (folder / "data/sales.csv").write_text(text)
+    run = run_door(folder)
+    assert len(admitted(run)) == len(rows)
+    found: list[str] = report(run)["warnings"]
+    return [each for each in found if "equal to others" not in each]
+
+
+def told(rows: str, count: int, column: str = "shop") -> list[str]:
+    return [
+        f"shop.sales: data/sales.csv, row {rows}: column {column} holds a word for a "
+        f"total, and {count} such rows look like totals of others, which would count "
+        "once more; have the file delivered without them, or declare accepted_values "
+        f"for {column} in sources.yml if they are rows"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        # Of one town, of each, of all, of a float, with a value that others never lack.
+        ([*ROWS, "Total,Paris,3,30.50"], told("5", 1)),
+        ([*ROWS[:2], "Total,Paris,3,30.50", *ROWS[2:]], told("3", 1)),
+        (
+            [*ROWS, "Total,Paris,3,30.50", "Total:,Lyon,7,12.50", "SUMME,alle,10,43"],
+            told("5, 6, 7", 3),
+        ),
+        ([*ROWS, "Gesamt,Berlin,10,3"], told("5", 1)),
+        ([*ROWS, "Total,Paris,,99"], told("5", 1)),
+        ([*ROWS, "X,Subtotal,10,99"], told("5", 1, "city")),
+        # A company of that name.
+        ([*ROWS, "Total,Paris,3,99.00"][1:], []),
+        (["Total,Paris,1,2.50", *ROWS, "Total,Nice,4,4.50", "Total,Lyon,7,1.00"], []),
+        ([*ROWS, "Totally,Paris,3,30.50"], []),
+        (["Total,Paris,1,10.25", "A,Paris,1,10.25"], []),
+        (["Total,Paris,0,0", "A,Paris,0,0", "B,Paris,0,0"], []),
+    ],
+)
+def test_a_row_that_may_be_a_total_is_told_and_kept(
+    rows: list[str], expected: list[str], tmp_path: Path
+) -> None:
+    assert warnings_of(tmp_path, *rows) == expected
+
+
+def test_a_word_for_a_total_may_be_declared(tmp_path: Path) -> None:
+    rules = {"accepted_values": ["A", "B", "C", "D", "Total"]}
+    columns = [{**COLUMNS[0], "meta": rules}, *COLUMNS[1:]]
+    rows = [*ROWS, "Total,Paris,3,30.50"]
+    assert warnings_of(tmp_path, *rows, columns=columns) == []
