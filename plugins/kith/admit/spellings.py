@@ -77,13 +77,13 @@ def warn_of_floats(
 
 
 def _may_be_float(name: str) -> str:
-    """SQL of whether a text ends as a float does, or is a rounded one."""
-    ends = [f"suffix({quote(name)}, '{end}')" for end in (".0", ".00", ",0", ",00")]
-    noughts = f"regexp_full_match({quote(name)}, '\\d+[.,]0+')"
-    # A case, since all parts of an `and` would be computed for every row.
-    ends.append(f"case when suffix({quote(name)}, '000') then {noughts} else false end")
-    ends += [f"contains({quote(name)}, '{sign}+')" for sign in "Ee"]
-    return " or ".join(ends)
+    """SQL of whether a text is like 17850.0 or 1.39E+10."""
+    text, number = quote(name), r"\d+[.,]0+|\d+([.,]\d+)?[eE]\+\d+"
+    # A case, since few end in a nought or hold a plus.
+    return (
+        f"case when suffix({text}, '0') or contains({text}, '+') "
+        f"then regexp_full_match({text}, '{number}') else false end"
+    )
 
 
 def _count_floats(
