@@ -137,7 +137,7 @@ def read_attempt(
     )
 
 
-def fingerprint(expressions: Iterable[str]) -> str:
+def values_hash(expressions: Iterable[str]) -> str:
     """SQL of the hash of some values as they are written."""
     texts = ", ".join(f"cast({expression} as varchar)" for expression in expressions)
     return f"md5(cast(json_array({texts}) as varchar))"
@@ -211,7 +211,7 @@ def _judged_sql(
     for name in evolved:
         value = as_text(quote(name), delivered[name]) if name in delivered else "null"
         admitted.append(f"cast({value} as varchar) as {quote(name)}")
-    payload = fingerprint(map(quote, delivered))
+    payload = values_hash(map(quote, delivered))
     fault = " ".join(
         f"when {number} then {{'column_name': {literal(fault.column)}, "
         f"'reason': {literal(fault.reason)}, 'value': {fault.shown}, "

@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 
 from kith.admit.faults import SHOWN_CHARACTERS, masked
-from kith.admit.judge import Attempt, fingerprint
+from kith.admit.judge import Attempt, values_hash
 from kith.company.tables import SourceTable
 from kith.database import fetch_row, literal, parquet_sql, quote, write_parquet
 from kith.deliveries.admitted import DATA, FORMER
@@ -41,7 +41,7 @@ def row_key(table: SourceTable) -> str:
     """SQL of the key of a row of a table that declares none."""
     # New columns are left out: they must not make known rows into other ones.
     declared = [quote(column.name) for column in table.columns]
-    return f"{fingerprint(declared)} || '-1'"
+    return f"{values_hash(declared)} || '-1'"
 
 
 def settle_repeats(
@@ -152,7 +152,7 @@ def _rank(
                     *,
                     {day} as _kith_day,
                     coalesce({arrived}, _kith_named_at) as _kith_arrived,
-                    {fingerprint(map(quote, attempt.columns))} as _kith_content
+                    {values_hash(map(quote, attempt.columns))} as _kith_content
                 from found where {key_hash(key)} in (from repeated)
             ),
             in_places as (

@@ -53,7 +53,7 @@ class Delivery:
         return dt.datetime.fromisoformat(self.report["delivered_at"])
 
     @property
-    def days(self) -> str:
+    def asked_days(self) -> str:
         """The days that the run asked for, as people write them."""
         return f"{self.interval.from_day} to {self.interval.to_day}"
 
@@ -114,10 +114,10 @@ def check_declarations(table: SourceTable, deliveries: list[Delivery]) -> None:
     if stale:
         more = f" and {len(stale) - 1} more deliveries" if stale[1:] else ""
         raise ConfigurationError(
-            f"{table.full_name}: the delivery of {stale[0].days}{more} was admitted "
-            "before key, cursor or columns were changed in sources.yml; have it judged "
-            "anew: make replay FROM= TO= with these days (make run, where a pii class "
-            "was changed, since raw holds what was hashed then)"
+            f"{table.full_name}: the delivery of {stale[0].asked_days}{more} was "
+            "admitted before key, cursor or columns were changed in sources.yml; have "
+            "it judged anew: make replay FROM= TO= with these days (make run, where a "
+            "pii class was changed, since raw holds what was hashed then)"
         )
 
 
@@ -129,7 +129,7 @@ def check_keys(deliveries: list[tuple[SourceTable, Delivery]]) -> None:
     known: dict[str, str] = {}
     for table, delivery in sorted(deliveries, key=lambda each: each[1].delivered_at):
         if key_id := delivery.report.get("key_id"):
-            known[key_id] = f"{table.full_name} of {delivery.days}"
+            known[key_id] = f"{table.full_name} of {delivery.asked_days}"
     if len(known) > 1:
         (former, one), *_, (latest, other) = known.items()
         raise ConfigurationError(

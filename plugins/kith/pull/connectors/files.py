@@ -7,9 +7,10 @@
 | Parquet | .parquet |
 | workbook | .xlsx, .xlsm, .xlsb, .xls |
 
-Each may be packed as .gz, .zst or .zip. `kith.pull.connectors.places` tells what `path`
-may be. Options of delimited text: delimiter, quote, escape; of all text: encoding; of a
-workbook: sheet. Of both: skip_lines, the number of lines above the header.
+Each may be packed as .gz, .zst or .zip. `kith.pull.connectors.locations` tells what
+`path` may be. Options of delimited text: delimiter, quote, escape; of all text:
+encoding; of a workbook: sheet. Of both: skip_lines, the number of lines above the
+header.
 """
 
 import itertools
@@ -30,8 +31,8 @@ from kith.pull.connectors.landing import (
     of_parquet,
     store_rejects,
 )
+from kith.pull.connectors.locations import find_locations
 from kith.pull.connectors.packed import PACKINGS, Member, unpack
-from kith.pull.connectors.places import find_places
 from kith.pull.connectors.request import Fetched, FetchRequest, check_unchanged
 from kith.pull.connectors.text_files import (
     DELIMITED,
@@ -62,17 +63,17 @@ def fetch(request: FetchRequest) -> list[Fetched]:
     _check_options(request.table)
     numbers = itertools.count(1)
     fetched = []
-    for place in find_places(request):
-        where = f"{request.table.full_name}: {place.origin}"
-        path = place.bring()
+    for location in find_locations(request):
+        where = f"{request.table.full_name}: {location.origin}"
+        path = location.bring()
         is_ours = path.is_relative_to(request.workspace)
-        member = Member(place.origin, path.name, path, is_ours)
+        member = Member(location.origin, path.name, path, is_ours)
         with _unchanged(where, member) as state, reading(where, request.table):
             if member.suffix in PACKINGS:
                 check_content(where, path, member.suffix)
             for each in unpack(member, request.workspace):
                 target = request.workspace / f"{next(numbers):04}.parquet"
-                read = replace(_read(request, each, target), named_at=place.named_at)
+                read = replace(_read(request, each, target), named_at=location.named_at)
                 fetched.append(replace(read, state=state) if read.is_original else read)
     return fetched or [_nothing(request)]
 

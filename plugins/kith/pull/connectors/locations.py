@@ -17,8 +17,8 @@ from pathlib import Path, PurePosixPath
 from kith.company.tables import PATH_VARIABLE, SourceTable
 from kith.errors import ConfigurationError, DeliveryError
 from kith.pull.connectors.disk import list_disk
+from kith.pull.connectors.object_stores import list_store
 from kith.pull.connectors.request import FetchRequest
-from kith.pull.connectors.stores import list_store
 from kith.pull.connectors.strays import is_stray
 from kith.settings import environment_variable
 
@@ -37,7 +37,7 @@ _DIRECTIVES = {
 
 
 @dataclass(frozen=True)
-class Place:
+class Location:
     """A delivered file.
 
     Attributes:
@@ -56,7 +56,7 @@ class Place:
         return self.named_at.date() if self.named_at else None
 
 
-def find_places(request: FetchRequest) -> list[Place]:
+def find_locations(request: FetchRequest) -> list[Location]:
     """The files to be read for the request's window, in the order of their paths.
 
     Of a dated path these are, for a table with a cursor, the files of the window, of
@@ -93,11 +93,11 @@ def find_places(request: FetchRequest) -> list[Place]:
             "delivery is missing, or `path` in sources.yml is wrong"
         )
     named_at = _date_reader(table, path, date_format) if date_format else lambda _: None
-    places = [
-        Place(origin, named_at(origin), bring)
+    locations = [
+        Location(origin, named_at(origin), bring)
         for origin, bring in sorted(listed.items())
     ]
-    return _of_window(request, places) if date_format else places
+    return _of_window(request, locations) if date_format else locations
 
 
 def _with_variables(table: SourceTable, declared: str) -> str:
@@ -114,9 +114,11 @@ def _with_variables(table: SourceTable, declared: str) -> str:
     return path if "://" in path else str(PurePosixPath(path))
 
 
-def _of_window(request: FetchRequest, places: list[Place]) -> list[Place]:
+def _of_window(request: FetchRequest, locations: list[Location]) -> list[Location]:
     table, window = request.table, request.window
-    days = sorted({place.arrival_day for place in places if place.arrival_day})
+    days = sorted(
+        {location.arrival_day for location in locations if location.arrival_day}
+    )
     if table.rules.cursor:
         first = window.from_day - dt.timedelta(days=1)
         last = window.to_day + dt.timedelta(days=table.rules.look_back_days)
@@ -126,9 +128,9 @@ def _of_window(request: FetchRequest, places: list[Place]) -> list[Place]:
         if not chosen:
             raise DeliveryError(
                 f"{table.full_name}: no file of {window.to_day} or earlier; the oldest "
-                f"is {places[0].origin}; have one delivered, or choose later days"
+                f"is {locations[0].origin}; have one delivered, or choose later days"
             )
-    return [place for place in places if place.arrival_day in chosen]
+    return [location for location in locations if location.arrival_day in chosen]
 
 
 def _date_format(table: SourceTable, path: str) -> str:

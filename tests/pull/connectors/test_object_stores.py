@@ -17,7 +17,7 @@ import pytest
 
 from kith.deliveries.raw import newest_attempt
 from kith.errors import ConfigurationError, DeliveryError, TransientError
-from kith.pull.connectors import stores
+from kith.pull.connectors import object_stores
 from kith.pull.table import pull_table
 from kith.runs.run import Run
 from tests.conftest import new_run
@@ -159,7 +159,7 @@ def test_a_variable_and_the_date_choose_objects(
 def test_parquet_keeps_its_bytes_and_a_large_object_its_rows(
     bucket: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stores, "_BLOCK_BYTES", 1 << 20)
+    monkeypatch.setattr(object_stores, "_BLOCK_BYTES", 1 << 20)
     path = tmp_path / "sales.parquet"
     duckdb.sql(
         f"""
@@ -170,7 +170,7 @@ def test_parquet_keeps_its_bytes_and_a_large_object_its_rows(
         ) to '{path}' (compression uncompressed)
         """
     )
-    assert path.stat().st_size > 2 * stores._BLOCK_BYTES  # several requests
+    assert path.stat().st_size > 2 * object_stores._BLOCK_BYTES  # several requests
     bucket.upload_file(str(path), "sales.parquet")
     run = pulled(store(tmp_path, "s3://shop/sales.parquet"))
     folder, manifest = newest_attempt(run, TABLE)
@@ -280,13 +280,13 @@ def before_reading(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Let something happen between the listing of the objects and their reading."""
 
     def happen(change: Callable[[], object]) -> None:
-        bring = stores._bring
+        bring = object_stores._bring
 
         def changed(*arguments: Any) -> Path:
             change()
             return bring(*arguments)
 
-        monkeypatch.setattr(stores, "_bring", changed)
+        monkeypatch.setattr(object_stores, "_bring", changed)
 
     return happen
 
