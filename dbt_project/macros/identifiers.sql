@@ -1,6 +1,37 @@
-{#- The customer that an identifier stands for until links join it to others. -#}
-{% macro customer_id(identifier_type, identifier_value) -%}
+{#- The id of the person whose oldest identifier this is. -#}
+{% macro person_id(identifier_type, identifier_value) -%}
     md5({{ identifier_type }} || ':' || {{ identifier_value }})
+{%- endmacro %}
+
+{#- Place of a kind of identifier among all: 0 for the strongest. Kinds that a company
+    does not rank, such as its own numbers of customers, are stronger than all. -#}
+{% macro strength_of(identifier_type) -%}
+    case {{ identifier_type }}
+    {%- for kind in var('identity').strongest_first %}
+        when '{{ kind }}' then {{ loop.index }}
+    {%- endfor %}
+        else 0
+    end
+{%- endmacro %}
+
+{#- Whether a kind of identifier is one of these. -#}
+{% macro is_kind_of(identifier_type, kinds) -%}
+    {%- if kinds -%}
+        {{ identifier_type }} in ('{{ kinds | join("', '") }}')
+    {%- else -%}
+        false
+    {%- endif -%}
+{%- endmacro %}
+
+{#- Above how many partners of one kind the links of an identifier do not count. -#}
+{% macro partner_limit(identifier_type) -%}
+    case {{ identifier_type }}
+    {%- for kind, limit in var('identity').partner_limits.items() %}
+        when '{{ kind }}' then {{ limit }}
+    {%- endfor %}
+        when '' then 0
+        else 5
+    end
 {%- endmacro %}
 
 {#- Whether an identifier only says that nobody is known: one of the words by

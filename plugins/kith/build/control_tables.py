@@ -12,7 +12,7 @@ import duckdb
 import yaml
 
 from kith.build.dbt import DBT_PROJECT
-from kith.company.folder import feed_names
+from kith.company.folder import ALWAYS_BLOCKED, feed_names
 from kith.company.tables import Freshness, Period, SourceTable
 from kith.database import literal, parquet_sql
 from kith.deliveries.admitted import (
@@ -31,6 +31,7 @@ from kith.deliveries.admitted import (
     unreached_counts,
 )
 from kith.deliveries.business_days import has_date_cursor
+from kith.pull.pseudonyms import blocked_hashes
 from kith.runs.run import Interval, Run
 
 DECLARATION = DBT_PROJECT / "models" / "_kith_sources.yml"
@@ -99,6 +100,7 @@ def write_control_tables(warehouse: duckdb.DuckDBPyConnection, run: Run) -> None
             for feed in feed_names()
         ],
     )
+    _write_blocked(warehouse, run)
     _write_door_tables(warehouse, run, as_of)
     for name in HISTORIES:
         files = sorted((run.folder / "history" / name).glob("*.parquet"))
@@ -132,6 +134,28 @@ def insert_rows(
         f"values ({', '.join('?' * len(columns))})",
         [list(row.values()) for row in rows],
     )
+
+
+def _write_blocked(warehouse: duckdb.DuckDBPyConnection, run: Run) -> None:
+    """Identifiers that stand for nobody; hashed where deliveries hold hashes."""
+    blocked = {kind: list(values) for kind, values in ALWAYS_BLOCKED.items()}
+    for kind, values in run.company.identity.blocked.items():
+        blocked[kind] = list(dict.fromkeys([*blocked.get(kind, []), *values]))
+    rows = blocked_hashes(run.company.sources, blocked)
+    hashed = {kind for kind, _ in rows}
+    rows += [
+        (kind, value)
+        for kind, values in run.company.identity.blocked.items()
+        for value in values
+        if kind not in hashed
+    ]
+    if rows:
+        columns = ("identifier_type", "identifier_value")
+        insert_rows(
+            warehouse,
+            "blocked_identifiers",
+            [dict(zip(columns, row, strict=True)) for row in rows],
+        )
 
 
 def _hours(period: Period | None) -> float | None:

@@ -13,7 +13,9 @@ import yaml
 
 from kith.build.failed_tests import FailedTest
 from kith.company.folder import Company
+from kith.company.tables import SOMEBODY_ELSE
 from kith.company.yaml_files import read_yaml, unrendered
+from kith.deliveries.business_days import has_date_cursor
 from kith.errors import BuildError, one_line
 from kith.runs.run import Run
 from kith.settings import REPOSITORY, load_settings, sealed_environment
@@ -53,7 +55,32 @@ def dbt_vars(company: Company) -> dict[str, Any]:
         "session_timeout_minutes": company.session_timeout_minutes,
         "minimum_answers": company.minimum_answers,
         "complaint_response_hours": company.complaint_response_hours,
+        "identity": company.identity.model_dump(exclude={"blocked"}),
+        "identifying_tables": identifying_tables(company),
     }
+
+
+def identifying_tables(company: Company) -> list[dict[str, Any]]:
+    """Tables that show two identifiers of a person on one row, and in which columns."""
+    tables = []
+    for table in company.sources:
+        columns = [
+            {"name": column.name, "kind": column.rules.pii or column.rules.identifies}
+            for column in table.columns
+            if column.rules.identifies != SOMEBODY_ELSE
+            and (column.rules.pii or column.rules.identifies)
+        ]
+        if len(columns) > 1:
+            tables.append(
+                {
+                    "source": table.source,
+                    "table": table.name,
+                    "columns": columns,
+                    "cursor": table.rules.cursor,
+                    "has_date_cursor": has_date_cursor(table),
+                }
+            )
+    return tables
 
 
 def assemble_project(run: Run) -> Path:

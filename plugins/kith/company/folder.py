@@ -39,6 +39,34 @@ class ActivityStates(Strict):
         return self
 
 
+# What people write where a form insists.
+ALWAYS_BLOCKED = {
+    "email": [
+        *("test@test.com", "test@test.de", "test@example.com", "test@gmail.com"),
+        *("a@a.com", "a@b.com", "abc@abc.com", "asdf@asdf.com", "no@email.com"),
+        *("none@none.com", "no@no.com", "noemail@noemail.com", "noreply@example.com"),
+        *("123@qq.com", "user@example.com", "example@example.com"),
+    ],
+    "phone": ["+11234567890", "+15555555555", "+8613800138000", "+4912345678"],
+}
+
+
+class Identity(Strict):
+    """By which rules identifiers become persons. Kinds are those of the feeds."""
+
+    # values that stand for nobody, by kind, beside those of ALWAYS_BLOCKED
+    blocked: dict[str, list[str]] = Field(default_factory=dict)
+    # partners of one kind above which the links of an identifier do not count, by kind
+    partner_limits: dict[str, Annotated[int, Field(gt=0)]] = Field(default_factory=dict)
+    # of several identifiers the first of these stands for the customer
+    strongest_first: list[str] = ["card", "email", "handle", "phone", "device"]
+    # kinds that several people may use: one joins persons unless they contradict it
+    shareable: list[str] = ["phone", "device"]
+    # kinds that make a visitor: whoever shows nothing else, and only browses, passes by
+    # or posts, is no customer
+    anonymous: list[str] = ["device", "handle"]
+
+
 def _once_a_day_at_most(cron: str) -> str:
     fields = cron.split()
     if (
@@ -71,6 +99,7 @@ class _CompanyFile(Strict):
     session_timeout_minutes: int = Field(default=30, gt=0)
     minimum_answers: int = Field(default=30, gt=0)  # below, a score is NULL
     complaint_response_hours: int = Field(default=24, gt=0)
+    identity: Identity = Identity()
     feeds: dict[str, list[str]]
 
     @field_validator("name")

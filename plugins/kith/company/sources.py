@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError, field_validator, model_validato
 
 from kith.company.tables import (
     EPOCHS,
+    SOMEBODY_ELSE,
     Column,
     ColumnRules,
     Freshness,
@@ -113,6 +114,16 @@ class _ColumnNode(_DbtNode):
             raise ValueError(
                 "scope: source is for columns with `pii`; elsewhere have the staging "
                 "model put the source before the value: 'till:' || device"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _names_somebody(self) -> "_ColumnNode":
+        rules = self.config.meta
+        if rules.pii and rules.identifies not in (None, SOMEBODY_ELSE):
+            raise ValueError(
+                f"identifies is for columns without `pii`, or {SOMEBODY_ELSE}: a `pii` "
+                f"column is of the kind {rules.pii}"
             )
         return self
 

@@ -19,6 +19,8 @@ from pydantic import (
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 # Formats of instants that are counted since 1970, with the microseconds of a unit.
 EPOCHS = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
+# What a column `identifies` that names another person than the row's.
+SOMEBODY_ELSE = "somebody_else"
 # A variable of the environment in a path.
 PATH_VARIABLE = re.compile(r"\$\{(\w+)\}")
 
@@ -118,6 +120,14 @@ class ColumnRules(Strict):
         default=None,
         description="Kind of direct identifier: normalised and replaced by its keyed "
         "hash before it is stored.",
+    )
+    identifies: str | None = Field(
+        default=None,
+        pattern="^[a-z][a-z0-9_]*$",
+        description="Whom a column names. All `pii` columns of a row name one person; "
+        "`somebody_else` says that this one names another, such as a recipient. On a "
+        "column without `pii` it is the kind of the identifier, as the staging models "
+        "call it, such as customer_number: then it names the row's person, too.",
     )
     scope: Literal["company", "source"] = Field(
         default="company",

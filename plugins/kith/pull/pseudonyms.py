@@ -148,6 +148,39 @@ def hashed_text(
     return _hmac(text)
 
 
+def blocked_hashes(
+    sources: Iterable[SourceTable], blocked: dict[str, list[str]]
+) -> list[tuple[str, str]]:
+    """Kind and keyed hash of values that stand for nobody, as each column has them.
+
+    Raises ConfigurationError when there is no key, or a value cannot be normalised.
+    """
+    found: dict[tuple[str, str], None] = {}
+    with duckdb.connect() as connection:
+        for table in sources:
+            for column in table.columns:
+                values = blocked.get(column.rules.pii or "", [])
+                if not values:
+                    continue
+                connection.register("kith_blocked", pa.table({column.name: values}))
+                digests = hashed_columns(
+                    connection, table, "kith_blocked", [column.name]
+                )
+                (sql,) = digests.values()
+                rows = connection.execute(f"select {sql} from kith_blocked").fetchall()
+                for number, (digest,) in enumerate(rows, start=1):
+                    if digest is None or digest.startswith("!"):
+                        raise ConfigurationError(
+                            f"company.yml: identity.blocked.{column.rules.pii}: value "
+                            f"{number} is no {column.rules.pii} as "
+                            f"{table.full_name}.{column.name} has them; correct it, or "
+                            "write a telephone number with its country: +49 …"
+                        )
+                    found[str(column.rules.pii), digest] = None
+                connection.unregister("kith_blocked")
+    return list(found)
+
+
 def key_id() -> str:
     """Which key made the hashes: tells keys apart without telling the key."""
     connection = duckdb.connect()

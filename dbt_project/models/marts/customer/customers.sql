@@ -2,6 +2,7 @@ with
 
 identities as (
     select * from {{ ref('identities') }}
+    where customer_id is not null
 ),
 
 records as (
@@ -32,7 +33,9 @@ identified as (
         identifier_value,
         row_number() over (
             partition by customer_id
-            order by identifier_type nulls last, identifier_value nulls last
+            order by
+                {{ strength_of('identifier_type') }} nulls last,
+                identifier_number nulls last
         ) as position
     from identities
 ),

@@ -3,6 +3,7 @@ with
 identities as (
     select distinct customer_id
     from {{ ref('identities') }}
+    where customer_id is not null
 ),
 
 orders as (

@@ -1,0 +1,138 @@
+{#- Tables that show several identifiers of a person on one row; build/dbt.py tells
+    them, since dbt does not know the columns' meta while it parses this. -#}
+{%- set tables = var('identifying_tables') -%}
+with
+
+delivered as (
+    select
+        left_type,
+        left_value,
+        right_type,
+        right_value,
+        source,
+        coalesce(reason, 'link') as evidence,
+        seen_at
+    from {{ ref('feed_identifier_links') }}
+    where
+        not {{ is_nobody('left_value') }}
+        and not {{ is_nobody('right_value') }}
+),
+
+{% for table in tables %}
+{%- set rows = 'rows_' ~ loop.index %}
+{{ rows }} as (
+    select
+        {% for column in table.columns %}
+        case
+            when not {{ is_nobody(column.name) }}
+                then cast({{ column.name }} as string)
+        end as identifier_{{ loop.index }},
+        {% endfor %}
+        {% if table.cursor %}
+        min(cast({{ table.cursor }} as timestamp)) as seen_at
+        {% else %}
+        cast(null as timestamp) as seen_at
+        {% endif %}
+    from {{ source(table.source, table.table) }}
+    {% if table.has_date_cursor %}
+    where {{ table.cursor }} <= {{ as_of() }}
+    {% elif table.cursor %}
+    where {{ table.cursor }} < {{ as_of_at() }}
+    {% endif %}
+    group by
+        {% for column in table.columns %}
+        {{ loop.index }}{{ "," if not loop.last }}
+        {% endfor %}
+),
+{% endfor %}
+
+shown as (
+    select * from delivered
+    {% for table in tables %}
+    {%- set outer = loop %}
+    {% for left in table.columns %}
+    {%- set position = loop.index %}
+    {% for right in table.columns[position:] %}
+    union all
+    select
+        '{{ left.kind }}' as left_type,
+        identifier_{{ position }} as left_value,
+        '{{ right.kind }}' as right_type,
+        identifier_{{ position + loop.index }} as right_value,
+        '{{ table.source }}' as source,
+        'row of {{ table.table }}' as evidence,
+        seen_at
+    from rows_{{ outer.index }}
+    where
+        identifier_{{ position }} is not null
+        and identifier_{{ position + loop.index }} is not null
+    {% endfor %}
+    {% endfor %}
+    {% endfor %}
+),
+
+-- Each pair once, whichever side was told first.
+ordered as (
+    select
+        source,
+        evidence,
+        seen_at,
+        left_type || ':' || left_value <= right_type || ':' || right_value as is_so,
+        left_type,
+        left_value,
+        right_type,
+        right_value
+    from shown
+    where left_type || ':' || left_value != right_type || ':' || right_value
+),
+
+turned as (
+    select
+        case when is_so then left_type else right_type end as left_type,
+        case when is_so then left_value else right_value end as left_value,
+        case when is_so then right_type else left_type end as right_type,
+        case when is_so then right_value else left_value end as right_value,
+        source,
+        evidence,
+        seen_at
+    from ordered
+),
+
+paired as (
+    select
+        left_type,
+        left_value,
+        right_type,
+        right_value,
+        min_by(
+            source || ': ' || evidence, {{ ordering(['seen_at', 'source', 'evidence']) }}
+        ) as evidence,
+        {{ sorted_list('source') }} as sources,
+        min(seen_at) as first_seen_at,
+        max(seen_at) as last_seen_at
+    from turned
+    group by left_type, left_value, right_type, right_value
+),
+
+final as (
+    select
+        row_number() over (
+            order by
+                first_seen_at nulls first,
+                left_type nulls last,
+                left_value nulls last,
+                right_type nulls last,
+                right_value nulls last
+        ) - 1 as link_number,
+        left_type,
+        left_value,
+        right_type,
+        right_value,
+        evidence,
+        sources,
+        first_seen_at,
+        last_seen_at
+    from paired
+)
+
+select * from final

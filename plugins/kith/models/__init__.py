@@ -1,0 +1,1 @@
+"""Pure functions over Arrow and numpy that dbt's Python models call."""

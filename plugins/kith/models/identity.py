@@ -1,0 +1,222 @@
+"""Which identifiers belong to one person, and how that came about."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+Integers = npt.NDArray[np.integer[Any]]
+Booleans = npt.NDArray[np.bool_]
+
+# Why an identifier stands for nobody, so that its links do not count.
+RULES = ("blocked_value", "too_many_partners", "shared_by_several")
+_BLOCKED, _TOO_MANY, _SHARED = range(len(RULES))
+_NONE = -1
+
+_EVER = np.iinfo(np.int64).min
+_NEVER = np.iinfo(np.int64).max
+
+
+def resolve(identifiers: pa.Table, links: pa.Table) -> pa.Table:
+    """Join identifiers into persons; one row per identifier.
+
+    `identifiers`, in any order, has `identifier_number` (0 to n - 1, the oldest first),
+    `kind` (a small whole number, the strongest kind 0), `is_shareable` (whether several
+    people may use one of its kind, as a telephone), `partner_limit`, `is_blocked`,
+    `first_seen_at` (timestamp) and `birth_date` (date), the last two NULL where they
+    are unknown. `links` has `link_number` (the earliest first), `left_number`,
+    `right_number` and `first_seen_at`; each pair stands there once.
+
+    Returned are `identifier_number`; `person_number`, the oldest identifier of the same
+    person; `refused_by`, the one of RULES by which the identifier stands for nobody,
+    NULL where none does; and of an identifier that was the oldest of a person before an
+    older one joined them, `merged_by` (number of the link) and `merged_into` (the older
+    one). The answer depends on the rows alone, not on their order.
+
+    - The links of a blocked value do not count.
+    - Nor do those of an identifier with more than `partner_limit` partners of one kind
+      that is not shareable.
+    - What the other links join are persons. A shareable identifier that is linked to
+      several of them joins these, unless they contradict each other: by their birth
+      dates, or, where these are not all known and equal, by two different identifiers
+      of one kind. Then it is shared, and stands for nobody.
+    """
+    one = identifiers.sort_by("identifier_number")
+    kind = _column(one, "kind").astype(np.int64)
+    shareable = _column(one, "is_shareable").astype(bool)
+    count = len(kind)
+    left, right = _column(links, "left_number"), _column(links, "right_number")
+    rule = np.full(count, _NONE, dtype=np.int8)
+    rule[_column(one, "is_blocked").astype(bool)] = _BLOCKED
+    counts = _counting(rule, left, right)
+    partners = _partners(kind, shareable, left[counts], right[counts])
+    rule[(rule == _NONE) & (partners > _column(one, "partner_limit"))] = _TOO_MANY
+
+    counts = _counting(rule, left, right)
+    certain = counts & ~shareable[left] & ~shareable[right]
+    person = _joined(np.arange(count), left[certain], right[certain])
+    birth = _column(one, "birth_date", null=_NONE)
+    for each in np.unique(kind[shareable]):
+        is_of_kind = kind == each
+        is_placed = ~shareable | (kind <= each)
+        reach = counts & is_placed[left] & is_placed[right]
+        reach &= is_of_kind[left] | is_of_kind[right]
+        within = reach & is_of_kind[left] & is_of_kind[right]
+        group = _joined(np.arange(count), left[within], right[within])
+        across = reach & ~within
+        swaps = is_of_kind[right[across]]
+        inner = np.where(swaps, right[across], left[across])
+        outer = np.where(swaps, left[across], right[across])
+        shared = _shared(
+            group[inner], person[outer], person, np.where(shareable, _NONE, kind), birth
+        )
+        rule[is_of_kind & (rule == _NONE) & np.isin(group, shared)] = _SHARED
+        counts = _counting(rule, left, right)
+        reach &= counts
+        person = _joined(person, left[reach], right[reach])
+
+    merged_by, merged_into = _merges(
+        _column(one, "first_seen_at", null=_NEVER),
+        left[counts],
+        right[counts],
+        _column(links, "link_number")[counts],
+        _column(links, "first_seen_at", null=_EVER)[counts],
+    )
+    return pa.table(
+        {
+            "identifier_number": pa.array(np.arange(count)),
+            "person_number": pa.array(person),
+            "refused_by": pa.array([*RULES]).take(pa.array(rule, mask=rule == _NONE)),
+            "merged_by": pa.array(merged_by, mask=merged_by == _NONE),
+            "merged_into": pa.array(merged_into, mask=merged_into == _NONE),
+        }
+    )
+
+
+def _column(table: pa.Table, name: str, null: int = 0) -> Integers:
+    """Whole numbers of a column; times as microseconds, dates as days."""
+    column = table.column(name).combine_chunks()
+    if pa.types.is_timestamp(column.type):
+        column = column.cast(pa.timestamp("us")).cast(pa.int64())
+    elif pa.types.is_date(column.type):
+        column = column.cast(pa.int32())
+    elif pa.types.is_boolean(column.type):
+        column = column.cast(pa.int8())
+    return np.asarray(column.cast(pa.int64()).fill_null(null))
+
+
+def _counting(rule: Integers, left: Integers, right: Integers) -> Booleans:
+    """Which links count: those of two identifiers that no rule refuses."""
+    return (rule[left] == _NONE) & (rule[right] == _NONE) & (left != right)
+
+
+def _partners(
+    kind: Integers, shareable: Booleans, left: Integers, right: Integers
+) -> Integers:
+    """Of each identifier its partners of that kind of which it has the most.
+
+    Shareable kinds are left out: somebody may have any number of browsers.
+    """
+    most = np.zeros(len(kind), dtype=np.int64)
+    for each in np.unique(kind[~shareable]):
+        of_right, of_left = left[kind[right] == each], right[kind[left] == each]
+        both = np.concatenate([of_right, of_left])
+        np.maximum(most, np.bincount(both, minlength=len(kind)), out=most)
+    return most
+
+
+def _joined(group: Integers, left: Integers, right: Integers) -> Integers:
+    """The groups after these links, each called by its least member."""
+    ones = np.ones(len(left), dtype=np.int8)
+    shape = (len(group), len(group))
+    graph = coo_array((ones, (group[left], group[right])), shape=shape)
+    _, component = connected_components(graph, directed=False)
+    return _least(component)[group]
+
+
+def _least(component: Integers) -> Integers:
+    """Of each position the least position of the same component."""
+    least = np.empty(len(component), dtype=np.int64)
+    # Of several values for one place the last is kept: the least, backwards.
+    least[component[::-1]] = np.arange(len(component))[::-1]
+    return least[component]
+
+
+def _shared(
+    group: Integers, reached: Integers, person: Integers, kind: Integers, birth: Integers
+) -> Integers:
+    """Groups of shareable identifiers whose persons contradict each other.
+
+    `group` and `reached` say which group reaches which person; `person`, `kind` (-1 for
+    shareable ones) and `birth` (-1 where unknown) describe each identifier.
+    """
+    pairs = np.unique(np.stack([group, reached]), axis=1)
+    groups, sizes = np.unique(pairs[0], return_counts=True)
+    pairs = pairs[:, np.isin(pairs[0], groups[sizes > 1])]
+    if not pairs.shape[1]:
+        return pairs[0]
+    # The members of the persons who are reached, once for each group.
+    members = np.flatnonzero(np.isin(person, pairs[1]))
+    members = members[np.argsort(person[members], kind="stable")]
+    first = np.searchsorted(person[members], pairs[1])
+    length = np.searchsorted(person[members], pairs[1], side="right") - first
+    offset = np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length)
+    member = members[np.repeat(first, length) + offset]
+    reaching = np.repeat(pairs[0], length)
+    # Whose birth dates are known is one person so far, as long as these are equal.
+    is_known = np.isin(person[member], person[birth != _NONE])
+    unit = np.where(is_known, _NONE, person[member])
+    by_birth = _several(reaching, birth[member], birth[member] != _NONE)
+    of_kind = kind[member] != _NONE
+    kinds = np.unique(
+        np.stack([reaching[of_kind], kind[member][of_kind], unit[of_kind]]), axis=1
+    )
+    kinds, times = np.unique(kinds[:2], axis=1, return_counts=True)
+    return np.union1d(by_birth, kinds[0][times > 1])
+
+
+def _several(group: Integers, value: Integers, is_known: Booleans) -> Integers:
+    """Groups with more than one value."""
+    pairs = np.unique(np.stack([group[is_known], value[is_known]]), axis=1)
+    groups, times = np.unique(pairs[0], return_counts=True)
+    return groups[times > 1]
+
+
+def _merges(
+    first_seen: Integers,
+    left: Integers,
+    right: Integers,
+    number: Integers,
+    seen: Integers,
+) -> tuple[Integers, Integers]:
+    """By which link, and into which older identifier, each oldest of a person went.
+
+    Links in the order of their numbers join two persons into that of the older; -1
+    where an identifier is nobody's oldest, or still is.
+    """
+    count = len(first_seen)
+    # An identifier that is linked at first sight has never been a person of its own.
+    at_once = seen <= first_seen[np.maximum(left, right)]
+    start = _joined(np.arange(count), left[at_once], right[at_once])
+    order = np.argsort(number, kind="stable")
+    order = order[start[left[order]] != start[right[order]]]
+    ends, local = np.unique(
+        np.concatenate([start[left[order]], start[right[order]]]), return_inverse=True
+    )
+    parent = list(range(len(ends)))
+    merged_by, merged_into = np.full((2, count), _NONE)
+    halves = local.reshape(2, -1).tolist()
+    for link, one, other in zip(number[order].tolist(), *halves, strict=True):
+        while parent[one] != one:
+            parent[one] = one = parent[parent[one]]
+        while parent[other] != other:
+            parent[other] = other = parent[parent[other]]
+        if one != other:
+            older, younger = min(one, other), max(one, other)
+            parent[younger] = older
+            merged_by[ends[younger]] = link
+            merged_into[ends[younger]] = ends[older]
+    return merged_by, merged_into
