@@ -12,12 +12,13 @@ export TO ?=
 export NAME ?=
 export FILES ?=
 export ARGS ?=
+export ID ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run replay company rollback dbt shell up down airflow test check fmt bench lock clean
+.PHONY: help run replay company rollback dbt shell identity-explain up down airflow test check fmt bench lock clean
 
 help: ## List the commands
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 $(VENV)/installed: requirements.lock
 	@echo "Setting up $(VENV) …"
@@ -44,6 +45,9 @@ dbt: $(VENV)/installed ## Run dbt on the last candidate (ARGS="build -s customer
 
 shell: $(VENV)/installed ## SQL on the current release (RELEASE=id, or ARGS=candidate)
 	@$(BIN)/python -m kith_airflow shell
+
+identity-explain: $(VENV)/installed ## Say what makes identifiers one customer (ID="email:a@b.com card:1")
+	@$(BIN)/python -m kith_airflow identity-explain
 
 up: $(VENV)/installed ## Start the Airflow server
 	@$(BIN)/python -m kith_airflow up

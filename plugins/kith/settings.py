@@ -58,6 +58,7 @@ class Request:
     name: str | None = None
     files: Path | None = None
     arguments: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
 
 
 def _default_memory_limit() -> str:
@@ -111,6 +112,7 @@ def load_request() -> Request:
         name=environment.get("NAME") or None,
         files=_folder(environment["FILES"]) if environment.get("FILES") else None,
         arguments=shlex.split(environment.get("ARGS") or ""),
+        asked=shlex.split(environment.get("ID") or ""),
     )
 
 

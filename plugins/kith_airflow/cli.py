@@ -22,7 +22,7 @@ from kith.runs.run import (
     last_complete_day,
     requested_interval,
 )
-from kith.runs.source_systems import source_systems
+from kith.runs.source_systems import keys_of, source_systems
 from kith.settings import REPOSITORY, Request, load_request, load_settings
 from kith_airflow import server as airflow_server
 from kith_airflow.companies import (
@@ -389,6 +389,18 @@ def shell() -> int:
     return open_shell(database, state / "scratch")
 
 
+def identity_explain() -> int:
+    """Say what makes a customer, or two identifiers, one."""
+    from kith.build.explain import explain_identity
+
+    request = load_request()
+    company = load_company(request.company)
+    home = load_settings().home
+    with keys_of(company, home):
+        print(explain_identity(company, home / company.name, request.asked))
+    return 0
+
+
 COMMANDS: dict[str, Callable[[], int]] = {
     "run": run,
     "up": up,
@@ -400,6 +412,7 @@ COMMANDS: dict[str, Callable[[], int]] = {
     "prepare": prepare,
     "dbt": dbt,
     "shell": shell,
+    "identity-explain": identity_explain,
 }
 
 

@@ -31,7 +31,7 @@ from kith.deliveries.admitted import (
     unreached_counts,
 )
 from kith.deliveries.business_days import has_date_cursor
-from kith.pull.pseudonyms import blocked_hashes
+from kith.pull.pseudonyms import hashes_of
 from kith.runs.run import Interval, Run
 
 DECLARATION = DBT_PROJECT / "models" / "_kith_sources.yml"
@@ -141,7 +141,7 @@ def _write_blocked(warehouse: duckdb.DuckDBPyConnection, run: Run) -> None:
     blocked = {kind: list(values) for kind, values in ALWAYS_BLOCKED.items()}
     for kind, values in run.company.identity.blocked.items():
         blocked[kind] = list(dict.fromkeys([*blocked.get(kind, []), *values]))
-    rows = blocked_hashes(run.company.sources, blocked)
+    rows = hashes_of(run.company.sources, blocked, "company.yml: identity.blocked.")
     hashed = {kind for kind, _ in rows}
     rows += [
         (kind, value)

@@ -59,12 +59,12 @@ class Identity(Strict):
     # partners of one kind above which the links of an identifier do not count, by kind
     partner_limits: dict[str, Annotated[int, Field(gt=0)]] = Field(default_factory=dict)
     # of several identifiers the first of these stands for the customer
-    strongest_first: list[str] = ["card", "email", "handle", "phone", "device"]
+    strongest_first: tuple[str, ...] = ("card", "email", "handle", "phone", "device")
     # kinds that several people may use: one joins persons unless they contradict it
-    shareable: list[str] = ["phone", "device"]
+    shareable: tuple[str, ...] = ("phone", "device")
     # kinds that make a visitor: whoever shows nothing else, and only browses, passes by
     # or posts, is no customer
-    anonymous: list[str] = ["device", "handle"]
+    anonymous: tuple[str, ...] = ("device", "handle")
 
 
 def _once_a_day_at_most(cron: str) -> str:

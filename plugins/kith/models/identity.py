@@ -146,7 +146,11 @@ def _least(component: Integers) -> Integers:
 
 
 def _shared(
-    group: Integers, reached: Integers, person: Integers, kind: Integers, birth: Integers
+    group: Integers,
+    reached: Integers,
+    person: Integers,
+    kind: Integers,
+    birth: Integers,
 ) -> Integers:
     """Groups of shareable identifiers whose persons contradict each other.
 
@@ -198,25 +202,32 @@ def _merges(
     where an identifier is nobody's oldest, or still is.
     """
     count = len(first_seen)
-    # An identifier that is linked at first sight has never been a person of its own.
-    at_once = seen <= first_seen[np.maximum(left, right)]
-    start = _joined(np.arange(count), left[at_once], right[at_once])
     order = np.argsort(number, kind="stable")
-    order = order[start[left[order]] != start[right[order]]]
-    ends, local = np.unique(
-        np.concatenate([start[left[order]], start[right[order]]]), return_inverse=True
-    )
+    left, right, number, seen = left[order], right[order], number[order], seen[order]
+    older, younger = np.minimum(left, right), np.maximum(left, right)
+    # What is linked to an older one at first sight was never a person of its own: it
+    # is that one. Most are, so that few are left to join one by one.
+    start = np.arange(count)
+    at_once = np.flatnonzero(seen <= first_seen[younger])[::-1]
+    start[younger[at_once]] = older[at_once]
+    while np.any(start != start[start]):
+        start = start[start]
+    left, right = start[left], start[right]
+    apart = left != right
+    left, right, number, seen = left[apart], right[apart], number[apart], seen[apart]
+    ends, local = np.unique(np.concatenate([left, right]), return_inverse=True)
     parent = list(range(len(ends)))
     merged_by, merged_into = np.full((2, count), _NONE)
     halves = local.reshape(2, -1).tolist()
-    for link, one, other in zip(number[order].tolist(), *halves, strict=True):
+    for link, one, other in zip(range(len(left)), *halves, strict=True):
         while parent[one] != one:
             parent[one] = one = parent[parent[one]]
         while parent[other] != other:
             parent[other] = other = parent[parent[other]]
         if one != other:
-            older, younger = min(one, other), max(one, other)
-            parent[younger] = older
-            merged_by[ends[younger]] = link
-            merged_into[ends[younger]] = ends[older]
+            elder, newer = min(one, other), max(one, other)
+            parent[newer] = elder
+            if seen[link] > first_seen[ends[newer]]:
+                merged_by[ends[newer]] = number[link]
+                merged_into[ends[newer]] = ends[elder]
     return merged_by, merged_into

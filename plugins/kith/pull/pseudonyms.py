@@ -148,36 +148,35 @@ def hashed_text(
     return _hmac(text)
 
 
-def blocked_hashes(
-    sources: Iterable[SourceTable], blocked: dict[str, list[str]]
+def hashes_of(
+    sources: Iterable[SourceTable], given: dict[str, list[str]], where: str
 ) -> list[tuple[str, str]]:
-    """Kind and keyed hash of values that stand for nobody, as each column has them.
+    """Kind and keyed hash of plain values by kind, as each `pii` column has them.
 
-    Raises ConfigurationError when there is no key, or a value cannot be normalised.
+    Kinds that no column has are left out. Raises ConfigurationError, which begins with
+    `where` and tells no value, when there is no key, or a value cannot be normalised.
     """
     found: dict[tuple[str, str], None] = {}
     with duckdb.connect() as connection:
         for table in sources:
             for column in table.columns:
-                values = blocked.get(column.rules.pii or "", [])
+                values = given.get(column.rules.pii or "", [])
                 if not values:
                     continue
-                connection.register("kith_blocked", pa.table({column.name: values}))
-                digests = hashed_columns(
-                    connection, table, "kith_blocked", [column.name]
-                )
+                connection.register("kith_given", pa.table({column.name: values}))
+                digests = hashed_columns(connection, table, "kith_given", [column.name])
                 (sql,) = digests.values()
-                rows = connection.execute(f"select {sql} from kith_blocked").fetchall()
+                rows = connection.execute(f"select {sql} from kith_given").fetchall()
                 for number, (digest,) in enumerate(rows, start=1):
                     if digest is None or digest.startswith("!"):
                         raise ConfigurationError(
-                            f"company.yml: identity.blocked.{column.rules.pii}: value "
-                            f"{number} is no {column.rules.pii} as "
+                            f"{where}{column.rules.pii}: value {number} is no "
+                            f"{column.rules.pii} as "
                             f"{table.full_name}.{column.name} has them; correct it, or "
                             "write a telephone number with its country: +49 …"
                         )
                     found[str(column.rules.pii), digest] = None
-                connection.unregister("kith_blocked")
+                connection.unregister("kith_given")
     return list(found)
 
 

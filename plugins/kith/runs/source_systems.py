@@ -97,6 +97,18 @@ def adopt_source_systems(company: Company, home: Path) -> None:
     set_environment_variables(variables)
 
 
+@contextmanager
+def keys_of(company: Company, home: Path) -> Iterator[None]:
+    """Set what the company's source systems announce; starts them where none runs."""
+    if (_folder(company, home) / _VARIABLES).exists():
+        adopt_source_systems(company, home)
+        yield
+        return
+    with source_systems(company, home) as variables:
+        set_environment_variables(variables)
+        yield
+
+
 def unset_variables(company: Company) -> list[str]:
     """Environment variables that the company's paths name and that nobody sets."""
     if source_systems_script(company):
