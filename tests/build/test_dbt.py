@@ -62,7 +62,11 @@ def test_dbt_warns_of_nothing_in_a_run_of_the_grocer(complete_journey: Path) -> 
 
 def test_every_model_has_a_contract_beside_its_sql() -> None:
     described = {path.with_suffix("") for path in CONTRACTS}
-    written = {path.with_suffix("") for path in MODELS.rglob("*.sql")}
+    written = {
+        path.with_suffix("")
+        for end in ("sql", "py")
+        for path in MODELS.rglob(f"*.{end}")
+    }
     assert described == written
 
 

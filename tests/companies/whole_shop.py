@@ -15,7 +15,7 @@ _THING = "select 'shop' as source, timestamp '2024-12-31' as loaded_at, "
 _STAGING = {
     "identifier_links": _THING + "'k1' as link_id, 'card_number' as left_type, "
     "'C1' as left_value, 'mail' as right_type, 'x' as right_value, "
-    "'profile' as reason",
+    "timestamp '2024-12-20' as seen_at, 'profile' as reason",
     "attributes": _PERSON + "'t1' as attribute_id, 'taste' as attribute, "
     "timestamp '2024-12-01' as observed_at",
     "consents": _PERSON + "'y1' as consent_id, 'ads' as purpose, true as is_granted, "
@@ -42,7 +42,8 @@ _STAGING = {
     "leads": _PERSON + "'z1' as lead_id, timestamp '2024-12-01' as created_at",
     "lead_stages": _THING + "'z1s' as lead_stage_id, 'z1' as lead_id, 'won' as stage, "
     "timestamp '2024-12-01' as entered_at",
-    "promises": _PERSON + "'u1' as promise_id, timestamp '2024-12-01' as promised_at, "
+    "promises": _PERSON.replace("'C1'", "'x'").replace("'card_number'", "'mail'")
+    + "'u1' as promise_id, timestamp '2024-12-01' as promised_at, "
     "timestamp '2024-12-01' as due_at, timestamp '2024-12-01' as kept_at",
     "competitor_offers": _THING + "'f1' as offer_id, 'them' as competitor, "
     "0 as price_amount, timestamp '2024-12-01' as seen_at",

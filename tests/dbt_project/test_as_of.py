@@ -118,6 +118,7 @@ def rows_of(feed: str) -> list[dict[str, Any]]:
     if feed == "customers":
         changed = {"city": "too_late", "updated_at": AS_OF_AT}
         rows.append(delivered(feed, "changed_later", LAST) | changed)
+        rows[0]["identifier_value"] = "gone"  # deleted at that instant
     return rows
 
 
@@ -281,10 +282,10 @@ def test_marts_hold_what_came_at_the_last_instant(
     customers = found(
         "select identifier_value, city, record_source from customer.customers "
         "where identifier_type = 'card' and identifier_value in "
-        "('changed_later', 'in_time', 'untimed')"
+        "('changed_later', 'gone', 'in_time', 'untimed')"
     )
     assert customers == [
         ("changed_later", None, None),
-        ("in_time", None, None),  # deleted at that instant
+        ("in_time", None, None),
         ("untimed", None, "edge"),
     ]

@@ -28,8 +28,8 @@ PATHS = sorted(MODELS.rglob("*.sql"))
 # Functions that give the same on both engines; what depends on types, see `_by_type`.
 SHARED = {
     *("and", "arg_max", "arg_min", "avg", "bit_count", "bitwise_or_agg", "case"),
-    *("cast", "ceil", "chr", "coalesce", "count", "exists", "extract", "floor"),
-    *("greatest",),
+    *("cast", "ceil", "chr", "coalesce", "count", "dense_rank", "exists", "extract"),
+    *("floor", "greatest"),
     *("if", "lag", "lead", "least", "lower", "max", "md5", "min", "ntile", "nullif"),
     *("or", "power", "replace", "round", "row_number", "sqrt", "sum"),
     *("timestamp_trunc", "trim"),
@@ -44,6 +44,7 @@ GIVES = {
     "ordering": "struct",
     "row_hash": "bigint",
     "series": "bigint",
+    "sorted_list": "string",
 }
 # Functions of Spark that those macros use there and sqlglot does not know.
 OF_SPARK = {"bit_count", "unix_micros", "xxhash64"}

@@ -52,6 +52,43 @@ MUTATIONS: dict[tuple[str, str], str] = {
         "Birth dates lie within the last 120 years",
     ): f"update customer.customers set birth_date = '1880-01-01' where {_BUYER}",
     (
+        "customer.customer_identifiers",
+        "Customers are those of customers, and identifiers those of the feeds",
+    ): f"delete from customer.customer_identifiers where {_BUYER}",
+    (
+        "customer.customer_identifiers",
+        "Who is refused stands for nobody, everybody else for a person",
+    ): "update customer.customer_identifiers set refused_by = 'shared_by_several' "
+    f"where {_BUYER}",
+    (
+        "customer.customer_identifiers",
+        "No identifier is first seen after it was last seen",
+    ): "update customer.customer_identifiers set first_seen_at = '2025-01-01' "
+    f"where {_BUYER}",
+    (
+        "customer.customer_identifiers",
+        "No keyed hash stands under two kinds, as where a staging model calls a card "
+        "otherwise than `pii` does",
+    ): "update customer.customer_identifiers set identifier_value = repeat('a', 64) "
+    "where identifier_value in (select distinct identifier_value "
+    "from customer.customer_identifiers order by 1 limit 2)",
+    (
+        "customer.customer_identifiers",
+        "No customer has over fifty identifiers beside browsers and telephones",
+    ): _copies("customer.customer_identifiers", 50, "identifier_value", _BUYER),
+    (
+        "customer.customer_identifiers",
+        "At most one identifier in twenty is refused by a rule",
+    ): "update customer.customer_identifiers set refused_by = 'blocked_value'",
+    (
+        "customer.customer_merges",
+        "No id that ended is in use",
+    ): "update customer.customer_merges set person_id_before = person_id",
+    (
+        "customer.customer_merges",
+        "No merge lies after the as-of date",
+    ): "update customer.customer_merges set merged_at = '2025-01-02'",
+    (
         "customer.interactions",
         "Each kind of trace is as frequent as in its feed, up to the as-of date",
     ): "delete from customer.interactions where interaction_kind = 'post'",

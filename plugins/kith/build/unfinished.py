@@ -102,8 +102,10 @@ def remaining(run: Run, inputs: Inputs) -> list[str]:
         return []
     edited = {name for name, _ in now.models.items() - then.models.items()}
     print(f"The build goes on from that of {former.run_id}")
-    # Control tables are written anew; of kith.run all but the run's id is the same.
-    control_tables = [f"source:kith.{name}+" for name in declared() if name != "run"]
+    # Control tables are written anew; of kith.run all but the run's id is the same, and
+    # what company.yml blocks.
+    same = ("run", "blocked_identifiers")
+    control_tables = [f"source:kith.{name}+" for name in declared() if name not in same]
     return [*(f"{name}+" for name in sorted(edited | former.nodes)), *control_tables]
 
 
