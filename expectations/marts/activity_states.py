@@ -9,7 +9,8 @@ EXPECTATIONS = [
         """
         select states, customers
         from (select count(*) as states from {batch})
-        cross join (select count(*) as customers from customer.customers)
+        cross join (select count(*) as customers from customer.customers
+            where customer_id <> 'unidentified')
         where states <> customers
         """,
     ),

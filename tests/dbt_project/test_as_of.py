@@ -280,7 +280,7 @@ def test_marts_hold_what_came_at_the_last_instant(
         "where breakdown = 'total' and period_grain = 'all'"
     ) == [(1,)]
     customers = found(
-        "select identifier_value, city, record_source from customer.customers "
+        "select identifier_value, city, record_sources from customer.customers "
         "where identifier_type = 'card' and identifier_value in "
         "('changed_later', 'gone', 'in_time', 'untimed')"
     )

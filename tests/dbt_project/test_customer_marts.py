@@ -173,7 +173,10 @@ def test_revenue_by_month(customer_months: pd.DataFrame) -> None:
 def test_each_customer_is_one_row_with_all_his_traces(
     warehouse: duckdb.DuckDBPyConnection,
 ) -> None:
-    customers = warehouse.sql("from customer.customers order by customer_id").df()
+    customers = warehouse.sql(
+        "from customer.customer_profiles where customer_id <> 'unidentified' "
+        "order by customer_id"
+    ).df()
     described = set(read("demographics", ["household_id"])["customer_id"])
     households = read("transactions", ["household_id"])
     seen = traces().groupby("customer_id")["at"].agg(["min", "max", "size"])
@@ -204,7 +207,7 @@ def test_customers_repeat_state_segment_and_value_of_the_other_marts(
     different = warehouse.sql(
         """
         select customers.customer_id
-        from customer.customers
+        from customer.customer_profiles as customers
         left join segment.activity_states using (customer_id)
         left join segment.rfm_scores using (customer_id)
         left join customer.customer_values using (customer_id)

@@ -36,17 +36,22 @@ def _cut(feed: str) -> str:
 MUTATIONS: dict[tuple[str, str], str] = {
     (
         "customer.customers",
-        "Everybody whom a feed names is a customer, and nobody else",
+        "Everybody whom identity finds is a customer, and nobody else",
     ): f"delete from customer.customers where {_BUYER}",
     (
-        "customer.customers",
-        "Orders and revenue are those of customer_values",
-    ): "update customer.customers set revenue_amount = revenue_amount + 1 "
+        "customer.customer_profiles",
+        "Each customer has a profile",
+    ): f"delete from customer.customer_profiles where {_BUYER}",
+    (
+        "customer.customer_profiles",
+        "Orders, revenue and interactions are those of the other marts",
+    ): "update customer.customer_profiles set revenue_amount = revenue_amount + 1 "
     f"where {_BUYER}",
     (
-        "customer.customers",
+        "customer.customer_profiles",
         "Nobody's first trace follows their last, and none lies after the as-of date",
-    ): f"update customer.customers set last_order_date = '2025-01-01' where {_BUYER}",
+    ): "update customer.customer_profiles set last_order_date = '2025-01-01' "
+    f"where {_BUYER}",
     (
         "customer.customers",
         "Birth dates lie within the last 120 years",

@@ -57,6 +57,8 @@ def dbt_vars(company: Company) -> dict[str, Any]:
         "complaint_response_hours": company.complaint_response_hours,
         "identity": company.identity.model_dump(exclude={"blocked"}),
         "identifying_tables": identifying_tables(company),
+        "survivorship": company.survivorship,
+        "trusted_sources": company.trusted_sources,
     }
 
 

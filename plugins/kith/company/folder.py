@@ -3,7 +3,7 @@
 import datetime as dt
 import functools
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
@@ -38,6 +38,20 @@ class ActivityStates(Strict):
             raise ValueError("expected drowsy < half_asleep < asleep, in days")
         return self
 
+
+# What a customer's records tell, and by which rule one of them counts for it.
+Attribute = Literal[
+    "customer_kind",
+    "city",
+    "region",
+    "country",
+    "industry",
+    "level",
+    "account_id",
+    "registration_source",
+    "birth_date",
+]
+Survival = Literal["most_recent", "most_trusted", "longest", "most_frequent"]
 
 # What people write where a form insists.
 ALWAYS_BLOCKED = {
@@ -100,6 +114,9 @@ class _CompanyFile(Strict):
     minimum_answers: int = Field(default=30, gt=0)  # below, a score is NULL
     complaint_response_hours: int = Field(default=24, gt=0)
     identity: Identity = Identity()
+    # which record counts for an attribute of a customer, where not the newest
+    survivorship: dict[Attribute, Survival] = Field(default_factory=dict)
+    trusted_sources: list[Name] = Field(default_factory=list)  # the most trusted first
     feeds: dict[str, list[str]]
 
     @field_validator("name")

@@ -39,7 +39,8 @@ sales as (
     from customer.customer_values
 )
 select
-    (select nullif(count(*), 0) from customer.customers) as customer_count,
+    (select nullif(count(*), 0) from customer.customers
+        where customer_id <> 'unidentified') as customer_count,
     buyer_count, order_count,
     100.0 * repeat_buyer_count / nullif(buyer_count, 0) as repeat_pct,
     case when order_count > 0 then revenue_amount end as revenue_amount,

@@ -1,4 +1,4 @@
-"""Hands identifiers and links to kith.models.identity; int_persons.yml says the rest."""
+"""Hands identifiers and links to kith.models.identity, whose rules they follow."""
 
 
 def model(dbt, session):

@@ -1,3 +1,13 @@
+{#- What a record tells of a customer, one thing apart from the other. -#}
+{%- set attributes = [
+    'customer_kind', 'city', 'region', 'country', 'industry', 'level', 'account_id',
+    'registration_source', 'birth_date'
+] -%}
+{#- Kinds of interactions that show by which ways a customer is known. -#}
+{%- set footprints = {
+    'trade': 'order', 'social': 'post', 'service': 'ticket',
+    'survey': 'survey_answer', 'presence': 'presence'
+} -%}
 with
 
 identities as (
@@ -6,27 +16,51 @@ identities as (
 ),
 
 records as (
-    select * from {{ ref('feed_customers') }}
+    select
+        identities.customer_id,
+        records.*,
+        coalesce(
+            -1 * {{ epoch_seconds('records.updated_at') }}, 1.0e18
+        ) as staleness
+        {%- for attribute in attributes
+            if var('survivorship').get(attribute) == 'most_frequent' %},
+        count(records.{{ attribute }}) over (
+            partition by identities.customer_id, records.{{ attribute }}
+        ) as {{ attribute }}_count
+        {%- endfor %}
+    from {{ ref('feed_customers') }} as records
+    inner join identities
+        on
+            records.identifier_type = identities.identifier_type
+            and records.identifier_value = identities.identifier_value
+    where records.deleted_at is null
 ),
 
-interactions as (
-    select * from {{ ref('interactions') }}
-    where customer_id is not null
+known_records as (
+    select * from records
+    where coalesce(updated_at < {{ as_of_at() }}, true)
 ),
 
-customer_values as (
-    select * from {{ ref('customer_values') }}
+recorded as (
+    select
+        customer_id,
+        {%- for attribute in attributes %}
+        min_by({{ attribute }}, {{ survival_of(attribute) }})
+        filter (where {{ attribute }} is not null) as {{ attribute }},
+        min_by(source, {{ survival_of(attribute) }})
+        filter (where {{ attribute }} is not null) as {{ attribute }}_source,
+        min_by(updated_at, {{ survival_of(attribute) }})
+        filter (where {{ attribute }} is not null) as {{ attribute }}_updated_at,
+        {%- endfor %}
+        min(registered_at) as registered_at,
+        count(*) as record_count,
+        {{ sorted_list('source') }} as record_sources
+    from known_records
+    group by customer_id
 ),
 
-activity_states as (
-    select * from {{ ref('activity_states') }}
-),
-
-rfm_scores as (
-    select * from {{ ref('rfm_scores') }}
-),
-
-identified as (
+-- The strongest identifier, of equally strong ones the oldest.
+named as (
     select
         customer_id,
         identifier_type,
@@ -40,87 +74,136 @@ identified as (
     from identities
 ),
 
-recorded as (
+assigned as (
     select
         identities.customer_id,
-        records.source,
-        records.customer_kind,
-        records.city,
-        records.region,
-        records.country,
-        records.industry,
-        records.level,
-        records.registration_source,
-        records.registered_at,
-        records.birth_date,
-        records.updated_at,
+        assignments.employee_id,
+        assignments.department,
         row_number() over (
             partition by identities.customer_id
             order by
-                records.updated_at desc nulls last,
-                records.source asc nulls last,
-                records.customer_record_id asc nulls last
+                assignments.valid_from desc nulls last,
+                assignments.source asc nulls last,
+                assignments.assignment_id asc nulls last
         ) as position
-    from records
+    from {{ ref('feed_assignments') }} as assignments
     inner join identities
         on
-            records.identifier_type = identities.identifier_type
-            and records.identifier_value = identities.identifier_value
-    where
-        coalesce(records.updated_at < {{ as_of_at() }}, true)
-        and records.deleted_at is null
+            assignments.identifier_type = identities.identifier_type
+            and assignments.identifier_value = identities.identifier_value
+    where coalesce(assignments.valid_to >= {{ as_of_at() }}, true)
 ),
 
-interactions_summed as (
+consents as (
+    select
+        identities.customer_id,
+        consents.purpose,
+        consents.channel,
+        consents.is_granted,
+        row_number() over (
+            partition by
+                identities.customer_id, consents.purpose, consents.channel
+            order by
+                consents.changed_at desc nulls last,
+                consents.source asc nulls last,
+                consents.consent_id asc nulls last
+        ) as position
+    from {{ ref('feed_consents') }} as consents
+    inner join identities
+        on
+            consents.identifier_type = identities.identifier_type
+            and consents.identifier_value = identities.identifier_value
+),
+
+permitted as (
     select
         customer_id,
-        min(occurred_at) as first_interaction_at,
-        max(occurred_at) as last_interaction_at,
-        count(*) as interaction_count
-    from interactions
+        {{ sorted_list(
+            "case when is_granted "
+            ~ "then purpose || coalesce(' by ' || channel, '') end"
+        ) }} as consents,
+        case
+            when max(case when purpose = 'profiling' then 1 end) = 1
+                then
+                    min(
+                        case
+                            when purpose = 'profiling' and is_granted then 1
+                            when purpose = 'profiling' then 0
+                        end
+                    ) = 1
+        end as may_be_profiled
+    from consents
+    where position = 1
     group by customer_id
+),
+
+traced as (
+    select
+        customer_id
+        {%- for footprint, kind in footprints.items() %},
+        max(case when interaction_kind = '{{ kind }}' then 1 else 0 end) = 1
+            as has_{{ footprint }}
+        {%- endfor %}
+    from {{ ref('interactions') }}
+    where customer_id is not null
+    group by customer_id
+),
+
+searched as (
+    select distinct customer_id
+    from {{ ref('sessions') }}
+    where customer_id is not null and search_count > 0
+),
+
+everybody as (
+    select
+        customer_id,
+        identifier_type,
+        identifier_value
+    from named
+    where position = 1
+    union all
+    select
+        'unidentified' as customer_id,
+        cast(null as string) as identifier_type,
+        cast(null as string) as identifier_value
 ),
 
 final as (
     select
-        identified.customer_id,
-        recorded.customer_kind,
-        identified.identifier_type,
-        identified.identifier_value,
-        recorded.city,
-        recorded.region,
-        recorded.country,
-        recorded.industry,
-        recorded.level,
-        recorded.registration_source,
+        everybody.customer_id,
+        everybody.identifier_type,
+        everybody.identifier_value,
+        {%- for attribute in attributes %}
+        recorded.{{ attribute }},
+        recorded.{{ attribute }}_source,
+        {{ days_between(
+            business_date('recorded.' ~ attribute ~ '_updated_at'), as_of()
+        ) }} as {{ attribute }}_age_days,
+        {%- endfor %}
         recorded.registered_at,
-        recorded.birth_date,
-        recorded.source as record_source,
-        recorded.updated_at as record_updated_at,
-        interactions_summed.first_interaction_at,
-        interactions_summed.last_interaction_at,
-        coalesce(interactions_summed.interaction_count, 0) as interaction_count,
-        activity_states.first_order_date,
-        activity_states.last_order_date,
-        customer_values.order_count,
-        customer_values.revenue_amount,
-        activity_states.state as activity_state,
-        rfm_scores.segment as rfm_segment,
+        {{ business_date('recorded.registered_at') }} < {{ first_day() }}
+            as is_earlier,
+        coalesce(recorded.record_count, 0) as record_count,
+        recorded.record_sources,
+        assigned.employee_id,
+        assigned.department,
+        permitted.consents,
+        permitted.may_be_profiled,
+        searched.customer_id is not null as has_search,
+        {%- for footprint in footprints %}
+        coalesce(traced.has_{{ footprint }}, false) as has_{{ footprint }},
+        {%- endfor %}
         {{ as_of() }} as as_of_date
-    from identified
-    inner join customer_values
-        on identified.customer_id = customer_values.customer_id
-    inner join activity_states
-        on identified.customer_id = activity_states.customer_id
-    left join recorded
+    from everybody
+    left join recorded on everybody.customer_id = recorded.customer_id
+    left join assigned
         on
-            identified.customer_id = recorded.customer_id
-            and recorded.position = 1
-    left join interactions_summed
-        on identified.customer_id = interactions_summed.customer_id
-    left join rfm_scores
-        on identified.customer_id = rfm_scores.customer_id
-    where identified.position = 1
+            everybody.customer_id = assigned.customer_id
+            and assigned.position = 1
+    left join permitted on everybody.customer_id = permitted.customer_id
+    left join traced on everybody.customer_id = traced.customer_id
+    left join searched on everybody.customer_id = searched.customer_id
 )
 
 select * from final

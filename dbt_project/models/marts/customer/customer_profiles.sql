@@ -1,0 +1,78 @@
+with
+
+customers as (
+    select * from {{ ref('customers') }}
+),
+
+interactions as (
+    select
+        coalesce(customer_id, 'unidentified') as customer_id,
+        min(occurred_at) as first_interaction_at,
+        max(occurred_at) as last_interaction_at,
+        count(*) as interaction_count
+    from {{ ref('interactions') }}
+    group by coalesce(customer_id, 'unidentified')
+),
+
+customer_values as (
+    select * from {{ ref('customer_values') }}
+),
+
+activity_states as (
+    select * from {{ ref('activity_states') }}
+),
+
+rfm_scores as (
+    select * from {{ ref('rfm_scores') }}
+),
+
+final as (
+    select
+        customers.customer_id,
+        customers.customer_kind,
+        customers.identifier_type,
+        customers.identifier_value,
+        customers.city,
+        customers.region,
+        customers.country,
+        customers.industry,
+        customers.level,
+        customers.account_id,
+        customers.registration_source,
+        customers.registered_at,
+        customers.is_earlier,
+        customers.birth_date,
+        customers.employee_id,
+        customers.department,
+        customers.consents,
+        customers.may_be_profiled,
+        customers.has_search,
+        customers.has_trade,
+        customers.has_social,
+        customers.has_service,
+        customers.has_survey,
+        customers.has_presence,
+        interactions.first_interaction_at,
+        interactions.last_interaction_at,
+        coalesce(interactions.interaction_count, 0) as interaction_count,
+        activity_states.first_order_date,
+        activity_states.last_order_date,
+        coalesce(customer_values.order_count, 0) as order_count,
+        cast(coalesce(customer_values.revenue_amount, 0) as decimal(18, 2))
+            as revenue_amount,
+        customer_values.margin_amount,
+        customer_values.average_order_amount,
+        activity_states.state as activity_state,
+        rfm_scores.segment as rfm_segment,
+        rfm_scores.value_type,
+        {{ as_of() }} as as_of_date
+    from customers
+    left join interactions on customers.customer_id = interactions.customer_id
+    left join customer_values
+        on customers.customer_id = customer_values.customer_id
+    left join activity_states
+        on customers.customer_id = activity_states.customer_id
+    left join rfm_scores on customers.customer_id = rfm_scores.customer_id
+)
+
+select * from final

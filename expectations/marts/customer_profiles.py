@@ -1,0 +1,52 @@
+"""A row for each customer, with the sums of the other marts."""
+
+from kith.gate.rows import CRITICAL, no_rows
+
+EXPECTATIONS = [
+    no_rows(
+        "Each customer has a profile",
+        CRITICAL,
+        """
+        select profiles, customers
+        from (select count(*) as profiles from {batch})
+        cross join (select count(*) as customers from customer.customers)
+        where profiles <> customers
+        """,
+    ),
+    no_rows(
+        "Orders, revenue and interactions are those of the other marts",
+        CRITICAL,
+        """
+        select orders, orders_valued, revenue, revenue_valued, traces, interactions
+        from (
+            select
+                sum(order_count) as orders,
+                sum(revenue_amount) as revenue,
+                sum(interaction_count) as traces
+            from {batch}
+        )
+        cross join (
+            select
+                coalesce(sum(order_count), 0) as orders_valued,
+                coalesce(sum(revenue_amount), 0) as revenue_valued
+            from customer.customer_values
+        )
+        cross join (select count(*) as interactions from customer.interactions)
+        where orders <> orders_valued
+            or revenue <> revenue_valued
+            or traces <> interactions
+        """,
+    ),
+    no_rows(
+        "Nobody's first trace follows their last, and none lies after the as-of date",
+        CRITICAL,
+        """
+        select customer_id
+        from {batch}
+        where first_interaction_at > last_interaction_at
+            or last_interaction_at >= (select as_of_at from kith.run)
+            or first_order_date > last_order_date
+            or last_order_date > as_of_date
+        """,
+    ),
+]

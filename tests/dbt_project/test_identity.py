@@ -1,0 +1,289 @@
+"""Identity in a whole build: evidence of rows and links, and a link that comes late.
+
+A town of few people: its till shows card, address, telephone and who recommended the
+customer on one row; orders, cases and links are staged as they stand here.
+"""
+
+import datetime as dt
+import random
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+import pytest
+import yaml
+
+from kith.build.dbt import dbt
+from kith.build.warehouse import prepare_warehouse
+from kith.company.folder import PUBLISHED_SCHEMAS
+from kith.database import connect
+from kith.runs.run import Run
+from tests.conftest import new_run
+
+LATE = ("card", "c2", "email", "m2", "2024-03-05")
+# Card, address, telephone, who recommended them, when.
+ROWS = [
+    ("c1", "m1", "t1", None, "2024-01-01"),
+    ("c3", None, "t9", "m1", "2024-01-02"),
+    ("c4", "m4", "t9", None, "2024-01-03"),
+    ("c5", "m5", None, None, "2024-01-04"),
+    ("c6", "test", None, None, "2024-01-05"),
+    ("c7", "test", None, None, "2024-01-06"),
+    ("NULL", "m1", "none", None, "2024-01-07"),
+]
+ORDERS = [
+    ("card", "c1", "2024-01-10", 10),
+    ("email", "m1", "2024-02-10", 20),
+    ("card", "c2", "2024-01-11", 40),
+    ("email", "m2", "2024-02-11", 80),
+    ("card", "c3", "2024-01-12", 160),
+    ("phone", "t9", "2024-01-13", 320),
+    ("email", "m4", "2024-01-14", 640),
+    ("email", "test", "2024-01-15", 1280),
+    ("device", "d8", "2024-01-16", 2560),
+    ("card", "c5", "2024-04-16", 5120),
+]
+EVENTS = [("device", "d9", "2024-01-20"), ("device", "d5", "2024-01-21")]
+LEADS = [("email", "m99", "2024-01-22")]
+LINKS = [("email", "m5", "device", "d5", "2024-02-01")]
+RECORDS = [("card", "c7", "2024-01-01", "2024-05-01")]  # deleted in May
+
+
+def values(rows: list[tuple[Any, ...]], *columns: str) -> str:
+    listed = ", ".join(
+        "(" + ", ".join("null" if v is None else repr(v) for v in row) + ")"
+        for row in rows
+    )
+    return f"(values {listed}) as rows ({', '.join(columns)})"
+
+
+def staging(links: list[tuple[Any, ...]], mix: random.Random) -> dict[str, str]:
+    def shuffled(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        return mix.sample(rows, len(rows))
+
+    who = ("identifier_type", "identifier_value")
+    common = "select 'till' as source, timestamp '2024-06-30' as loaded_at, "
+    person = f"{common}{', '.join(who)}, "
+    return {
+        "orders": f"{person}seen as order_id, cast(seen as timestamp) as ordered_at, "
+        "amount as order_amount from "
+        + values(shuffled(ORDERS), *who, "seen", "amount"),
+        "events": f"{person}seen as event_id, 'view' as event_name, "
+        f"cast(seen as timestamp) as occurred_at from {values(shuffled(EVENTS), *who, 'seen')}",
+        "leads": f"{person}seen as lead_id, cast(seen as timestamp) as created_at "
+        f"from {values(LEADS, *who, 'seen')}",
+        "customers": f"{person}identifier_value as customer_record_id, "
+        "cast(seen as timestamp) as registered_at, "
+        "cast(gone as timestamp) as deleted_at "
+        f"from {values(RECORDS, *who, 'seen', 'gone')}",
+        "identifier_links": f"{common}seen || left_value as link_id, left_type, "
+        "left_value, right_type, right_value, cast(seen as timestamp) as seen_at from "
+        + values(
+            shuffled(links),
+            "left_type",
+            "left_value",
+            "right_type",
+            "right_value",
+            "seen",
+        ),
+    }
+
+
+def build(folder: Path, links: list[tuple[Any, ...]], seed: int) -> Run:
+    mix = random.Random(seed)
+    (folder / "staging").mkdir(parents=True, exist_ok=True)
+    feeds = staging(links, mix)
+    company = {
+        "name": "town",
+        "title": "Town",
+        "time_zone": "UTC",
+        "currency": "EUR",
+        "first_day": dt.date(2024, 1, 1),
+        "last_day": dt.date(2024, 6, 30),
+        "identity": {"blocked": {"email": ["test"]}},
+        "feeds": {feed: [f"stg_till__{feed}"] for feed in feeds},
+    }
+    # Plain ones: no delivery hashes them here.
+    kinds = {
+        "card": "card",
+        "mail": "email",
+        "tel": "phone",
+        "recommender": "somebody_else",
+    }
+    columns = [
+        {
+            "name": name,
+            "data_type": "varchar",
+            "config": {"meta": {"identifies": kind}},
+        }
+        for name, kind in kinds.items()
+    ] + [{"name": "seen", "data_type": "timestamp"}]
+    meta = {"connector": "files", "path": "none.csv", "cursor": "seen", "key": ["seen"]}
+    table = {"name": "people", "config": {"meta": meta}, "columns": columns}
+    sources = {"sources": [{"name": "till", "tables": [table]}]}
+    (folder / "company.yml").write_text(yaml.safe_dump(company))
+    (folder / "sources.yml").write_text(yaml.safe_dump(sources))
+    for feed, query in feeds.items():
+        (folder / "staging" / f"stg_till__{feed}.sql").write_text(query + "\n")
+    run = new_run(folder)
+    run.warehouse.parent.mkdir(parents=True, exist_ok=True)
+
+    def prepare(run: Run) -> None:
+        prepare_warehouse(run)
+        with connect(run.warehouse, scratch=folder / "scratch") as warehouse:
+            rows = values(mix.sample(ROWS, len(ROWS)), *kinds, "seen")
+            warehouse.execute(
+                "create or replace view till.people as "
+                f"select * replace (cast(seen as timestamp) as seen) from {rows}"
+            )
+
+    dbt(run, "build", "--exclude-resource-type", "unit_test", prepare=prepare)
+    return run
+
+
+@pytest.fixture(scope="module")
+def towns(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[duckdb.DuckDBPyConnection, duckdb.DuckDBPyConnection]:
+    """Before and after a link of March comes; all rows in another order."""
+    found = []
+    for name, links, seed in (("before", LINKS, 1), ("after", [*LINKS, LATE], 2)):
+        folder = tmp_path_factory.mktemp(name)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("KITH_HOME", str(folder / "home"))
+            run = build(folder / "town", links, seed)
+        found.append(duckdb.connect(str(run.warehouse), read_only=True))
+    return found[0], found[1]
+
+
+def persons(town: duckdb.DuckDBPyConnection, column: str) -> set[frozenset[str]]:
+    rows = town.sql(
+        f"""
+        select list(identifier_value) from customer.customer_identifiers
+        where {column} is not null group by {column}
+        """
+    ).fetchall()
+    return {frozenset(values) for (values,) in rows}
+
+
+def standings(town: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    return dict(
+        town.sql(
+            "select identifier_value, coalesce(refused_by, standing) "
+            "from customer.customer_identifiers"
+        ).fetchall()
+    )
+
+
+def test_rows_and_links_join_and_what_is_shared_blocked_or_anothers_does_not(
+    towns: tuple[duckdb.DuckDBPyConnection, ...],
+) -> None:
+    before, _ = towns
+    assert persons(before, "customer_id") == {
+        frozenset(group.split())
+        for group in ("c1 m1 t1", "c2", "m2", "c3", "c4 m4", "c5 m5 d5", "d8")
+    }
+    found = standings(before)
+    assert found["t9"] == "shared_by_several"
+    assert found["test"] == "blocked_value"
+    assert found["d9"] == "visitor"
+    # Seen on a row of the till, but by no feed.
+    assert found["m99"] == found["c6"] == "prospect"
+    assert found["c7"] == "deleted"
+    # Words for nobody are no identifiers.
+    assert not {"NULL", "none"} & found.keys()
+
+
+def test_traces_of_nobody_are_kept_as_unidentified(
+    towns: tuple[duckdb.DuckDBPyConnection, ...],
+) -> None:
+    for town in towns:
+        assert town.sql(
+            "select revenue_amount from customer.customer_values "
+            "where customer_id = 'unidentified'"
+        ).fetchall() == [(320 + 1280,)]
+        assert town.sql(
+            "select count(*), sum(amount) from customer.interactions"
+        ).fetchall() == [(13, 10230)]
+
+
+def test_a_link_that_comes_late_changes_only_whom_it_joins_and_the_merge_is_told(
+    towns: tuple[duckdb.DuckDBPyConnection, ...],
+) -> None:
+    before, after = towns
+    joined = dict(
+        before.sql(
+            "select identifier_value, customer_id from customer.customer_identifiers "
+            "where identifier_value in ('c2', 'm2')"
+        ).fetchall()
+    )
+    assert persons(after, "customer_id") - persons(before, "customer_id") == {
+        frozenset({"c2", "m2"})
+    }
+    # The oldest identifier gives the id.
+    assert set(
+        after.sql(
+            "select customer_id from customer.customer_identifiers "
+            "where identifier_value in ('c2', 'm2')"
+        ).fetchall()
+    ) == {(joined["c2"],)}
+    told = "select person_id_before, person_id_after, merged_at::date, evidence from "
+    new = set(after.sql(told + "customer.customer_merges").fetchall()) - set(
+        before.sql(told + "customer.customer_merges").fetchall()
+    )
+    assert new == {(joined["m2"], joined["c2"], dt.date(2024, 3, 5), "till: link")}
+
+
+@pytest.mark.parametrize("mart", ["customers", "customer_profiles", "customer_values"])
+def test_what_the_marts_say_of_all_others_is_the_same(
+    mart: str, towns: tuple[duckdb.DuckDBPyConnection, ...]
+) -> None:
+    before, after = (town.sql(f"from customer.{mart}").df() for town in towns)
+    touched = set(before.customer_id) ^ set(after.customer_id)
+    touched |= {
+        row[0]
+        for row in towns[0]
+        .sql(
+            "select customer_id from customer.customer_identifiers "
+            "where identifier_value in ('c2', 'm2')"
+        )
+        .fetchall()
+    }
+    assert len(touched) == 2
+    # These compare each customer with all others.
+    relative = ["revenue_share_pct", "rfm_segment", "value_type"]
+    both = [
+        frame[~frame.customer_id.isin(touched)]
+        .sort_values("customer_id", ignore_index=True)
+        .drop(columns=relative, errors="ignore")
+        for frame in (before, after)
+    ]
+    pd.testing.assert_frame_equal(*both)
+
+
+def test_no_other_mart_depends_on_the_order_of_rows(
+    towns: tuple[duckdb.DuckDBPyConnection, ...],
+) -> None:
+    """Those that speak of no customer are equal, whoever became one."""
+    same = {"customer.sessions", "customer.interactions"}
+    schemas = ", ".join(f"'{schema}'" for schema in PUBLISHED_SCHEMAS)
+    tables = {
+        name
+        for (name,) in towns[0]
+        .sql(
+            "select schema_name || '.' || table_name from duckdb_tables() "
+            f"where schema_name in ({schemas})"
+        )
+        .fetchall()
+    }
+    assert same < tables
+    for table in same:
+        both = [
+            town.sql(f"select * exclude (customer_id) from {table}")
+            .df()
+            .pipe(lambda frame: frame.sort_values(list(frame.columns[:1])))
+            .reset_index(drop=True)
+            for town in towns
+        ]
+        pd.testing.assert_frame_equal(*both)
