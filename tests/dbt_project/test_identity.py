@@ -70,7 +70,8 @@ def staging(links: list[tuple[Any, ...]], mix: random.Random) -> dict[str, str]:
         "amount as order_amount from "
         + values(shuffled(ORDERS), *who, "seen", "amount"),
         "events": f"{person}seen as event_id, 'view' as event_name, "
-        f"cast(seen as timestamp) as occurred_at from {values(shuffled(EVENTS), *who, 'seen')}",
+        "cast(seen as timestamp) as occurred_at from "
+        + values(shuffled(EVENTS), *who, "seen"),
         "leads": f"{person}seen as lead_id, cast(seen as timestamp) as created_at "
         f"from {values(LEADS, *who, 'seen')}",
         "customers": f"{person}identifier_value as customer_record_id, "
