@@ -20,9 +20,10 @@ EXPECTATIONS = [
             from feeds.orders
             union all select 'event', occurred_at from feeds.events
             union all select 'post', posted_at from feeds.posts
-            union all select 'presence', occurred_at from feeds.presences
+            union all select 'presence', occurred_at from intermediate.int_stays
             union all select 'ticket', opened_at from feeds.tickets
-            union all select 'survey_answer', answered_at from feeds.survey_answers
+            union all select 'survey_response', answered_at
+            from intermediate.int_responses
             union all select 'contact', sent_at from feeds.contacts
             union all select 'lead', created_at from feeds.leads
             union all select 'quote', quoted_at from feeds.quotes
@@ -38,6 +39,24 @@ EXPECTATIONS = [
         select interaction_kind as kind, traces, rows_of_feed
         from found full outer join counted using (interaction_kind)
         where traces is distinct from rows_of_feed
+        """,
+    ),
+    no_rows(
+        "Stays hold every reading of a sensor, questionnaires every answer",
+        CRITICAL,
+        """
+        select readings, readings_of_stays, answers, answers_of_questionnaires
+        from (select count(*) as readings from feeds.presences)
+        cross join (
+            select coalesce(sum(reading_count), 0) as readings_of_stays
+            from intermediate.int_stays
+        )
+        cross join (select count(*) as answers from feeds.survey_answers)
+        cross join (
+            select coalesce(sum(answer_count), 0) as answers_of_questionnaires
+            from intermediate.int_responses
+        )
+        where readings <> readings_of_stays or answers <> answers_of_questionnaires
         """,
     ),
     no_rows(

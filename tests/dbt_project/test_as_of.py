@@ -266,7 +266,7 @@ def test_marts_hold_what_came_at_the_last_instant(
     ) == sorted(
         (kind,)
         for kind in (
-            *("order", "event", "post", "presence", "ticket", "survey_answer"),
+            *("order", "event", "post", "presence", "ticket", "survey_response"),
             *("contact", "lead", "quote"),
         )
     )

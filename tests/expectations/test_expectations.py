@@ -99,6 +99,10 @@ MUTATIONS: dict[tuple[str, str], str] = {
     ): "delete from customer.interactions where interaction_kind = 'post'",
     (
         "customer.interactions",
+        "Stays hold every reading of a sensor, questionnaires every answer",
+    ): "update intermediate.int_stays set reading_count = 2",
+    (
+        "customer.interactions",
         "Amounts add up to the revenue of customer_values",
     ): "update customer.interactions set amount = amount + 0.01 where record_id = 'R1'",
     (

@@ -53,6 +53,7 @@ def dbt_vars(company: Company) -> dict[str, Any]:
         "asleep_days": company.activity_states.asleep,
         "rfm_window_days": company.rfm_window_days,
         "session_timeout_minutes": company.session_timeout_minutes,
+        "stay_pause_minutes": company.stay_pause_minutes,
         "minimum_answers": company.minimum_answers,
         "complaint_response_hours": company.complaint_response_hours,
         "identity": company.identity.model_dump(exclude={"blocked"}),

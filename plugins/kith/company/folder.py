@@ -111,6 +111,8 @@ class _CompanyFile(Strict):
     activity_states: ActivityStates = ActivityStates()
     rfm_window_days: int = Field(default=365, gt=0)
     session_timeout_minutes: int = Field(default=30, gt=0)
+    # without a reading, after which a stay in a place is over
+    stay_pause_minutes: int = Field(default=60, gt=0)
     minimum_answers: int = Field(default=30, gt=0)  # below, a score is NULL
     complaint_response_hours: int = Field(default=24, gt=0)
     identity: Identity = Identity()

@@ -6,7 +6,7 @@
 {#- Kinds of interactions that show by which ways a customer is known. -#}
 {%- set footprints = {
     'trade': 'order', 'social': 'post', 'service': 'ticket',
-    'survey': 'survey_answer', 'presence': 'presence'
+    'survey': 'survey_response', 'presence': 'presence'
 } -%}
 with
 

@@ -1,5 +1,6 @@
-{#- What each feed's columns are called in the spine. Orders come valued and
-    identified already and are added below. -#}
+{#- What each feed's columns are called in the spine, which counts contacts: a stay, not
+    the readings of its sensors, a questionnaire, not its answers. Orders come valued
+    and identified already and are added below. -#}
 {%- set trace_feeds = {
     'events': {
         'kind': 'event',
@@ -18,11 +19,11 @@
         'detail': 'topic',
     },
     'presences': {
+        'model': 'int_stays',
         'kind': 'presence',
-        'record_id': 'presence_id',
+        'record_id': 'stay_id',
         'occurred_at': 'occurred_at',
         'place_id': 'place_id',
-        'detail': 'state',
     },
     'tickets': {
         'kind': 'ticket',
@@ -34,11 +35,12 @@
         'detail': 'kind',
     },
     'survey_answers': {
-        'kind': 'survey_answer',
-        'record_id': 'answer_id',
+        'model': 'int_responses',
+        'kind': 'survey_response',
+        'record_id': 'response_id',
         'occurred_at': 'answered_at',
         'channel': 'method',
-        'detail': 'measure',
+        'detail': 'survey',
     },
     'contacts': {
         'kind': 'contact',
@@ -105,7 +107,7 @@ traces as (
         {{ columns.get('campaign_id', unknown) }} as campaign_id,
         {{ columns.get('employee_id', unknown) }} as employee_id,
         {{ columns.get('detail', unknown) }} as detail
-    from {{ ref('feed_' ~ feed) }}
+    from {{ ref(columns.get('model', 'feed_' ~ feed)) }}
     {{ "union all" if not loop.last }}
     {% endfor %}
 ),
