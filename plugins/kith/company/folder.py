@@ -28,9 +28,11 @@ PUBLISHED_SCHEMAS = ("customer", "segment", "satisfaction", "operations")
 class ActivityStates(Strict):
     """Days since the last purchase from which a customer counts as such."""
 
-    drowsy: int = Field(default=30, gt=0)
-    half_asleep: int = Field(default=90, gt=0)
-    asleep: int = Field(default=180, gt=0)
+    drowsy: int = Field(
+        default=30, gt=0, description="Before that a customer is active."
+    )
+    half_asleep: int = Field(default=90, gt=0, description="Later than drowsy.")
+    asleep: int = Field(default=180, gt=0, description="Later than half asleep.")
 
     @model_validator(mode="after")
     def _ascending(self) -> "ActivityStates":
@@ -57,21 +59,57 @@ def _once_a_day_at_most(cron: str) -> str:
 Schedule = Annotated[str, AfterValidator(_once_a_day_at_most)]
 
 
-class _CompanyFile(Strict):
-    name: Name
-    title: str
-    time_zone: TimeZone
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
-    first_day: dt.date
-    last_day: dt.date | None = None
-    owner: str = Field(default="kith", min_length=1)  # whom Airflow names for each task
-    schedule: Schedule = "0 0 * * *"
+class CompanyFile(Strict):
+    """What `company.yml` says."""
+
+    name: Name = Field(
+        description="Name of the company's folder under `$KITH_HOME` and of its DAG: "
+        "small letters, digits and underscores, a letter first."
+    )
+    title: str = Field(description="Its name for people, in the report.")
+    time_zone: TimeZone = Field(
+        description="Zone of business days and months, a name of the IANA list."
+    )
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = Field(
+        description="ISO code of all amounts, such as EUR."
+    )
+    first_day: dt.date = Field(
+        description="First business day. Earlier rows are counted, never taken."
+    )
+    last_day: dt.date | None = Field(
+        default=None,
+        description="Last business day of a company whose data have ended. Default: "
+        "yesterday.",
+    )
+    owner: str = Field(
+        default="kith", min_length=1, description="Whom Airflow names for each task."
+    )
+    schedule: Schedule = Field(
+        default="0 0 * * *",
+        description="Cron, in the company's time zone: when Airflow takes the days "
+        "that are over since the time before, once a day at most.",
+    )
     activity_states: ActivityStates = ActivityStates()
-    rfm_window_days: int = Field(default=365, gt=0)
-    session_timeout_minutes: int = Field(default=30, gt=0)
-    minimum_answers: int = Field(default=30, gt=0)  # below, a score is NULL
-    complaint_response_hours: int = Field(default=24, gt=0)
-    feeds: dict[str, list[str]]
+    rfm_window_days: int = Field(
+        default=365,
+        gt=0,
+        description="Days up to the as-of date whose purchases RFM counts.",
+    )
+    session_timeout_minutes: int = Field(
+        default=30,
+        gt=0,
+        description="Pause after which a device's next event begins a new session.",
+    )
+    minimum_answers: int = Field(
+        default=30, gt=0, description="Valid answers below which a score is NULL."
+    )
+    complaint_response_hours: int = Field(
+        default=24, gt=0, description="Hours within which a case must be answered."
+    )
+    feeds: dict[str, list[str]] = Field(
+        description="Each feed with the staging models that provide it; those that "
+        "are left out are empty."
+    )
 
     @field_validator("name")
     @classmethod
@@ -81,14 +119,8 @@ class _CompanyFile(Strict):
         return name
 
 
-class Company(_CompanyFile):
-    """A company: its business meaning, its source tables, its feeds.
-
-    `feeds` maps a feed to the staging models that provide it. `last_day` is set only
-    for a company whose data have ended; without it, yesterday is the last day.
-    `schedule` says in the company's time zone when Airflow takes the days that are over
-    since the time before.
-    """
+class Company(CompanyFile):
+    """A company: its business meaning, its source tables, its feeds."""
 
     folder: Path
     sources: list[SourceTable]
@@ -125,7 +157,7 @@ def _load(folder: Path, _: tuple[tuple[int, ...], ...]) -> Company:
     path = folder / "company.yml"
     content = read_yaml(path)
     try:
-        declared = _CompanyFile.model_validate(content)
+        declared = CompanyFile.model_validate(content)
     except ValidationError as error:
         raise explained(path, content, error) from None
     for feed, models in declared.feeds.items():
