@@ -15,6 +15,7 @@ from kith.errors import KithError, one_line
 from kith.runs.run import Run
 
 _KEY_TEST = "unique_combination"
+_ROUNDING_TEST = "unrounded"
 # What dbt's own tests call the value of the column that they judge.
 _VALUES = {
     "unique": "unique_field",
@@ -106,6 +107,9 @@ class FailedTest:
                     f"{rows} with a {self._column} that {others[0]['name']}."
                     f"{self._arguments['field']} lacks"
                 )
+            case "unrounded":
+                numbers = _counted(self._count, "number")
+                return f"{numbers} with more decimals than the feed keeps"
         return f"{self._test['name']} found {_counted(self._count, 'row')}"
 
     def _cure(self) -> str:
@@ -116,13 +120,13 @@ class FailedTest:
             return f"have the source corrected, or mend its tests in {declared}"
         if self._feed != self._judged["name"] and self._staging:
             models = ", ".join(f"{name}.sql" for name in self._staging)
-            what = (
-                f"one row per {' and '.join(self._key)}: group its rows, lengthen the "
-                "key, or name two systems apart by `source`"
-                if self._kind == _KEY_TEST
-                else "what docs/feeds.md says of the feed"
-            )
-            return f"let {models} in {folder} give {what}"
+            what = {
+                _KEY_TEST: f"give one row per {' and '.join(self._key)}: group its "
+                "rows, lengthen the key, or name two systems apart by `source`",
+                _ROUNDING_TEST: "round what it has summed, such as "
+                "round(sum(line_amount), 2), or each number if what that loses may go",
+            }.get(self._kind, "give what docs/feeds.md says of the feed")
+            return f"let {models} in {folder} {what}"
         if self._judged["original_file_path"].startswith("company/"):
             return f"mend {self._judged['name']}.sql in {folder}"
         return f"mend dbt_project/{self._judged['original_file_path']}, or report it"
@@ -155,7 +159,11 @@ class FailedTest:
             f"select {', '.join(map(quote, shown))} {query} "
             f"order by all limit {SHOWN_ROWS + 1}"
         ).fetchall()
-        return [dict(zip(shown, row, strict=True)) for row in rows]
+        found = [dict(zip(shown, row, strict=True)) for row in rows]
+        if self._kind == _ROUNDING_TEST:
+            for each in found:
+                each[each.pop("column_name")] = each.pop("number")
+        return found
 
     # --- where a repeated key of a feed comes from ------------------------------------
 
