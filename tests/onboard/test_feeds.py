@@ -191,3 +191,22 @@ def test_totals_count_where_orders_have_no_lines_unless_they_hold_more(
     is_mapped, doubt = mapped(5, first=500, of="gesamtbetrag")
     assert is_mapped
     assert "since no line of order_lines has the number of one" in doubt
+
+
+def test_amounts_of_more_decimals_than_a_feed_keeps_are_rounded_or_doubted(
+    files: Path, make: Make
+) -> None:
+    write(
+        files / "order_lines.csv",
+        "order_no,position,sku,quantity,unit_price,discount_amount,ordered_at",
+        [
+            f"o{n // 2},{n % 2},p{n % 7},0.{n:03},1.{n:03},0.{n:03},2024-01-02"
+            for n in range(101, 181)
+        ],
+    )
+    done = make()
+    sql = (done.folder / "staging" / "stg_shop__order_lines.sql").read_text()
+    assert "round(quantity * unit_price, 2) as line_amount" in sql
+    assert doubts(done, "line_amount is quantity times price, rounded on each line")
+    assert doubts(done, "(numbers) discount_amount has 3 decimals, discount_amount ")
+    assert not doubts(done, "unit_price has 3 decimals")

@@ -17,6 +17,7 @@ import yaml
 
 from kith.company.folder import feed_names
 from kith.database import quote
+from kith.deliveries.casts import decimal_places
 from kith.onboard.columns import ColumnGuess, aggregates
 from kith.onboard.deliveries import plain_name
 from kith.onboard.doubts import CUSTOMERS, NUMBERS
@@ -42,6 +43,7 @@ _COMMON = {"source", "identifier_type", "identifier_value", "loaded_at"}
 _EXACT = 0.9
 # So many orders have the sum of their lines as total where totals hold nothing else.
 _ALIKE = 0.95
+_UNKNOWN_DECIMALS = 99
 _RATING = re.compile(
     r"(^|_|\d)(nps|netpro|recommend\w*|all|overall|whole|rate\w*|rating|score|sat|csat"
     r"|satisfaction)$"
@@ -434,8 +436,16 @@ def _staged(
                     "needs it"
                 )
         elif is_required:
-            select[name], doubt = _stand_in(feed, name, table, select)
+            select[name], doubt = _stand_in(feed, name, table, select, chosen)
             doubts.append(doubt)
+        if name in chosen and data_type.startswith("decimal"):
+            given = _decimals(chosen[name])
+            if _UNKNOWN_DECIMALS > given > (kept := decimal_places(data_type)):
+                doubts.append(
+                    f"{NUMBERS}{chosen[name].name} has {given} decimals, {name} keeps "
+                    f"{kept}: the build stops at such a number until this model rounds "
+                    "what it has summed, or each number if what that loses may go"
+                )
     if feed == "survey_answers" and "measure" not in chosen and "score" in chosen:
         select |= _rating(table, chosen["score"])
         doubts.append(
@@ -481,8 +491,20 @@ def _staged(
     )
 
 
+def _decimals(column: ColumnGuess | None) -> int:
+    """How many decimals a column's numbers have; none for a number that we write."""
+    kind = column.data_type if column else "bigint"
+    if kind.startswith("decimal"):
+        return decimal_places(kind)
+    return 0 if kind == "bigint" else _UNKNOWN_DECIMALS
+
+
 def _stand_in(
-    feed: str, name: str, table: TableGuess, select: dict[str, str]
+    feed: str,
+    name: str,
+    table: TableGuess,
+    select: dict[str, str],
+    chosen: dict[str, ColumnGuess],
 ) -> tuple[str, str]:
     """SQL for a column that the feed needs and no column gives, with its doubt."""
     match feed, name:
@@ -491,10 +513,13 @@ def _stand_in(
                 f"{NUMBERS}quantity is not delivered: each line counts as one unit"
             )
         case "order_lines", "line_amount" if "unit_price_amount" in select:
-            return f"{select['quantity']} * {select['unit_price_amount']}", (
-                f"{NUMBERS}line_amount is quantity times price; take discounts off if "
-                "the price "
-                "is before them"
+            amount = f"{select['quantity']} * {select['unit_price_amount']}"
+            factors = (chosen.get("quantity"), chosen["unit_price_amount"])
+            is_rounded = sum(map(_decimals, factors)) > 2
+            return f"round({amount}, 2)" if is_rounded else amount, (
+                f"{NUMBERS}line_amount is quantity times price"
+                f"{', rounded on each line' if is_rounded else ''}; take discounts off "
+                "if the price is before them"
             )
         case "events", "event_name":
             event = singular(table.name)
