@@ -22,9 +22,14 @@ def in_words(rows: Iterable[Mapping[str, Any]]) -> str:
     return "; ".join(shown[:SHOWN_ROWS]) + ("; …" if shown[SHOWN_ROWS:] else "")
 
 
+def without_persons(text: str) -> str:
+    """A text whose addresses are left out and whose hashes are cut short."""
+    return _ADDRESS.sub("…@…", _HASH.sub(r"\1…", text))
+
+
 def _shown(value: Any) -> str:
     if value is None:
         return "NULL"
-    text = _ADDRESS.sub("…@…", _HASH.sub(r"\1…", one_line(str(value))))
+    text = without_persons(one_line(str(value)))
     cut = len(text) > _SHOWN_CHARACTERS
     return f"{text[:_SHOWN_CHARACTERS]}…" if cut else text or "''"

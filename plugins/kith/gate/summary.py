@@ -69,7 +69,8 @@ def stop_unless_passed(run: Run, checks: list[Check], summary: Path) -> None:
     more = f"; and {_count(stopping[1:], 'more check')}" if stopping[1:] else ""
     raise kind(
         f"{first.table_name}: '{first.expectation}' {verb}{_found(first)}"
-        f"{first_keys(first)}{more}{_cure(run.company, first)}; see {summary}; `current` is unchanged"
+        f"{first_keys(first)}{more}{_cure(run.company, first)}; see {summary}; "
+        "`current` is unchanged"
     )
 
 
