@@ -34,6 +34,11 @@ STAGING = {
             loaded_at
         from {{ source('till', 'members') }}
     """,
+    "stg_till__goals": """
+        select 'till' as source, slip as goal_id,
+            cast(note as date) as period_start, loaded_at
+        from {{ source('till', 'slips') }}
+    """,
     "stg_till__places": """
         select
             'till' as source,
@@ -87,6 +92,10 @@ def run(tmp_path: Path, kith_home: Path, monkeypatch: pytest.MonkeyPatch) -> Run
     )
     for name, sql in STAGING.items():
         (folder / "staging" / f"{name}.sql").write_text(sql)
+    tested = [{"name": "period_start", "data_tests": ["not_null"]}]
+    (folder / "staging" / "stg_till__goals.yml").write_text(
+        yaml.safe_dump({"models": [{"name": "stg_till__goals", "columns": tested}]})
+    )
     run = new_run(folder)
     for stage in (pull_table, admit_table):
         for each in run.company.sources:
@@ -103,13 +112,14 @@ def test_each_says_why_which_rows_where_they_come_from_and_what_to_do(run: Run) 
     read_otherwise = (
         "; have the source corrected, declare the column's data_type or null_values in "
         f"{company}/sources.yml so that such rows are refused at the door, or let "
-        f"stg_till__{{}}.sql in {staging} read the value otherwise"
+        "{} read the value otherwise"
     )
     assert sorted(failures_of(run)) == [
         'dbt feed_customers: Conversion Error: invalid date field format: "xxx xxx", '
         "expected format is (YYYY-MM-DD) when casting from source column birth_date; "
         "the value stands on 1 row of till.members (column born) in members.csv, "
-        "first: member x9" + read_otherwise.format("customers"),
+        "first: member x9"
+        + read_otherwise.format(f"stg_till__customers.sql in {staging}"),
         "dbt feed_order_lines: 2 rows without line_amount, which each row needs, "
         "first: source till, order_line_id S2; source till, order_line_id S3; the "
         "first stands on 1 row of stg_till__order_lines, from till.slips (column slip) "
@@ -121,7 +131,12 @@ def test_each_says_why_which_rows_where_they_come_from_and_what_to_do(run: Run) 
         'dbt feed_products: Conversion Error: invalid date field format: "soon", '
         "expected format is (YYYY-MM-DD) when casting from source column note; the "
         "value stands on 2 rows of till.slips (column note) in b.csv, first: slip S3; "
-        "slip S4" + read_otherwise.format("products"),
+        "slip S4" + read_otherwise.format(f"stg_till__products.sql in {staging}"),
+        "dbt not_null_stg_till__goals_period_start: Conversion Error: invalid date "
+        'field format: "soon", expected format is (YYYY-MM-DD) when casting from '
+        "source column note; the value stands on 2 rows of till.slips (column note) in "
+        "b.csv, first: slip S3; slip S4"
+        + read_otherwise.format(f"{staging}/stg_till__goals.sql"),
         'dbt stg_till__places: Binder Error: Referenced column "slap" not found in '
         'FROM clause! Candidate bindings: "slip", "loaded_at"; line 4 of '
         f"{staging}/stg_till__places.sql",

@@ -238,7 +238,8 @@ def test_a_number_that_the_feed_would_round_stops_the_build_with_its_rows(
         "dbt test on feeds.order_lines: 10 numbers with more decimals than the feed "
         "keeps, first: source old, order_line_id B1, discount_amount 1.005; source "
         "old, order_line_id B1, line_amount 1.005; source old, order_line_id B1, "
-        "line_number 1.5; …; the first stands on 1 row of stg_old__order_lines; let stg_old__order_lines.sql in "
+        "line_number 1.5; …; the first stands on 1 row of stg_old__order_lines; "
+        "let stg_old__order_lines.sql in "
         f"{run.company.folder / 'staging'} round what it has summed, such as "
         "round(sum(line_amount), 2), or each number if what that loses may go"
     )

@@ -49,8 +49,15 @@ class FailedModel:
         self, run: Run, origins: Origins, result: dict[str, Any], target: Path
     ) -> None:
         self._run, self._origins, self._target = run, origins, target
-        self._node = origins.nodes[result["unique_id"]]
-        self._name = str(self._node["name"])
+        executed = origins.nodes[result["unique_id"]]
+        self._name = str(executed["name"])
+        # A test stands below the file that declares it.
+        self._path = Path(executed["original_file_path"])
+        if executed["resource_type"] == "test":
+            self._path /= executed["path"]
+        self._node = origins.nodes[
+            executed.get("attached_node") or executed["unique_id"]
+        ]
         self._message: str = result["message"] or ""
         self._sql: str | None = result.get("compiled_code")
         self._providers = providers_of(run.company, feed_of(self._node))
@@ -159,7 +166,7 @@ class FailedModel:
     def _line(self) -> str:
         """The line of the model's own file, or of the SQL that dbt made of it."""
         found = _AT_LINE.search(self._message)
-        executed = self._target / "run" / "kith" / self._node["original_file_path"]
+        executed = self._target / "run" / "kith" / self._path
         if not found or not self._sql or not executed.is_file():
             return self._compiled()
         number, part = int(found[1]), found[2].strip().strip(".").strip()
@@ -186,7 +193,7 @@ class FailedModel:
         return f"line {at[0] + 1 - text[:before].count(chr(10))} of {self._compiled()}"
 
     def _compiled(self) -> str:
-        path = self._target / "compiled" / "kith" / self._node["original_file_path"]
+        path = self._target / "compiled" / "kith" / self._path
         return f"the SQL that dbt made, {path}" if self._sql else ""
 
     def _own_file(self) -> Path:
