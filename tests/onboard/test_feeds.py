@@ -210,3 +210,26 @@ def test_amounts_of_more_decimals_than_a_feed_keeps_are_rounded_or_doubted(
     assert doubts(done, "line_amount is quantity times price, rounded on each line")
     assert doubts(done, "(numbers) discount_amount has 3 decimals, discount_amount ")
     assert not doubts(done, "unit_price has 3 decimals")
+
+
+def test_what_hardly_anybody_bought_with_something_else_is_orders_with_a_doubt(
+    files: Path, make: Make
+) -> None:
+    # Nobody bought two things on one day.
+    write(
+        files / "groceries.csv",
+        "member,day,item",
+        [f"{1000 + n % 90},2024-01-{n % 28 + 1:02},thing {n % 7}" for n in range(300)],
+    )
+    done = make()
+    assert [each.feed for each in done.stagings] == ["orders"]
+    sql = (done.folder / "staging" / "stg_shop__orders.sql").read_text()
+    assert "cast(member as string) || '-' || cast(day as string)" in sql
+    assert doubts(done, "(numbers) no number of an order: what member bought on one")
+    # Of a table whose name says nothing it is told that it counts nowhere.
+    (files / "groceries.csv").rename(files / "extract.csv")
+    again = make("again")
+    assert again.stagings == []
+    assert doubts(
+        again, "(numbers) no feed is made of extract, though it tells who (member) and "
+    )
