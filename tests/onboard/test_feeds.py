@@ -226,6 +226,7 @@ def test_what_hardly_anybody_bought_with_something_else_is_orders_with_a_doubt(
     sql = (done.folder / "staging" / "stg_shop__orders.sql").read_text()
     assert "cast(member as string) || '-' || cast(day as string)" in sql
     assert doubts(done, "(numbers) no number of an order: what member bought on one")
+    assert doubts(done, "(customers) member is taken for the number of a person")
     # Of a table whose name says nothing it is told that it counts nowhere.
     (files / "groceries.csv").rename(files / "extract.csv")
     again = make("again")
@@ -233,3 +234,13 @@ def test_what_hardly_anybody_bought_with_something_else_is_orders_with_a_doubt(
     assert doubts(
         again, "(numbers) no feed is made of extract, though it tells who (member) and "
     )
+    # Words are names, and are not stored in plain.
+    write(
+        files / "extract.csv",
+        "member,day,item",
+        [f"Ann {'Bea'[n % 3]},2024-01-{n % 28 + 1:02},thing" for n in range(300)],
+    )
+    (files / "extract.csv").rename(files / "groceries.csv")
+    third = make("third")
+    assert third.stagings == []
+    assert doubts(third, "(numbers) no feed is made of groceries, though it tells when")

@@ -43,6 +43,7 @@ _COMMON = {"source", "identifier_type", "identifier_value", "loaded_at"}
 _EXACT = 0.9
 # So many orders have the sum of their lines as total where totals hold nothing else.
 _ALIKE = 0.95
+_GUESSED = 0.5
 _UNKNOWN_DECIMALS = 99
 _RATING = re.compile(
     r"(^|_|\d)(nps|netpro|recommend\w*|all|overall|whole|rate\w*|rating|score|sat|csat"
@@ -191,6 +192,8 @@ def map_feeds(tables: list[TableGuess]) -> list[Staging]:
     if "customers" in stagings and "attributes" not in stagings:
         add(_traits(stagings["customers"]))
     made = [stagings[feed] for feed in sorted(stagings)]
+    for table in tables:
+        _doubt_use(table, made)
     _doubt_kinds(made)
     return made
 
@@ -200,6 +203,30 @@ def _weight(feed: str) -> str:
     if feed == "customers":
         return CUSTOMERS
     return NUMBERS if FEEDS[feed].get("is_flow") or feed == "tickets" else ""
+
+
+def _doubt_use(table: TableGuess, stagings: list[Staging]) -> None:
+    """Doubt that rows count nowhere, unless a doubt about a feed says so."""
+    days = possible_cursors(table)
+    is_told = any("looks like the feed" in doubt for doubt in table.doubts)
+    is_of_orders = title_words(table.name) & _titles("orders", "order_lines")
+    if (
+        days
+        and (table.person or is_of_orders)
+        and not is_told
+        and not any(staging.reads(table) for staging in stagings)
+    ):
+        who = f"who ({table.person.column.name}) and " if table.person else ""
+        table.doubts.append(
+            f"{NUMBERS}no feed is made of {table.name}, though it tells {who}when "
+            f"({days[0].name}): its rows count nowhere until a staging model says what "
+            "they are"
+        )
+
+
+def _titles(*feeds: str) -> set[str]:
+    """Words of a table's name that speak for one of these feeds, in the singular."""
+    return {singular(word) for feed in feeds for word in phrases(FEEDS[feed]["titles"])}
 
 
 def _doubt_kinds(stagings: list[Staging]) -> None:
@@ -234,7 +261,7 @@ def _likely(table: TableGuess) -> list[tuple[float, str, Found]]:
     scores: list[tuple[float, str, Found]] = []
     for feed, contract in contracts().items():
         entry = FEEDS[feed]
-        hint = len(title & {singular(word) for word in phrases(entry["titles"])})
+        hint = len(title & _titles(feed))
         found = {
             name: matches
             for name, (data_type, _) in contract.items()
@@ -265,8 +292,7 @@ def _likely(table: TableGuess) -> list[tuple[float, str, Found]]:
 
 def _is_list_of_orders(table: TableGuess) -> bool:
     """Whether its rows are items of what a table of orders lists."""
-    titles = {singular(word) for word in phrases(FEEDS["orders"]["titles"])}
-    of_orders = title_words(table.source_name) & titles
+    of_orders = title_words(table.source_name) & _titles("orders")
     return bool(table.delivery.items and of_orders) and table.key[0] != "row_key"
 
 
@@ -778,13 +804,17 @@ def _basket(table: TableGuess) -> _Basket | None:
         for name, (data_type, _) in contracts()["order_lines"].items()
         if name not in _COMMON
     }
-    goods = found["product_id"] or _matches(table, "name", "string")
+    goods = (
+        found["product_id"]
+        or _matches(table, "name", "string")
+        or [
+            (_GUESSED, column)
+            for column in table.columns
+            if column.data_type == "varchar"
+            and {*map(singular, column.words)} & _titles("products")
+        ]
+    )
     moments = possible_cursors(table)
-    titles = {
-        singular(word)
-        for feed in ("orders", "order_lines")
-        for word in phrases(FEEDS[feed]["titles"])
-    }
     person = table.person
     if (
         table.delivery.items
@@ -793,13 +823,15 @@ def _basket(table: TableGuess) -> _Basket | None:
         or found["order_id"]
         or not goods
         or not moments
-        or not title_words(table.name) & titles
+        or not title_words(table.name) & _titles("orders", "order_lines")
     ):
         return None
     moments.sort(key=lambda column: -cursor_rank(column.words))
     day, name = sql_name(moments[0].name), sql_name(person.column.name)
     by_day = table.typed.project(f"{name}, cast({day} as date)").distinct()
-    if aggregates(by_day, ["count(*)"])[0] > 0.95 * table.delivery.rows:
+    is_row_by_row = aggregates(by_day, ["count(*)"])[0] > 0.95 * table.delivery.rows
+    if is_row_by_row and len(table.key) == 1:
+        # Another number than a person's says what a row is.
         return None
     if moments[0].data_type == "timestamp":
         day = f"{{{{ business_date('{day}') }}}}"
