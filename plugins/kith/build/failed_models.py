@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 
 from kith.admit.faults import masked
-from kith.build.failing_rows import SHOWN_ROWS, in_words, without_persons
+from kith.build.failing_rows import SHOWN_ROWS, in_words, shown, without_persons
 from kith.build.origins import Origins, columns_of, counted, feed_of
 from kith.build.providers import providers_of
 from kith.database import connect, fetch_row, literal, quote
@@ -84,11 +84,11 @@ class FailedModel:
         parts = parts or [self._error(value), self._line(), self._cure()]
         return f"dbt {self._name}: " + "; ".join(filter(None, parts))
 
-    def _error(self, value: str, shown: str = "…") -> str:
+    def _error(self, value: str, text: str = "…") -> str:
         """What dbt says, without what stands in our line in other words."""
         message = _AT_LINE.sub(" ", _WHERE.sub("", self._message))
         if value:
-            message = message.replace(value, shown)
+            message = message.replace(value, text)
         return without_persons(one_line(message))
 
     def _cure(self) -> str:
@@ -145,10 +145,10 @@ class FailedModel:
     ) -> Iterator[str]:
         """A value that cannot be read as what is wanted, where it is, and the cure."""
         is_close = bool(self._providers) or self._is_of_company()
-        shown = in_words([{"": value}]).strip()
+        text = shown(value)
         if any(map(is_personal, self._origins.tables_below(self._node))):
-            (shown,) = fetch_row(warehouse, f"select {masked(literal(value))}")
-        yield self._error(value, shown)
+            (text,) = fetch_row(warehouse, f"select {masked(literal(value))}")
+        yield self._error(value, text)
         if not is_close:
             # DuckDB's line is of no use: it may be that of a view or of a cast's twin.
             yield from (self._compiled(), self._mend())

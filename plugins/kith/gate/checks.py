@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from kith.build.failing_rows import in_words
+from kith.build.failing_rows import in_words, shown
 from kith.gate.gx_duckdb import SAMPLE_ROWS, open_warehouse
 from kith.gate.suites import Suites
 from kith.gate.tables import Table
@@ -98,7 +98,7 @@ def _judge(table: Table, expectation: Any, result: Any) -> Check:
         count = found["element_count"] - found.get("missing_count", 0)
         check.observed = f"{check.unexpected_count} of {count} values"
     else:
-        check.observed = str(found.get("observed_value"))
+        check.observed = shown(found.get("observed_value"))
     if not result.success:
         _add_sample(check, table, failing_rows or [])
     return check
@@ -119,7 +119,7 @@ def _add_sample(check: Check, table: Table, rows: list[dict[str, Any]]) -> None:
 
     Other columns of the table may hold what is known of a person.
     """
-    shown = [
+    glimpses = [
         {
             column: value
             for column, value in row.items()
@@ -128,7 +128,7 @@ def _add_sample(check: Check, table: Table, rows: list[dict[str, Any]]) -> None:
         for row in rows
     ]
     sample = sorted(
-        filter(None, shown), key=lambda row: [str(value) for value in row.values()]
+        filter(None, glimpses), key=lambda row: [str(value) for value in row.values()]
     )[:SAMPLE_ROWS]
     if any(column in table.key for row in sample for column in row):
         check.sample = json.dumps(sample, default=str)
