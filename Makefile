@@ -82,5 +82,5 @@ lock: $(VENV)/installed ## Resolve requirements*.txt into requirements.lock
 		--generate-hashes --no-emit-index-url --no-header --quiet -o requirements.lock
 
 clean: ## Remove the environment and the caches, never the data in KITH_HOME
-	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

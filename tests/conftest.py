@@ -37,8 +37,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--fail-on-skip-unless",
         metavar="REASON",
-        help="end non-zero when a test was skipped for another reason than this one: "
-        "for machines that have everything else",
+        help="end non-zero when a test was skipped for any reason but this one, word "
+        "for word: for machines that have everything else",
     )
 
 
@@ -77,13 +77,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: places.get(_group(item.nodeid), len(places)))
 
 
+def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
+    """Why a test was skipped, without the file in which that stands."""
+    *_, reason = report.longrepr
+    return str(reason).removeprefix("Skipped: ")
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     accepted = session.config.getoption("--fail-on-skip-unless")
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if accepted is None or reporter is None:
         return
-    skipped = [str(report.longrepr) for report in reporter.stats.get("skipped", [])]
-    unexpected = [reason for reason in skipped if accepted not in reason]
+    reasons = [_reason(report) for report in reporter.stats.get("skipped", [])]
+    unexpected = [reason for reason in reasons if reason != accepted]
     if unexpected and session.exitstatus == pytest.ExitCode.OK:
         reporter.write_line(f"\nskipped unexpectedly: {unexpected}", red=True)
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -99,7 +105,7 @@ def kith_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="session")
 def corner_shop_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A corner shop of 3,000 interactions in every file format; not to be changed."""
+    """A corner shop of 3,000 interactions, as files; not to be changed."""
     folder = tmp_path_factory.mktemp("corner_shop")
     return generate(folder, 3000, CORNER_SHOP_FORMATS)
 
@@ -231,8 +237,8 @@ def complete_journey(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def complete_journey_release(complete_journey: Path) -> Path:
-    """The candidate that was published: a DuckDB file with all models."""
+def complete_journey_candidate(complete_journey: Path) -> Path:
+    """The candidate of that run, a DuckDB file with all models."""
     return complete_journey / "warehouse" / "kith_build.duckdb"
 
 

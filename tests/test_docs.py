@@ -14,7 +14,13 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from kith.company.folder import feed_names
+from kith.company.folder import (
+    PUBLISHED_SCHEMAS,
+    ActivityStates,
+    CompanyFile,
+    Identity,
+    feed_names,
+)
 from kith.company.tables import (
     ColumnRules,
     DriftPolicy,
@@ -30,15 +36,25 @@ from tests.one_table import admitted_sql, company, run_door
 
 DOCS = REPOSITORY / "docs"
 FEEDS = REPOSITORY / "dbt_project" / "models" / "feeds"
-# Each model with the words by which `meta` says where it stands.
-MODELS: dict[str, type[BaseModel]] = {
-    "table": TableRules,
-    "column": ColumnRules,
-    "drift": DriftPolicy,
-    "volume": VolumeLimits,
-    "references": Reference,
-    "endpoint": Endpoint,
-    "paging": Paging,
+MARTS = REPOSITORY / "dbt_project" / "models" / "marts"
+SCHEMAS = "|".join(PUBLISHED_SCHEMAS)
+ROOTS = "(?:plugins|dbt_project|companies|tests|docs|dags|expectations)"
+# For each page the models whose keys it holds, by the word that says where they stand.
+MODELS: dict[str, dict[str, type[BaseModel]]] = {
+    "company.md": {
+        "company": CompanyFile,
+        "activity_states": ActivityStates,
+        "identity": Identity,
+    },
+    "sources.md": {
+        "table": TableRules,
+        "column": ColumnRules,
+        "drift": DriftPolicy,
+        "volume": VolumeLimits,
+        "references": Reference,
+        "endpoint": Endpoint,
+        "paging": Paging,
+    },
 }
 
 
@@ -100,7 +116,7 @@ def explained(model: type[BaseModel], name: str) -> str | None:
     return None
 
 
-def meta_table(model: type[BaseModel]) -> str:
+def keys_table(model: type[BaseModel]) -> str:
     lines = ["| key | values | default | meaning |", "|---|---|---|---|"]
     for name, schema in model.model_json_schema()["properties"].items():
         described = model.model_fields[name].description or explained(model, name)
@@ -157,9 +173,9 @@ def feeds_page() -> str:
 def generated() -> dict[str, dict[str, str]]:
     """For each page, the text between the marks of each name."""
     return {
-        "sources.md": {name: meta_table(model) for name, model in MODELS.items()},
-        "feeds.md": {"feeds": feeds_page()},
-    }
+        page: {name: keys_table(model) for name, model in models.items()}
+        for page, models in MODELS.items()
+    } | {"feeds.md": {"feeds": feeds_page()}}
 
 
 def renewed(page: str) -> str:
@@ -174,7 +190,7 @@ def renewed(page: str) -> str:
     return text
 
 
-@pytest.mark.parametrize("page", ["sources.md", "feeds.md"])
+@pytest.mark.parametrize("page", [*MODELS, "feeds.md"])
 def test_a_page_says_what_the_code_says(page: str) -> None:
     assert (DOCS / page).read_text() == renewed(page), (
         f"docs/{page} is out of date: PYTHONPATH=plugins .venv/bin/python -m "
@@ -182,18 +198,53 @@ def test_a_page_says_what_the_code_says(page: str) -> None:
     )
 
 
-def test_commands_and_files_that_the_pages_name_exist() -> None:
-    targets = set(
-        re.findall(r"^([a-z]+):", (REPOSITORY / "Makefile").read_text(), re.M)
-    )
+def test_every_page_is_named_in_the_readme() -> None:
+    readme = (REPOSITORY / "README.md").read_text()
     for page in DOCS.glob("*.md"):
-        text = page.read_text()
-        for command in re.findall(r"(?:`|^)make ([a-z]+)", text, re.M):
-            assert command in targets, f"{page.name}: make {command}"
-        for name in re.findall(
-            r"`((?:plugins|dbt_project|companies|tests|docs|dags)/[\w./]+)`", text
-        ):
-            assert (REPOSITORY / name).exists(), f"{page.name}: {name}"
+        assert f"{page.name}:" in readme, page.name
+
+
+PAGES = ["README.md", "DECISIONS.md", *(f"docs/{p.name}" for p in DOCS.glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_what_a_page_names_exists(page: str) -> None:
+    """Commands, files, links, settings, and marts by their schemas."""
+    text = (REPOSITORY / page).read_text()
+
+    def named(pattern: str) -> set[str]:
+        return set(re.findall(pattern, text, re.MULTILINE))
+
+    makefile = (REPOSITORY / "Makefile").read_text()
+    targets = re.findall(r"^([a-z-]+):", makefile, re.MULTILINE)
+    assert named(r"(?:`|^)make ([a-z-]+)") <= set(targets)
+    files = named(rf"`({ROOTS}/[\w./]+)`") - {"companies/x"}  # any company
+    assert {name for name in files if not (REPOSITORY / name).exists()} == set()
+    links = named(r"\]\(([^)#:]+)\)")
+    assert {
+        name for name in links if not ((REPOSITORY / page).parent / name).exists()
+    } == set()
+    settings = (REPOSITORY / ".env.example").read_text()
+    known = re.findall(r"^#? ?(\w+)=", settings, re.MULTILINE)
+    assert named(r"\bKITH_[A-Z_]*[A-Z]\b") <= set(known)
+    marts = {f"{sql.parent.name}.{sql.stem}" for sql in MARTS.glob("*/*.sql")}
+    assert named(rf"`((?:{SCHEMAS})\.[a-z_]+)`") <= marts
+
+
+def test_the_house_of_the_readme_stands() -> None:
+    """Each file and folder of its tree is there, below the one it is written under."""
+    readme = (REPOSITORY / "README.md").read_text()
+    (tree,) = re.findall(r"## The house\n\n```\n(.*?)```", readme, re.DOTALL)
+    above = REPOSITORY
+    for line in tree.splitlines():
+        names = re.match(r"((?:  )?)((?:[\w.-]+[/.][\w./-]* )+)", f"{line} ")
+        if not names:  # The text beside the name above goes on.
+            continue
+        for name in names[2].split():
+            assert ((above if names[1] else REPOSITORY) / name).exists(), line
+        if not names[1]:
+            above = REPOSITORY / names[2].split()[0]
+    assert above.name == "docker-compose.yml"
 
 
 def test_every_data_type_is_on_the_page() -> None:
@@ -236,11 +287,12 @@ def test_the_example_of_nested_values_gives_their_rows(
     ]
 
 
-def test_every_rule_of_the_declaration_is_on_the_page() -> None:
-    page = (DOCS / "sources.md").read_text()
-    for model in MODELS.values():
-        for name in model.model_fields:
-            assert f"| `{name}` |" in page
+def test_every_key_of_a_declaration_is_on_its_page() -> None:
+    for page, models in MODELS.items():
+        text = (DOCS / page).read_text()
+        for model in models.values():
+            for name in model.model_fields:
+                assert f"| `{name}` |" in text, f"{page}: {name}"
 
 
 if __name__ == "__main__":

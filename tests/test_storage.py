@@ -6,7 +6,7 @@ import pytest
 
 from kith import storage
 from kith.errors import ConfigurationError
-from kith.storage import move_durably, restrict, sha256, state_of, syncing
+from kith.storage import move_durably, restrict, sha256, sha256_of, state_of, syncing
 
 
 def test_a_folder_is_moved_once_its_files_are_on_the_disk(
@@ -57,6 +57,7 @@ def test_a_file_that_was_replaced_or_changed_has_another_state(tmp_path: Path) -
 def test_a_hash_is_that_of_the_content(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"abc")
     assert sha256(tmp_path / "a").startswith("ba7816bf8f01cfea414140de5dae2223")
+    assert sha256_of("abc").startswith("6cc43f858fbb763301637b5af970e2a4")
 
 
 @pytest.mark.parametrize(

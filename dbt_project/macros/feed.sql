@@ -41,14 +41,16 @@
             {{ as_known(column, cut_at) }}{{ "," if not loop.last }}
         {%- endfor %}
         from delivered
-        {%- if model.config.event_time %}
         where
-            delivered.{{ model.config.event_time }} is null
-            or delivered.{{ model.config.event_time }} < {{ cut_at }}
+            true
+        {%- if model.config.event_time %}
+            and (
+                delivered.{{ model.config.event_time }} is null
+                or delivered.{{ model.config.event_time }} < {{ cut_at }}
+            )
         {%- endif %}
         {%- if part_of %}
-        where
-            not exists (
+            and not exists (
                 select 1
                 from {{ part_of }}_cut
                 where
@@ -118,8 +120,10 @@
 {%- endmacro %}
 
 {% macro staged_as_contracted(relation, node) -%}
-    {%- set delivered = adapter.get_columns_in_relation(relation)
-        | map(attribute='name') | map('lower') | list -%}
+    {%- set delivered = {} -%}
+    {%- for column in adapter.get_columns_in_relation(relation) -%}
+        {%- do delivered.update({column.name | lower: column.data_type | lower}) -%}
+    {%- endfor -%}
     {%- for name in delivered if name not in node.columns -%}
         {{ exceptions.raise_compiler_error(
             relation.identifier ~ ": column '" ~ name ~ "' is not in the feed '"
@@ -139,7 +143,13 @@
         {%- set given = "case when not " ~ is_nobody(told_by[column.name])
             ~ " then " ~ given ~ " end" %}
         {%- endif %}
+        {%- set kind = delivered.get(column.name, '').split('(')[0] %}
+        {%- set is_text = kind in ['character varying', 'varchar', 'string'] %}
+        {%- if is_text and column.data_type == 'timestamp' %}
+        {{ instant_of_text(given) }} as {{ column.name }}
+        {%- else %}
         cast({{ given }} as {{ column.data_type }}) as {{ column.name }}
+        {%- endif %}
         {{- "," if not loop.last }}
     {%- endfor %}
     from {{ relation }}

@@ -26,8 +26,8 @@
 {#- Above how many partners of one kind the links of an identifier do not count. -#}
 {% macro partner_limit(identifier_type) -%}
     case {{ identifier_type }}
-    {%- for kind, limit in var('identity').partner_limits.items() %}
-        when '{{ kind }}' then {{ limit }}
+    {%- for kind in var('identity').partner_limits %}
+        when '{{ kind }}' then {{ var('identity').partner_limits[kind] }}
     {%- endfor %}
         when '' then 0
         else 5

@@ -3,13 +3,15 @@
 {#- What min_by orders the records by, so that the one which counts is the least: by the
     company's rule for the attribute, then by the newest change, then by the key. -#}
 {% macro survival_of(attribute) -%}
-    {%- set rule = var('survivorship').get(attribute, 'most_recent') -%}
-    {%- set first = {
-        'most_recent': [],
-        'most_trusted': [trust_in('source')],
-        'longest': ['-length(' ~ attribute ~ ')'],
-        'most_frequent': ['-' ~ attribute ~ '_count'],
-    }[rule] -%}
+    {%- set rule = var('survivorship')[attribute] -%}
+    {%- set first = [] -%}
+    {%- if rule == 'most_trusted' -%}
+        {%- set first = [trust_in('source')] -%}
+    {%- elif rule == 'longest' -%}
+        {%- set first = ['-length(' ~ attribute ~ ')'] -%}
+    {%- elif rule == 'most_frequent' -%}
+        {%- set first = ['-' ~ attribute ~ '_count'] -%}
+    {%- endif -%}
     {{ ordering(first + ['staleness', 'source', 'customer_record_id']) }}
 {%- endmacro %}
 

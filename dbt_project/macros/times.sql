@@ -25,3 +25,20 @@
 {% macro duckdb__business_midnight(day) -%}
     timezone('UTC', timezone('{{ var("time_zone") }}', cast({{ day }} as timestamp)))
 {%- endmacro %}
+
+{#- The UTC instant that a text says. Cast to a timestamp, DuckDB drops an offset without
+    a word; cast to one with a zone, it takes CST for a zone, which means several. -#}
+{% macro instant_of_text(text) -%}
+    {{ return(adapter.dispatch('instant_of_text', 'kith')(text)) }}
+{%- endmacro %}
+
+{% macro default__instant_of_text(text) -%}
+    cast({{ text }} as timestamp)
+{%- endmacro %}
+
+{% macro duckdb__instant_of_text(text) -%}
+    case
+        when cast({{ text }} as timestamp) is not null
+            then cast(cast({{ text }} as timestamp with time zone) as timestamp)
+    end
+{%- endmacro %}

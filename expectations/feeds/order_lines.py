@@ -2,7 +2,7 @@
 
 import great_expectations.expectations as gxe
 
-from kith.gate.rows import CRITICAL, WARNING, no_rows
+from kith.gate.rows import CRITICAL, WARNING, cure, no_rows
 
 EXPECTATIONS = [
     gxe.ExpectColumnValuesToBeBetween(
@@ -10,12 +10,14 @@ EXPECTATIONS = [
         severity=CRITICAL,
         column="discount_amount",
         min_value=0,
+        meta=cure("give discounts as 0 or more, what was taken off as a plus"),
     ),
     gxe.ExpectColumnValuesToBeBetween(
         description="No unit costs less than 0",
         severity=CRITICAL,
         column="unit_cost_amount",
         min_value=0,
+        meta=cure("give costs as 0 or more, and NULL where a cost is unknown"),
     ),
     no_rows(
         "No returned line adds to the revenue",
@@ -25,6 +27,10 @@ EXPECTATIONS = [
         from {batch}
         where quantity < 0 and line_amount > 0
         """,
+        meta=cure(
+            "give a returned line an amount below 0, and one that was sold a quantity "
+            "above 0"
+        ),
     ),
     gxe.ExpectColumnValuesToBeBetween(
         description="At most one line in five is a return",

@@ -2,7 +2,7 @@
 
 import great_expectations.expectations as gxe
 
-from kith.gate.rows import CRITICAL, WARNING, no_rows
+from kith.gate.rows import CRITICAL, WARNING, cure, no_rows
 
 EXPECTATIONS = [
     no_rows(
@@ -27,6 +27,7 @@ EXPECTATIONS = [
         severity=CRITICAL,
         column="discount_amount",
         min_value=0,
+        meta=cure("give discounts as 0 or more, what was taken off as a plus"),
     ),
     no_rows(
         "No discount is larger than the order that it is taken off",

@@ -2,7 +2,7 @@
 
 import great_expectations.expectations as gxe
 
-from kith.gate.rows import CRITICAL, WARNING
+from kith.gate.rows import CRITICAL, WARNING, cure
 
 EXPECTATIONS = [
     gxe.ExpectColumnValuesToBeBetween(
@@ -10,6 +10,7 @@ EXPECTATIONS = [
         severity=CRITICAL,
         column="unit_cost_amount",
         min_value=0,
+        meta=cure("give costs as 0 or more, and NULL where a cost is unknown"),
     ),
     gxe.ExpectColumnValuesToBeBetween(
         description="No price below 0",

@@ -2,7 +2,7 @@
 
 import great_expectations.expectations as gxe
 
-from kith.gate.rows import CRITICAL, WARNING, no_rows
+from kith.gate.rows import CRITICAL, WARNING, cure, no_rows
 
 EXPECTATIONS = [
     no_rows(
@@ -25,6 +25,10 @@ EXPECTATIONS = [
                 and score <> floor(score)
             )
         """,
+        meta=cure(
+            "give the ends of the scale that was asked on, and NULL for a code that is "
+            "no score"
+        ),
     ),
     no_rows(
         "No answer lies after the as-of date",
@@ -40,6 +44,7 @@ EXPECTATIONS = [
         severity=CRITICAL,
         column="measure",
         value_set=["nps", "csat", "ces", "perception", "expectation", "importance"],
+        meta=cure("translate the source's measures into these, or leave others NULL"),
     ),
     gxe.ExpectColumnValuesToBeInSet(
         description="Factors are product, price, channel or competitor",

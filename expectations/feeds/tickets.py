@@ -2,7 +2,7 @@
 
 import great_expectations.expectations as gxe
 
-from kith.gate.rows import CRITICAL, WARNING, no_rows
+from kith.gate.rows import CRITICAL, WARNING, cure, no_rows
 
 EXPECTATIONS = [
     gxe.ExpectColumnValuesToBeBetween(
@@ -10,6 +10,7 @@ EXPECTATIONS = [
         severity=CRITICAL,
         column="reopen_count",
         min_value=0,
+        meta=cure("give counts of 0 or more, and NULL where the count is unknown"),
     ),
     no_rows(
         "No case is answered or resolved before it was opened",
@@ -25,5 +26,6 @@ EXPECTATIONS = [
         severity=CRITICAL,
         column="kind",
         value_set=["question", "complaint", "claim", "repair"],
+        meta=cure("translate the source's kinds of cases into these four"),
     ),
 ]

@@ -30,7 +30,10 @@ EXPECTATIONS = [
             group by source_name, table_name
         )
 
-        select source_name, table_name, rows_refused, rows_admitted
+        select
+            source_name || '.' || table_name as source_table,
+            rows_refused,
+            rows_admitted
         from refused inner join admitted using (source_name, table_name)
         where 100 * rows_refused > rows_refused + rows_admitted
         """,

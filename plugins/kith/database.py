@@ -1,4 +1,4 @@
-"""How every DuckDB connection of Kith is opened."""
+"""How DuckDB is opened wherever rows are read or written; dbt has its profiles.yml."""
 
 import re
 from pathlib import Path
@@ -28,18 +28,11 @@ def connect(
     downloaded, and sessions run in UTC. Raises TransientError when another process has
     the file open.
     """
-    settings = load_settings()
-    scratch.mkdir(parents=True, exist_ok=True)
     try:
         connection = duckdb.connect(
             str(path) if path else ":memory:",
             read_only=read_only,
-            config={
-                "memory_limit": settings.memory_limit,
-                "threads": settings.threads,
-                "temp_directory": str(scratch),
-                "autoinstall_known_extensions": False,
-            },
+            config=configuration(scratch),
         )
     except duckdb.IOException as error:
         if "Could not set lock" in str(error):
@@ -51,6 +44,18 @@ def connect(
     connection.execute("set TimeZone = 'UTC'")
     connection.execute("set enable_progress_bar = false")  # Logs are no screens.
     return connection
+
+
+def configuration(scratch: Path) -> dict[str, Any]:
+    """DuckDB's settings at the opening, which also makes the folder `scratch`."""
+    settings = load_settings()
+    scratch.mkdir(parents=True, exist_ok=True)
+    return {
+        "memory_limit": settings.memory_limit,
+        "threads": settings.threads,
+        "temp_directory": str(scratch),
+        "autoinstall_known_extensions": False,
+    }
 
 
 def fetch_row(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:

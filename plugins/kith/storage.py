@@ -1,12 +1,14 @@
 """Files and folders that have to outlive a crash."""
 
 import hashlib
+import json
 import os
 import stat
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from kith.errors import ConfigurationError
 
@@ -73,3 +75,8 @@ def sha256(path: Path) -> str:
     """Hash of a file's content, in hexadecimal digits."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def sha256_of(value: Any) -> str:
+    """Hash of what a value is as JSON, in hexadecimal digits."""
+    return hashlib.sha256(json.dumps(value, default=str).encode()).hexdigest()

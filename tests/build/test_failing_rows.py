@@ -9,6 +9,11 @@ def test_the_first_keys_are_told_in_one_line() -> None:
     assert in_words(rows[:1]) == "source till, order_id 0"
 
 
+def test_what_was_computed_is_told_to_four_decimals() -> None:
+    row = {"share_pct": 63.27272727272727, "score": 4.5, "n": 3, "least": 1e-9}
+    assert in_words([row]) == "share_pct 63.2727, score 4.5, n 3, least 1e-09"
+
+
 def test_of_hashes_eight_digits_are_told_and_of_addresses_nothing() -> None:
     row = {
         "customer_id": "0123456789abcdef" * 2,

@@ -22,8 +22,8 @@ from tests.companies.complete_journey import (
 
 
 @pytest.fixture(scope="module")
-def warehouse(complete_journey_release: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    with duckdb.connect(str(complete_journey_release), read_only=True) as connection:
+def warehouse(complete_journey_candidate: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect(str(complete_journey_candidate), read_only=True) as connection:
         yield connection
 
 

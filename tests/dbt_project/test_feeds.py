@@ -9,14 +9,14 @@ import duckdb
 import pytest
 import yaml
 
-from kith.build.dbt import DBT_PROJECT, dbt
+from kith.build.dbt import DBT_PROJECT, dbt, failures_of
 from kith.build.warehouse import prepare_warehouse
 from kith.database import literal
 from kith.errors import BuildError
 from kith.pull.pseudonyms import NOBODY
 from kith.runs.run import Run
 from tests.conftest import new_run
-from tests.dbt_project.rendered import for_engine
+from tests.dbt_project.rendered import MODELS, contract, for_engine
 
 COMPANY = {
     "name": "two_tills",
@@ -26,6 +26,7 @@ COMPANY = {
     "first_day": dt.date(2024, 1, 1),
     "feeds": {
         "orders": ["stg_old__orders", "stg_new__orders"],
+        "order_lines": ["stg_old__order_lines"],
         "products": ["stg_old__products"],
         "places": ["stg_old__places"],
         "events": ["stg_new__events"],
@@ -57,7 +58,9 @@ STAGING = {
     """,
     "stg_old__orders": f"""
         select 'old' as source, 7 as order_id, 'cash' as payment_method,
-            date '2024-01-01' as ordered_at, '1.50' as discount_amount, {_LOADED}
+            date '2024-01-01' as ordered_at, '1.50' as discount_amount,
+            '2024-01-03T01:30:00+02:00' as promised_at,
+            '2024-01-03 01:30:00' as delivered_at, {_LOADED}
     """,
     "stg_new__orders": f"""
         select {_LOADED}, 'web' as channel, 'new' as source, order_id,
@@ -67,6 +70,20 @@ STAGING = {
             values ('7', ' Unknown'), ('8', 'N/A'), ('9', '000-000'), ('10', '100'),
             ('11', '0')
         ) as rows (order_id, card)
+    """,
+    # The amounts of B1 to B4 would be 1.00 or 1.01 each; those of A1 to A3 are noise.
+    "stg_old__order_lines": f"""
+        select 'old' as source, line as order_line_id, '7' as order_id, place as
+            line_number, quantity, 1.8595 as unit_price_amount, 0.0035::double as
+            unit_cost_amount, amount::decimal(18,3) as discount_amount,
+            amount as line_amount, {_LOADED}
+        from (
+            values ('A1', 1.0, '1.000', 12.340000000000001::double),
+            ('A2', 2.0, '0.125', 123456789.12999999523162841797::double),
+            ('A3', 3.0, '-1', -0.1 - 0.2::double),
+            ('B1', 1.5, '1', 1.005), ('B2', null, '1.0005', 1.005),
+            ('B3', 1.0, '1', -1.005), ('B4', 1.0, '1', 1.005)
+        ) as rows (line, place, quantity, amount)
     """,
     # The same key twice: the test of the key must see it.
     "stg_old__products": f"""
@@ -97,7 +114,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
 
 
 @pytest.fixture(scope="module")
-def warehouse(run: Run) -> Iterator[duckdb.DuckDBPyConnection]:
+def failures(run: Run) -> list[str]:
+    """What failed, as people are told; read before a test opens the warehouse."""
+    return failures_of(run)
+
+
+@pytest.fixture(scope="module")
+def warehouse(run: Run, failures: list[str]) -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect(str(run.warehouse), read_only=True) as connection:
         yield connection
 
@@ -128,6 +151,15 @@ def test_a_feed_is_the_union_of_its_staging_models(
     assert rows == [
         ("new", "7", web_at, "web", None, None, None, loaded_at),
         ("old", "7", cash_at, None, "cash", Decimal("1.50"), None, loaded_at),
+    ]
+
+
+def test_the_offset_of_a_time_in_text_is_read(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    query = "select promised_at, delivered_at from feeds.orders where source = 'old'"
+    assert warehouse.sql(query).fetchall() == [
+        (dt.datetime(2024, 1, 2, 23, 30), dt.datetime(2024, 1, 3, 1, 30))
     ]
 
 
@@ -175,7 +207,8 @@ def test_each_feed_has_the_columns_of_its_contract_provided_or_not(
             (column["name"], column["data_type"].replace("string", "varchar"))
             for column in model["columns"]
         ]
-        if path.stem not in ("feed_orders", "feed_products", "feed_events"):
+        provided = {f"feed_{feed}" for feed in COMPANY["feeds"]}
+        if path.stem not in provided:
             assert warehouse.sql(f"select count(*) from {table}").fetchone() == (0,)
 
 
@@ -194,6 +227,29 @@ def test_a_key_that_stands_twice_fails_the_build(run: Run) -> None:
 
     assert found[key.format("products", "product_id")][0] == "fail"
     assert found[key.format("orders", "order_id")][0] == "pass"
+
+
+def test_a_number_that_the_feed_would_round_stops_the_build_with_its_rows(
+    run: Run, failures: list[str]
+) -> None:
+    (told,) = (each for each in failures if "feeds.order_lines" in each)
+
+    assert told == (
+        "dbt test on feeds.order_lines: 10 numbers with more decimals than the feed "
+        "keeps, first: source old, order_line_id B1, discount_amount 1.005; source "
+        "old, order_line_id B1, line_amount 1.005; source old, order_line_id B1, "
+        "line_number 1.5; …; the first stands on 1 row of stg_old__order_lines; "
+        "let stg_old__order_lines.sql in "
+        f"{run.company.folder / 'staging'} round what it has summed, such as "
+        "round(sum(line_amount), 2), or each number if what that loses may go"
+    )
+
+
+def test_prices_of_one_unit_keep_their_fractions_of_a_cent(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    query = "select distinct unit_price_amount, unit_cost_amount from feeds.order_lines"
+    assert warehouse.sql(query).fetchall() == [(Decimal("1.8595"), Decimal("0.0035"))]
 
 
 @pytest.mark.parametrize(
@@ -221,3 +277,28 @@ def test_a_relation_between_feeds_holds_for_ninety_nine_rows_in_a_hundred(
             f"from range({rows}) as t (i) union all by name select null from range(9)"
         )
         assert connection.execute(query).fetchall() == found
+
+
+def test_a_feed_with_a_time_of_its_own_that_is_part_of_another_is_cut_by_both() -> None:
+    sql = for_engine(
+        "{{ feed(part_of='leads') }}", "duckdb", MODELS / "feeds/feed_lead_stages.sql"
+    )
+    with duckdb.connect() as connection:
+        for feed in ("leads", "lead_stages"):
+            columns = contract(MODELS / f"feeds/feed_{feed}.sql").columns.values()
+            types = ", ".join(f"{each.name} {each.data_type}" for each in columns)
+            connection.execute(f"create table stg_shop__{feed} ({types})")
+        connection.execute(
+            """
+            create schema kith;
+            create table kith.run as select timestamp '2024-07-01' as as_of_at;
+            insert into stg_shop__leads (source, lead_id, created_at) values
+                ('shop', 'old', '2024-06-30'), ('shop', 'new', '2024-07-01');
+            insert into stg_shop__lead_stages
+                (source, lead_stage_id, lead_id, entered_at)
+            values ('shop', '1', 'old', '2024-06-30'), ('shop', '2', 'old', null),
+                ('shop', '3', 'old', '2024-07-01'), ('shop', '4', 'new', '2024-06-30')
+            """
+        )
+        stages = connection.sql(f"select lead_stage_id from ({sql}) order by 1")
+        assert stages.fetchall() == [("1",), ("2",)]

@@ -23,8 +23,8 @@ from tests.conftest import new_run
 
 
 @pytest.fixture(scope="module")
-def grocer(complete_journey_release: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    with duckdb.connect(str(complete_journey_release), read_only=True) as connection:
+def grocer(complete_journey_candidate: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect(str(complete_journey_candidate), read_only=True) as connection:
         yield connection
 
 

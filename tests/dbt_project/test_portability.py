@@ -27,7 +27,7 @@ from tests.dbt_project.rendered import MARK, MODELS, for_engine, shared
 PATHS = sorted(MODELS.rglob("*.sql"))
 # Functions that give the same on both engines; what depends on types, see `_by_type`.
 SHARED = {
-    *("and", "arg_max", "arg_min", "avg", "bit_count", "bitwise_or_agg", "case"),
+    *("abs", "and", "arg_max", "arg_min", "avg", "bit_count", "bitwise_or_agg", "case"),
     *("cast", "ceil", "chr", "coalesce", "count", "dense_rank", "exists", "extract"),
     *("floor", "greatest"),
     *("if", "lag", "lead", "least", "lower", "max", "md5", "min", "ntile", "nullif"),
@@ -217,6 +217,9 @@ def test_contracts_call_text_string() -> None:
         "{{ test_unique_combination(ref('interactions'), ['interaction_id']) }}",
         "{{ test_mostly_related(ref('feed_contacts'), 'campaign_id', "
         "ref('feed_campaigns'), 'campaign_id') }}",
+        "{{ rounded_numbers(ref('feed_order_lines'), 'order_line_id', "
+        "{'name': 'line_amount', 'data_type': 'decimal(18,2)'}) }}",
+        "{{ test_unrounded(ref('feed_order_lines'), 'order_lines') }}",
     ],
 )
 def test_data_tests_mean_the_same_on_both_engines(test: str) -> None:

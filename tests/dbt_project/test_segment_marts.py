@@ -28,8 +28,8 @@ CLOSE = {"check_dtype": False, "rtol": 1e-12}
 
 
 @pytest.fixture(scope="module")
-def warehouse(complete_journey_release: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    with duckdb.connect(str(complete_journey_release), read_only=True) as connection:
+def warehouse(complete_journey_candidate: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect(str(complete_journey_candidate), read_only=True) as connection:
         yield connection
 
 

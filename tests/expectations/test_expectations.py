@@ -2,12 +2,14 @@
 
 import functools
 import re
+from typing import Any
 
 import duckdb
 import pytest
 import sqlglot
 
 from kith.gate.checks import Check, check_tables
+from kith.gate.rows import CRITICAL
 from kith.gate.suites import Suites, load_suites
 from kith.gate.tables import list_tables
 from kith.runs.run import Run
@@ -618,12 +620,37 @@ def test_a_bad_row_is_caught(table: str, expectation: str, candidate: Run) -> No
     assert "broken" not in outcomes.values()
 
 
+def test_a_table_of_which_many_rows_were_refused_is_named(candidate: Run) -> None:
+    table = "operations.quarantined_rows"
+    few = "At most one row in a hundred of a table was refused"
+    with duckdb.connect(str(candidate.warehouse)) as warehouse:
+        warehouse.execute(MUTATIONS[table, few])
+    (observed,) = (c.observed for c in check(candidate, table) if c.expectation == few)
+    assert observed == "source_table shop.products, rows_refused 11, rows_admitted 1000"
+
+
 def test_every_feed_and_mart_of_dbt_has_a_suite_and_every_suite_its_table(
     built_shop: Run,
 ) -> None:
     built = {(table.kind, table.name) for table in list_tables(built_shop)}
     assert set(suites()) == built
     assert len(built) == len(list((REPOSITORY / "expectations").glob("*/*.py")))
+
+
+@pytest.mark.parametrize(
+    ("feed", "expectation"),
+    [
+        pytest.param(table, each, id=f"{table}: {each.description}")
+        for (kind, table), suite in suites().items()
+        for each in suite
+        if kind == "feeds" and each.severity == CRITICAL
+    ],
+)
+def test_a_check_that_stops_a_feed_says_what_staging_has_to_do(
+    feed: str, expectation: Any
+) -> None:
+    # To leave the row out would lose its money too.
+    assert expectation.meta["cure"].startswith(("give ", "translate "))
 
 
 QUERIES = {

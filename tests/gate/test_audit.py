@@ -54,7 +54,8 @@ def test_a_failed_warning_is_noted_and_goes_on(candidate: Run) -> None:
     spoil(candidate, "update feeds.goals set period_end = '2023-12-31'")
     audit(candidate)
     assert json.loads(permit_path(candidate).read_text())["failed_warnings"] == [
-        "feeds.goals: expected 'No period ends before it begins', found 1 of 1 values"
+        "feeds.goals: expected 'No period ends before it begins', found 1 of 1 "
+        "values, first: source shop, goal_id h1"
     ]
     assert results(candidate)["No period ends before it begins"][0] == "failed"
     assert (

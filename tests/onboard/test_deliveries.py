@@ -246,3 +246,19 @@ def test_a_line_of_totals_says_nothing_of_a_column_and_is_told(
     assert [each.feed for each in done.stagings] == ["orders"]
     assert doubts(done, "(numbers) 1 lines are totals of those above")
     assert admitted(done) == {"orders": (120, 1)}
+
+
+@pytest.mark.parametrize("name", ['"Order\nnumber"', '"Order number"'])
+@pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["LF", "CRLF"])
+def test_a_line_break_in_a_name_of_the_header_is_read(
+    files: Path, make: Make, name: str, end: str
+) -> None:
+    # As Excel writes it: another line break than that of the rows.
+    lines = [f"O{n};2024-01-0{n % 9 + 1};{n},50" for n in range(50)]
+    header = f'{name};"Sold\nat";amount'
+    (files / "orders.csv").write_text(end.join([header, *lines, ""]), newline="")
+    (table,) = make().tables
+    assert [column.name for column in table.columns] == [
+        *("order_number", "sold_at", "amount")
+    ]
+    assert table.delivery.rows == 50

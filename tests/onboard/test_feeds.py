@@ -191,3 +191,56 @@ def test_totals_count_where_orders_have_no_lines_unless_they_hold_more(
     is_mapped, doubt = mapped(5, first=500, of="gesamtbetrag")
     assert is_mapped
     assert "since no line of order_lines has the number of one" in doubt
+
+
+def test_amounts_of_more_decimals_than_a_feed_keeps_are_rounded_or_doubted(
+    files: Path, make: Make
+) -> None:
+    write(
+        files / "order_lines.csv",
+        "order_no,position,sku,quantity,unit_price,discount_amount,ordered_at",
+        [
+            f"o{n // 2},{n % 2},p{n % 7},0.{n:03},1.{n:03},0.{n:03},2024-01-02"
+            for n in range(101, 181)
+        ],
+    )
+    done = make()
+    sql = (done.folder / "staging" / "stg_shop__order_lines.sql").read_text()
+    assert "round(quantity * unit_price, 2) as line_amount" in sql
+    assert doubts(done, "line_amount is quantity times price, rounded on each line")
+    assert doubts(done, "(numbers) discount_amount has 3 decimals, discount_amount ")
+    assert not doubts(done, "unit_price has 3 decimals")
+
+
+def test_what_hardly_anybody_bought_with_something_else_is_orders_with_a_doubt(
+    files: Path, make: Make
+) -> None:
+    # Nobody bought two things on one day.
+    write(
+        files / "groceries.csv",
+        "member,day,item",
+        [f"{1000 + n % 90},2024-01-{n % 28 + 1:02},thing {n % 7}" for n in range(300)],
+    )
+    done = make()
+    assert [each.feed for each in done.stagings] == ["orders"]
+    sql = (done.folder / "staging" / "stg_shop__orders.sql").read_text()
+    assert "cast(member as string) || '-' || cast(day as string)" in sql
+    assert doubts(done, "(numbers) no number of an order: what member bought on one")
+    assert doubts(done, "(customers) member is taken for the number of a person")
+    # Of a table whose name says nothing it is told that it counts nowhere.
+    (files / "groceries.csv").rename(files / "extract.csv")
+    again = make("again")
+    assert again.stagings == []
+    assert doubts(
+        again, "(numbers) no feed is made of extract, though it tells who (member) and "
+    )
+    # Words are names, and are not stored in plain.
+    write(
+        files / "extract.csv",
+        "member,day,item",
+        [f"Ann {'Bea'[n % 3]},2024-01-{n % 28 + 1:02},thing" for n in range(300)],
+    )
+    (files / "extract.csv").rename(files / "groceries.csv")
+    third = make("third")
+    assert third.stagings == []
+    assert doubts(third, "(numbers) no feed is made of groceries, though it tells when")

@@ -216,8 +216,9 @@ def test_a_publication_that_fails_leaves_nothing_behind(
 # --- readers --------------------------------------------------------------------------
 
 # Reads until the file `stop` appears, as BI tools do; prints the reads and the faults.
+# Without a pause it would take a core from the publications that it watches.
 READER = """
-import json, os, sys
+import json, os, sys, time
 from pathlib import Path
 import duckdb
 published, stop = Path(sys.argv[1]), Path(sys.argv[2])
@@ -244,6 +245,7 @@ while not stop.exists():
     except Exception as error:
         faults.append(repr(error))
     reads += 1
+    time.sleep(0.01)
 print(json.dumps({"reads": reads, "faults": faults, "version": duckdb.__version__}))
 """
 # Looks at the pointer alone, many thousand times a second.

@@ -4,7 +4,9 @@ select
     basket_id as order_id,
     product_id,
     quantity,
-    case when quantity > 0 then sales_value / quantity end as unit_price_amount,
+    case
+        when quantity > 0 then round(sales_value / quantity, 2)
+    end as unit_price_amount,
     retail_disc + coupon_match_disc as discount_amount,
     sales_value as line_amount,
     loaded_at

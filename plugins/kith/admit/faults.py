@@ -67,6 +67,14 @@ def masked(text: str) -> str:
     )
 
 
+def shown_sql(table: SourceTable, name: str) -> str:
+    """SQL of what people may see of an admitted value: of a hash its first digits."""
+    text = f"cast({quote(name)} as varchar)"
+    if any(column.name == name and column.rules.pii for column in table.columns):
+        return f"left({text}, 8)"
+    return masked(text) if is_personal(table) else text
+
+
 def is_required(table: SourceTable, column: Column) -> bool:
     """Whether a row may not lack the column.
 

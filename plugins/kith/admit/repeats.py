@@ -13,13 +13,13 @@ from pathlib import Path
 
 import duckdb
 
-from kith.admit.faults import SHOWN_CHARACTERS, masked
+from kith.admit.faults import SHOWN_CHARACTERS, shown_sql
 from kith.admit.judge import Attempt, values_hash
 from kith.company.tables import SourceTable
 from kith.database import fetch_row, literal, parquet_sql, quote, write_parquet
 from kith.deliveries.admitted import DATA, FORMER
 from kith.deliveries.business_days import row_day_sql
-from kith.deliveries.columns import ROW_NUMBER, is_personal
+from kith.deliveries.columns import ROW_NUMBER
 from kith.deliveries.repeats import find_repeated, key_hash
 
 REASON = "conflicting_rows"
@@ -211,16 +211,16 @@ def _refuse(
     if not count:
         return 0
     columns = attempt.columns
-    shown = {name: _shown(attempt.table, name) for name in columns}
+    texts = {name: shown_sql(attempt.table, name) for name in columns}
     differs = " ".join(
         f"when count(distinct {quote(name)}) > 1 "
         f"or count({quote(name)}) not in (0, count(*)) then {literal(name)}"
         for name in columns
     )
     values = " ".join(
-        f"when {literal(name)} then {text}" for name, text in shown.items()
+        f"when {literal(name)} then {text}" for name, text in texts.items()
     )
-    names = ", ', ', ".join(f"{literal(f'{name} ')}, {shown[name]}" for name in key)
+    names = ", ', ', ".join(f"{literal(f'{name} ')}, {texts[name]}" for name in key)
     connection.execute(
         f"""
         insert into bad_rows by name
@@ -286,11 +286,3 @@ def _told_of_equals(
     ]
     more = f" (and {len(large) - 3} more pairs of files)" if large[3:] else ""
     return [*warnings, *large[:2], *(f"{each}{more}" for each in large[2:3])]
-
-
-def _shown(table: SourceTable, name: str) -> str:
-    """SQL of what people may see of an admitted value."""
-    text = f"cast({quote(name)} as varchar)"
-    if any(column.name == name and column.rules.pii for column in table.columns):
-        return f"left({text}, 8)"
-    return masked(text) if is_personal(table) else text

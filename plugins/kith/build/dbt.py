@@ -7,12 +7,14 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 
+from kith.build.failed_models import FailedModel, without_values
 from kith.build.failed_tests import FailedTest
-from kith.company.folder import Company
+from kith.build.origins import Origins
+from kith.company.folder import Attribute, Company
 from kith.company.tables import SOMEBODY_ELSE
 from kith.company.yaml_files import read_yaml, unrendered
 from kith.deliveries.business_days import has_date_cursor
@@ -58,7 +60,8 @@ def dbt_vars(company: Company) -> dict[str, Any]:
         "complaint_response_hours": company.complaint_response_hours,
         "identity": company.identity.model_dump(exclude={"blocked"}),
         "identifying_tables": identifying_tables(company),
-        "survivorship": company.survivorship,
+        "survivorship": dict.fromkeys(get_args(Attribute), "most_recent")
+        | company.survivorship,
         "trusted_sources": company.trusted_sources,
     }
 
@@ -207,7 +210,7 @@ def dbt(
             if prepare:
                 prepare(run)
             begin(process)
-            for line in process.stdout or ():
+            for line in map(without_values, process.stdout or ()):
                 log.write(line)
                 if " START " not in line:
                     print(line, end="", flush=True)
@@ -224,17 +227,20 @@ def failures_of(run: Run) -> list[str]:
     if not failed:
         return []
     manifest = json.loads((target(run) / "manifest.json").read_text(encoding="utf-8"))
-    return [_explained(run, manifest, result) for result in failed]
+    origins = Origins(run, manifest)
+    return [_explained(run, origins, result) for result in failed]
 
 
-def _explained(run: Run, manifest: dict[str, Any], result: dict[str, Any]) -> str:
-    if result["status"] == "fail" and result["unique_id"] in manifest["nodes"]:
-        return FailedTest(run, manifest, result).explain()
-    name = name_of(result)
-    message = one_line(result["message"] or "")
+def _explained(run: Run, origins: Origins, result: dict[str, Any]) -> str:
     kind, *_, last = result["unique_id"].split(".")
-    what = f"unit test {last} of {name}" if kind == "unit_test" else name
-    return f"dbt {what}: {message}{_providers(run.company, name)}"
+    if kind == "unit_test":
+        message = one_line(result["message"] or "")
+        return f"dbt unit test {last} of {name_of(result)}: {message}"
+    if result["unique_id"] not in origins.nodes:
+        return f"dbt {name_of(result)}: {one_line(result['message'] or '')}"
+    if result["status"] == "fail":
+        return FailedTest(run, origins, result).explain()
+    return FailedModel(run, origins, result, target(run)).explain()
 
 
 def _first_failure(run: Run, output: Path) -> str:
@@ -245,15 +251,3 @@ def _first_failure(run: Run, output: Path) -> str:
     faults = [line for line in lines if "Error" in line] or lines[-1:]
     start = lines.index(faults[0]) if faults else 0
     return "dbt: " + " ".join(" ".join(lines[start : start + 4]).split())
-
-
-def _providers(company: Company, model: str) -> str:
-    """Where to look when a feed cannot be built: nobody edits the feed itself."""
-    feed = model.removeprefix("feed_")
-    staging = company.feeds.get(feed, []) if feed != model else []
-    if not staging:
-        return ""
-    return (
-        f"; the feed is provided by {', '.join(staging)} in "
-        f"{company.folder / 'staging'}, what it needs stands in docs/feeds.md"
-    )

@@ -1,41 +1,38 @@
 """A failed data test of dbt in people's words: what, where, which rows, what to do."""
 
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
 import duckdb
 
+from kith.admit.faults import shown_sql
 from kith.build.failing_rows import SHOWN_ROWS, in_words
-from kith.company.tables import SourceTable
-from kith.database import connect, fetch_row, literal, parquet_sql, quote
-from kith.deliveries.admitted import admitted_deliveries
-from kith.deliveries.raw import Manifest
-from kith.errors import KithError, one_line
+from kith.build.origins import KEY_TEST, Origins, columns_of, counted, feed_of
+from kith.build.providers import providers_of
+from kith.database import connect, quote
+from kith.errors import KithError
 from kith.runs.run import Run
 
-_KEY_TEST = "unique_combination"
+_ROUNDING_TEST = "unrounded"
 # What dbt's own tests call the value of the column that they judge.
 _VALUES = {
     "unique": "unique_field",
     "accepted_values": "value_field",
     "relationships": "from_field",
 }
-_SHOWN_FILES = 3
 
 
 class FailedTest:
     """A data test that failed, beside the model or source table that it judges.
 
-    `manifest` is dbt's parse of the project, `result` what dbt says of the test.
+    `result` is what dbt says of the test.
     """
 
-    def __init__(
-        self, run: Run, manifest: dict[str, Any], result: dict[str, Any]
-    ) -> None:
+    def __init__(self, run: Run, origins: Origins, result: dict[str, Any]) -> None:
         self._company = run.company
         self._run = run
-        self._nodes = {**manifest["nodes"], **manifest["sources"]}
+        self._origins = origins
+        self._nodes = origins.nodes
         self._test = self._nodes[result["unique_id"]]
         # dbt attaches the test of a source to nothing.
         judged = self._test["attached_node"] or self._test["depends_on"]["nodes"][0]
@@ -45,9 +42,7 @@ class FailedTest:
         metadata = self._test.get("test_metadata") or {"name": None, "kwargs": {}}
         self._kind, self._arguments = metadata["name"], metadata["kwargs"]
         self._column = self._arguments.get("column_name")
-        self._feed = self._judged["name"].removeprefix("feed_")
-        self._staging = self._company.feeds.get(self._feed, [])
-        self._key = self._key_columns()
+        self._key = origins.key_of(self._judged)
 
     def explain(self) -> str:
         """All that is known of the failure, as one line."""
@@ -64,49 +59,37 @@ class FailedTest:
         ):
             if rows := self._failing_rows(warehouse):
                 parts[0] += f", first: {in_words(rows)}"
-                if self._kind == _KEY_TEST:
-                    parts += self._origins(warehouse, rows[0])
+                parts += self._origins.of_row(
+                    warehouse, self._judged, self._key, rows[0]
+                )
         return "; ".join([*parts, self._cure()])
-
-    def _key_columns(self) -> list[str]:
-        """Columns that name a row of what is judged; empty where none are known."""
-        if self._judged["resource_type"] == "source":
-            return self._source_table(self._judged).rules.key or ["row_key"]
-        # A staging model has the key of the feed that it provides.
-        models = {self._judged["unique_id"]} | {
-            f"model.kith.feed_{feed}"
-            for feed, staging in self._company.feeds.items()
-            if self._judged["name"] in staging
-        }
-        for node in self._nodes.values():
-            test = node.get("test_metadata") or {}
-            if test.get("name") == _KEY_TEST and node["attached_node"] in models:
-                return list(test["kwargs"]["columns"])
-        return []
 
     def _finding(self) -> str:
         match self._kind:
             case "unique_combination":
-                keys = _counted(self._count, "key")
+                keys = counted(self._count, "key")
                 return f"{keys} of ({', '.join(self._key)}) on several rows"
             case "unique":
-                values = _counted(self._count, "value")
+                values = counted(self._count, "value")
                 return f"{values} of {self._column} on several rows"
             case "not_null":
-                return f"{_counted(self._count, 'row')} without {self._column}"
+                return f"{counted(self._count, 'row')} without {self._column}"
             case "accepted_values":
                 accepted = ", ".join(map(str, self._arguments["values"]))
-                values = _counted(self._count, "value")
+                values = counted(self._count, "value")
                 return f"{values} of {self._column} beside the accepted {accepted}"
             case "relationships":
                 read = [self._nodes[name] for name in self._test["depends_on"]["nodes"]]
                 others = [node for node in read if node is not self._judged] or read
-                rows = _counted(self._count, "row")
+                rows = counted(self._count, "row")
                 return (
                     f"{rows} with a {self._column} that {others[0]['name']}."
                     f"{self._arguments['field']} lacks"
                 )
-        return f"{self._test['name']} found {_counted(self._count, 'row')}"
+            case "unrounded":
+                numbers = counted(self._count, "number")
+                return f"{numbers} with more decimals than the feed keeps"
+        return f"{self._test['name']} found {counted(self._count, 'row')}"
 
     def _cure(self) -> str:
         """What to do; nobody edits a feed, since the company's staging provides it."""
@@ -114,15 +97,14 @@ class FailedTest:
         if self._judged["resource_type"] == "source":
             declared = self._company.folder / "sources.yml"
             return f"have the source corrected, or mend its tests in {declared}"
-        if self._feed != self._judged["name"] and self._staging:
-            models = ", ".join(f"{name}.sql" for name in self._staging)
-            what = (
-                f"one row per {' and '.join(self._key)}: group its rows, lengthen the "
-                "key, or name two systems apart by `source`"
-                if self._kind == _KEY_TEST
-                else "what docs/feeds.md says of the feed"
-            )
-            return f"let {models} in {folder} give {what}"
+        if models := providers_of(self._company, feed_of(self._judged)):
+            what = {
+                KEY_TEST: f"give one row per {' and '.join(self._key)}: group its "
+                "rows, lengthen the key, or name two systems apart by `source`",
+                _ROUNDING_TEST: "round what it has summed, such as "
+                "round(sum(line_amount), 2), or each number if what that loses may go",
+            }.get(self._kind, "give what docs/feeds.md says of the feed")
+            return f"let {models} {what}"
         if self._judged["original_file_path"].startswith("company/"):
             return f"mend {self._judged['name']}.sql in {folder}"
         return f"mend dbt_project/{self._judged['original_file_path']}, or report it"
@@ -144,107 +126,22 @@ class FailedTest:
             values = f"select {_VALUES[self._kind]} from {failing}"
             query = f"from {relation} where {self._column} in ({values})"
         else:
-            others = {*_columns(warehouse, relation)} - {*self._key}
+            others = {*columns_of(warehouse, relation)} - {*self._key}
             shown = [
-                each for each in _columns(warehouse, failing) if each not in others
+                each for each in columns_of(warehouse, failing) if each not in others
             ]
             query = f"from {failing}"
         if not shown:
             return []
+        texts = list(map(quote, shown))
+        if self._judged["resource_type"] == "source" and shown == self._key:
+            table = self._origins.source_table(self._judged)
+            texts = [f"{shown_sql(table, name)} as {quote(name)}" for name in shown]
         rows = warehouse.execute(
-            f"select {', '.join(map(quote, shown))} {query} "
-            f"order by all limit {SHOWN_ROWS + 1}"
+            f"select {', '.join(texts)} {query} order by all limit {SHOWN_ROWS + 1}"
         ).fetchall()
-        return [dict(zip(shown, row, strict=True)) for row in rows]
-
-    # --- where a repeated key of a feed comes from ------------------------------------
-
-    def _origins(
-        self, warehouse: duckdb.DuckDBPyConnection, row: dict[str, Any]
-    ) -> Iterator[str]:
-        """Staging models that give a row of a feed several times, with their files."""
-        for name in self._staging:
-            node = self._nodes[f"model.kith.{name}"]
-            is_row = " and ".join(
-                f"cast({quote(column)} as varchar) = {literal(str(row[column]))}"
-                for column in self._key
-            )
-            (count,) = fetch_row(
-                warehouse,
-                f"select count(*) from {node['relation_name']} where {is_row}",
-            )
-            if count:
-                read = [self._nodes[each] for each in node["depends_on"]["nodes"]]
-                tables = [
-                    self._source_table(source)
-                    for source in read
-                    if source["resource_type"] == "source"
-                    and source["source_name"] != "kith"
-                ]
-                value = str(row[self._key[-1]])
-                found = (_found(warehouse, table, value, count) for table in tables)
-                sources = [
-                    f", from {table.full_name} (column {column})"
-                    f"{self._in_files(warehouse, table, column, value)}"
-                    for table, column in zip(tables, found, strict=True)
-                    if column
-                ]
-                rows = _counted(count, "row")
-                yield f"the first stands on {rows} of {name}{''.join(sources)}"
-
-    def _in_files(
-        self,
-        warehouse: duckdb.DuckDBPyConnection,
-        table: SourceTable,
-        column: str,
-        value: str,
-    ) -> str:
-        """The delivered files of a table whose column holds a value, in words."""
-        names = []
-        for delivery in admitted_deliveries(self._run, table):
-            raw = self._run.raw(table.full_name) / delivery.folder.name
-            attempt = raw / delivery.report["attempt"]
-            text = (attempt / "manifest.json").read_text(encoding="utf-8")
-            names += [
-                one_line(file.origin)
-                for file in Manifest.model_validate_json(text).files
-                for name in table.column(column).names_in(file.columns)
-                if warehouse.execute(
-                    f"select 1 from {parquet_sql(attempt / file.stored)} "
-                    f"where trim(cast({quote(name)} as varchar)) = $value limit 1",
-                    {"value": value},
-                ).fetchone()
-            ]
-        if not names:
-            return ""
-        more = " and others" if names[_SHOWN_FILES:] else ""
-        return f" in {', '.join(names[:_SHOWN_FILES])}{more}"
-
-    def _source_table(self, node: dict[str, Any]) -> SourceTable:
-        return self._company.table(f"{node['source_name']}.{node['name']}")
-
-
-def _found(
-    warehouse: duckdb.DuckDBPyConnection, table: SourceTable, value: str, count: int
-) -> str | None:
-    """The column that holds a value on so many rows, one of the key before others."""
-    names = [column.name for column in table.columns]
-    names.sort(key=lambda name: name not in table.rules.key)
-    counts = ", ".join(
-        f"count(*) filter (cast({quote(name)} as varchar) = $value)" for name in names
-    )
-    found = warehouse.execute(
-        f"select {counts} from {quote(table.source)}.{quote(table.name)}",
-        {"value": value},
-    ).fetchone()
-    fitting = [name for name, n in zip(names, found or (), strict=True) if n == count]
-    return fitting[0] if fitting else None
-
-
-def _columns(warehouse: duckdb.DuckDBPyConnection, relation: str) -> list[str]:
-    described = warehouse.execute(f"describe from {relation}").fetchall()
-    return [name for name, *_ in described]
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+        found = [dict(zip(shown, row, strict=True)) for row in rows]
+        if self._kind == _ROUNDING_TEST:
+            for each in found:
+                each[each.pop("column_name")] = each.pop("number")
+        return found

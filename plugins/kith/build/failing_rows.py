@@ -15,16 +15,24 @@ _ADDRESS = re.compile(r"\S+@\S+")
 
 def in_words(rows: Iterable[Mapping[str, Any]]) -> str:
     """The first rows as `source till, order_id 1001; …`; hashes are cut short."""
-    shown = [
-        ", ".join(f"{name} {_shown(value)}" for name, value in row.items())
+    texts = [
+        ", ".join(f"{name} {shown(value)}" for name, value in row.items())
         for row in rows
     ]
-    return "; ".join(shown[:SHOWN_ROWS]) + ("; …" if shown[SHOWN_ROWS:] else "")
+    return "; ".join(texts[:SHOWN_ROWS]) + ("; …" if texts[SHOWN_ROWS:] else "")
 
 
-def _shown(value: Any) -> str:
+def without_persons(text: str) -> str:
+    """A text whose addresses are left out and whose hashes are cut short."""
+    return _ADDRESS.sub("…@…", _HASH.sub(r"\1…", text))
+
+
+def shown(value: Any) -> str:
+    """A value in the line of an error, with as many digits as people read."""
     if value is None:
         return "NULL"
-    text = _ADDRESS.sub("…@…", _HASH.sub(r"\1…", one_line(str(value))))
+    if isinstance(value, float):
+        value = round(value, 4) or value
+    text = without_persons(one_line(str(value)))
     cut = len(text) > _SHOWN_CHARACTERS
     return f"{text[:_SHOWN_CHARACTERS]}…" if cut else text or "''"

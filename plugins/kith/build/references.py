@@ -10,7 +10,7 @@ from graphlib import CycleError, TopologicalSorter
 
 import duckdb
 
-from kith.admit.faults import SHOWN_CHARACTERS
+from kith.admit.faults import SHOWN_CHARACTERS, shown_sql
 from kith.admit.quarantine import check_share
 from kith.build.control_tables import write_warnings
 from kith.company.folder import Company
@@ -157,7 +157,7 @@ def _hold_back(
         for name, condition in is_orphan.items()
     )
     value = " ".join(
-        f"when {condition} then {_shown(table.column(name))}"
+        f"when {condition} then {shown_sql(table, name)}"
         for name, condition in is_orphan.items()
     )
     expected = " ".join(
@@ -166,7 +166,7 @@ def _hold_back(
         for parent in [table.column(name).rules.references]
         if parent
     )
-    key = ", ".join(_shown(table.column(name)) for name in table.rules.key)
+    key = ", ".join(shown_sql(table, name) for name in table.rules.key)
     row = f"concat_ws(', ', {key})" if key else "row_key"
     # Not the time of the delivery: the same row has the same hash whenever it comes.
     payload = ", ".join(quote(each.name) for each in table.columns)
@@ -216,11 +216,6 @@ def _hold_back(
     )
     warehouse.execute("drop table orphans")
     return int(count)
-
-
-def _shown(column: Column) -> str:
-    text = f"cast({quote(column.name)} as varchar)"
-    return f"left({text}, 8)" if column.rules.pii else text
 
 
 def _check_shares(

@@ -7,9 +7,7 @@ of the project, of the company and of Kith. When in doubt, everything is built.
 
 import json
 from collections.abc import Iterator
-from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
@@ -20,7 +18,7 @@ from kith.company.tables import SourceTable
 from kith.deliveries.admitted import admitted_deliveries
 from kith.runs.run import Run
 from kith.settings import REPOSITORY
-from kith.storage import state_of
+from kith.storage import sha256, sha256_of, state_of
 
 
 class Inputs(BaseModel):
@@ -44,17 +42,17 @@ def inputs_of(run: Run) -> Inputs:
     models: dict[str, list[str]] = {}
     rest = {
         # It may not be read by a model.
-        "the as-of date": _digest({**run_values(run), "run_id": ""}),
+        "the as-of date": sha256_of({**run_values(run), "run_id": ""}),
     }
     for table in run.company.sources:
         rest[f"what was admitted of {table.full_name}"] = _delivered(run, table)
     for path in _files(run):
-        digest = sha256(path.read_bytes()).hexdigest()
+        digest = sha256(path)
         if model := _model_of(path):
             models.setdefault(model, []).append(digest)
         else:
             rest[str(path)] = digest
-    return Inputs(models={k: _digest(v) for k, v in models.items()}, rest=rest)
+    return Inputs(models={k: sha256_of(v) for k, v in models.items()}, rest=rest)
 
 
 def leave(run: Run, inputs: Inputs) -> None:
@@ -118,10 +116,6 @@ def _write(run: Run, unfinished: Unfinished) -> None:
     _note(run).write_text(unfinished.model_dump_json(), encoding="utf-8")
 
 
-def _digest(value: Any) -> str:
-    return sha256(json.dumps(value, default=str).encode()).hexdigest()
-
-
 def _delivered(run: Run, table: SourceTable) -> str:
     """Hash of what counts of a table, whenever it was delivered."""
     deliveries = []
@@ -134,7 +128,7 @@ def _delivered(run: Run, table: SourceTable) -> str:
             report["attempt"] = [file["sha256"] for file in files]
             del report["delivered_at"], report["warnings"]
         deliveries.append([delivery.folder.name, report])
-    return _digest(deliveries)
+    return sha256_of(deliveries)
 
 
 def _files(run: Run) -> Iterator[Path]:

@@ -28,9 +28,11 @@ PUBLISHED_SCHEMAS = ("customer", "segment", "satisfaction", "operations")
 class ActivityStates(Strict):
     """Days since the last purchase from which a customer counts as such."""
 
-    drowsy: int = Field(default=30, gt=0)
-    half_asleep: int = Field(default=90, gt=0)
-    asleep: int = Field(default=180, gt=0)
+    drowsy: int = Field(
+        default=30, gt=0, description="Before that a customer is active."
+    )
+    half_asleep: int = Field(default=90, gt=0, description="Later than drowsy.")
+    asleep: int = Field(default=180, gt=0, description="Later than half asleep.")
 
     @model_validator(mode="after")
     def _ascending(self) -> "ActivityStates":
@@ -68,17 +70,31 @@ ALWAYS_BLOCKED = {
 class Identity(Strict):
     """By which rules identifiers become persons. Kinds are those of the feeds."""
 
-    # values that stand for nobody, by kind, beside those of ALWAYS_BLOCKED
-    blocked: dict[str, list[str]] = Field(default_factory=dict)
-    # partners of one kind above which the links of an identifier do not count, by kind
-    partner_limits: dict[str, Annotated[int, Field(gt=0)]] = Field(default_factory=dict)
-    # of several identifiers the first of these stands for the customer
-    strongest_first: tuple[str, ...] = ("card", "email", "handle", "phone", "device")
-    # kinds that several people may use: one joins persons unless they contradict it
-    shareable: tuple[str, ...] = ("phone", "device")
-    # kinds that make a visitor: whoever shows nothing else, and only browses, passes by
-    # or posts, is no customer
-    anonymous: tuple[str, ...] = ("device", "handle")
+    blocked: dict[str, list[str]] = Field(
+        default_factory=dict,
+        description="By kind, whole values that stand for nobody, as people write "
+        "them, beside those that are always blocked.",
+    )
+    partner_limits: dict[str, Annotated[int, Field(gt=0)]] = Field(
+        default_factory=dict,
+        description="By kind, the number of partners of one kind above which the "
+        "links of an identifier do not count; 5 for others.",
+    )
+    strongest_first: tuple[str, ...] = Field(
+        default=("card", "email", "handle", "phone", "device"),
+        description="Of several identifiers the first of these kinds stands for the "
+        "customer; others come before them.",
+    )
+    shareable: tuple[str, ...] = Field(
+        default=("phone", "device"),
+        description="Kinds that several people may use: one joins persons unless they "
+        "contradict each other.",
+    )
+    anonymous: tuple[str, ...] = Field(
+        default=("device", "handle"),
+        description="Kinds that make nobody a customer who only browses, passes by or "
+        "posts.",
+    )
 
 
 def _once_a_day_at_most(cron: str) -> str:
@@ -99,27 +115,73 @@ def _once_a_day_at_most(cron: str) -> str:
 Schedule = Annotated[str, AfterValidator(_once_a_day_at_most)]
 
 
-class _CompanyFile(Strict):
-    name: Name
-    title: str
-    time_zone: TimeZone
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
-    first_day: dt.date
-    last_day: dt.date | None = None
-    owner: str = Field(default="kith", min_length=1)  # whom Airflow names for each task
-    schedule: Schedule = "0 0 * * *"
+class CompanyFile(Strict):
+    """What `company.yml` says."""
+
+    name: Name = Field(
+        description="Name of the company's folder under `$KITH_HOME` and of its DAG: "
+        "small letters, digits and underscores, a letter first."
+    )
+    title: str = Field(description="Its name for people, in the report.")
+    time_zone: TimeZone = Field(
+        description="Zone of business days and months, a name of the IANA list."
+    )
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = Field(
+        description="ISO code of all amounts, such as EUR."
+    )
+    first_day: dt.date = Field(
+        description="First business day. Earlier rows are counted, never taken."
+    )
+    last_day: dt.date | None = Field(
+        default=None,
+        description="Last business day of a company whose data have ended. Default: "
+        "yesterday.",
+    )
+    owner: str = Field(
+        default="kith", min_length=1, description="Whom Airflow names for each task."
+    )
+    schedule: Schedule = Field(
+        default="0 0 * * *",
+        description="Cron, in the company's time zone: when Airflow takes the days "
+        "that are over since the time before, once a day at most.",
+    )
     activity_states: ActivityStates = ActivityStates()
-    rfm_window_days: int = Field(default=365, gt=0)
-    session_timeout_minutes: int = Field(default=30, gt=0)
-    # without a reading, after which a stay in a place is over
-    stay_pause_minutes: int = Field(default=60, gt=0)
-    minimum_answers: int = Field(default=30, gt=0)  # below, a score is NULL
-    complaint_response_hours: int = Field(default=24, gt=0)
+    rfm_window_days: int = Field(
+        default=365,
+        gt=0,
+        description="Days up to the as-of date whose purchases RFM counts.",
+    )
+    session_timeout_minutes: int = Field(
+        default=30,
+        gt=0,
+        description="Pause after which a device's next event begins a new session.",
+    )
+    stay_pause_minutes: int = Field(
+        default=60,
+        gt=0,
+        description="Time without a reading after which a stay in a place is over.",
+    )
+    minimum_answers: int = Field(
+        default=30, gt=0, description="Valid answers below which a score is NULL."
+    )
+    complaint_response_hours: int = Field(
+        default=24, gt=0, description="Hours within which a case must be answered."
+    )
     identity: Identity = Identity()
-    # which record counts for an attribute of a customer, where not the newest
-    survivorship: dict[Attribute, Survival] = Field(default_factory=dict)
-    trusted_sources: list[Name] = Field(default_factory=list)  # the most trusted first
-    feeds: dict[str, list[str]]
+    survivorship: dict[Attribute, Survival] = Field(
+        default_factory=dict,
+        description="Which record counts for an attribute of a customer, such as "
+        "`{city: longest}`: `most_recent` (the default), `most_trusted`, `longest` or "
+        "`most_frequent`.",
+    )
+    trusted_sources: list[Name] = Field(
+        default_factory=list,
+        description="Sources in the order of their trust, the most trusted first.",
+    )
+    feeds: dict[str, list[str]] = Field(
+        description="Each feed with the staging models that provide it; those that "
+        "are left out are empty."
+    )
 
     @field_validator("name")
     @classmethod
@@ -129,14 +191,8 @@ class _CompanyFile(Strict):
         return name
 
 
-class Company(_CompanyFile):
-    """A company: its business meaning, its source tables, its feeds.
-
-    `feeds` maps a feed to the staging models that provide it. `last_day` is set only
-    for a company whose data have ended; without it, yesterday is the last day.
-    `schedule` says in the company's time zone when Airflow takes the days that are over
-    since the time before.
-    """
+class Company(CompanyFile):
+    """A company: its business meaning, its source tables, its feeds."""
 
     folder: Path
     sources: list[SourceTable]
@@ -173,7 +229,7 @@ def _load(folder: Path, _: tuple[tuple[int, ...], ...]) -> Company:
     path = folder / "company.yml"
     content = read_yaml(path)
     try:
-        declared = _CompanyFile.model_validate(content)
+        declared = CompanyFile.model_validate(content)
     except ValidationError as error:
         raise explained(path, content, error) from None
     for feed, models in declared.feeds.items():

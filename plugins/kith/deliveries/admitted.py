@@ -10,7 +10,6 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from kith.database import parquet_sql
 from kith.deliveries.raw import LateRows, MissedRows
 from kith.errors import ConfigurationError
 from kith.runs.run import Interval, Run
+from kith.storage import sha256_of
 
 # Each key once; and beside it rows of former days of keys that came again, which count
 # where the later row does not: once its day has been delivered anew without it.
@@ -89,7 +89,7 @@ def declaration_id(table: SourceTable) -> str:
         ]
         for column in table.columns
     ]
-    return sha256(json.dumps([rules, columns]).encode()).hexdigest()[:12]
+    return sha256_of([rules, columns])[:12]
 
 
 def outdated(table: SourceTable, deliveries: list[Delivery]) -> list[Delivery]:

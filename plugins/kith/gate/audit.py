@@ -3,8 +3,8 @@
 Suites are Python modules `expectations/{marts,feeds}/<table>.py` that hold
 `EXPECTATIONS`, a list of expectations with `description` and `severity`; a company
 adds its own under `<company>/expectations/`. A failed critical check, a check that
-broke, and a mart that nothing checked stop the publication; failed warnings go out
-with the data.
+broke, and a mart or feed that nothing checked stop the publication; failed warnings go
+out with the data.
 """
 
 import json
@@ -16,7 +16,7 @@ from pathlib import Path
 from kith.database import connect, fetch_row, literal
 from kith.gate.checks import Check, check_tables, failures
 from kith.gate.suites import load_suites
-from kith.gate.summary import stop_unless_passed, write_summary
+from kith.gate.summary import first_keys, stop_unless_passed, write_summary
 from kith.gate.tables import list_tables
 from kith.runs.run import Run
 from kith.storage import state_of
@@ -43,6 +43,7 @@ def audit(run: Run) -> None:
             "passed": sum(check.outcome == "passed" for check in checks),
             "failed_warnings": [
                 f"{c.table_name}: expected '{c.expectation}', found {c.observed}"
+                + first_keys(c)
                 for c in warnings
             ],
         }
@@ -62,6 +63,8 @@ def fingerprint(warehouse: Path) -> str:
 def _record(run: Run, checks: list[Check]) -> Path:
     """Keep the results: in the candidate, in the history, and to be read."""
     rows = [{"run_id": run.run_id, **asdict(check)} for check in checks]
+    for row in rows:
+        del row["cure"]
     history = run.folder / "history" / "gate_results" / f"{run.run_folder.name}.parquet"
     results = run.run_folder / "gate_results.parquet"
     history.parent.mkdir(parents=True, exist_ok=True)

@@ -5,6 +5,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from kith.build.failing_rows import in_words, shown
 from kith.gate.gx_duckdb import SAMPLE_ROWS, open_warehouse
 from kith.gate.suites import Suites
 from kith.gate.tables import Table
@@ -13,7 +14,7 @@ from kith.runs.run import Run
 
 @dataclass
 class Check:
-    """Outcome of one expectation: a row of operations.gate_results."""
+    """Outcome of one expectation: a row of operations.gate_results, and its cure."""
 
     table_name: str
     expectation: str
@@ -24,6 +25,7 @@ class Check:
     unexpected_count: int | None = None
     row_count: int | None = None
     sample: str | None = None
+    cure: str | None = None
     checked_at: dt.datetime = field(
         default_factory=lambda: dt.datetime.now(dt.UTC).replace(tzinfo=None)
     )
@@ -74,6 +76,7 @@ def _begin(table: Table, expectation: Any, outcome: str) -> Check:
         outcome=outcome,
         column_name=getattr(expectation, "column", None),
         row_count=table.row_count,
+        cure=(expectation.meta or {}).get("cure"),
     )
 
 
@@ -95,7 +98,7 @@ def _judge(table: Table, expectation: Any, result: Any) -> Check:
         count = found["element_count"] - found.get("missing_count", 0)
         check.observed = f"{check.unexpected_count} of {count} values"
     else:
-        check.observed = str(found.get("observed_value"))
+        check.observed = shown(found.get("observed_value"))
     if not result.success:
         _add_sample(check, table, failing_rows or [])
     return check
@@ -116,7 +119,7 @@ def _add_sample(check: Check, table: Table, rows: list[dict[str, Any]]) -> None:
 
     Other columns of the table may hold what is known of a person.
     """
-    shown = [
+    glimpses = [
         {
             column: value
             for column, value in row.items()
@@ -125,9 +128,9 @@ def _add_sample(check: Check, table: Table, rows: list[dict[str, Any]]) -> None:
         for row in rows
     ]
     sample = sorted(
-        filter(None, shown), key=lambda row: [str(value) for value in row.values()]
+        filter(None, glimpses), key=lambda row: [str(value) for value in row.values()]
     )[:SAMPLE_ROWS]
     if any(column in table.key for row in sample for column in row):
         check.sample = json.dumps(sample, default=str)
     elif sample:
-        check.observed = ", ".join(f"{name} {v}" for name, v in sample[0].items())
+        check.observed = in_words(sample)

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from kith.settings import load_settings, switch_telemetry_off
+from kith.database import configuration
+from kith.settings import switch_telemetry_off
 
 switch_telemetry_off()  # GX reads it once, when the first suite imports it
 
@@ -132,23 +133,11 @@ def _context() -> Any:
 @contextmanager
 def open_warehouse(path: Path, *, scratch: Path) -> Iterator[Warehouse]:
     """Open a DuckDB file for GX, read-only."""
-    settings = load_settings()
-    scratch.mkdir(parents=True, exist_ok=True)
     datasource = _context().data_sources.add_sql(
         "warehouse",
         connection_string=f"duckdb:///{path}",
         create_temp_table=False,
-        kwargs={
-            "connect_args": {
-                "read_only": True,
-                "config": {
-                    "memory_limit": settings.memory_limit,
-                    "threads": settings.threads,
-                    "temp_directory": str(scratch),
-                    "autoinstall_known_extensions": False,
-                },
-            }
-        },
+        kwargs={"connect_args": {"read_only": True, "config": configuration(scratch)}},
     )
     try:
         yield Warehouse(datasource)

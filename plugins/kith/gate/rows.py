@@ -7,8 +7,19 @@ CRITICAL = FailureSeverity.CRITICAL
 WARNING = FailureSeverity.WARNING
 
 
+def cure(words: str) -> dict[str, str]:
+    """`meta` of a feed's expectation: what its staging models have to do.
+
+    The words follow "let stg_till__orders.sql".
+    """
+    return {"cure": words}
+
+
 def no_rows(
-    description: str, severity: FailureSeverity, query: str
+    description: str,
+    severity: FailureSeverity,
+    query: str,
+    meta: dict[str, str] | None = None,
 ) -> UnexpectedRowsExpectation:
     """Expect that an SQL query returns no row.
 
@@ -17,5 +28,8 @@ def no_rows(
     alias; in one without, Great Expectations has given it one already.
     """
     return UnexpectedRowsExpectation(
-        description=description, severity=severity, unexpected_rows_query=query
+        description=description,
+        severity=severity,
+        unexpected_rows_query=query,
+        meta=meta,
     )

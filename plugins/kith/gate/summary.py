@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kith.build.failing_rows import in_words
+from kith.build.providers import providers_of
 from kith.company.folder import Company
 from kith.errors import BrokenCheckError, GateError, one_line
 from kith.gate.checks import Check, failures, stops
@@ -65,12 +66,17 @@ def stop_unless_passed(run: Run, checks: list[Check], summary: Path) -> None:
         if first.outcome == "broken"
         else (GateError, "failed")
     )
-    keys = f", first: {in_words(json.loads(first.sample))}" if first.sample else ""
     more = f"; and {_count(stopping[1:], 'more check')}" if stopping[1:] else ""
     raise kind(
-        f"{first.table_name}: '{first.expectation}' {verb}{_found(first)}{keys}{more}"
-        f"{_providers(run.company, first)}; see {summary}; `current` is unchanged"
+        f"{first.table_name}: '{first.expectation}' {verb}{_found(first)}"
+        f"{first_keys(first)}{more}{_cure(run.company, first)}; see {summary}; "
+        "`current` is unchanged"
     )
+
+
+def first_keys(check: Check) -> str:
+    """The keys of the first failing rows, where they are known."""
+    return f", first: {in_words(json.loads(check.sample))}" if check.sample else ""
 
 
 def _found(check: Check) -> str:
@@ -82,17 +88,14 @@ def _found(check: Check) -> str:
     return f": observed {observed} ({count} failing rows of {check.row_count})"
 
 
-def _providers(company: Company, check: Check) -> str:
-    """Where to mend a feed, which nobody edits."""
+def _cure(company: Company, check: Check) -> str:
+    """What to do about a feed; of a mart nobody but Kith's code is the author."""
     schema, _, feed = check.table_name.partition(".")
-    staging = company.feeds.get(feed, []) if schema == FEED_SCHEMA else []
-    if not staging or check.outcome == "broken":
+    models = providers_of(company, feed) if schema == FEED_SCHEMA else ""
+    if not models or check.outcome == "broken":
         return ""
-    models = ", ".join(f"{name}.sql" for name in staging)
-    return (
-        f"; have the source corrected, or let {models} in "
-        f"{company.folder / 'staging'} leave such rows out"
-    )
+    cure = check.cure or "give what the check expects"
+    return f"; have the source corrected, or let {models} {cure}"
 
 
 def _describe(check: Check) -> list[str]:

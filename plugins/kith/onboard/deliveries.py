@@ -320,12 +320,15 @@ def _sniffed(
     connection: DuckDBPyConnection, sample: Path, lines: list[str]
 ) -> tuple[str, str, int]:
     """Delimiter, quote sign and lines above the header, by DuckDB's sniffer."""
-    header = lines[0].strip()
+    header = _first_row(lines)
     likely = sorted(_DELIMITERS, key=lambda sign: -header.count(sign))[:3]
     is_divided = likely[0] in header or "  " in header
     if len(lines) == 1:
         return likely[0] if likely[0] in header else ",", '"', 0
     given = [f", delim = {literal(sign)}" for sign in likely]
+    if lines[-1].endswith("\r\n"):
+        # Excel breaks a line within a cell otherwise, at which DuckDB gives up.
+        given.insert(0, ", new_line = '\\r\\n'")
     for more in ("", ", ignore_errors = true", *given):
         try:
             delimiter, quote_sign, skipped, count = fetch_row(
@@ -344,6 +347,16 @@ def _sniffed(
             "commas, semicolons or tabs between them"
         )
     return ",", '"', 0
+
+
+def _first_row(lines: list[str]) -> str:
+    """The first row, of several lines where a name in quotes has line breaks."""
+    row = ""
+    for line in lines[:_HEADER_WITHIN]:
+        row += line
+        if row.count('"') % 2 == 0:
+            return row.strip()
+    return lines[0].strip()
 
 
 def _fetch(connection: DuckDBPyConnection, file: _File, place: Path) -> list[Fetched]:

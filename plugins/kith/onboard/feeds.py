@@ -17,6 +17,7 @@ import yaml
 
 from kith.company.folder import feed_names
 from kith.database import quote
+from kith.deliveries.casts import decimal_places
 from kith.onboard.columns import ColumnGuess, aggregates
 from kith.onboard.deliveries import plain_name
 from kith.onboard.doubts import CUSTOMERS, NUMBERS
@@ -42,6 +43,8 @@ _COMMON = {"source", "identifier_type", "identifier_value", "loaded_at"}
 _EXACT = 0.9
 # So many orders have the sum of their lines as total where totals hold nothing else.
 _ALIKE = 0.95
+_GUESSED = 0.5
+_UNKNOWN_DECIMALS = 99
 _RATING = re.compile(
     r"(^|_|\d)(nps|netpro|recommend\w*|all|overall|whole|rate\w*|rating|score|sat|csat"
     r"|satisfaction)$"
@@ -189,6 +192,8 @@ def map_feeds(tables: list[TableGuess]) -> list[Staging]:
     if "customers" in stagings and "attributes" not in stagings:
         add(_traits(stagings["customers"]))
     made = [stagings[feed] for feed in sorted(stagings)]
+    for table in tables:
+        _doubt_use(table, made)
     _doubt_kinds(made)
     return made
 
@@ -198,6 +203,30 @@ def _weight(feed: str) -> str:
     if feed == "customers":
         return CUSTOMERS
     return NUMBERS if FEEDS[feed].get("is_flow") or feed == "tickets" else ""
+
+
+def _doubt_use(table: TableGuess, stagings: list[Staging]) -> None:
+    """Doubt that rows count nowhere, unless a doubt about a feed says so."""
+    days = possible_cursors(table)
+    is_told = any("looks like the feed" in doubt for doubt in table.doubts)
+    is_of_orders = title_words(table.name) & _titles("orders", "order_lines")
+    if (
+        days
+        and (table.person or is_of_orders)
+        and not is_told
+        and not any(staging.reads(table) for staging in stagings)
+    ):
+        who = f"who ({table.person.column.name}) and " if table.person else ""
+        table.doubts.append(
+            f"{NUMBERS}no feed is made of {table.name}, though it tells {who}when "
+            f"({days[0].name}): its rows count nowhere until a staging model says what "
+            "they are"
+        )
+
+
+def _titles(*feeds: str) -> set[str]:
+    """Words of a table's name that speak for one of these feeds, in the singular."""
+    return {singular(word) for feed in feeds for word in phrases(FEEDS[feed]["titles"])}
 
 
 def _doubt_kinds(stagings: list[Staging]) -> None:
@@ -232,7 +261,7 @@ def _likely(table: TableGuess) -> list[tuple[float, str, Found]]:
     scores: list[tuple[float, str, Found]] = []
     for feed, contract in contracts().items():
         entry = FEEDS[feed]
-        hint = len(title & {singular(word) for word in phrases(entry["titles"])})
+        hint = len(title & _titles(feed))
         found = {
             name: matches
             for name, (data_type, _) in contract.items()
@@ -263,8 +292,7 @@ def _likely(table: TableGuess) -> list[tuple[float, str, Found]]:
 
 def _is_list_of_orders(table: TableGuess) -> bool:
     """Whether its rows are items of what a table of orders lists."""
-    titles = {singular(word) for word in phrases(FEEDS["orders"]["titles"])}
-    of_orders = title_words(table.source_name) & titles
+    of_orders = title_words(table.source_name) & _titles("orders")
     return bool(table.delivery.items and of_orders) and table.key[0] != "row_key"
 
 
@@ -434,8 +462,16 @@ def _staged(
                     "needs it"
                 )
         elif is_required:
-            select[name], doubt = _stand_in(feed, name, table, select)
+            select[name], doubt = _stand_in(feed, name, table, select, chosen)
             doubts.append(doubt)
+        if name in chosen and data_type.startswith("decimal"):
+            given = _decimals(chosen[name])
+            if _UNKNOWN_DECIMALS > given > (kept := decimal_places(data_type)):
+                doubts.append(
+                    f"{NUMBERS}{chosen[name].name} has {given} decimals, {name} keeps "
+                    f"{kept}: the build stops at such a number until this model rounds "
+                    "what it has summed, or each number if what that loses may go"
+                )
     if feed == "survey_answers" and "measure" not in chosen and "score" in chosen:
         select |= _rating(table, chosen["score"])
         doubts.append(
@@ -481,8 +517,20 @@ def _staged(
     )
 
 
+def _decimals(column: ColumnGuess | None) -> int:
+    """How many decimals a column's numbers have; none for a number that we write."""
+    kind = column.data_type if column else "bigint"
+    if kind.startswith("decimal"):
+        return decimal_places(kind)
+    return 0 if kind == "bigint" else _UNKNOWN_DECIMALS
+
+
 def _stand_in(
-    feed: str, name: str, table: TableGuess, select: dict[str, str]
+    feed: str,
+    name: str,
+    table: TableGuess,
+    select: dict[str, str],
+    chosen: dict[str, ColumnGuess],
 ) -> tuple[str, str]:
     """SQL for a column that the feed needs and no column gives, with its doubt."""
     match feed, name:
@@ -491,10 +539,13 @@ def _stand_in(
                 f"{NUMBERS}quantity is not delivered: each line counts as one unit"
             )
         case "order_lines", "line_amount" if "unit_price_amount" in select:
-            return f"{select['quantity']} * {select['unit_price_amount']}", (
-                f"{NUMBERS}line_amount is quantity times price; take discounts off if "
-                "the price "
-                "is before them"
+            amount = f"{select['quantity']} * {select['unit_price_amount']}"
+            factors = (chosen.get("quantity"), chosen["unit_price_amount"])
+            is_rounded = sum(map(_decimals, factors)) > 2
+            return f"round({amount}, 2)" if is_rounded else amount, (
+                f"{NUMBERS}line_amount is quantity times price"
+                f"{', rounded on each line' if is_rounded else ''}; take discounts off "
+                "if the price is before them"
             )
         case "events", "event_name":
             event = singular(table.name)
@@ -753,13 +804,17 @@ def _basket(table: TableGuess) -> _Basket | None:
         for name, (data_type, _) in contracts()["order_lines"].items()
         if name not in _COMMON
     }
-    goods = found["product_id"] or _matches(table, "name", "string")
+    goods = (
+        found["product_id"]
+        or _matches(table, "name", "string")
+        or [
+            (_GUESSED, column)
+            for column in table.columns
+            if column.data_type == "varchar"
+            and {*map(singular, column.words)} & _titles("products")
+        ]
+    )
     moments = possible_cursors(table)
-    titles = {
-        singular(word)
-        for feed in ("orders", "order_lines")
-        for word in phrases(FEEDS[feed]["titles"])
-    }
     person = table.person
     if (
         table.delivery.items
@@ -768,13 +823,15 @@ def _basket(table: TableGuess) -> _Basket | None:
         or found["order_id"]
         or not goods
         or not moments
-        or not title_words(table.name) & titles
+        or not title_words(table.name) & _titles("orders", "order_lines")
     ):
         return None
     moments.sort(key=lambda column: -cursor_rank(column.words))
     day, name = sql_name(moments[0].name), sql_name(person.column.name)
     by_day = table.typed.project(f"{name}, cast({day} as date)").distinct()
-    if aggregates(by_day, ["count(*)"])[0] > 0.95 * table.delivery.rows:
+    is_row_by_row = aggregates(by_day, ["count(*)"])[0] > 0.95 * table.delivery.rows
+    if is_row_by_row and len(table.key) == 1:
+        # Another number than a person's says what a row is.
         return None
     if moments[0].data_type == "timestamp":
         day = f"{{{{ business_date('{day}') }}}}"

@@ -4,6 +4,7 @@ It may stand in another table: an order knows the number of a record, and the re
 the person.
 """
 
+import re
 from collections.abc import Iterator
 from itertools import combinations
 
@@ -16,6 +17,7 @@ from kith.onboard.vocabulary import WORDS, singular, title_words
 _FEW_ROWS = 20
 # Numbers as short as these are given by many systems, each to somebody else.
 _SHORT = 6
+_NUMBERED = re.compile(r"[A-Za-z]{0,3}-?\d{3,}")
 _STRONGEST = ("card", "email", "phone", "device", "handle")
 
 
@@ -91,6 +93,8 @@ class _People:
                 if fuller
                 else []
             )
+        if own and not instead and _is_bare(own) and [own.name] != table.key:
+            return [f"{CUSTOMERS}{own.name} is taken for the number of a person"]
         if not own or not instead:
             return []
         return [
@@ -115,6 +119,21 @@ def _candidates(table: TableGuess) -> Iterator[ColumnGuess]:
         for column in table.columns:
             if column.given and column.rules.get("pii") == kind:
                 yield column
+    yield from filter(_is_bare, table.columns)
+
+
+def _is_bare(column: ColumnGuess) -> bool:
+    """Whether a column called `member` and no more holds numbers of members.
+
+    Not their names, nor how many they are.
+    """
+    return (
+        len(column.words) == 1
+        and column.has_word("person")
+        and "pii" not in column.rules
+        and bool(column.sample)
+        and all(map(_NUMBERED.fullmatch, column.sample))
+    )
 
 
 def _strongest(table: TableGuess) -> ColumnGuess | None:

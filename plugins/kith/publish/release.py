@@ -159,7 +159,7 @@ def _write_release(
         connection.execute(
             f"attach {literal(str(run.warehouse))} as candidate (read_only)"
         )
-        # The oldest layout that holds our types: clients from DuckDB 1.2 on read it.
+        # The oldest layout that holds our types, for older clients: 1.4 is tested.
         connection.execute(
             f"attach {literal(str(folder / DATABASE))} as release "
             "(storage_version 'v1.0.0')"
@@ -252,7 +252,7 @@ def _write_release(
 def _copy_table(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
     name = f"{quote(table.schema)}.{quote(table.name)}"
     connection.execute(f"create schema if not exists release.{quote(table.schema)}")
-    # Without its constraints: clients of DuckDB 1.2 cannot open a file with indexes.
+    # Without its constraints: old clients cannot open a file with indexes.
     connection.execute(
         f"create table release.{name} as from candidate.{name}{_order(table)}"
     )

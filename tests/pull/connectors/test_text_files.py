@@ -334,3 +334,20 @@ def test_lines_above_the_header_are_skipped_as_declared(tmp_path: Path) -> None:
     options = {"skip_lines": 3, "encoding": "utf-16"}
     company(tmp_path, options=options, quarantine_limit_pct=70)
     assert admitted(run_door(tmp_path), "sale_id") == [("A",)]
+
+
+@pytest.mark.parametrize("of_header", ["\n", "\r\n", "\r"], ids=["LF", "CRLF", "CR"])
+@pytest.mark.parametrize("of_rows", ["\n", "\r\n"], ids=["LF", "CRLF"])
+def test_a_line_break_in_a_name_of_the_header_costs_no_row(
+    tmp_path: Path, of_header: str, of_rows: str
+) -> None:
+    # DuckDB takes the first line end for that of all rows, and then finds none.
+    company(tmp_path)
+    header = HEADER.replace("quantity", f'"{of_header}quantity{of_header}"')
+    lines = [header, *sales(20), "S,2024-03-01"]
+    text = of_rows.join([*lines, ""])
+    (tmp_path / "data/sales.csv").write_text(text, newline="", encoding="utf-8-sig")
+    (delivery,) = fetched(tmp_path)
+    assert max(rows(delivery, "_kith_row, sale_id, quantity")) == (20, "S00019", "4")
+    rejects = f"select row_number, text from '{delivery.rejects}'"
+    assert duckdb.sql(rejects).fetchall() == [(21, "S,2024-03-01")]

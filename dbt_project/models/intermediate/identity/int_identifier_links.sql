@@ -18,7 +18,7 @@ delivered as (
         and not {{ is_nobody('right_value') }}
 ),
 
-{% for table in tables %}
+{% for table in tables if table.columns %}
 {%- set rows = 'rows_' ~ loop.index %}
 {{ rows }} as (
     select
@@ -48,7 +48,7 @@ delivered as (
 
 shown as (
     select * from delivered
-    {% for table in tables %}
+    {% for table in tables if table.columns %}
     {%- set outer = loop %}
     {% for left in table.columns %}
     {%- set position = loop.index %}
@@ -105,7 +105,8 @@ paired as (
         right_type,
         right_value,
         min_by(
-            source || ': ' || evidence, {{ ordering(['seen_at', 'source', 'evidence']) }}
+            source || ': ' || evidence,
+            {{ ordering(['seen_at', 'source', 'evidence']) }}
         ) as evidence,
         {{ sorted_list('source') }} as sources,
         min(seen_at) as first_seen_at,

@@ -23,7 +23,7 @@ records as (
             -1 * {{ epoch_seconds('records.updated_at') }}, 1.0e18
         ) as staleness
         {%- for attribute in attributes
-            if var('survivorship').get(attribute) == 'most_frequent' %},
+            if var('survivorship')[attribute] == 'most_frequent' %},
         count(records.{{ attribute }}) over (
             partition by identities.customer_id, records.{{ attribute }}
         ) as {{ attribute }}_count
@@ -115,25 +115,25 @@ consents as (
             and consents.identifier_value = identities.identifier_value
 ),
 
-permitted as (
+in_force as (
     select
         customer_id,
-        {{ sorted_list(
-            "case when is_granted "
-            ~ "then purpose || coalesce(' by ' || channel, '') end"
-        ) }} as consents,
+        case when is_granted then purpose || coalesce(' by ' || channel, '') end
+            as consent,
         case
-            when max(case when purpose = 'profiling' then 1 end) = 1
-                then
-                    min(
-                        case
-                            when purpose = 'profiling' and is_granted then 1
-                            when purpose = 'profiling' then 0
-                        end
-                    ) = 1
+            when purpose = 'profiling' and is_granted then 1
+            when purpose = 'profiling' then 0
         end as may_be_profiled
     from consents
     where position = 1
+),
+
+permitted as (
+    select
+        customer_id,
+        {{ sorted_list('consent') }} as consents,
+        min(may_be_profiled) = 1 as may_be_profiled
+    from in_force
     group by customer_id
 ),
 

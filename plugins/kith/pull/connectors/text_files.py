@@ -283,6 +283,40 @@ def _below(member: Member, lines: int, workspace: Path) -> tuple[Member, list[by
     return replace(member, path=Path(target.name), is_ours=True), passed
 
 
+def _with_one_line_of_names(
+    member: Member, dialect: dict[str, str], width: int, workspace: Path
+) -> Member:
+    """A copy whose header is one line, where line breaks in quotes make more of it.
+
+    DuckDB takes the first line end of a file for that of all its rows, and finds no row
+    where they end otherwise.
+    """
+    after = _quotes(dialect)
+    with member.path.open(
+        encoding="utf-8-sig", errors="surrogateescape", newline=""
+    ) as source:
+        lines = [source.readline()]
+        while after("".join(lines).encode(errors="surrogateescape"), False):
+            lines.append(source.readline())
+            if not lines[-1]:
+                return member
+        if len(lines) == 1:
+            return member
+        with tempfile.NamedTemporaryFile(
+            "w",
+            encoding="utf-8",
+            errors="surrogateescape",
+            newline="",
+            dir=workspace,
+            delete=False,
+        ) as target:
+            end = lines[-1][len(lines[-1].rstrip("\r\n")) :]
+            target.write(dialect["delimiter"].join("x" * width) + end)
+            shutil.copyfileobj(source, target, 1 << 20)
+    member.discard()
+    return replace(member, path=Path(target.name), is_ours=True)
+
+
 def _read_csv(member: Member, columns: list[str], **options: str) -> str:
     kinds = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in columns)
     given = ", ".join(f"{name} = {value}" for name, value in options.items())
@@ -338,6 +372,7 @@ def convert_delimited(
     if above := int(table.rules.options.get("skip_lines", "0")):
         member, passed = _below(member, above, request.workspace)
     names = _header(table, where, member, dialect, passed)
+    member = _with_one_line_of_names(member, dialect, len(names), request.workspace)
     with ThreadPoolExecutor(1) as beside:
         is_odd = beside.submit(_has_odd_signs, member.path)
         try:
