@@ -141,8 +141,9 @@ traced as (
     select
         customer_id
         {%- for footprint, kind in footprints.items() %},
-        max(case when interaction_kind = '{{ kind }}' then 1 else 0 end) = 1
-            as has_{{ footprint }}
+        max(
+            case when interaction_kind = '{{ kind }}' then 1 else 0 end
+        ) = 1 as has_{{ footprint }}
         {%- endfor %}
     from {{ ref('interactions') }}
     where customer_id is not null
