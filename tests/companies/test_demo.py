@@ -269,22 +269,31 @@ def test_the_search_for_plain_identifiers_finds_them_where_they_are(
 
 
 def test_orders_and_revenue_agree_with_the_truth(warehouse: Warehouse) -> None:
-    orders, revenue, lines = warehouse.query(
+    orders, cancelled, revenue, lines = warehouse.query(
         """
-        select count(*), sum(revenue_amount), sum(line_count)
-        from intermediate.int_orders_valued
+        select
+            count(*),
+            count(*) filter (is_cancelled),
+            sum(revenue_amount) filter (not is_cancelled),
+            sum(line_count)
+        from (
+            select *, status is not distinct from 'storniert' as is_cancelled
+            from intermediate.int_orders_valued
+        )
         """
     ).iloc[0]
     totals = warehouse.totals
     assert orders == totals["orders"]
+    assert cancelled == totals["orders_cancelled"] > 400
     assert round(float(revenue) * 100) == (
         totals["line_cents"] - totals["voucher_cents"]
     )
     assert lines == warehouse.truth["tables"]["retail.order_lines"]["admitted"]
-    by_customer = warehouse.value(
-        "select sum(revenue_amount) from customer.customer_values"
+    by_order, by_customer = (
+        warehouse.value(f"select sum(revenue_amount) from {name}")
+        for name in ("intermediate.int_orders_valued", "customer.customer_values")
     )
-    assert by_customer == revenue
+    assert by_customer == by_order
 
 
 def test_complaints_answered_in_time_agree_with_the_truth(
@@ -384,6 +393,7 @@ def test_drivers_of_churn_show_in_the_order_of_their_strengths(
     warehouse: Warehouse,
 ) -> None:
     people = warehouse.known("people")
+    people = people[people["organisation"].isna()]
     drivers = warehouse.truth["planted"]["churn_drivers"]
     gap = {
         name: people.loc[people[name], "is_churned"].mean()
@@ -394,6 +404,29 @@ def test_drivers_of_churn_show_in_the_order_of_their_strengths(
         assert (gap[name] > 0) == (strength > 0), name
     assert max(gap, key=lambda name: gap[name]) == "unanswered_complaint"
     assert min(gap, key=lambda name: gap[name]) == "community_member"
+
+
+def test_contacts_act_for_their_organisation_and_answers_make_responses(
+    warehouse: Warehouse,
+) -> None:
+    contacts = warehouse.query(
+        """
+        select contacts.account_id, organisations.customer_kind
+        from feeds.customers as contacts
+        left join feeds.customers as organisations
+            on contacts.account_id = organisations.customer_record_id
+        where contacts.account_id is not null
+        """
+    )
+    people = warehouse.known("people")
+    accounts = people["organisation"].dropna().astype(int)
+    assert sorted(contacts["account_id"]) == sorted(accounts.map("C{:07}".format))
+    assert set(contacts["customer_kind"]) == {"organisation"}
+    assert len(contacts) == warehouse.totals["contacts_of_organisations"] > 40
+    responses = "select count(distinct response_id) from feeds.survey_answers"
+    assert warehouse.value(responses) == warehouse.totals["responses"]
+    unanswered = "select count(*) from feeds.survey_answers where response_id is null"
+    assert warehouse.value(unanswered) == 0
 
 
 def test_shared_telephones_and_tablets_belong_to_several(warehouse: Warehouse) -> None:

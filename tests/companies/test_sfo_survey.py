@@ -276,3 +276,21 @@ def test_each_respondent_is_a_customer_with_his_answers(
     assert answers is not None
     assert answers[0] == answers[1]
     assert rated == (valid,)
+
+
+def test_the_answers_of_a_respondent_are_one_response(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    found = warehouse.sql(
+        """
+        select
+            count(distinct response_id),
+            count(distinct identifier_value),
+            count(*) filter (response_id is distinct from identifier_value)
+        from feeds.survey_answers
+        """
+    ).fetchone()
+    assert found is not None
+    responses, respondents, differing = found
+    assert responses == respondents > 28_000
+    assert differing == 0

@@ -80,6 +80,27 @@ def test_a_column_goes_where_it_fits_best_and_circles_are_left_open(
     assert admitted(done)["orders"] == (30, 0)
 
 
+def test_an_account_is_an_organisation_only_where_it_is_not_the_customer(
+    files: Path, make: Make
+) -> None:
+    write(
+        files / "customers.csv",
+        "account_id,city",
+        [f"A{n},town {n % 7}" for n in range(60)],
+    )
+    alone = make("alone").stagings[0].select
+    write(
+        files / "customers.csv",
+        "customer_id,account_id,city",
+        [f"C{n},A{n // 3},town {n % 7}" for n in range(60)],
+    )
+    of_account = make("of_account").stagings[0].select
+    assert alone["identifier_value"] == "account_id"
+    assert "account_id" not in alone
+    assert of_account["account_id"] == "account_id"
+    assert of_account["identifier_value"] == "customer_id"
+
+
 def test_a_score_is_an_answer_on_the_scale_that_its_values_show(
     files: Path, make: Make
 ) -> None:

@@ -77,6 +77,13 @@ def test_nine_years_of_a_survey_give_the_published_scores_without_an_edit(
             group by all order by all
             """
         ).fetchall()
+        (responses,) = connection.execute(
+            """
+            select count(distinct response_id) from feeds.survey_answers
+            where measure = 'nps' and year(answered_at) = 2017
+            """
+        ).fetchone()
+    assert responses == 2746
     assert [
         (year, measure, nps if measure == "nps" else csat, n)
         for year, measure, nps, csat, n in found

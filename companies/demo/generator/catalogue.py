@@ -3,6 +3,7 @@
 import datetime as dt
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from .draws import Draws, Integers
@@ -13,6 +14,7 @@ from .plan import (
     CATEGORIES,
     CITIES,
     CRISIS,
+    NOT_IN_INVENTORY,
     PRODUCTS_PER_CATEGORY,
     STORES_PER_CITY,
     Plan,
@@ -48,6 +50,11 @@ def launch_day(product: Integers) -> Integers:
     return np.where(is_new, 366 + 20 * (product // PRODUCTS_PER_CATEGORY), -900)
 
 
+def is_missing(product: Integers) -> npt.NDArray[np.bool_]:
+    """Whether the inventory system does not know it."""
+    return np.isin(product, [int(number[1:]) for number in NOT_IN_INVENTORY])
+
+
 def sold_instead(product: Integers, day: Integers) -> Integers:
     """An older product where the drawn one is not launched yet."""
     return np.where(day < launch_day(product), product - _NEWEST, product)
@@ -69,10 +76,10 @@ def _dates(plan: Plan, days: Integers) -> pa.Array:
 
 
 def products(plan: Plan, draws: Draws, as_of: dt.date) -> Rows:
-    """The range as it stood on a day."""
+    """The range as it stood on a day, without what the inventory system lacks."""
     day = (as_of - plan.first_day).days
     product = np.arange(product_count())
-    product = product[launch_day(product) <= day]
+    product = product[(launch_day(product) <= day) & ~is_missing(product)]
     category = picked(CATEGORIES, product // PRODUCTS_PER_CATEGORY)
     brand = picked(BRANDS, draws.below(len(BRANDS), "brand", product))
     return Rows(

@@ -11,10 +11,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from . import catalogue, digital, plan, registry, service, trade
+from . import catalogue, digital, plan, registry, service, trade, truth
 from .delivery import LOOK_BACK_DAYS, Deliveries
-from .draws import Draws, Integers
-from .people import YEAR, People, life_stage
+from .draws import Draws
+from .people import People
 from .plan import Plan
 
 CHUNK = 5000  # customers at a time: what memory depends on, and nothing else
@@ -27,42 +27,37 @@ def generate(folder: Path, wanted: Plan, chunk: int = CHUNK) -> dict[str, Any]:
     (folder / "truth").mkdir()
     totals: Counter[str] = Counter()
     _add_catalogue(deliveries, wanted, draws)
-    persons, known_by = None, None
+    writers: dict[str, pq.ParquetWriter] = {}
     for start in range(0, wanted.customers, chunk):
         i = np.arange(start, min(start + chunk, wanted.customers))
-        people = People(wanted, draws, i)
-        totals.update(_add_customers(deliveries, people))
-        person, identifiers = _person_truth(people), _identifier_truth(people)
-        if persons is None or known_by is None:
-            truth = folder / "truth"
-            persons = pq.ParquetWriter(truth / "people.parquet", person.schema)
-            known_by = pq.ParquetWriter(
-                truth / "identifiers.parquet", identifiers.schema
-            )
-        persons.write_table(person)
-        known_by.write_table(identifiers)
+        counts, tables = _add_customers(deliveries, People(wanted, draws, i))
+        totals.update(counts)
+        for name, table in tables.items():
+            if name not in writers:
+                path = folder / "truth" / f"{name}.parquet"
+                writers[name] = pq.ParquetWriter(path, table.schema)
+            writers[name].write_table(table)
     deliveries.close()
-    for writer in (persons, known_by):
-        if writer:
-            writer.close()
-    truth_known = {
+    for writer in writers.values():
+        writer.close()
+    known = {
         "version": plan.VERSION,
         "plan": dataclasses.asdict(wanted),
         "planted": _planted(),
         "tables": {name: _table(counts) for name, counts in deliveries.counts.items()},
         "totals": dict(sorted(totals.items())),
     }
-    text = json.dumps(truth_known, indent=2, default=str, ensure_ascii=False)
+    text = json.dumps(known, indent=2, default=str, ensure_ascii=False)
     (folder / "truth" / "truth.json").write_text(text + "\n")
-    return truth_known
+    return known
 
 
 def _add_catalogue(deliveries: Deliveries, wanted: Plan, draws: Draws) -> None:
     for day in (wanted.first_day, wanted.last_day - dt.timedelta(20)):
         # Of a table delivered whole only the newest file counts.
-        deliveries.counts["retail.products"].clear()
+        deliveries.counts["inventory.products"].clear()
         rows = catalogue.products(wanted, draws, day)
-        deliveries.add("retail.products", rows, day)
+        deliveries.add("inventory.products", rows, day)
     deliveries.add("retail.places", catalogue.places(wanted, draws))
     deliveries.add("retail.goals", catalogue.goals(wanted, draws))
     deliveries.add("mailing.campaigns", catalogue.campaigns(wanted, draws))
@@ -70,24 +65,34 @@ def _add_catalogue(deliveries: Deliveries, wanted: Plan, draws: Draws) -> None:
     deliveries.add("retail.competitor_offers", offers)
 
 
-def _add_customers(deliveries: Deliveries, people: People) -> Counter[str]:
-    """Deliver all that some customers leave behind; returns what the truth counts."""
+def _add_customers(
+    deliveries: Deliveries, people: People
+) -> tuple[Counter[str], dict[str, pa.Table]]:
+    """Deliver all that some customers leave behind.
+
+    Returns the sums of the truth, and its tables with what is true of these customers.
+    """
     totals: Counter[str] = Counter()
     targets = trade.campaign_targets(people)
     sold = trade.Trade(people, targets)
-    lines, sums = sold.lines
-    orders = sold.orders()
-    totals.update(sums)
-    totals["orders"] += len(orders)
-    vouchers = np.asarray(orders.columns["voucher"].cast(pa.float64()))
-    totals["voucher_cents"] += int(np.rint(vouchers * 100).sum())
-    deliveries.add("retail.orders", orders)
-    deliveries.add("retail.order_lines", lines)
     served = service.Service(people)
-    bought = np.bincount(sold.owner, minlength=len(people.i))
+    bought = np.bincount(sold.owner[~sold.cancelled], minlength=len(people.i))
     leads, stages, kinds = registry.leads(people)
     totals.update({f"leads_{kind}": count for kind, count in kinds.items()})
-    for name, counted in (
+    tables = {
+        "retail.orders": sold.orders(),
+        "retail.order_lines": sold.lines[0],
+        "crm.customers": registry.customers(people),
+        "crm.children": registry.children(people),
+        "crm.care": registry.care(people),
+        "crm.quotes": registry.quotes(people),
+        "crm.leads": leads,
+        "crm.lead_stages": stages,
+        "club.consents": registry.consents(people),
+        "club.traits": registry.traits(people, targets, bought),
+        "web.account_links": registry.account_links(people),
+    }
+    for name, (rows, counts) in (
         ("stores.presences", sold.presences()),
         ("crm.cases", served.cases()),
         ("crm.promises", served.promises()),
@@ -96,107 +101,27 @@ def _add_customers(deliveries: Deliveries, people: People) -> Counter[str]:
         ("community.posts", digital.posts(people)),
         ("mailing.contacts", digital.contacts(people, targets)),
     ):
-        deliveries.add(name, counted[0])
-        totals.update(counted[1])
-    for name, rows in (
-        ("crm.customers", registry.customers(people)),
-        ("crm.children", registry.children(people)),
-        ("crm.care", registry.care(people)),
-        ("crm.quotes", registry.quotes(people)),
-        ("crm.leads", leads),
-        ("crm.lead_stages", stages),
-        ("club.consents", registry.consents(people)),
-        ("club.traits", registry.traits(people, targets, bought)),
-        ("web.account_links", registry.account_links(people)),
-    ):
+        tables[name] = rows
+        totals.update(counts)
+    for name, rows in tables.items():
         deliveries.add(name, rows)
+    orders = truth.orders(tables["retail.orders"], sold)
+    totals.update(truth.order_totals(orders))
+    totals.update(truth.rows_with_blocked_values(tables.values()))
     totals["customers"] += len(people.i)
+    totals["contacts_of_organisations"] += int(people.contact_count.sum())
+    totals["erased"] += int(np.isfinite(people.erased_day).sum())
+    totals["recommended"] += int((people.recommender >= 0).sum())
     totals["churned"] += int((people.churn < people.plan.days).sum())
     totals["followed_an_employee"] += int(people.follows_employee.sum())
     totals["targeted"] += len(targets.owner)
     totals["held_out"] += int(targets.held_out.sum())
     totals["bought_because_of_campaign"] += int(targets.buys.sum())
-    return totals
-
-
-def _person_truth(people: People) -> pa.Table:
-    """One row per customer: what drives him, and what he will need."""
-    days = people.plan.days
-    churned = people.churn < days
-    age = (days - people.first_birth) / YEAR
-    parent = people.child_count > 0
-    now = np.where(parent, life_stage(age), -1)
-    starts = np.array([start for _, start, _ in plan.LIFE_STAGES])
-    follows = np.where((now >= 0) & (now + 1 < len(starts)), now + 1, -1)
-    wait = np.where(follows >= 0, (starts[follows] - age) * YEAR, np.nan)
-    stages = [name for name, *_ in plan.LIFE_STAGES]
-    needs = [need for *_, need in plan.LIFE_STAGES]
-    return pa.table(
-        {
-            "customer": pa.array(people.i),
-            "is_organisation": people.is_organisation,
-            "churn_day": np.where(churned, people.churn, np.nan),
-            "is_churned": churned,
-            **people.drivers,
-            "orders_per_month": people.orders_per_month,
-            "satisfaction": people.satisfaction,
-            "best_hour": people.best_hour,
-            "main_channel": _named(plan.CHANNELS, people.main_channel),
-            "employee_left_day": pa.array(
-                np.where(people.employee_left < days, people.employee_left, np.nan)
-            ),
-            "follows_employee": people.follows_employee,
-            "child_count": people.child_count,
-            "first_child_born_day": np.where(parent, people.first_birth, np.nan),
-            "life_stage": _named(stages, now),
-            "next_need": _named(needs, follows),
-            "next_need_in_days": pa.array(wait),
-            "unmet_need": _named(plan.UNMET_NEEDS, people.unmet_need),
-            "has_second_record": people.has_second_record,
-        }
-    )
-
-
-def _named(names: list[str], position: Integers) -> pa.Array:
-    """Names at these positions; NULL for -1."""
-    where = pa.array(position, mask=position < 0)
-    return pa.array(names).take(where)
-
-
-def _identifier_truth(people: People) -> pa.Table:
-    """One row per identifier of a customer, as it is when spelled plainly.
-
-    `owner` is another customer where several share the telephone or the tablet, and -1
-    for a kiosk.
-    """
-    identifiers, i = people.identifiers, people.i
-    zero, every = np.zeros_like(i), np.ones(len(i), dtype=bool)
-    tablet = identifiers.family_device(i)
-    shares = (tablet != i) | (identifiers.family_device(i + 1) == i)
-    parts = []
-    for kind, values, has, owner in (
-        ("email", identifiers.email(i), people.has_email, i),
-        ("card", identifiers.card(i), people.has_card, i),
-        ("email", identifiers.second_email(i), people.has_second_record, i),
-        ("card", identifiers.second_card(i), people.has_second_record, i),
-        ("phone", identifiers.phone(i), people.has_phone, identifiers.phone_owner(i)),
-        ("device", identifiers.device(i, zero), people.digital, i),
-        ("device", identifiers.device(i, zero + 1), every, i),
-        ("device", identifiers.device(tablet, zero + 9), shares, tablet),
-        ("device", people.kiosk(np.arange(len(i))), people.at_kiosk, zero - 1),
-        ("handle", identifiers.handle(i), every, i),
-    ):
-        parts.append(
-            pa.table(
-                {
-                    "customer": i[has],
-                    "kind": pa.array([kind] * int(has.sum()), pa.string()),
-                    "value": values.filter(pa.array(has)),
-                    "owner": owner[has],
-                }
-            )
-        )
-    return pa.concat_tables(parts)
+    return totals, {
+        "people": truth.persons(people, tables.values(), orders),
+        "identifiers": truth.identifiers(people, tables.values()),
+        "orders": orders,
+    }
 
 
 def _table(counts: Counter[str]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import gzip
 import io
 import sqlite3
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -240,7 +241,7 @@ class _Batch:
         seconds = chosen.seconds - 60
         times = local_times(self._plan.first_day, seconds)
         moved = chosen.with_columns(**{self._table.cursor: times})
-        return Rows(moved.columns, moved.ids, seconds, moved.arrival)
+        return replace(moved, seconds=seconds)
 
     def _pick_faults(self, ids: Any, begin: int) -> None:
         """Give each bad row one fault."""

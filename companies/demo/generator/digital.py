@@ -29,7 +29,10 @@ _TOPICS = ["tips", "product", "service", "price"]
 
 
 def events(people: People) -> tuple[Rows, dict[str, int]]:
-    """Rows of `web.events` and the number of searches for what is not sold."""
+    """Rows of `web.events` and the number of searches for what is not sold.
+
+    A visit in seven comes from a device that is never seen again.
+    """
     draws, plan = people.draws, people.plan
     mean = np.where(people.digital, 0.5, 0.08) * people.span / 30
     visitor, visit = repeated(draws.poisson(mean, "sessions", people.i))
@@ -84,12 +87,17 @@ def events(people: People) -> tuple[Rows, dict[str, int]]:
         },
         row_ids(draws, "events", *keys),
         seconds,
+        person=np.where(stranger, -1, i),
     )
-    return rows, {"searches_in_vain": int(in_vain.sum())}
+    counts = {
+        "searches_in_vain": int(in_vain.sum()),
+        "devices_of_strangers": int((stranger & (act == 0)).sum()),
+    }
+    return rows, counts
 
 
 def posts(people: People) -> tuple[Rows, dict[str, int]]:
-    """Rows of `community.posts` and how many of them the crisis caused."""
+    """Rows of `community.posts`, how many the crisis caused, how many name a friend."""
     draws, plan = people.draws, people.plan
     mean = np.where(people.drivers["community_member"], 0.5 * people.span / 30, 0.0)
     owner, number = repeated(draws.poisson(mean, "posts", people.i))
@@ -138,8 +146,14 @@ def posts(people: People) -> tuple[Rows, dict[str, int]]:
         },
         row_ids(draws, "posts", *keys),
         seconds,
+        person=keys[0],
     )
-    return rows, {"posts": len(rows), "crisis_posts": int(is_crisis.sum())}
+    counts = {
+        "posts": len(rows),
+        "crisis_posts": int(is_crisis.sum()),
+        "posts_that_refer": int(refers.sum()),
+    }
+    return rows, counts
 
 
 def contacts(people: People, targets: Targets) -> tuple[Rows, dict[str, int]]:

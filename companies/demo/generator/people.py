@@ -12,12 +12,15 @@ from .plan import (
     CHANNEL_SHARES,
     CHURN_DRIVERS,
     CITIES,
+    CONTACTS_PER_ORGANISATION,
     DEPARTMENTS,
     END_OF_CHILDHOOD,
+    ERASED_SHARE,
     LEAVERS,
     LEAVES_WITH_EMPLOYEE,
     LIFE_STAGES,
     MONTHLY_CHURN,
+    RECOMMENDED_SHARE,
     UNMET_NEEDS,
     UNMET_SHARE,
     Plan,
@@ -88,6 +91,9 @@ LAST_NAMES = [
     "nowak",
     "nguyen",
 ]
+# Leads who never buy, and contacts of organisations, are numbered from here on, so that
+# customers are those below `Plan.customers`.
+PROSPECTS, CONTACTS = 600_000_000, 700_000_000
 INDUSTRIES = ["kindergarten", "school", "hospital", "hotel", "association"]
 YEAR = 365.25
 
@@ -136,9 +142,15 @@ class Identifiers:
         return either(i < 1000 * len(_FREE_NUMBERS), free, joined("1590", padded(i, 7)))
 
     def phone_owner(self, i: Integers) -> Integers:
-        """Some neighbours share the number of one of them."""
+        """Some neighbours share the number of one of them, but no organisation's."""
         together = self._draws.uniform("shared phone", i // 4) < 0.04
+        together &= ~is_organisation(i - i % 4 + np.arange(4)[:, None]).any(axis=0)
         return np.where(together, i - i % 4, i)
+
+    def shares_phone(self, i: Integers) -> Booleans:
+        """Whether the number may be a neighbour's too, or is an organisation's."""
+        last = i - i % 4 + 3
+        return (self.phone_owner(last) != last) | is_organisation(i)
 
     def family_device(self, i: Integers) -> Integers:
         """Owner of the tablet that a customer signs in on."""
@@ -153,6 +165,11 @@ class Identifiers:
 
     def _domain(self, i: Integers) -> pa.Array:
         return picked(["@example.com", "@example.org"], self._draws.below(2, "host", i))
+
+
+def is_organisation(i: Integers) -> Booleans:
+    """Key accounts."""
+    return i % 50 == 7
 
 
 def spelled_phone(draws: Draws, national: pa.Array, *keys: Integers) -> pa.Array:
@@ -196,7 +213,23 @@ class People:
     @cached_property
     def is_organisation(self) -> Booleans:
         """Key accounts."""
-        return self.i % 50 == 7
+        return is_organisation(self.i)
+
+    @cached_property
+    def contact_count(self) -> Integers:
+        """Contact persons of an organisation, each known by an address of their own."""
+        count = self.draws.below(CONTACTS_PER_ORGANISATION, "contacts", self.i)
+        return np.where(self.is_organisation, 1 + count, 0)
+
+    def contact(self, owner: Integers, number: Integers) -> Integers:
+        """The person who is an organisation's contact of that number, from 0."""
+        return CONTACTS + CONTACTS_PER_ORGANISATION * self.i[owner] + number
+
+    def acting(self, purpose: str, owner: Integers, *keys: Integers) -> Integers:
+        """The person who acts for a customer: the customer, or one of the contacts."""
+        i = self.i[owner]
+        which = self.draws.below(self.contact_count[owner] + 1, purpose, i, *keys)
+        return np.where(which > 0, self.contact(owner, which - 1), i)
 
     @cached_property
     def city(self) -> Integers:
@@ -229,7 +262,7 @@ class People:
     @cached_property
     def has_phone(self) -> Booleans:
         """Whether a number is known."""
-        return self._has("phone", 0.75)
+        return self.is_organisation | self._has("phone", 0.75)
 
     @cached_property
     def has_second_record(self) -> Booleans:
@@ -304,6 +337,33 @@ class People:
     def span(self) -> Floats:
         """Days in which they can be seen."""
         return np.maximum(self.end - self.start, 0.0)
+
+    @cached_property
+    def erased_day(self) -> Floats:
+        """Day on which the service centre deletes their records; infinite: never."""
+        is_erased = self._has("erased", ERASED_SHARE)
+        is_erased &= self.churn + 30 < self.plan.days
+        return np.where(is_erased, np.floor(self.churn + 20), np.inf)
+
+    @cached_property
+    def was_lead(self) -> Booleans:
+        """Whether they were a lead before they registered."""
+        return (self.registered > 15) & self._has("won lead", 0.2)
+
+    @cached_property
+    def knows_prospect(self) -> Booleans:
+        """Whether there is a lead beside them who never becomes a customer."""
+        return self._has("lead", 0.12)
+
+    @cached_property
+    def recommender(self) -> Integers:
+        """The customer who recommended us to them; -1 for nobody known."""
+        others = max(self.plan.customers - 1, 1)
+        away = 1 + self.draws.below(others, "recommender", self.i)
+        other = (self.i + away) % self.plan.customers
+        is_known = self._has("recommended", RECOMMENDED_SHARE)
+        is_known &= People(self.plan, self.draws, other).has_email & (other != self.i)
+        return np.where(is_known, other, -1)
 
     @cached_property
     def orders_per_month(self) -> Floats:
@@ -386,9 +446,14 @@ class People:
         spelled = spelled_card(self.draws, card, self.i[owner], *keys)
         return where(self.has_card[owner], spelled)
 
-    def shown_email(self, owner: Integers, *keys: Integers) -> pa.Array:
-        """Address as written on a record; NULL where they have none."""
-        email = self.identifiers.email(self.i[owner])
+    def shown_email(
+        self, owner: Integers, *keys: Integers, by: Integers | None = None
+    ) -> pa.Array:
+        """Address as written on a record; NULL where they have none.
+
+        It is that of the person `by`, who acts for the owner.
+        """
+        email = self.identifiers.email(self.i[owner] if by is None else by)
         spelled = spelled_email(self.draws, email, self.i[owner], *keys)
         return where(self.has_email[owner], spelled)
 

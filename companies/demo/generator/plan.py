@@ -7,7 +7,7 @@ what it finds with what was put in.
 import datetime as dt
 from dataclasses import dataclass
 
-VERSION = 2  # to be raised when the same seed gives other rows
+VERSION = 3  # to be raised when the same seed gives other rows
 CUSTOMERS = 2000
 SEED = 20240101
 ZONE = "Europe/Berlin"
@@ -59,8 +59,23 @@ PRODUCTS_PER_CATEGORY = 24
 LIFE_STAGE_SHARE = 0.6  # of a parent's lines that go to the stage of a child
 BRANDS = ["Wiesenkind", "Fuchs & Feder", "Kleinholz", "Nordhafen", "Apfelgrün"]
 
+# Sold by the shop, unknown to the inventory system.
+NOT_IN_INVENTORY = ["P0017", "P0041", "P0065", "P0131"]
+
 CHANNELS = ["store", "web", "app", "call_centre", "community", "key_account"]
 CHANNEL_SHARES = [0.42, 0.27, 0.20, 0.06, 0.05]  # of a person's orders
+
+# Of the orders outside of stores that no campaign led to; about 2 % of all orders.
+CANCELLED_STATUS = "storniert"
+CANCELLED_SHARE = 0.036
+
+# What staff type where a form wants something, beside what is the customer's own.
+BLOCKED_VALUES = {"email": "test@wiesenkind.example", "card": "WK0999999999"}
+BLOCKED_SHARE = 0.02
+
+CONTACTS_PER_ORGANISATION = 3  # at most; they share its telephone
+RECOMMENDED_SHARE = 0.08  # of the customers, of whom the address of another is kept
+ERASED_SHARE = 0.05  # of those who left
 
 # Churn: odds per 30 days, and how each driver multiplies them (exp of the strength).
 MONTHLY_CHURN = 0.022

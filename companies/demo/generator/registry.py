@@ -5,13 +5,11 @@ import pyarrow as pa
 
 from .catalogue import list_price, product_count, product_number
 from .draws import Integers, repeated
-from .people import INDUSTRIES, People, spelled_phone
+from .people import INDUSTRIES, PROSPECTS, People, spelled_email, spelled_phone
 from .plan import CAMPAIGNS, CHANNELS, CITIES, DEPARTMENTS, LEAD_KINDS
 from .rows import DAY, Rows, row_ids, stacked
 from .texts import decimals, either, joined, local_times, padded, picked, where
 from .trade import Targets
-
-_LEADS = 600_000_000  # numbers of people who are no customers
 
 
 def _dates(people: People, days: Integers) -> pa.Array:
@@ -33,7 +31,10 @@ def departments(number: Integers) -> pa.Array:
 
 
 def customers(people: People) -> Rows:
-    """Rows of `crm.customers`; some people are held twice."""
+    """Rows of `crm.customers`; some people are held twice, and contacts beside.
+
+    The contacts of an organisation stand there by its telephone.
+    """
     draws, plan = people.draws, people.plan
 
     def records(position: Integers, is_second: bool) -> Rows:
@@ -49,9 +50,8 @@ def customers(people: People) -> Rows:
         born = people.first_birth[position] - 20 * 365
         parent = people.child_count[position] > 0
         birth = np.where(parent, np.minimum(born, -age // 2 - 18 * 365), -age)
-        gone = people.churn[position]
-        erased = (draws.uniform("erased", i) < 0.05) & (gone + 30 < plan.days)
-        erased_day = np.where(erased, np.minimum(gone, plan.days) + 20, 0)
+        erased = np.isfinite(people.erased_day[position])
+        erased_day = np.where(erased, people.erased_day[position], 0)
         erased_at = erased_day.astype(np.int64) * DAY + 10 * 3600
         updated = np.where(erased, erased_at, seconds)
         key = np.full(len(i), int(is_second))
@@ -62,6 +62,8 @@ def customers(people: People) -> Rows:
             email = people.shown_email(position, key)
             card = people.shown_card(position, key)
         channels = np.minimum(people.main_channel[position], 4)
+        recommender = people.recommender[position]
+        is_recommended = (recommender >= 0) & (not is_second)
         return Rows(
             {
                 "customer_number": joined("CD"[is_second], padded(i, 7)),
@@ -69,6 +71,11 @@ def customers(people: People) -> Rows:
                 "card_number": card,
                 "email": email,
                 "phone": people.shown_phone(position, key),
+                "account": pa.nulls(len(i), pa.string()),
+                "recommended_by": where(
+                    is_recommended,
+                    spelled_email(draws, identifiers.email(recommender), i, key),
+                ),
                 "city": picked(list(cities), city),
                 "region": picked(list(regions), city),
                 "country": pa.array(["DE"] * len(i), pa.string()),
@@ -88,9 +95,37 @@ def customers(people: People) -> Rows:
         )
 
     every = np.arange(len(people.i))
-    return stacked(
-        [records(every, False), records(every[people.has_second_record], True)]
+    first = records(every, False)
+    second = records(every[people.has_second_record], True)
+    return stacked([first, second, _contacts(people, first)])
+
+
+def _contacts(people: People, organisations: Rows) -> Rows:
+    """Rows of `crm.customers` for the contacts, after those of the organisations."""
+    draws, plan = people.draws, people.plan
+    owner, number = repeated(people.contact_count)
+    person = people.contact(owner, number)
+    key = np.full(len(person), 2)
+    seconds = organisations.seconds[owner] + DAY * (
+        1 + draws.below(20, "named", person)
     )
+    times = local_times(plan.first_day, seconds)
+    columns = {
+        name: pa.nulls(len(person), column.type)
+        for name, column in organisations.columns.items()
+    }
+    for name in ("city", "region", "country", "registered_via"):
+        columns[name] = organisations.columns[name].take(pa.array(owner))
+    columns |= {
+        "customer_number": joined("K", padded(people.i[owner], 7), "-", number + 1),
+        "kind": pa.array(["person"] * len(person), pa.string()),
+        "email": people.shown_email(owner, number, key, by=person),
+        "phone": people.shown_phone(owner, number, key),
+        "account": joined("C", padded(people.i[owner], 7)),
+        "registered_at": times,
+        "updated_at": times,
+    }
+    return Rows(columns, row_ids(draws, "customers", person, key), seconds)
 
 
 def children(people: People) -> Rows:
@@ -148,7 +183,7 @@ def care(people: People) -> Rows:
 
 
 def quotes(people: People) -> Rows:
-    """Rows of `crm.quotes`: prices offered to key accounts."""
+    """Rows of `crm.quotes`: prices that key accounts, or their contacts, asked for."""
     draws, plan = people.draws, people.plan
     mean = np.where(people.is_organisation, 0.7 * people.span / 30, 0.0)
     owner, number = repeated(draws.poisson(mean, "quotes", people.i))
@@ -164,10 +199,11 @@ def quotes(people: People) -> Rows:
     outcome = np.where(accepted, 0, 1 + draws.choice([3, 1], "declined", *keys))
     decided = seconds + DAY * (1 + draws.below(12, "decided", *keys))
     known = decided < plan.days * DAY
+    person = people.acting("quoted to", owner, number)
     return Rows(
         {
             "quote": joined("Q", padded(i, 7), "-", padded(number, 3)),
-            "email": people.shown_email(owner, number),
+            "email": people.shown_email(owner, number, by=person),
             "product_number": product_number(product),
             "quoted_at": local_times(plan.first_day, seconds),
             "price": decimals(list_price(product) * percent * 50 // 100),
@@ -178,6 +214,7 @@ def quotes(people: People) -> Rows:
         },
         row_ids(draws, "quotes", *keys),
         seconds,
+        person=person,
     )
 
 
@@ -307,12 +344,11 @@ def leads(people: People) -> tuple[Rows, Rows, dict[str, int]]:
     Some are customers of today, from before they registered; the others never buy.
     """
     draws, plan = people.draws, people.plan
-    won = (people.registered > 15) & (draws.uniform("won lead", people.i) < 0.2)
-    open_ = draws.uniform("lead", people.i) < 0.12
-    position = np.concatenate([np.flatnonzero(won), np.flatnonzero(open_)])
-    is_won = np.arange(len(position)) < won.sum()
+    won = np.flatnonzero(people.was_lead)
+    position = np.concatenate([won, np.flatnonzero(people.knows_prospect)])
+    is_won = np.arange(len(position)) < len(won)
     i = people.i[position]
-    number = np.where(is_won, i, i + _LEADS)
+    number = np.where(is_won, i, i + PROSPECTS)
     kinds = list(LEAD_KINDS)
     kind = draws.choice(list(LEAD_KINDS.values()), "kind of lead", number)
     kind = np.where(is_won, len(kinds), kind)

@@ -24,12 +24,14 @@ class Rows:
         seconds: When it happened, after the plan's first midnight; for a table
             delivered whole anything that puts the rows in order.
         arrival: Day on which the source gets the row, where the maker decides that.
+        person: Who did what it tells, in tables of such rows; -1 where nobody can know.
     """
 
     columns: Columns
     ids: Numbers
     seconds: Integers
     arrival: Integers | None = None
+    person: Integers | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -42,6 +44,7 @@ class Rows:
             self.ids[condition],
             self.seconds[condition],
             None if self.arrival is None else self.arrival[condition],
+            None if self.person is None else self.person[condition],
         )
 
     def with_columns(self, **columns: pa.Array) -> "Rows":
@@ -54,6 +57,7 @@ def stacked(parts: Iterable[Rows]) -> Rows:
     parts = list(parts)
     names = parts[0].columns
     arrivals = [part.arrival for part in parts if part.arrival is not None]
+    persons = [part.person for part in parts if part.person is not None]
     return Rows(
         {
             name: pa.concat_arrays([part.columns[name] for part in parts])
@@ -62,6 +66,7 @@ def stacked(parts: Iterable[Rows]) -> Rows:
         np.concatenate([part.ids for part in parts]),
         np.concatenate([part.seconds for part in parts]),
         np.concatenate(arrivals) if arrivals else None,
+        np.concatenate(persons) if persons else None,
     )
 
 

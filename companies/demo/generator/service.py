@@ -13,6 +13,8 @@ from .draws import Floats, Integers, repeated
 from .people import Booleans, People
 from .plan import (
     ANSWERED_IN_TIME,
+    BLOCKED_SHARE,
+    BLOCKED_VALUES,
     CHANNELS,
     COMPLAINT_HOURS,
     CRISIS,
@@ -26,7 +28,7 @@ from .plan import (
 )
 from .registry import employee_name
 from .rows import DAY, Rows, row_ids, stacked
-from .texts import joined, local_times, padded, picked, where
+from .texts import either, joined, local_times, padded, picked, where
 from .trade import Trade, product_wanted
 
 HOUR = 3600
@@ -116,6 +118,11 @@ class Service:
         return self.people.i[self.owner], self.number
 
     @cached_property
+    def person(self) -> Integers:
+        """Who opened it: the customer, or a contact of the organisation."""
+        return self.people.acting("case by", self.owner, self.number)
+
+    @cached_property
     def kind(self) -> Integers:
         """Position in the kinds of case."""
         drawn = self.people.draws.choice([50, 25, 10, 15], "case kind", *self._keys)
@@ -168,12 +175,21 @@ class Service:
             crisis, _CASE_CHANNELS.index(str(CRISIS["channel"])), channel
         )
         by_phone = (channel == 0) & people.has_phone[owner]
+        typed = draws.uniform("typed by agent", *keys)
+        typed_email = by_phone & (typed < BLOCKED_SHARE)
+        typed_card = by_phone & ~typed_email & (typed < 2 * BLOCKED_SHARE)
+        email = people.shown_email(owner, self.number, by=self.person)
+        card = people.shown_card(owner, self.number)
         rows = Rows(
             {
                 "case_number": self.names,
                 "phone": where(by_phone, people.shown_phone(owner, self.number)),
-                "email": where(~by_phone, people.shown_email(owner, self.number)),
-                "card_number": where(~by_phone, people.shown_card(owner, self.number)),
+                "email": either(
+                    typed_email, BLOCKED_VALUES["email"], where(~by_phone, email)
+                ),
+                "card_number": either(
+                    typed_card, BLOCKED_VALUES["card"], where(~by_phone, card)
+                ),
                 "opened_at": local_times(first, seconds),
                 "first_response_at": where(
                     answered, local_times(first, seconds + self.response)
@@ -192,6 +208,7 @@ class Service:
             },
             row_ids(draws, "cases", *keys),
             seconds,
+            person=self.person,
         )
         complaints = self.kind == 1
         in_time = complaints & answered & (self.response <= COMPLAINT_HOURS * HOUR)
@@ -213,6 +230,7 @@ class Service:
         some = np.flatnonzero(repair | (chance < 0.4))
         owner, number = self.owner[some], self.number[some]
         keys = (people.i[owner], number)
+        person = self.person[some]
         delivery = draws.uniform("promise kind", *keys) < 0.3
         kind = np.where(repair[some], 2, np.where(delivery, 0, 1))
         names = ["delivery", "call_back", "repair"]
@@ -227,7 +245,7 @@ class Service:
         rows = Rows(
             {
                 "promise": joined("G", padded(keys[0], 7), "-", padded(number, 4)),
-                "email": people.shown_email(owner, number),
+                "email": people.shown_email(owner, number, by=person),
                 "card_number": people.shown_card(owner, number),
                 "kind": picked(names, kind),
                 "promised_at": local_times(people.plan.first_day, made),
@@ -236,6 +254,7 @@ class Service:
             },
             row_ids(draws, "promises", *keys),
             made,
+            person=person,
         )
         outcomes = np.where(known, outcome, 2)
         counts: Counter[str] = Counter()
@@ -288,9 +307,10 @@ _FACTORS = {
 def answers(
     people: People, trade: Trade, service: Service
 ) -> tuple[Rows, dict[str, int]]:
-    """Rows of `survey.answers` and the answers by touchpoint and class."""
+    """Rows of `survey.answers`; answers by touchpoint and class, and questionnaires."""
     draws, plan = people.draws, people.plan
     after_order = draws.uniform("asked", people.i[trade.owner], trade.number) < 0.06
+    after_order &= ~trade.cancelled
     after_case = (
         draws.uniform("asked after", people.i[service.owner], service.number) < 0.35
     )
@@ -299,10 +319,11 @@ def answers(
     present = (people.start + 20 < day) & (day < people.end)
     asked = np.flatnonzero(present & (draws.uniform("yearly", people.i) < 0.5))
     orders, cases = np.flatnonzero(after_order), np.flatnonzero(after_case)
-    answered = [  # survey, owner, number, seconds, touchpoint
+    answered = [  # survey, owner, person, number, seconds, touchpoint
         (
             "after_order",
             trade.owner[orders],
+            trade.i[orders],
             trade.number[orders],
             trade.seconds[orders] + DAY,
             trade.channel[orders],
@@ -310,6 +331,7 @@ def answers(
         (
             "after_case",
             service.owner[cases],
+            service.person[cases],
             service.number[cases],
             service.seconds[cases] + 4 * DAY,
             np.full(len(cases), CHANNELS.index("call_centre")),
@@ -317,6 +339,7 @@ def answers(
         (
             "relationship",
             asked,
+            people.acting("answered by", asked),
             np.zeros_like(asked),
             day[asked] * DAY + 18 * HOUR,
             people.main_channel[asked],
@@ -335,11 +358,18 @@ def answers(
     shares = np.array([TOUCHPOINTS[channel] for channel in CHANNELS])
     counts: Counter[str] = Counter()
     parts = []
-    for survey, owner, number, seconds, touchpoint in answered:
-        inside = (seconds < plan.days * DAY) & (touchpoint >= 0)
-        owner, number = owner[inside], number[inside]
-        seconds, touchpoint = seconds[inside], touchpoint[inside]
+    for survey, *of_survey in answered:
+        owner, person, number, seconds, touchpoint = (
+            values[of_survey[3] < plan.days * DAY] for values in of_survey
+        )
         i = people.i[owner]
+        sheet = joined(
+            {"after_order": "YO", "after_case": "YH"}.get(survey, "YR"),
+            padded(i, 7),
+            "-",
+            padded(number, 4),
+        )
+        counts["responses"] += len(i)
         perceived = {
             dimension: _perceived(people, owner, dimension, number)
             for dimension in DIMENSIONS
@@ -389,15 +419,9 @@ def answers(
             parts.append(
                 Rows(
                     {
-                        "answer": joined(
-                            {"after_order": "YO", "after_case": "YH"}.get(survey, "YR"),
-                            padded(i, 7),
-                            "-",
-                            padded(number, 4),
-                            "-",
-                            padded(key, 2),
-                        ),
-                        "email": people.shown_email(owner, number),
+                        "answer": joined(sheet, "-", padded(key, 2)),
+                        "response": sheet,
+                        "email": people.shown_email(owner, number, by=person),
                         "card_number": people.shown_card(owner, number),
                         "answered_at": local_times(
                             plan.first_day, seconds + 60 * position
@@ -421,6 +445,7 @@ def answers(
                     },
                     row_ids(draws, f"answers {survey}", i, number, key),
                     seconds + 60 * position,
+                    person=person,
                 )
             )
     return stacked(parts), dict(counts)

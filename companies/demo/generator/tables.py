@@ -69,9 +69,9 @@ TABLES = [
         "retail.places", "csv", "stores/places.csv", delimiter=";", encoding="cp1252"
     ),
     Table(
-        "retail.products",
+        "inventory.products",
         "xlsx",
-        "range/products_{}.xlsx",
+        "inventory/products_{}.xlsx",
         dated="arrival",
         key="product_number",
         exact=0.01,
@@ -127,7 +127,6 @@ TABLES = [
         faults=(
             Fault("below_minimum", "unit_price", Decimal("-1.00")),
             Fault("required_missing", "product_number"),
-            Fault("unknown_reference", "product_number", "P9999"),
             Fault("unknown_reference", "order_number", "-never", is_appended=True),
         ),
     ),

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from .catalogue import (
+    is_missing,
     list_price,
     product_number,
     sold_instead,
@@ -16,11 +17,15 @@ from .catalogue import (
 from .draws import Floats, Integers, repeated
 from .people import YEAR, Booleans, People, life_stage
 from .plan import (
+    BLOCKED_SHARE,
+    BLOCKED_VALUES,
     CAMPAIGN_DAYS,
     CAMPAIGN_HOLD_OUT,
     CAMPAIGN_LIFTS,
     CAMPAIGN_TARGETED,
     CAMPAIGNS,
+    CANCELLED_SHARE,
+    CANCELLED_STATUS,
     CHANNEL_SHARES,
     CHANNELS,
     CITIES,
@@ -31,7 +36,7 @@ from .plan import (
     VISITS_WITHOUT_PURCHASE,
 )
 from .rows import DAY, Rows, row_ids, stacked
-from .texts import decimals, joined, local_times, padded, picked, where
+from .texts import decimals, either, joined, local_times, padded, picked, where
 
 _BY_CAMPAIGN, _RETURN = 8000, 4000  # orders of a customer are numbered below
 _STORE, _WEB, _APP, _CALL, _COMMUNITY, _KEY = range(6)
@@ -172,10 +177,18 @@ class Trade:
         return joined("A", padded(self.i, 7), "-", padded(self.number, 4))
 
     @cached_property
+    def cancelled(self) -> Booleans:
+        """Whether it was called off before it was delivered."""
+        chance = self.people.draws.uniform("cancelled", self.i, self.number)
+        may_be = (self.channel != _STORE) & (self.number < _BY_CAMPAIGN)
+        return may_be & (chance < CANCELLED_SHARE)
+
+    @cached_property
     def returned(self) -> Booleans:
         """Whether the first line comes back some days later."""
         chance = self.people.draws.uniform("returned", self.i, self.number)
-        return (chance < 0.04) & (self.return_seconds < self.people.plan.days * DAY)
+        comes_back = (chance < 0.04) & ~self.cancelled
+        return comes_back & (self.return_seconds < self.people.plan.days * DAY)
 
     @cached_property
     def return_seconds(self) -> Integers:
@@ -201,6 +214,11 @@ class Trade:
         phone = people.shown_phone(owner, self.number)
         by_phone = (channel == _CALL) & people.has_phone[owner]
         online = ~in_store & ~by_phone
+        typed = draws.uniform("typed by staff", *keys) < BLOCKED_SHARE
+        typed_email = typed & in_store & shows_card & people.has_card[owner]
+        # Without a card of theirs the house's own, and a receipt by e-mail.
+        receipt = typed & in_store & ~typed_email & people.has_email[owner]
+        typed_card = receipt | (typed & by_phone)
         cheap = people.drivers["price_hunter"][owner]
         discounted = cheap & (draws.uniform("voucher", *keys) < 0.3)
         shipped = np.isin(channel, [_WEB, _APP, _CALL])
@@ -214,9 +232,10 @@ class Trade:
             -draws.below(2, "early", *keys),
         )
         delivered = promised + shift * DAY - draws.below(6 * 3600, "minute", *keys)
-        arrived = shipped & (delivered < people.plan.days * DAY)
+        arrived = shipped & ~self.cancelled & (delivered < people.plan.days * DAY)
         first = people.plan.first_day
         status = np.where(in_store, 0, np.where(arrived | (channel >= 4), 1, 2))
+        status = np.where(self.cancelled, 3, status)
         sold = Rows(
             {
                 "order_number": self.names,
@@ -224,9 +243,17 @@ class Trade:
                 "channel": picked(CHANNELS, channel),
                 "store_number": where(in_store, store_number(self.store)),
                 "city": picked([name for name, *_ in CITIES], people.city[owner]),
-                "status": picked(["completed", "delivered", "shipped"], status),
-                "card_number": where(in_store & shows_card, card),
-                "email": where(online, email),
+                "status": picked(
+                    ["completed", "delivered", "shipped", CANCELLED_STATUS], status
+                ),
+                "card_number": either(
+                    typed_card,
+                    BLOCKED_VALUES["card"],
+                    where(in_store & shows_card, card),
+                ),
+                "email": either(
+                    typed_email, BLOCKED_VALUES["email"], where(online | receipt, email)
+                ),
                 "phone": where(by_phone, phone),
                 "payment_method": picked(
                     _PAYMENTS, draws.choice([2, 5, 2, 3], "payment", *keys)
@@ -238,6 +265,7 @@ class Trade:
             },
             row_ids(draws, "orders", *keys),
             self.seconds,
+            person=self.i,
         )
         back = sold.take(self.returned)
         seconds = self.return_seconds[self.returned]
@@ -257,6 +285,7 @@ class Trade:
             },
             row_ids(draws, "orders", *keys),
             seconds,
+            person=back.person,
         )
         return stacked([sold, returned])
 
@@ -271,8 +300,13 @@ class Trade:
         )
 
     @cached_property
-    def lines(self) -> tuple[Rows, dict[str, int]]:
-        """Rows of `retail.order_lines`, and their sums in cents."""
+    def lines(self) -> tuple[Rows, dict[str, Integers]]:
+        """Rows of `retail.order_lines`, and for each row of `orders` their sums.
+
+        `line_cents` is what the lines bring, `cost_cents` what they cost the company,
+        both below 0 for a return; `lines_without_cost` counts those of products that
+        the inventory system does not know.
+        """
         people, draws = self.people, self.people.draws
         count = 1 + draws.poisson(np.full(len(self.i), 1.2), "lines", *self._keys)
         order, line = repeated(count)
@@ -313,15 +347,16 @@ class Trade:
         rows_back = rows(
             self.return_names, self.return_seconds[self.returned], -1, comes_back
         )
-        revenue = paid * quantity
-        sums = {
-            "line_cents": int(revenue.sum() - revenue[comes_back].sum()),
-            "cost_cents": int(
-                (unit_cost(product) * quantity).sum()
-                - (unit_cost(product) * quantity)[comes_back].sum()
-            ),
+
+        def summed(values: Integers, sign: int) -> Integers:
+            of_sold = np.bincount(order, values, len(self.i)).astype(np.int64)
+            return np.concatenate([of_sold, sign * values[comes_back]])
+
+        return stacked([rows_sold, rows_back]), {
+            "line_cents": summed(paid * quantity, -1),
+            "cost_cents": summed(unit_cost(product) * quantity, -1),
+            "lines_without_cost": summed(is_missing(product).astype(np.int64), 1),
         }
-        return stacked([rows_sold, rows_back]), sums
 
     @property
     def _keys(self) -> tuple[Integers, Integers]:
@@ -384,6 +419,7 @@ class Trade:
                     },
                     row_ids(draws, "presences", i, k, step),
                     seconds,
+                    person=i,
                 )
             )
         counts = {"visits": len(owner), "visits_with_purchase": int(buys.sum())}

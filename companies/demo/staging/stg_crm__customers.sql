@@ -3,6 +3,7 @@ select
     customer_number as customer_record_id,
     {{ identified_by({'card': 'card_number', 'email': 'email', 'phone': 'phone'}) }},
     kind as customer_kind,
+    account as account_id,
     city,
     region,
     country,

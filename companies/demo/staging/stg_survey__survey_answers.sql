@@ -2,6 +2,7 @@ select
     'survey' as source,
     answer as answer_id,
     {{ identified_by({'card': 'card_number', 'email': 'email'}) }},
+    response as response_id,
     answered_at,
     survey,
     question,

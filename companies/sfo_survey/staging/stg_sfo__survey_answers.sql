@@ -93,6 +93,7 @@ final as (
         respondent_id || '-' || coalesce(dimension, measure) as answer_id,
         identifier_type,
         identifier_value,
+        respondent_id as response_id,
         answered_at,
         'SFO customer survey ' || survey_year as survey,
         question,

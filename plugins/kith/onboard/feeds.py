@@ -490,6 +490,8 @@ def _staged(
     if "identifier_value" in contract:
         person, lookups = _identified(table)
         select |= person
+        if select.get("account_id") in (select[own_key], *person.values()):
+            del select["account_id"]  # They act for themselves.
         doubts.append(
             f"the customer is {person['identifier_value']}; the same kind of "
             "identifier must have the same identifier_type in all models"
@@ -976,6 +978,7 @@ def _wide_survey(table: TableGuess) -> Staging | None:
         select={
             "answer_id": f"{_key_sql(table)} || '-{{{{ question }}}}'",
             **person,
+            "response_id": _key_sql(table),
             "answered_at": answered_at,
             "survey": f"'{table.name}'",
             "question": "'{{ question }}'",

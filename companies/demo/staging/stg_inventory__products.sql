@@ -1,5 +1,5 @@
 select
-    'retail' as source,
+    'inventory' as source,
     product_number as product_id,
     name,
     category,
@@ -8,4 +8,4 @@ select
     unit_cost as unit_cost_amount,
     {{ business_midnight('launched_on') }} as launched_at,
     loaded_at
-from {{ source('retail', 'products') }}
+from {{ source('inventory', 'products') }}
