@@ -2,18 +2,55 @@
 
 {#- Columns identifier_type and identifier_value: the strongest identifier that a row
     carries, both NULL where it carries none. `identifiers` names kind and column, the
-    strongest first: {'card_number': 'card', 'device': 'device_hash'}. -#}
+    strongest first: {'card_number': 'card', 'device': 'device_hash'}. One that the
+    company blocks gives way to the next, and stands only where there is no other. -#}
 {% macro identified_by(identifiers) -%}
     case
+    {%- for kind, column in identifiers.items() %}
+        when not {{ is_blocked(kind, column) }} then '{{ kind }}'
+    {%- endfor %}
     {%- for kind, column in identifiers.items() %}
         when {{ column }} is not null then '{{ kind }}'
     {%- endfor %}
     end as identifier_type,
-    coalesce(
-    {%- for column in identifiers.values() %}
-        cast({{ column }} as string){{ "," if not loop.last }}
+    case
+    {%- for kind, column in identifiers.items() %}
+        when not {{ is_blocked(kind, column) }} then cast({{ column }} as string)
     {%- endfor %}
-    ) as identifier_value
+        else
+            coalesce(
+            {%- for column in identifiers.values() %}
+                cast({{ column }} as string){{ "," if not loop.last }}
+            {%- endfor %}
+            )
+    end as identifier_value
+{%- endmacro %}
+
+{#- Whether an identifier is one of those that the company blocks; NULL for none. -#}
+{% macro is_blocked(kind, column) -%}
+    {{ return(adapter.dispatch('is_blocked', 'kith')(kind, column)) }}
+{%- endmacro %}
+
+{% macro default__is_blocked(kind, column) -%}
+    array_contains(
+        (
+            select collect_set(blocked.identifier_value)
+            from {{ source('kith', 'blocked_identifiers') }} as blocked
+            where blocked.identifier_type = '{{ kind }}'
+        ),
+        cast({{ column }} as string)
+    )
+{%- endmacro %}
+
+{% macro duckdb__is_blocked(kind, column) -%}
+    list_contains(
+        (
+            select coalesce(list(blocked.identifier_value), [])
+            from {{ source('kith', 'blocked_identifiers') }} as blocked
+            where blocked.identifier_type = '{{ kind }}'
+        ),
+        cast({{ column }} as string)
+    )
 {%- endmacro %}
 
 {#- Words for codes; `otherwise` is SQL, for a code that is not among `labels`. A code is

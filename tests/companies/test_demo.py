@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import hmac
 import json
 import re
 import sqlite3
@@ -263,6 +264,93 @@ def test_the_search_for_plain_identifiers_finds_them_where_they_are(
             for _, text in texts(path):
                 found |= found_in(text, people)
     assert set(found) == {"email", "phone", "card", "handle"}
+
+
+# --- who is one person -----------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def identified(warehouse: Warehouse) -> pd.DataFrame:
+    """Each identifier of the truth, hashed here, beside what identity says of it."""
+    key_file = warehouse.state / "source_systems" / "identifier.key"
+    key = key_file.read_text().strip().encode()
+
+    def keyed(kind: str, value: str) -> str:
+        plain = {
+            "card": lambda: re.sub(r"[^0-9A-Z]", "", value.upper()),
+            "phone": lambda: "+49" + value,
+        }.get(kind, value.lower)()
+        return hmac.new(key, f"{kind}:{plain}".encode(), "sha256").hexdigest()
+
+    truth = warehouse.known("identifiers")
+    truth["identifier_value"] = [
+        keyed(kind, value) for kind, value in zip(truth.kind, truth.value, strict=True)
+    ]
+    marts = warehouse.query("from customer.customer_identifiers")
+    return truth.merge(marts, on="identifier_value", how="inner")
+
+
+def pairs(groups: pd.Series) -> int:
+    """Pairs of identifiers within groups of these sizes."""
+    return int((groups * (groups - 1) // 2).sum())
+
+
+def test_identity_joins_who_is_one_and_nobody_else(identified: pd.DataFrame) -> None:
+    own = identified[~identified.duplicated("identifier_value", keep=False)]
+    own = own[own.is_linked & (own.owner == own.customer)]
+    found = own[own.person_id.notna()]
+    right = pairs(found.groupby(["customer", "person_id"]).size())
+    assert right > 10_000
+    assert right / pairs(found.groupby("person_id").size()) >= 0.999
+    assert right / pairs(own.groupby("customer").size()) >= 0.99
+
+
+def test_what_is_shared_blocked_or_anothers_merges_nobody(
+    identified: pd.DataFrame, warehouse: Warehouse
+) -> None:
+    shared = identified[identified.duplicated("identifier_value", keep=False)]
+    assert set(shared.kind) == {"phone", "device"}
+    # Where only one of those who share it was ever seen with it, it looks like theirs.
+    linked = shared[shared.groupby("identifier_value").is_linked.transform("sum") > 1]
+    assert linked.refused_by.notna().mean() > 0.95
+    assert identified.groupby("person_id").customer.nunique().max() == 1
+    refused = warehouse.query(
+        "select refused_by, count(*) as n from customer.customer_identifiers "
+        "where refused_by is not null group by refused_by"
+    ).set_index("refused_by")["n"]
+    assert refused["blocked_value"] == len(warehouse.truth["planted"]["blocked_values"])
+    assert refused["shared_by_several"] > 30
+
+
+def test_customers_are_the_people_who_are_not_erased(warehouse: Warehouse) -> None:
+    people = warehouse.known("people")
+    alive = int(people.erased_day.isna().sum())
+    customers = warehouse.value(
+        "select count(*) from customer.customers where customer_id <> 'unidentified'"
+    )
+    assert customers == pytest.approx(alive, rel=0.01)
+    for mart in ("customer.customer_identifiers", "segment.activity_states"):
+        count = f"select count(distinct customer_id) from {mart}"
+        assert warehouse.value(count) == customers, mart
+
+
+def test_orders_and_revenue_of_each_person_agree_with_the_truth(
+    identified: pd.DataFrame, warehouse: Warehouse
+) -> None:
+    """Of everybody whose identifiers were all joined, and of none else."""
+    own = identified[identified.is_linked & identified.customer_id.notna()]
+    whole = own.groupby("customer").customer_id.agg(["nunique", "first"])
+    whole = whole[whole["nunique"] == 1]["first"].rename("customer_id").reset_index()
+    values = warehouse.query("from customer.customer_values")
+    orders = warehouse.known("orders")
+    known = orders[orders.is_identified & (orders.status != "storniert")]
+    expected = (known.line_cents - known.voucher_cents).groupby(known.customer).sum()
+    found = whole.merge(values, on="customer_id").set_index("customer")
+    both = found.join(expected.rename("cents")).fillna({"cents": 0})
+    assert len(both) > 1_900
+    agrees = (100 * both.revenue_amount.astype(float)).round() == both.cents
+    # Who shares a telephone may have ordered by it alone.
+    assert agrees.mean() > 0.97
 
 
 # --- what the marts say against what was planted --------------------------------------

@@ -1,5 +1,7 @@
 """The short forms for staging models: what SQL they give, run on small tables."""
 
+from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import duckdb
@@ -14,18 +16,49 @@ def macros() -> Any:
     """The macros, rendered as dbt does it."""
     loader = jinja2.FileSystemLoader(DBT_PROJECT / "macros")
     environment = jinja2.Environment(loader=loader, extensions=["jinja2.ext.do"])  # noqa: S701
-    return environment.get_template("staging.sql").module
+    environment.globals |= {
+        "adapter": SimpleNamespace(
+            dispatch=lambda name, _: getattr(template.module, f"duckdb__{name}")
+        ),
+        "return": lambda value: value,
+        "source": lambda source, table: f"{source}.{table}",
+    }
+    template = environment.get_template("staging.sql")
+    return template.module
 
 
-def test_the_strongest_identifier_that_is_filled_counts(macros: Any) -> None:
+@pytest.fixture
+def database() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as connection:
+        connection.execute(
+            """
+            create schema kith;
+            create table kith.blocked_identifiers as
+            select 'card' as identifier_type, '0' as identifier_value
+            """
+        )
+        yield connection
+
+
+def test_the_strongest_identifier_that_is_filled_counts(
+    macros: Any, database: duckdb.DuckDBPyConnection
+) -> None:
     identifier = macros.identified_by({"card": "card_number", "device": "hash"})
 
-    assert duckdb.sql(
+    assert database.sql(
         f"""
         select {identifier}
-        from (values (7, 'd1'), (null, 'd2'), (null, null)) as rows (card_number, hash)
+        from (
+            values (7, 'd1'), (null, 'd2'), (null, null), (0, 'd3'), (0, null)
+        ) as rows (card_number, hash)
         """
-    ).fetchall() == [("card", "7"), ("device", "d2"), (None, None)]
+    ).fetchall() == [
+        ("card", "7"),
+        ("device", "d2"),
+        (None, None),
+        ("device", "d3"),  # The card is blocked,
+        ("card", "0"),  # and stands where nothing else does.
+    ]
 
 
 def test_codes_become_words(macros: Any) -> None:

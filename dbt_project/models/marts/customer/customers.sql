@@ -139,12 +139,11 @@ permitted as (
 
 traced as (
     select
-        customer_id
-        {%- for footprint, kind in footprints.items() %},
-        max(
-            case when interaction_kind = '{{ kind }}' then 1 else 0 end
-        ) = 1 as has_{{ footprint }}
+        {%- for footprint, kind in footprints.items() %}
+        max(case when interaction_kind = '{{ kind }}' then 1 else 0 end) = 1
+            as has_{{ footprint }},
         {%- endfor %}
+        customer_id
     from {{ ref('interactions') }}
     where customer_id is not null
     group by customer_id
