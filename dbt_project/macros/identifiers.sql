@@ -61,3 +61,16 @@
         )
     )
 {%- endmacro %}
+
+{#- A column's name as deliveries have it, whatever signs are in it. -#}
+{% macro quoted(name) -%}
+    {{ return(adapter.dispatch('quoted', 'kith')(name)) }}
+{%- endmacro %}
+
+{% macro default__quoted(name) -%}
+    `{{ name | replace('`', '``') }}`
+{%- endmacro %}
+
+{% macro duckdb__quoted(name) -%}
+    "{{ name | replace('"', '""') }}"
+{%- endmacro %}

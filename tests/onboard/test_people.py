@@ -121,3 +121,30 @@ def test_short_numbers_of_two_tables_are_doubted_to_be_the_same(
     (doubt,) = doubts(done, "(customers) short values that")
     assert "web_events.device_id" in doubt
     assert "scope: source" in doubt
+
+
+def test_what_names_the_customer_on_a_row_is_told_from_what_names_others(
+    files: Path, make: Make
+) -> None:
+    write(
+        files / "customers.csv",
+        "customer_id,name,email,recommended_by_email,town",
+        [
+            f"c{n},Anna Weber,anna{n}@example.org,ben{n % 9}@example.org,Bonn"
+            for n in range(40)
+        ],
+    )
+    write(
+        files / "orders.csv",
+        "order_no,customer_id,ordered_at,total",
+        [f"o{n},c{n % 30},2024-01-{n % 28 + 1:02} 10:00:00,5.00" for n in range(40)],
+    )
+    done = make()
+    assert rules(done, "customers", "customer_id")["identifies"] == "customer_id"
+    assert "identifies" not in rules(done, "customers", "email")
+    assert rules(done, "customers", "name")["identifies"] == "nobody"
+    other = rules(done, "customers", "recommended_by_email")
+    assert other["identifies"] == "somebody_else"
+    assert doubts(done, "its name tells of another person than the row's")
+    # Nothing else on a row of orders names the customer.
+    assert "identifies" not in rules(done, "orders", "customer_id")

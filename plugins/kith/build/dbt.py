@@ -15,7 +15,7 @@ from kith.build.failed_models import FailedModel, without_values
 from kith.build.failed_tests import FailedTest
 from kith.build.origins import Origins
 from kith.company.folder import Attribute, Company
-from kith.company.tables import SOMEBODY_ELSE
+from kith.company.tables import OTHERS
 from kith.company.yaml_files import read_yaml, unrendered
 from kith.deliveries.business_days import has_date_cursor
 from kith.errors import BuildError, one_line
@@ -73,7 +73,7 @@ def identifying_tables(company: Company) -> list[dict[str, Any]]:
         columns = [
             {"name": column.name, "kind": column.rules.pii or column.rules.identifies}
             for column in table.columns
-            if column.rules.identifies != SOMEBODY_ELSE
+            if column.rules.identifies not in OTHERS
             and (column.rules.pii or column.rules.identifies)
         ]
         if len(columns) > 1:

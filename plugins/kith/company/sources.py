@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError, field_validator, model_validato
 
 from kith.company.tables import (
     EPOCHS,
-    SOMEBODY_ELSE,
+    OTHERS,
     Column,
     ColumnRules,
     Freshness,
@@ -120,10 +120,10 @@ class _ColumnNode(_DbtNode):
     @model_validator(mode="after")
     def _names_somebody(self) -> "_ColumnNode":
         rules = self.config.meta
-        if rules.pii and rules.identifies not in (None, SOMEBODY_ELSE):
+        if rules.pii and rules.identifies not in (None, *OTHERS):
             raise ValueError(
-                f"identifies is for columns without `pii`, or {SOMEBODY_ELSE}: a `pii` "
-                f"column is of the kind {rules.pii}"
+                f"identifies: {rules.identifies}: a `pii` column is of the kind "
+                f"{rules.pii}; expected {' or '.join(OTHERS)}, or nothing"
             )
         return self
 

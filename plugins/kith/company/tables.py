@@ -19,8 +19,8 @@ from pydantic import (
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 # Formats of instants that are counted since 1970, with the microseconds of a unit.
 EPOCHS = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
-# What a column `identifies` that names another person than the row's.
-SOMEBODY_ELSE = "somebody_else"
+# What a column `identifies` that does not name the row's person.
+OTHERS = ("somebody_else", "nobody")
 # A variable of the environment in a path.
 PATH_VARIABLE = re.compile(r"\$\{(\w+)\}")
 
@@ -123,11 +123,12 @@ class ColumnRules(Strict):
     )
     identifies: str | None = Field(
         default=None,
-        pattern="^[a-z][a-z0-9_]*$",
+        pattern=r"^\w+$",
         description="Whom a column names. All `pii` columns of a row name one person; "
-        "`somebody_else` says that this one names another, such as a recipient. On a "
-        "column without `pii` it is the kind of the identifier, as the staging models "
-        "call it, such as customer_number: then it names the row's person, too.",
+        "`somebody_else` says that this one names another, such as a recipient, "
+        "`nobody` that many bear it, such as a name. On a column without `pii` it is "
+        "the kind of the identifier, as the staging models call it, such as "
+        "customer_number: then it names the row's person, too.",
     )
     scope: Literal["company", "source"] = Field(
         default="company",

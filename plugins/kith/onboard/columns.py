@@ -297,10 +297,11 @@ def _guess_pii(column: ColumnGuess, other_words: set[str]) -> None:
         return sum(map(bool, map(shape.fullmatch, column.sample))) / len(column.sample)
 
     by_name = [kind for kind, known in PII.items() if words & known]
-    if words & {"name", "names"} and (
+    is_name = bool(words & {"name", "names"}) and bool(
         words & (WORDS["people"] | {"first", "last"})
         or other_words & (PII["email"] | PII["phone"])
-    ):
+    )
+    if is_name:
         by_name.append("handle")
     is_class = column.distinct <= 10 and column.given >= 50 * column.distinct
     kind = (
@@ -328,6 +329,14 @@ def _guess_pii(column: ColumnGuess, other_words: set[str]) -> None:
     elif kind == "phone":
         kind = _phone_kind(column)
     column.rules["pii"] = kind
+    if kind == "handle" and is_name:
+        column.rules["identifies"] = "nobody"  # Namesakes are several people.
+    elif words & WORDS["others"]:
+        column.rules["identifies"] = "somebody_else"
+        column.doubts.append(
+            f"{CUSTOMERS}its name tells of another person than the row's, so that it "
+            "joins nobody; take identifies out if it is the customer's own"
+        )
     column.doubts.append(
         f"{why} like an identifier of a person, so that it is hashed before it is "
         "stored; take pii out if it names nobody"

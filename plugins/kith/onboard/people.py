@@ -26,8 +26,21 @@ def guess_people(tables: list[TableGuess]) -> None:
     people = _People(tables)
     for table in tables:
         table.person = people.of(table)
+        _tell_number(table)
         table.doubts += people.doubts(table)
     _doubt_short_numbers([table for table in tables if not table.delivery.items])
+
+
+def _tell_number(table: TableGuess) -> None:
+    """Let a plain number of the customer meet what else names them on the row."""
+    person = table.person
+    if person is None or person.steps or person.column.within:
+        return
+    others = [column for column in table.columns if "pii" in column.rules]
+    if "pii" not in person.column.rules and any(
+        "identifies" not in column.rules for column in others
+    ):
+        person.column.rules["identifies"] = person.kind
 
 
 class _People:
@@ -117,7 +130,11 @@ def _candidates(table: TableGuess) -> Iterator[ColumnGuess]:
         yield table.column(table.key[0])
     for kind in _STRONGEST:
         for column in table.columns:
-            if column.given and column.rules.get("pii") == kind:
+            if (
+                column.given
+                and column.rules.get("pii") == kind
+                and column.rules.get("identifies") != "somebody_else"
+            ):
                 yield column
     yield from filter(_is_bare, table.columns)
 

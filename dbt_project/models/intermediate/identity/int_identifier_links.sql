@@ -24,20 +24,20 @@ delivered as (
     select
         {% for column in table.columns %}
         case
-            when not {{ is_nobody(column.name) }}
-                then cast({{ column.name }} as string)
+            when not {{ is_nobody(quoted(column.name)) }}
+                then cast({{ quoted(column.name) }} as string)
         end as identifier_{{ loop.index }},
         {% endfor %}
         {% if table.cursor %}
-        min(cast({{ table.cursor }} as timestamp)) as seen_at
+        min(cast({{ quoted(table.cursor) }} as timestamp)) as seen_at
         {% else %}
         cast(null as timestamp) as seen_at
         {% endif %}
     from {{ source(table.source, table.table) }}
     {% if table.has_date_cursor %}
-    where {{ table.cursor }} <= {{ as_of() }}
+    where {{ quoted(table.cursor) }} <= {{ as_of() }}
     {% elif table.cursor %}
-    where {{ table.cursor }} < {{ as_of_at() }}
+    where {{ quoted(table.cursor) }} < {{ as_of_at() }}
     {% endif %}
     group by
         {% for column in table.columns %}
