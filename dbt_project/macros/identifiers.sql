@@ -55,10 +55,11 @@
     (
         lower({{ text }}) in ('{{ words | join("', '") }}')
         or lower({{ text }}) = chr(92) || 'n'
-        or (
-            {{ text }} not in ('', '0', '0.0')
-            and {{ bare.text }} = ''
-        )
+        or case
+            when left({{ text }}, 1) in ('0', '.', ',', '-', '+', '/')
+                then {{ text }} not in ('0', '0.0') and {{ bare.text }} = ''
+            else false
+        end
     )
 {%- endmacro %}
 

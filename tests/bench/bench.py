@@ -8,7 +8,7 @@ each file copied to Parquet and cast to the declared types, dbt's compiled model
 tests in dbt's order, each mart copied into a second file and to Parquet. The gate's
 queries are not in it. The tax is the whole run over the bare one, measured one after
 the other on the same machine; the machine's noise strikes both. At the end the door
-alone, see `tests.bench.door`.
+and identity alone, see `tests.bench.door` and `tests.bench.identity`.
 """
 
 import argparse
@@ -16,11 +16,15 @@ import json
 import shutil
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import duckdb
 
 from kith.company.folder import PUBLISHED_SCHEMAS, load_company
 from kith.database import connect, literal, quote
 from kith.settings import REPOSITORY, load_settings
-from tests.bench import door
+from tests.bench import door, identity
 from tests.bench.measure import measured
 from tests.companies.generate import generate
 
@@ -88,6 +92,9 @@ def bare(folder: Path, state: Path, scratch: Path) -> None:
                 connection.execute(query).fetchall()
                 continue
             connection.execute(f"create schema if not exists {node['schema']}")
+            if node["language"] == "python":
+                compute(connection, nodes, node)
+                continue
             shape = "view" if node["config"]["materialized"] == "view" else "table"
             connection.execute(
                 f"create {shape} {node['schema']}.{node['alias']} as {query}"
@@ -107,6 +114,23 @@ def bare(folder: Path, state: Path, scratch: Path) -> None:
                 f"{literal(str(scratch / f'{schema}.{name}.parquet'))} "
                 "(compression zstd)"
             )
+
+
+def compute(
+    connection: duckdb.DuckDBPyConnection, nodes: dict[str, Any], node: dict[str, Any]
+) -> None:
+    """Make the table of a Python model, as dbt-duckdb calls it."""
+    names: dict[str, Any] = {}
+    exec(node["raw_code"], names)  # noqa: S102
+
+    def ref(name: str) -> duckdb.DuckDBPyRelation:
+        parent = nodes[f"model.kith.{name}"]
+        return connection.table(f"{parent['schema']}.{parent['alias']}")
+
+    answer = names["model"](SimpleNamespace(ref=ref), connection)
+    connection.register("answer", answer)
+    connection.execute(f"create table {node['schema']}.{node['alias']} as from answer")
+    connection.unregister("answer")
 
 
 def bench(rows: int, folder: Path) -> None:
@@ -152,3 +176,6 @@ if __name__ == "__main__":
         for size in arguments.rows:
             bench(size, load_settings().home / "bench" / str(size))
         door.bench(door.ROWS_WANTED, 3, load_settings().home / "bench" / "door")
+        identity.bench(
+            identity.IDENTIFIERS_WANTED, load_settings().home / "bench" / "identity"
+        )

@@ -13,7 +13,8 @@ numbered as (
         identifiers.identifier_number,
         identifiers.identifier_type,
         identifiers.identifier_value,
-        persons.person_number,
+        case when persons.refused_by is null then persons.person_number end
+            as person_number,
         persons.refused_by,
         identifiers.is_customers,
         identifiers.is_visitors,
@@ -35,7 +36,7 @@ summed as (
         sum(record_count) as record_count,
         sum(deleted_count) as deleted_count
     from numbered
-    where refused_by is null
+    where person_number is not null
     group by person_number
 ),
 
@@ -69,10 +70,7 @@ final as (
         coalesce(judged.standing, 'nobody') as standing,
         numbered.refused_by
     from numbered
-    left join judged
-        on
-            numbered.person_number = judged.person_number
-            and numbered.refused_by is null
+    left join judged on numbered.person_number = judged.person_number
 )
 
 select * from final

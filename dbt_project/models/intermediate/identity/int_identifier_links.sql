@@ -74,16 +74,11 @@ shown as (
 -- Each pair once, whichever side was told first.
 ordered as (
     select
-        source,
-        evidence,
-        seen_at,
-        left_type || ':' || left_value <= right_type || ':' || right_value as is_so,
-        left_type,
-        left_value,
-        right_type,
-        right_value
+        *,
+        left_type < right_type
+        or (left_type = right_type and left_value < right_value) as is_so
     from shown
-    where left_type || ':' || left_value != right_type || ':' || right_value
+    where left_type != right_type or left_value != right_value
 ),
 
 turned as (
@@ -108,7 +103,6 @@ paired as (
             source || ': ' || evidence,
             {{ ordering(['seen_at', 'source', 'evidence']) }}
         ) as evidence,
-        {{ sorted_list('source') }} as sources,
         min(seen_at) as first_seen_at,
         max(seen_at) as last_seen_at
     from turned
@@ -130,7 +124,6 @@ final as (
         right_type,
         right_value,
         evidence,
-        sources,
         first_seen_at,
         last_seen_at
     from paired
