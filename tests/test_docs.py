@@ -21,6 +21,7 @@ from kith.company.folder import (
     Identity,
     feed_names,
 )
+from kith.company.order_statuses import KNOWN_STATUSES, OrderStatuses, known_words
 from kith.company.tables import (
     ColumnRules,
     DriftPolicy,
@@ -45,6 +46,7 @@ MODELS: dict[str, dict[str, type[BaseModel]]] = {
         "company": CompanyFile,
         "activity_states": ActivityStates,
         "identity": Identity,
+        "order_statuses": OrderStatuses,
     },
     "sources.md": {
         "table": TableRules,
@@ -170,12 +172,20 @@ def feeds_page() -> str:
     return "\n\n".join(f"## {feed}\n\n{feeds_table(feed)}" for feed in feed_names())
 
 
+def order_statuses_table() -> str:
+    lines = ["| state | words |", "|---|---|"]
+    lines += [f"| {name} | {', '.join(known_words(name))} |" for name in KNOWN_STATUSES]
+    return "\n".join(lines)
+
+
 def generated() -> dict[str, dict[str, str]]:
     """For each page, the text between the marks of each name."""
-    return {
+    pages = {
         page: {name: keys_table(model) for name, model in models.items()}
         for page, models in MODELS.items()
-    } | {"feeds.md": {"feeds": feeds_page()}}
+    }
+    pages["company.md"]["words of statuses"] = order_statuses_table()
+    return pages | {"feeds.md": {"feeds": feeds_page()}}
 
 
 def renewed(page: str) -> str:

@@ -50,7 +50,7 @@ EXPECTATIONS = [
         from (select count(*) as line_count from {batch}) as delivered
         cross join (
             select coalesce(sum(line_count), 0) as line_count
-            from intermediate.int_orders_valued
+            from customer.orders
         ) as valued
         where delivered.line_count <> valued.line_count
         """,

@@ -38,7 +38,7 @@ EXPECTATIONS = [
             orders.order_id,
             valued.revenue_amount as revenue
         from {batch} as orders
-        inner join intermediate.int_orders_valued as valued
+        inner join customer.orders as valued
             on orders.source = valued.source and orders.order_id = valued.order_id
         where valued.line_count > 0
             and valued.revenue_amount < 0
@@ -54,9 +54,11 @@ EXPECTATIONS = [
         cross join (
             select count(*) as without_value
             from {batch} as orders
-            inner join intermediate.int_orders_valued as valued
+            inner join customer.orders as valued
                 on orders.source = valued.source and orders.order_id = valued.order_id
-            where valued.line_count = 0 and orders.order_amount is null
+            where valued.line_count = 0
+                and valued.status_class <> 'cancelled'
+                and orders.order_amount is null
         )
         where 100 * without_value > order_count
         """,
@@ -69,14 +71,16 @@ EXPECTATIONS = [
             orders.source,
             orders.order_id,
             orders.order_amount as amount_told,
-            valued.revenue_amount as amount_of_lines
+            valued.revenue_amount + valued.cancelled_amount as amount_of_lines
         from {batch} as orders
-        inner join intermediate.int_orders_valued as valued
+        inner join customer.orders as valued
             on orders.source = valued.source and orders.order_id = valued.order_id
         where valued.line_count > 0
+            and not valued.is_returned_whole
             and orders.order_amount is not null
-            and abs(orders.order_amount - valued.revenue_amount)
-            > 0.01 * valued.line_count
+            and abs(
+                orders.order_amount - valued.revenue_amount - valued.cancelled_amount
+            ) > 0.01 * valued.line_count
         """,
     ),
     no_rows(
@@ -91,7 +95,7 @@ EXPECTATIONS = [
                 order_date,
                 count(*) as orders,
                 sum(revenue_amount) as revenue
-            from intermediate.int_orders_valued
+            from customer.orders
             where exists (select 1 from {batch})
             group by order_date
         ),

@@ -1,66 +1,46 @@
-"""Money: to the cent what the feeds delivered."""
+"""Money: to the cent that of the orders."""
 
 from kith.gate.rows import CRITICAL, WARNING, no_rows
 
 EXPECTATIONS = [
     no_rows(
-        "Revenue and lines are those of the feeds' orders up to the as-of date",
+        "Purchases, returns, cancelled orders and money are those of customer.orders",
         CRITICAL,
         """
-        with ordered as (
-            select source, order_id, order_amount, discount_amount
-            from feeds.orders
-            where ordered_at < (select as_of_at from kith.run)
-        ),
-
-        delivered as (
+        select
+            purchases,
+            purchases_made,
+            returns,
+            returns_made,
+            cancelled,
+            cancelled_orders,
+            gross,
+            gross_of_orders,
+            revenue,
+            revenue_of_orders
+        from (
             select
-                count(*) as lines_of_feed,
-                coalesce(sum(line_amount), 0) as line_amount
-            from feeds.order_lines
-            inner join ordered using (source, order_id)
-        ),
-
-        discounted as (
-            select coalesce(sum(discount_amount), 0) as discount_amount
-            from ordered
-            where exists (
-                select 1
-                from feeds.order_lines as lines
-                where lines.source = ordered.source
-                    and lines.order_id = ordered.order_id
-            )
-        ),
-
-        without_lines as (
-            select coalesce(sum(order_amount), 0) as order_amount
-            from ordered
-            where not exists (
-                select 1
-                from feeds.order_lines as lines
-                where lines.source = ordered.source
-                    and lines.order_id = ordered.order_id
-            )
-        ),
-
-        found as (
-            select
-                coalesce(sum(line_count), 0) as lines,
+                coalesce(sum(order_count), 0) as purchases,
+                coalesce(sum(return_count), 0) as returns,
+                coalesce(sum(cancelled_count), 0) as cancelled,
+                coalesce(sum(gross_amount), 0) as gross,
                 coalesce(sum(revenue_amount), 0) as revenue
             from {batch}
         )
-
-        select
-            revenue,
-            line_amount - discount_amount + order_amount as revenue_of_feeds,
-            lines,
-            lines_of_feed
-        from found
-        cross join delivered
-        cross join discounted
-        cross join without_lines
-        where revenue <> line_amount - discount_amount + order_amount
-            or lines <> lines_of_feed
+        cross join (
+            select
+                count(*) filter (where is_purchase) as purchases_made,
+                count(*) filter (where has_return) as returns_made,
+                count(*) filter (where status_class = 'cancelled') as cancelled_orders,
+                coalesce(sum(gross_amount), 0) as gross_of_orders,
+                coalesce(sum(revenue_amount), 0) as revenue_of_orders
+            from customer.orders
+        )
+        where purchases <> purchases_made
+            or returns <> returns_made
+            or cancelled <> cancelled_orders
+            or gross <> gross_of_orders
+            or revenue <> revenue_of_orders
         """,
     ),
     no_rows(

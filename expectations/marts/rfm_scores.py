@@ -40,14 +40,14 @@ EXPECTATIONS = [
         cross join (
             select count(*) as buyers, coalesce(sum(purchases), 0) as purchases_made
             from (
-                select customer_id, count(*) as purchases
-                from intermediate.int_orders_valued
+                select customer_id, count(distinct order_date) as purchases
+                from customer.orders
                 cross join (
                     select min(window_start) as window_start
                     from segment.rfm_cut_points
                 )
-                where customer_id is not null
-                    and revenue_amount >= 0
+                where customer_id <> 'unidentified'
+                    and is_purchase
                     and order_date >= window_start
                 group by customer_id
             )

@@ -212,7 +212,7 @@ def test_lines_of_an_order_are_cut_with_it_and_others_stay(
 ) -> None:
     assert keys(warehouse, "order_lines") == {"in_time", "order_never_came"}
     # What the gate compares, to warn of lines without their order.
-    valued = "select sum(line_count) from intermediate.int_orders_valued"
+    valued = "select sum(line_count) from customer.orders"
     assert warehouse.sql(valued).fetchone() == (1,)
 
 

@@ -54,6 +54,11 @@ def test_totals_are_those_of_the_source(customer_values: pd.DataFrame) -> None:
 
     assert list(totals) == [1_469_307, 155_848, 459_603_958]
     assert len(customer_values) == 2_469
+    # The grocer tells neither returns nor cancelled orders.
+    assert not customer_values[["return_count", "cancelled_count"]].any(axis=None)
+    assert (customer_values["gross_amount"] == customer_values["revenue_amount"]).all()
+    days = [len(purchase_days()[c]) for c in customer_values["customer_id"]]
+    assert list(customer_values["purchase_day_count"]) == days
 
 
 def test_values_of_each_customer(customer_values: pd.DataFrame) -> None:

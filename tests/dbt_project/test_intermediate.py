@@ -88,7 +88,7 @@ def test_every_basket_is_one_order_to_the_cent(
             cast(revenue_amount * 100 as bigint) as revenue,
             cast(discount_amount * 100 as bigint) as discount,
             order_date as day, order_month as month
-        from intermediate.int_orders_valued order by basket_id
+        from customer.orders order by basket_id
         """
     ).df()
 
@@ -192,7 +192,7 @@ def test_orders_have_the_cost_of_their_products_and_vouchers_are_taken_off(
             select order_id as receipt_number, line_count, revenue_amount as revenue,
                 cost_amount as cost, discount_amount as discount,
                 margin_amount as margin
-            from intermediate.int_orders_valued
+            from customer.orders
             """
         )
         .df()

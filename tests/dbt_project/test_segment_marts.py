@@ -69,7 +69,7 @@ def measures() -> pd.DataFrame:
     return pd.DataFrame(
         {
             "recency_days": (AS_OF - pd.Series(last_days)).dt.days,
-            "frequency_count": values()["order_count"],
+            "frequency_count": {c: len(days) for c, days in purchase_days().items()},
             "monetary_amount": values()["revenue"] / 100,
         }
     ).sort_index()

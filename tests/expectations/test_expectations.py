@@ -154,9 +154,29 @@ MUTATIONS: dict[tuple[str, str], str] = {
     "where month = '2024-12-01'",
     (
         "customer.customer_values",
-        "Revenue and lines are those of the feeds' orders up to the as-of date",
+        "Purchases, returns, cancelled orders and money are those of customer.orders",
     ): "update customer.customer_values set revenue_amount = revenue_amount - 0.01 "
     f"where {_BUYER}",
+    (
+        "customer.orders",
+        "Orders, lines and revenue are those of the feeds up to the as-of date",
+    ): "update customer.orders set revenue_amount = revenue_amount - 0.01 "
+    "where order_id = 'R3'",
+    (
+        "customer.orders",
+        "Nothing below 0 was given back",
+    ): "update customer.orders set returned_amount = -0.01 where order_id = 'R3'",
+    (
+        "customer.orders",
+        "Each status is a word that Kith knows or order_statuses in company.yml maps; "
+        "others count as placed",
+    ): "update customer.orders set status = 'zorg', is_status_known = false "
+    "where order_id in ('R3', 'R4')",
+    (
+        "customer.orders",
+        "Of a hundred orders or more, at most one in five was cancelled",
+    ): "update customer.orders set status_class = 'cancelled' "
+    "where order_id like 'R1%' or order_id like 'R2%'",
     (
         "customer.customer_values",
         "Shares of revenue add up to 100 %",
@@ -434,29 +454,24 @@ MUTATIONS: dict[tuple[str, str], str] = {
         "feeds.orders",
         "No discount is larger than the order that it is taken off",
     ): "update feeds.orders set discount_amount = 0.01 where order_id = 'R3'; "
-    "update intermediate.int_orders_valued set revenue_amount = -0.01 "
+    "update customer.orders set revenue_amount = -0.01 "
     "where order_id = 'R3'",
     (
         "feeds.orders",
         "At most one order in a hundred has neither a line nor an amount",
-    ): (
-        "update intermediate.int_orders_valued set line_count = 0 "
-        "where order_id like 'R11%'"
-    ),
+    ): ("update customer.orders set line_count = 0 where order_id like 'R11%'"),
     (
         "feeds.orders",
         "An order's amount is that of its lines, to a cent for each",
     ): "update feeds.orders set order_amount = ("
     "select revenue_amount + 0.01 * line_count + 0.01 "
-    "from intermediate.int_orders_valued where order_id = 'R3') where order_id = 'R3'",
+    "from customer.orders where order_id = 'R3') where order_id = 'R3'",
     (
         "feeds.orders",
         "No day of ten orders or more in the last year brings over ten times the most, "
         "or under a tenth of the least, of the four weeks before",
-    ): _copies(
-        "intermediate.int_orders_valued", 10, "order_id", "order_date = '2024-12-01'"
-    )
-    + "; update intermediate.int_orders_valued set revenue_amount = 9999 "
+    ): _copies("customer.orders", 10, "order_id", "order_date = '2024-12-01'")
+    + "; update customer.orders set revenue_amount = 9999 "
     "where order_id like 'n%'",
     (
         "feeds.order_lines",

@@ -89,6 +89,7 @@ def marts(orders: pd.DataFrame, as_of: str, names: list[str] = NAMES) -> Frames:
     unidentified = orders[orders.customer_id.isna()]
     values = known.groupby("customer_id").agg(
         order_count=("amount", "size"),
+        purchase_day_count=("day", "nunique"),
         revenue_amount=("amount", "sum"),
         last=("day", "max"),
         first=("day", "min"),
@@ -153,9 +154,12 @@ def marts(orders: pd.DataFrame, as_of: str, names: list[str] = NAMES) -> Frames:
     gini = 2 * (index * ordered[::-1]).sum() / (n * ordered.sum()) - (n + 1) / n
     tops = [(q, -(-q * n // 100)) for q in range(1, 101)]
 
-    people = values.reset_index()[["customer_id", "order_count", "revenue_amount"]]
+    people = values.reset_index()[
+        ["customer_id", "order_count", "purchase_day_count", "revenue_amount"]
+    ]
     if len(unidentified):
-        people.loc[len(people)] = ["unidentified", len(unidentified), lost]
+        days = unidentified.day.nunique()
+        people.loc[len(people)] = ["unidentified", len(unidentified), days, lost]
     return {
         "orders": orders,  # no mart: what the figures are recomputed from
         "customer.customers": pd.DataFrame({"customer_id": values.index}),
@@ -312,7 +316,8 @@ create table satisfaction.complaints (
     as_of_date date);
 create table customer.customers (customer_id varchar);
 create table customer.customer_values (
-    customer_id varchar, order_count bigint, revenue_amount decimal(18, 2));
+    customer_id varchar, order_count bigint, purchase_day_count bigint,
+    revenue_amount decimal(18, 2));
 create table customer.customer_months (
     customer_id varchar, month date, is_complete boolean, order_count bigint,
     revenue_amount decimal(18, 2), is_active boolean, lifecycle varchar);
@@ -469,7 +474,7 @@ def _events_only() -> tuple[Frames, str]:
     frames["customer.customers"] = pd.DataFrame({"customer_id": ["person-1"]})
     frames["customer.customer_values"] = pd.DataFrame(
         {"customer_id": ["person-1"], "order_count": [0], "revenue_amount": [0]}
-    )
+    ).assign(purchase_day_count=0)
     frames["customer.customer_months"] = pd.DataFrame(
         {"customer_id": ["person-1"], "month": ["2017-12-01"], "is_complete": [True]}
     ).assign(order_count=0, revenue_amount=0, is_active=False)

@@ -45,7 +45,7 @@ def test_repeat_purchase_rate_leaves_the_unidentified_out(
     run, frames = releases[name]
     values = frames["customer.customer_values"]
     known = values[values.customer_id != "unidentified"]
-    repeat = 100 * (known.order_count >= 2).mean()
+    repeat = 100 * (known.purchase_day_count >= 2).mean()
     page = Page(page_of(run))
     assert page.tiles["Repeat-purchase rate"][0] == f"{repeat:.1f}%"
 

@@ -1,12 +1,10 @@
 with
 
 orders as (
-    select
-        *,
-        {{ is_purchase() }} as is_purchase
-    from {{ ref('int_orders_valued') }}
+    select * from {{ ref('orders') }}
     where
-        customer_id is not null
+        customer_id != 'unidentified'
+        and (is_purchase or has_return)
         and order_date >= {{ rfm_window_start(as_of()) }}
 ),
 
@@ -15,13 +13,23 @@ window_days as (
     from orders
 ),
 
+days as (
+    select
+        customer_id,
+        order_date,
+        max(case when is_purchase then order_date end) as purchase_date,
+        sum(revenue_amount) as revenue_amount
+    from orders
+    group by customer_id, order_date
+),
+
 windowed as (
     select
         customer_id,
-        max(case when is_purchase then order_date end) as last_order_date,
-        count(*) filter (where is_purchase) as frequency_count,
+        max(purchase_date) as last_order_date,
+        count(purchase_date) as frequency_count,
         sum(revenue_amount) as monetary_amount
-    from orders
+    from days
     group by customer_id
 ),
 

@@ -53,6 +53,7 @@ def dbt_vars(company: Company) -> dict[str, Any]:
         "drowsy_days": company.activity_states.drowsy,
         "half_asleep_days": company.activity_states.half_asleep,
         "asleep_days": company.activity_states.asleep,
+        "order_statuses": company.order_statuses.words(),
         "rfm_window_days": company.rfm_window_days,
         "session_timeout_minutes": company.session_timeout_minutes,
         "stay_pause_minutes": company.stay_pause_minutes,

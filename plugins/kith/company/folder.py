@@ -13,6 +13,7 @@ from pydantic import (
     model_validator,
 )
 
+from kith.company.order_statuses import OrderStatuses
 from kith.company.sources import read_source_tables
 from kith.company.tables import Name, SourceTable, Strict, TimeZone
 from kith.company.yaml_files import explained, read_yaml
@@ -146,6 +147,7 @@ class CompanyFile(Strict):
         "that are over since the time before, once a day at most.",
     )
     activity_states: ActivityStates = ActivityStates()
+    order_statuses: OrderStatuses = OrderStatuses()
     rfm_window_days: int = Field(
         default=365,
         gt=0,

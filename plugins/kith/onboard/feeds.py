@@ -16,6 +16,7 @@ import duckdb
 import yaml
 
 from kith.company.folder import feed_names
+from kith.company.order_statuses import OrderStatuses, folded
 from kith.database import quote
 from kith.deliveries.casts import decimal_places
 from kith.onboard.columns import ColumnGuess, aggregates
@@ -27,14 +28,12 @@ from kith.onboard.tables import TableGuess, possible_cursors
 from kith.onboard.vocabulary import (
     FEEDS,
     NEVER,
-    WORDS,
     canonical,
     column_phrases,
     cursor_rank,
     phrases,
     singular,
     title_words,
-    words_of,
 )
 from kith.settings import REPOSITORY
 
@@ -611,18 +610,29 @@ def _doubts_of_amount(
 
 
 def _doubts_of_status(table: TableGuess, status: ColumnGuess) -> list[str]:
-    """Doubt that orders count whose status says that they came to nothing."""
-    found = sorted(
-        value for value in status.sample if WORDS["cancelled"] & set(words_of(value))
-    )
-    if not found:
-        return []
-    count = sum(status.sample[value] for value in found)
-    return [
-        f"{NUMBERS}{count} of {table.delivery.rows} orders are "
-        f"{', '.join(map(repr, found[:5]))} and count as purchases, with their money; "
-        "leave them, and lines of theirs, out if nothing was bought"
-    ]
+    """Doubts of orders that count, or do not, by what their status says."""
+    class_of = {
+        word: status_class
+        for status_class, words in OrderStatuses().words().items()
+        for word in words
+    }
+    classes = {value: class_of.get(folded(value)) for value in status.sample}
+    told = {
+        "cancelled": "are no purchases and bring no money",
+        "returned": "were bought and given back, unless a line or an amount is below 0",
+        None: "count as purchases, since nobody knows what that means; map them under "
+        "order_statuses in company.yml",
+    }
+    doubts = []
+    for status_class, words in told.items():
+        found = sorted(v for v in classes if classes[v] == status_class)
+        if found:
+            count = sum(status.sample[value] for value in found)
+            doubts.append(
+                f"{NUMBERS}{count} of {table.delivery.rows} orders are "
+                f"{', '.join(map(repr, found[:5]))} and {words}"
+            )
+    return doubts
 
 
 def _settle_amount(orders: Staging, lines: Staging | None) -> None:

@@ -26,7 +26,7 @@ _TOTALS = """
 with buyers as (
     select
         count(*) as buyer_count,
-        count(*) filter (where order_count >= 2) as repeat_buyer_count
+        count(*) filter (where purchase_day_count >= 2) as repeat_buyer_count
     from customer.customer_values
     where order_count >= 1 and customer_id <> 'unidentified'
 ),
@@ -95,7 +95,7 @@ _TILES = [
         "Repeat-purchase rate",
         _TOTALS,
         "{repeat_pct:percent}",
-        note="of buyers ordered twice or more",
+        note="of buyers came back on another day",
         unknown="No identified customer has ordered yet",
     ),
     Tile(
@@ -180,12 +180,13 @@ SECTION = Section(
         "Identified revenue": "All revenue but that of the unidentified. Concentration "
         "is about it alone; all other shares of revenue are shares of all revenue.",
         "Revenue": "What customers pay for their order lines after discounts, in "
-        "{currency}. Returns are subtracted, and a return is no order.",
+        "{currency}. Returns are subtracted, and a return is no order. A cancelled "
+        "order is neither order nor revenue.",
         "Active buyer": "Identified customer with an order in the month ({time_zone}). "
         "New: it holds their first order in the data. Returning: they also bought in "
         "the month before. Resurrecting: they bought earlier, but not in the month "
         "before.",
-        "Repeat-purchase rate": "Customers with two or more orders, as a share of "
-        "customers with an order, over all history.",
+        "Repeat-purchase rate": "Customers with orders on two or more days, as a share "
+        "of customers with an order, over all history.",
     },
 )

@@ -1,5 +1,12 @@
 {#- In months. A hundred years: what lies before that is no customer's trace. -#}
 {% set longest_span = 1200 %}
+{%- set counts = ['order_count', 'return_count', 'cancelled_count'] -%}
+{%- set amounts = [
+    'gross_amount', 'returned_amount', 'revenue_amount', 'discount_amount'
+] -%}
+{%- set measures = [
+    'interaction_count', 'visit_day_count', 'purchase_day_count'
+] + counts + amounts %}
 with
 
 interactions as (
@@ -7,10 +14,7 @@ interactions as (
 ),
 
 orders as (
-    select
-        *,
-        {{ is_purchase() }} as is_purchase
-    from {{ ref('int_orders_valued') }}
+    select * from {{ ref('orders') }}
 ),
 
 traces as (
@@ -19,19 +23,24 @@ traces as (
         occurred_date as day,
         1 as interaction_count,
         interaction_kind in ('order', 'event', 'presence') as is_visit,
-        0 as order_count,
-        0 as revenue_amount,
-        0 as discount_amount
+        {% for column in counts + amounts %}
+        0 as {{ column }},
+        {% endfor %}
+        false as is_purchase
     from interactions
     union all
     select
-        coalesce(customer_id, 'unidentified') as customer_id,
+        customer_id,
         order_date as day,
         0 as interaction_count,
         false as is_visit,
         case when is_purchase then 1 else 0 end as order_count,
-        revenue_amount,
-        discount_amount
+        case when has_return then 1 else 0 end as return_count,
+        case when status_class = 'cancelled' then 1 else 0 end as cancelled_count,
+        {% for column in amounts %}
+        {{ column }},
+        {% endfor %}
+        is_purchase
     from orders
 ),
 
@@ -40,10 +49,14 @@ traced as (
         customer_id,
         {{ month_of('day') }} as month,
         cast(sum(interaction_count) as bigint) as interaction_count,
+        {% for column in counts %}
+        cast(sum({{ column }}) as bigint) as {{ column }},
+        {% endfor %}
+        {% for column in amounts %}
+        cast(sum({{ column }}) as decimal(18, 2)) as {{ column }},
+        {% endfor %}
         {{ count_days_of_month('day', 'is_visit') }} as visit_day_count,
-        cast(sum(order_count) as bigint) as order_count,
-        cast(sum(revenue_amount) as decimal(18, 2)) as revenue_amount,
-        cast(sum(discount_amount) as decimal(18, 2)) as discount_amount
+        {{ count_days_of_month('day', 'is_purchase') }} as purchase_day_count
     from traces
     group by customer_id, month
 ),
@@ -54,11 +67,9 @@ placed as (
     select
         customer_id,
         month,
-        interaction_count,
-        visit_day_count,
-        order_count,
-        revenue_amount,
-        discount_amount,
+        {% for column in measures %}
+        {{ column }},
+        {% endfor %}
         min(case when order_count > 0 then month end) over (
             partition by customer_id
         ) as cohort_month,
@@ -77,11 +88,9 @@ bounded as (
     select
         placed.customer_id,
         placed.month,
-        placed.interaction_count,
-        placed.visit_day_count,
-        placed.order_count,
-        placed.revenue_amount,
-        placed.discount_amount,
+        {% for column in measures %}
+        placed.{{ column }},
+        {% endfor %}
         case
             when placed.customer_id != 'unidentified' then placed.cohort_month
         end as cohort_month,
@@ -115,11 +124,9 @@ filled as (
         {{ add_months('bounded.month', 'spans.months_later') }} as month,
         bounded.cohort_month,
         spans.months_later = 0 as is_traced,
-        bounded.interaction_count,
-        bounded.order_count,
-        bounded.visit_day_count,
-        bounded.revenue_amount,
-        bounded.discount_amount,
+        {% for column in measures %}
+        bounded.{{ column }},
+        {% endfor %}
         bounded.previous_active_month
     from bounded
     inner join spans on bounded.span_months = spans.span_months
@@ -131,11 +138,9 @@ emptied as (
         month,
         cohort_month,
         {{ add_months('month', 1) }} <= {{ add_days(as_of(), 1) }} as is_complete,
-        case when is_traced then interaction_count else 0 end as interaction_count,
-        case when is_traced then order_count else 0 end as order_count,
-        case when is_traced then visit_day_count else 0 end as visit_day_count,
-        case when is_traced then revenue_amount else 0 end as revenue_amount,
-        case when is_traced then discount_amount else 0 end as discount_amount,
+        {% for column in measures %}
+        case when is_traced then {{ column }} else 0 end as {{ column }},
+        {% endfor %}
         previous_active_month
     from filled
 ),
@@ -147,10 +152,14 @@ final as (
         cohort_month,
         is_complete,
         interaction_count,
-        order_count,
         visit_day_count,
-        cast(revenue_amount as decimal(18, 2)) as revenue_amount,
-        cast(discount_amount as decimal(18, 2)) as discount_amount,
+        purchase_day_count,
+        {% for column in counts %}
+        {{ column }},
+        {% endfor %}
+        {% for column in amounts %}
+        cast({{ column }} as decimal(18, 2)) as {{ column }},
+        {% endfor %}
         case
             when customer_id != 'unidentified' then order_count > 0
         end as is_active,

@@ -1,3 +1,14 @@
+{%- set counts = [
+    'order_count', 'purchase_day_count', 'return_count', 'cancelled_count', 'line_count'
+] -%}
+{%- set amounts = [
+    'gross_amount', 'returned_amount', 'revenue_amount', 'cancelled_amount',
+    'discount_amount'
+] -%}
+{%- set sums = [
+    'record_count', 'order_count', 'return_count', 'cancelled_count', 'line_count',
+    'unknown_quantity_count', 'unknown_cost_count', 'quantity', 'cost_amount'
+] + amounts -%}
 with
 
 identities as (
@@ -7,32 +18,43 @@ identities as (
 ),
 
 orders as (
+    select * from {{ ref('orders') }}
+),
+
+-- By day first: counting days within groups costs much more.
+days as (
     select
-        coalesce(customer_id, 'unidentified') as customer_id,
+        customer_id,
         order_date,
-        line_count,
-        quantity,
-        revenue_amount,
-        discount_amount,
-        cost_amount,
-        {{ is_purchase() }} as is_purchase
-    from {{ ref('int_orders_valued') }}
+        count(*) as record_count,
+        count(*) filter (where is_purchase) as order_count,
+        count(*) filter (where has_return) as return_count,
+        count(*) filter (where status_class = 'cancelled') as cancelled_count,
+        count(*) filter (where quantity is null) as unknown_quantity_count,
+        count(*) filter (where cost_amount is null) as unknown_cost_count,
+        sum(case when status_class = 'cancelled' then 0 else line_count end)
+            as line_count,
+        sum(quantity) as quantity,
+        sum(gross_amount) as gross_amount,
+        sum(returned_amount) as returned_amount,
+        sum(revenue_amount) as revenue_amount,
+        sum(cancelled_amount) as cancelled_amount,
+        sum(discount_amount) as discount_amount,
+        sum(cost_amount) as cost_amount
+    from orders
+    group by customer_id, order_date
 ),
 
 summed as (
     select
         customer_id,
-        count(*) as record_count,
-        count(*) filter (where is_purchase) as order_count,
-        count(*) filter (where quantity is null) as unknown_quantity_count,
-        count(*) filter (where cost_amount is null) as unknown_cost_count,
-        min(order_date) as first_order_date,
-        sum(line_count) as line_count,
-        sum(quantity) as quantity,
-        sum(revenue_amount) as revenue_amount,
-        sum(discount_amount) as discount_amount,
-        sum(cost_amount) as cost_amount
-    from orders
+        {% for column in sums %}
+        sum({{ column }}) as {{ column }},
+        {% endfor %}
+        count(*) filter (where order_count > 0) as purchase_day_count,
+        min(case when order_count + return_count > 0 then order_date end)
+            as first_order_date
+    from days
     group by customer_id
 ),
 
@@ -56,8 +78,9 @@ valued as (
     select
         named.customer_id,
         total.first_order_date,
-        cast(coalesce(summed.order_count, 0) as bigint) as order_count,
-        cast(coalesce(summed.line_count, 0) as bigint) as line_count,
+        {% for column in counts %}
+        cast(coalesce(summed.{{ column }}, 0) as bigint) as {{ column }},
+        {% endfor %}
         cast(
             case
                 when coalesce(summed.unknown_quantity_count, 0) = 0
@@ -70,8 +93,9 @@ valued as (
                     'no lines in ' || cast(summed.unknown_quantity_count as string)
                     || ' of ' || cast(summed.record_count as string) || ' orders'
         end as quantity_missing_reason,
-        cast(coalesce(summed.revenue_amount, 0) as decimal(18, 2)) as revenue_amount,
-        cast(coalesce(summed.discount_amount, 0) as decimal(18, 2)) as discount_amount,
+        {% for column in amounts %}
+        cast(coalesce(summed.{{ column }}, 0) as decimal(18, 2)) as {{ column }},
+        {% endfor %}
         cast(
             case
                 when coalesce(summed.unknown_cost_count, 0) = 0
@@ -84,7 +108,7 @@ valued as (
                     'cost unknown in ' || cast(summed.unknown_cost_count as string)
                     || ' of ' || cast(summed.record_count as string) || ' orders'
         end as margin_missing_reason,
-        {{ mean_amount('summed.revenue_amount', 'summed.order_count') }}
+        {{ mean_amount('summed.gross_amount', 'summed.order_count') }}
             as average_order_amount,
         case
             when total.revenue_amount > 0
@@ -103,12 +127,14 @@ final as (
         customer_id,
         coalesce(first_order_date, {{ first_day() }}) as window_start,
         {{ as_of() }} as window_end,
-        order_count,
-        line_count,
+        {% for column in counts %}
+        {{ column }},
+        {% endfor %}
         quantity,
         quantity_missing_reason,
-        revenue_amount,
-        discount_amount,
+        {% for column in amounts %}
+        {{ column }},
+        {% endfor %}
         cost_amount,
         cast(revenue_amount - cost_amount as decimal(18, 2)) as margin_amount,
         margin_missing_reason,

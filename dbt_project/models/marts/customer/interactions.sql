@@ -75,7 +75,7 @@ orders as (
         'order' as interaction_kind,
         source,
         order_id as record_id,
-        customer_id,
+        nullif(customer_id, 'unidentified') as customer_id,
         ordered_at as occurred_at,
         order_date as occurred_date,
         channel,
@@ -85,7 +85,7 @@ orders as (
         cast(null as string) as employee_id,
         status as detail,
         revenue_amount as amount
-    from {{ ref('int_orders_valued') }}
+    from {{ ref('orders') }}
 ),
 
 identities as (

@@ -7,8 +7,8 @@ identities as (
 ),
 
 orders as (
-    select * from {{ ref('int_orders_valued') }}
-    where customer_id is not null
+    select * from {{ ref('orders') }}
+    where is_purchase and customer_id != 'unidentified'
 ),
 
 purchase_days as (
@@ -16,7 +16,6 @@ purchase_days as (
         customer_id,
         order_date
     from orders
-    where {{ is_purchase() }}
 ),
 
 gaps as (
