@@ -381,6 +381,79 @@ def test_orders_and_revenue_agree_with_the_truth(warehouse: Warehouse) -> None:
     assert by_customer == by_order
 
 
+def test_purchases_and_revenue_are_the_same_in_every_mart_that_tells_them(
+    warehouse: Warehouse,
+) -> None:
+    found = warehouse.query(
+        """
+        select 'orders' as mart, count(*) filter (where is_purchase) as purchases,
+            sum(revenue_amount) as revenue
+        from customer.orders
+        union all
+        select 'order_lines',
+            count(distinct case when is_purchase then (source, order_id) end),
+            sum(revenue_amount)
+        from customer.order_lines
+        union all
+        select 'customer_values', sum(order_count), sum(revenue_amount)
+        from customer.customer_values
+        union all
+        select 'customer_months', sum(order_count), sum(revenue_amount)
+        from customer.customer_months
+        union all
+        select 'interactions',
+            count(*) filter (where orders.is_purchase), sum(interactions.amount)
+        from customer.interactions
+        left join customer.orders as orders
+            on interactions.source = orders.source
+            and interactions.record_id = orders.order_id
+            and interactions.interaction_kind = 'order'
+        union all
+        select scheme, sum(order_count), sum(revenue_amount)
+        from segment.segments group by scheme
+        """
+    )
+    assert len(found) == 8
+    assert found["purchases"].nunique() == 1
+    assert found["revenue"].nunique() == 1
+    kinds = warehouse.query(
+        """
+        select
+            sum(gross_amount - returned_amount - revenue_amount) as rest,
+            count(*) filter (where has_return) as returns,
+            count(*) filter (where is_purchase and gross_amount < 0) as odd,
+            count(*) filter (where not is_status_known) as unknown
+        from customer.orders
+        """
+    ).iloc[0]
+    assert (kinds["rest"], kinds["odd"], kinds["unknown"]) == (0, 0, 0)
+    assert kinds["returns"] > 0
+
+
+def test_what_the_web_and_the_service_desk_name_is_the_shop_s_product(
+    warehouse: Warehouse,
+) -> None:
+    found = warehouse.query(
+        """
+        select
+            traces.source,
+            count(traces.product_id) as named,
+            count(*) filter (where products.is_listed) as found
+        from (
+            select source, product_id, product_key from customer.interactions
+            union all
+            select source, product_id, product_key from customer.order_lines
+        ) as traces
+        left join customer.products as products
+            on traces.product_key = products.product_key
+        where traces.product_id is not null
+        group by traces.source
+        """
+    ).set_index("source")
+    assert {"crm", "retail", "web"} <= set(found.index)
+    assert (found["named"] == found["found"]).all()
+
+
 def test_complaints_answered_in_time_agree_with_the_truth(
     warehouse: Warehouse,
 ) -> None:

@@ -18,7 +18,7 @@ from kith.admit.table import admit_table
 from kith.build.dbt import DBT_PROJECT, dbt
 from kith.build.warehouse import prepare_warehouse
 from kith.pull.table import pull_table
-from tests.companies.complete_journey import baskets, traces
+from tests.companies.complete_journey import baskets, read, traces
 from tests.conftest import new_run
 
 
@@ -32,7 +32,7 @@ def grocer(complete_journey_candidate: Path) -> Iterator[duckdb.DuckDBPyConnecti
 def shop_state(
     corner_shop_data: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """State of a corner shop of which no mart but interactions and sessions was built.
+    """State of a corner shop of which only traces, sessions and products were built.
 
     Its clicks come every 72 seconds, six on a device in turn, so that a device that
     is back after four others has paused for exactly 30 minutes.
@@ -58,7 +58,7 @@ def shop_state(
                 stage(run, table.full_name)
         run.warehouse.parent.mkdir(parents=True, exist_ok=True)
         prepare_warehouse(run)
-        dbt(run, "run", "--select", "+interactions", "+sessions")
+        dbt(run, "run", "--select", "+interactions", "+sessions", "+products")
     return run.folder
 
 
@@ -148,6 +148,36 @@ def test_interactions_are_baskets_letters_and_redemptions(
     )
 
 
+def test_products_are_all_that_is_listed_or_sold_with_their_first_and_last_day(
+    grocer: duckdb.DuckDBPyConnection,
+) -> None:
+    lines = read("transactions", ["basket_id", "product_id"])
+    days = baskets().set_index("basket_id")["day"]
+    sold = lines.assign(day=lines["basket_id"].map(days)).groupby("product_id")["day"]
+    listed = set(read("products", ["product_id"])["product_id"])
+    expected = pd.DataFrame({"first": sold.min(), "last": sold.max()}).reindex(
+        sorted(listed | set(lines["product_id"]), key=str)
+    )
+    found = grocer.sql(
+        """
+        select product_id, is_listed, first_sold_date as first, last_sold_date as last
+        from customer.products order by product_id
+        """
+    ).df()
+
+    assert list(found["product_id"]) == [str(product) for product in expected.index]
+    assert list(found["is_listed"]) == [product in listed for product in expected.index]
+    assert_frame_equal(
+        found[["first", "last"]].astype("datetime64[us]"),
+        expected.reset_index(drop=True).astype("datetime64[us]"),
+    )
+    cents, count = grocer.sql(
+        "select cast(sum(revenue_amount) * 100 as bigint), count(*) "
+        "from customer.order_lines inner join customer.products using (product_key)"
+    ).fetchone()
+    assert (cents, count) == (459_603_958, len(lines))
+
+
 def test_a_redemption_day_of_a_household_is_one_session(
     grocer: duckdb.DuckDBPyConnection,
 ) -> None:
@@ -207,6 +237,63 @@ def test_orders_have_the_cost_of_their_products_and_vouchers_are_taken_off(
         atol=1e-6,
         check_names=False,
     )
+
+
+def test_lines_bear_the_vouchers_of_their_receipts_and_add_up_to_them(
+    shop: duckdb.DuckDBPyConnection,
+) -> None:
+    orders = delivered(shop, "shop.orders")[["receipt_number", "voucher_amount"]]
+    expected = (
+        delivered(shop, "shop.order_lines")
+        .merge(delivered(shop, "shop.products"), on="product_code")
+        .merge(orders, on="receipt_number")
+        .astype({"voucher_amount": float, "unit_price": float, "unit_cost": float})
+        .sort_values(["receipt_number", "line_number"], ignore_index=True)
+    )
+    amount = expected["quantity"] * expected["unit_price"]
+    by_receipt = expected["receipt_number"]
+    part = amount / amount.groupby(by_receipt).transform("sum")
+    found = shop.sql(
+        """
+        select order_id, product_key, quantity, cost_basis,
+            cast(gross_amount as double) as gross,
+            cast(revenue_amount as double) as revenue,
+            cast(discount_amount as double) as discount,
+            cast(cost_amount as double) as cost
+        from customer.order_lines order by order_id, line_number
+        """
+    ).df()
+
+    assert list(found["order_id"]) == list(by_receipt)
+    assert list(found["product_key"]) == list("shop:" + expected["product_code"])
+    assert set(found["cost_basis"]) == {"product"}
+    assert (found["revenue"] == found["gross"]).all()
+    assert np.allclose(found["revenue"] + found["discount"], amount, atol=1e-9)
+    assert np.allclose(
+        found["cost"], expected["quantity"] * expected["unit_cost"], atol=1e-9
+    )
+    assert (found["discount"] - part * expected["voucher_amount"]).abs().max() <= 0.01
+    by_voucher = found["discount"].groupby(by_receipt).sum()
+    vouchers = expected.groupby("receipt_number")["voucher_amount"].first()
+    assert (vouchers > 0).any()
+    assert np.allclose(by_voucher, vouchers, atol=1e-9)
+
+
+def test_receipts_of_a_card_s_first_day_are_new_and_later_ones_repeat(
+    shop: duckdb.DuckDBPyConnection,
+) -> None:
+    orders = delivered(shop, "shop.orders").set_index("receipt_number").sort_index()
+    at = orders["bought_at"].dt.tz_localize("UTC").dt.tz_convert("Europe/Berlin")
+    day = at.dt.normalize()
+    is_first = day == day.groupby(orders["card_number"]).transform("min")
+    expected = is_first.map({True: "new", False: "repeat"})
+    expected[orders["card_number"].isna()] = None
+    found = shop.sql(
+        "select purchase_kind from customer.orders order by order_id"
+    ).df()["purchase_kind"]
+
+    assert found.value_counts()["new"] > 0
+    assert list(found.fillna("")) == list(expected.fillna(""))
 
 
 def test_traces_of_strangers_are_kept(shop: duckdb.DuckDBPyConnection) -> None:

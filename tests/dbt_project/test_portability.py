@@ -220,6 +220,8 @@ def test_contracts_call_text_string() -> None:
         "{{ rounded_numbers(ref('feed_order_lines'), 'order_line_id', "
         "{'name': 'line_amount', 'data_type': 'decimal(18,2)'}) }}",
         "{{ test_unrounded(ref('feed_order_lines'), 'order_lines') }}",
+        "{{ test_found_in(ref('order_lines'), ['source', 'order_id'], "
+        "ref('orders')) }}",
     ],
 )
 def test_data_tests_mean_the_same_on_both_engines(test: str) -> None:

@@ -96,6 +96,43 @@ MUTATIONS: dict[tuple[str, str], str] = {
         "No merge lies after the as-of date",
     ): "update customer.customer_merges set merged_at = '2025-01-02'",
     (
+        "customer.order_lines",
+        "Purchases, revenue and what was given back are those of customer.orders",
+    ): "delete from customer.order_lines where order_id = 'R3'",
+    (
+        "customer.order_lines",
+        "At least nine lines in ten name a product",
+    ): "update customer.order_lines set product_key = null where order_id like 'R1%'",
+    (
+        "customer.products",
+        "No product is one that several other sources list: which is meant is unknown",
+    ): "update customer.products set missing_reason = 'several other sources list it' "
+    "where product_id = 'P1'",
+    (
+        "customer.products",
+        "Where products are listed, at most one sold in a hundred is not",
+    ): "update customer.products set is_listed = false where product_id like 'P1%'",
+    (
+        "customer.places",
+        "Where places are listed, at most one named in a hundred is not",
+    ): "update customer.places set is_listed = false",
+    (
+        "customer.campaigns",
+        "Where campaigns are listed, at most one named in a hundred is not",
+    ): "update customer.campaigns set is_listed = false",
+    (
+        "customer.employees",
+        "Nobody is last seen before the first time, or after the as-of date",
+    ): "update customer.employees set last_seen_date = '2025-01-01'",
+    (
+        "customer.touchpoints",
+        "Touchpoints show every interaction",
+    ): "delete from customer.touchpoints where touchpoint = 'web'",
+    (
+        "customer.touchpoints",
+        "Of traces that name a touchpoint, at most one in five has one of unknown kind",
+    ): "update customer.touchpoints set kind = 'unknown' where touchpoint = 'web'",
+    (
         "customer.interactions",
         "Each kind of trace is as frequent as in its feed, up to the as-of date",
     ): "delete from customer.interactions where interaction_kind = 'post'",
@@ -642,6 +679,25 @@ def test_a_table_of_which_many_rows_were_refused_is_named(candidate: Run) -> Non
         warehouse.execute(MUTATIONS[table, few])
     (observed,) = (c.observed for c in check(candidate, table) if c.expectation == few)
     assert observed == "source_table shop.products, rows_refused 11, rows_admitted 1000"
+
+
+def test_statuses_that_nobody_knows_are_named_the_most_frequent_first(
+    candidate: Run,
+) -> None:
+    with duckdb.connect(str(candidate.warehouse)) as warehouse:
+        warehouse.execute(
+            """
+            update customer.orders set is_status_known = false, status =
+                case when order_id = 'R1' then 'zorg' when order_id = 'R2'
+                then repeat('a note on somebody ', 3) else 'blorp' end
+            where order_id in ('R1', 'R2', 'R3', 'R4')
+            """
+        )
+    (found,) = [c for c in check(candidate, "customer.orders") if c.outcome == "failed"]
+    assert found.severity == "warning"
+    assert found.observed == (
+        "orders_counted 4, unknown_words 3, most_frequent blorp, a text, zorg"
+    )
 
 
 def test_every_feed_and_mart_of_dbt_has_a_suite_and_every_suite_its_table(

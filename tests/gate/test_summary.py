@@ -30,8 +30,8 @@ def test_a_critical_failure_stops_with_table_check_figures_and_place(
         audit(candidate)
     message = str(stopped.value)
     for part in (
-        "customer.customer_values",
-        "Revenue and lines are those of the feeds' orders",
+        "customer.orders",
+        "Orders, lines and revenue are those of the feeds",
         f"revenue {revenue}",
         f"revenue_of_feeds {revenue + 1}",
         str(candidate.run_folder / "gate_summary.md"),

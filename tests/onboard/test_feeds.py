@@ -174,6 +174,23 @@ def test_an_amount_that_all_lines_of_an_order_share_is_doubted(
     assert doubts(done, "(numbers) amount is the same on all lines of each order")
 
 
+def test_what_a_status_does_to_an_order_is_told(files: Path, make: Make) -> None:
+    words = ["Geliefert", "STORNIERT", "retoure", "weitergeleitet"]
+    write(
+        files / "orders.csv",
+        "order_no,email,order_date,status,order_amount",
+        [
+            f"{n},p{n % 9}@example.org,2024-01-{n % 28 + 1:02},{words[n % 4]},5.00"
+            for n in range(200)
+        ],
+    )
+    done = make()
+    assert doubts(done, "50 of 200 orders are 'STORNIERT' and are no purchases")
+    assert doubts(done, "50 of 200 orders are 'retoure' and were bought and given back")
+    assert doubts(done, "50 of 200 orders are 'weitergeleitet' and count as purchases")
+    assert not doubts(done, "Geliefert")
+
+
 def test_totals_count_where_orders_have_no_lines_unless_they_hold_more(
     files: Path, make: Make
 ) -> None:

@@ -8,43 +8,56 @@ orders as (
         and order_date >= {{ rfm_window_start(as_of()) }}
 ),
 
-window_days as (
-    select min(order_date) as window_start
-    from orders
+purchases as (
+    select * from {{ ref('orders') }}
+    where
+        customer_id != 'unidentified'
+        and is_purchase
+        and order_date >= {{ rfm_window_start(as_of()) }}
 ),
 
-days as (
-    select
+purchase_days as (
+    select distinct
         customer_id,
-        order_date,
-        max(case when is_purchase then order_date end) as purchase_date,
-        sum(revenue_amount) as revenue_amount
-    from orders
-    group by customer_id, order_date
+        order_date
+    from purchases
 ),
 
-windowed as (
+occasions as (
     select
         customer_id,
-        max(purchase_date) as last_order_date,
-        count(purchase_date) as frequency_count,
-        sum(revenue_amount) as monetary_amount
-    from days
+        max(order_date) as last_order_date,
+        count(*) as frequency_count
+    from purchase_days
     group by customer_id
+),
+
+amounts as (
+    select
+        customer_id,
+        min(order_date) as first_order_date,
+        sum(revenue_amount) as monetary_amount
+    from orders
+    group by customer_id
+),
+
+window_days as (
+    select min(first_order_date) as window_start
+    from amounts
 ),
 
 final as (
     select
-        windowed.customer_id,
-        cast({{ days_between('windowed.last_order_date', as_of()) }} as bigint)
+        occasions.customer_id,
+        cast({{ days_between('occasions.last_order_date', as_of()) }} as bigint)
             as recency_days,
-        windowed.frequency_count,
-        cast(windowed.monetary_amount as decimal(18, 2)) as monetary_amount,
+        occasions.frequency_count,
+        cast(amounts.monetary_amount as decimal(18, 2)) as monetary_amount,
         window_days.window_start,
         {{ as_of() }} as window_end
-    from windowed
+    from occasions
+    inner join amounts on occasions.customer_id = amounts.customer_id
     cross join window_days
-    where windowed.frequency_count > 0
 )
 
 select * from final

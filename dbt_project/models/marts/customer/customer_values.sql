@@ -1,14 +1,8 @@
-{%- set counts = [
-    'order_count', 'purchase_day_count', 'return_count', 'cancelled_count', 'line_count'
-] -%}
+{%- set counts = ['order_count', 'return_count', 'cancelled_count', 'line_count'] -%}
 {%- set amounts = [
     'gross_amount', 'returned_amount', 'revenue_amount', 'cancelled_amount',
     'discount_amount'
 ] -%}
-{%- set sums = [
-    'record_count', 'order_count', 'return_count', 'cancelled_count', 'line_count',
-    'unknown_quantity_count', 'unknown_cost_count', 'quantity', 'cost_amount'
-] + amounts -%}
 with
 
 identities as (
@@ -21,40 +15,46 @@ orders as (
     select * from {{ ref('orders') }}
 ),
 
--- By day first: counting days within groups costs much more.
-days as (
+purchases as (
+    select * from {{ ref('orders') }}
+    where is_purchase
+),
+
+-- Counting distinct days within the groups would cost much more.
+purchase_days as (
+    select distinct
+        customer_id,
+        order_date
+    from purchases
+),
+
+purchase_days_counted as (
     select
         customer_id,
-        order_date,
+        count(*) as purchase_day_count
+    from purchase_days
+    group by customer_id
+),
+
+summed as (
+    select
+        customer_id,
         count(*) as record_count,
         count(*) filter (where is_purchase) as order_count,
         count(*) filter (where has_return) as return_count,
         count(*) filter (where status_class = 'cancelled') as cancelled_count,
         count(*) filter (where quantity is null) as unknown_quantity_count,
         count(*) filter (where cost_amount is null) as unknown_cost_count,
+        min(case when is_purchase or has_return then order_date end)
+            as first_order_date,
         sum(case when status_class = 'cancelled' then 0 else line_count end)
             as line_count,
         sum(quantity) as quantity,
-        sum(gross_amount) as gross_amount,
-        sum(returned_amount) as returned_amount,
-        sum(revenue_amount) as revenue_amount,
-        sum(cancelled_amount) as cancelled_amount,
-        sum(discount_amount) as discount_amount,
-        sum(cost_amount) as cost_amount
-    from orders
-    group by customer_id, order_date
-),
-
-summed as (
-    select
-        customer_id,
-        {% for column in sums %}
+        {% for column in amounts %}
         sum({{ column }}) as {{ column }},
         {% endfor %}
-        count(*) filter (where order_count > 0) as purchase_day_count,
-        min(case when order_count + return_count > 0 then order_date end)
-            as first_order_date
-    from days
+        sum(cost_amount) as cost_amount
+    from orders
     group by customer_id
 ),
 
@@ -81,6 +81,7 @@ valued as (
         {% for column in counts %}
         cast(coalesce(summed.{{ column }}, 0) as bigint) as {{ column }},
         {% endfor %}
+        coalesce(purchase_days_counted.purchase_day_count, 0) as purchase_day_count,
         cast(
             case
                 when coalesce(summed.unknown_quantity_count, 0) = 0
@@ -119,6 +120,8 @@ valued as (
         end as revenue_share_pct
     from named
     left join summed on named.customer_id = summed.customer_id
+    left join purchase_days_counted
+        on named.customer_id = purchase_days_counted.customer_id
     cross join total
 ),
 
@@ -127,9 +130,11 @@ final as (
         customer_id,
         coalesce(first_order_date, {{ first_day() }}) as window_start,
         {{ as_of() }} as window_end,
-        {% for column in counts %}
-        {{ column }},
-        {% endfor %}
+        order_count,
+        purchase_day_count,
+        return_count,
+        cancelled_count,
+        line_count,
         quantity,
         quantity_missing_reason,
         {% for column in amounts %}

@@ -68,6 +68,7 @@
     },
 } -%}
 {%- set unknown = 'cast(null as string)' -%}
+{%- set kinds = ['product', 'place', 'campaign'] -%}
 with
 
 orders as (
@@ -79,8 +80,11 @@ orders as (
         ordered_at as occurred_at,
         order_date as occurred_date,
         channel,
+        cast(null as string) as product_key,
         cast(null as string) as product_id,
+        place_key,
         store_id as place_id,
+        cast(null as string) as campaign_key,
         cast(null as string) as campaign_id,
         cast(null as string) as employee_id,
         status as detail,
@@ -91,6 +95,14 @@ orders as (
 identities as (
     select * from {{ ref('identities') }}
 ),
+
+{% for kind in kinds %}
+{{ kind }}s as (
+    select * from {{ ref('int_references_resolved') }}
+    where kind = '{{ kind }}'
+),
+
+{% endfor %}
 
 traces as (
     {% for feed, columns in trace_feeds.items() %}
@@ -121,9 +133,10 @@ traces_identified as (
         traces.occurred_at,
         {{ business_date('traces.occurred_at') }} as occurred_date,
         traces.channel,
-        traces.product_id,
-        traces.place_id,
-        traces.campaign_id,
+        {% for kind in kinds %}
+        {{ kind }}s.reference_key as {{ kind }}_key,
+        traces.{{ kind }}_id,
+        {% endfor %}
         traces.employee_id,
         traces.detail,
         cast(null as decimal(18, 2)) as amount
@@ -132,6 +145,12 @@ traces_identified as (
         on
             traces.identifier_type = identities.identifier_type
             and traces.identifier_value = identities.identifier_value
+    {% for kind in kinds %}
+    left join {{ kind }}s
+        on
+            traces.source = {{ kind }}s.source
+            and traces.{{ kind }}_id = {{ kind }}s.reference_id
+    {% endfor %}
 ),
 
 all_traces as (
@@ -152,9 +171,10 @@ final as (
         occurred_at,
         occurred_date,
         channel,
-        product_id,
-        place_id,
-        campaign_id,
+        {% for kind in kinds %}
+        {{ kind }}_key,
+        {{ kind }}_id,
+        {% endfor %}
         employee_id,
         detail,
         amount,

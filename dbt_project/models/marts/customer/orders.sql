@@ -8,9 +8,13 @@ order_lines as (
     select * from {{ ref('feed_order_lines') }}
 ),
 
-products as (
-    select * from {{ ref('feed_products') }}
-    where unit_cost_amount is not null
+product_costs as (
+    {{ product_costs() }}
+),
+
+places as (
+    select * from {{ ref('int_references_resolved') }}
+    where kind = 'place'
 ),
 
 identities as (
@@ -24,16 +28,14 @@ lines_costed as (
         order_lines.quantity,
         order_lines.discount_amount,
         order_lines.line_amount,
-        cast(
-            order_lines.quantity
-            * coalesce(order_lines.unit_cost_amount, products.unit_cost_amount)
-            as decimal(18, 2)
-        ) as cost_amount
+        order_lines.quantity
+        * coalesce(order_lines.unit_cost_amount, product_costs.unit_cost_amount)
+            as cost_amount
     from order_lines
-    left join products
+    left join product_costs
         on
-            order_lines.source = products.source
-            and order_lines.product_id = products.product_id
+            order_lines.source = product_costs.source
+            and order_lines.product_id = product_costs.product_id
 ),
 
 lines_summed as (
@@ -62,6 +64,7 @@ told as (
         orders.ordered_at,
         {{ business_date('orders.ordered_at') }} as order_date,
         orders.channel,
+        places.reference_key as place_key,
         orders.store_id,
         orders.city,
         orders.payment_method,
@@ -90,6 +93,10 @@ told as (
         on
             orders.identifier_type = identities.identifier_type
             and orders.identifier_value = identities.identifier_value
+    left join places
+        on
+            orders.source = places.source
+            and orders.store_id = places.reference_id
 ),
 
 -- An order with nothing but returned lines, or below 0, is a return.
@@ -150,6 +157,7 @@ classed as (
         valued.order_date,
         {{ month_of('valued.order_date') }} as order_month,
         valued.channel,
+        valued.place_key,
         valued.store_id,
         valued.city,
         valued.payment_method,
@@ -212,6 +220,7 @@ final as (
         order_date,
         order_month,
         channel,
+        place_key,
         store_id,
         city,
         payment_method,

@@ -9,6 +9,11 @@ identities as (
     select * from {{ ref('identities') }}
 ),
 
+products as (
+    select * from {{ ref('int_references_resolved') }}
+    where kind = 'product'
+),
+
 tickets_identified as (
     select
         tickets.source,
@@ -18,6 +23,7 @@ tickets_identified as (
         coalesce(tickets.kind in ('complaint', 'claim'), false) as is_complaint,
         tickets.channel,
         tickets.reason,
+        products.reference_key as product_key,
         tickets.product_id,
         tickets.employee_id,
         tickets.department,
@@ -32,6 +38,10 @@ tickets_identified as (
         on
             tickets.identifier_type = identities.identifier_type
             and tickets.identifier_value = identities.identifier_value
+    left join products
+        on
+            tickets.source = products.source
+            and tickets.product_id = products.reference_id
 ),
 
 timed as (
@@ -75,6 +85,7 @@ final as (
         end as state,
         channel,
         reason,
+        product_key,
         product_id,
         employee_id,
         department,

@@ -1,0 +1,49 @@
+with
+
+resolved as (
+    select * from {{ ref('int_references_resolved') }}
+    where kind = 'product' and finding != 'other source'
+),
+
+listed as (
+    select * from {{ ref('feed_products') }}
+),
+
+sold as (
+    select
+        product_key,
+        min(order_date) as first_sold_date,
+        max(order_date) as last_sold_date
+    from {{ ref('order_lines') }}
+    where is_purchase and quantity >= 0
+    group by product_key
+),
+
+final as (
+    select
+        resolved.reference_key as product_key,
+        resolved.source,
+        resolved.reference_id as product_id,
+        listed.name,
+        listed.category,
+        listed.brand,
+        listed.list_price_amount,
+        listed.unit_cost_amount,
+        listed.launched_at,
+        sold.first_sold_date,
+        sold.last_sold_date,
+        resolved.finding = 'own source' as is_listed,
+        case resolved.finding
+            when 'missing' then 'no source lists it'
+            when 'ambiguous' then 'several other sources list it'
+        end as missing_reason,
+        {{ as_of() }} as as_of_date
+    from resolved
+    left join listed
+        on
+            resolved.source = listed.source
+            and resolved.reference_id = listed.product_id
+    left join sold on resolved.reference_key = sold.product_key
+)
+
+select * from final
