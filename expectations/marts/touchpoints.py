@@ -25,8 +25,7 @@ EXPECTATIONS = [
         from {batch}
         where touchpoint not in (
             'order', 'event', 'post', 'presence', 'ticket', 'surveyresponse',
-            'contact',
-            'lead', 'quote'
+            'contact', 'lead', 'quote'
         )
         having 5 * sum(case when kind = 'unknown' then interaction_count else 0 end)
             > sum(interaction_count)

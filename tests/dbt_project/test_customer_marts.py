@@ -218,8 +218,8 @@ def test_customers_repeat_state_segment_and_value_of_the_other_marts(
         left join customer.customer_values using (customer_id)
         where customers.activity_state is distinct from activity_states.state
             or customers.rfm_segment is distinct from rfm_scores.segment
-            or customers.revenue_amount is distinct from customer_values.revenue_amount
-            or customers.order_count is distinct from customer_values.order_count
+            or customers.revenue_amount <> coalesce(customer_values.revenue_amount, 0)
+            or customers.order_count <> coalesce(customer_values.order_count, 0)
         """
     ).fetchall()
 
