@@ -31,7 +31,7 @@ def tile_of(tile: Tile, rows: list[Row]) -> Row:
         "missing": "",
         "value": value,
         "unit": fill(tile.unit, row),
-        "note": fill(tile.note, row),
+        "note": _said(tile.note, rows),
         "changes": [
             _change(row["now"], row[before], words)
             for before, words in tile.changes.items()

@@ -10,6 +10,8 @@ with months as (
     select
         month, bool_and(is_complete) as is_complete,
         sum(order_count) as order_count, sum(revenue_amount) as revenue_amount,
+        sum(case when customer_id = 'unidentified' then revenue_amount else 0 end)
+            as unidentified_amount,
         count(*) filter (where is_active) as buyer_count,
         count(*) filter (where lifecycle = 'new') as new_count,
         count(*) filter (where lifecycle = 'returning') as returning_count,
@@ -32,7 +34,10 @@ with buyers as (
 ),
 sales as (
     select
-        sum(order_count) as order_count,
+        sum(order_count) as order_count, sum(gross_amount) as gross_amount,
+        sum(return_count) as return_count, sum(returned_amount) as returned_amount,
+        sum(cancelled_count) as cancelled_count,
+        sum(cancelled_amount) as cancelled_amount,
         cast(sum(revenue_amount) as double) as revenue_amount,
         sum(case when customer_id = 'unidentified' then revenue_amount else 0 end)
             as unidentified_amount
@@ -41,7 +46,8 @@ sales as (
 select
     (select nullif(count(*), 0) from customer.customers
         where customer_id <> 'unidentified') as customer_count,
-    buyer_count, order_count,
+    buyer_count, order_count, gross_amount, return_count, returned_amount,
+    cancelled_count, cancelled_amount,
     100.0 * repeat_buyer_count / nullif(buyer_count, 0) as repeat_pct,
     case when order_count > 0 then revenue_amount end as revenue_amount,
     100 * unidentified_amount / nullif(revenue_amount, 0) as unidentified_pct
@@ -73,6 +79,17 @@ limit 1
     return Tile(label, query, value, ", {month:%b %Y}", unit, "", changes, unknown)
 
 
+def _sales_note(rows: list[Row]) -> str:
+    words = "Orders: {order_count:,}."
+    if rows[0]["return_count"]:
+        words += " Gross {gross_amount:amount}, returned {returned_amount:amount} "
+        words += "in {return_count:,}."
+    if rows[0]["cancelled_count"]:
+        words += " Not counted: {cancelled_count:,} cancelled, "
+        words += "{cancelled_amount:amount}."
+    return fill(words, rows[0])
+
+
 _TILES = [
     Tile(
         "Customers",
@@ -88,7 +105,7 @@ _TILES = [
         _TOTALS,
         "{revenue_amount:amount}",
         unit="{currency}",
-        note="Orders: {order_count:,}",
+        note=_sales_note,
         unknown="There is no order yet",
     ),
     Tile(
@@ -171,12 +188,89 @@ order by month
         "resurrecting_count": ("Resurrecting", marks.DOUBTFUL),
     },
 )
+
+
+def _lost_note(rows: list[Row]) -> str:
+    total = {
+        column: sum(row[column] for row in rows)
+        for column in ("gross_amount", "returned_amount", "revenue_amount")
+    }
+    words = "{currency}. Gross {gross_amount:amount} less returned "
+    words += (
+        "{returned_amount:amount} is {revenue_amount:amount} net. Cancelled orders "
+    )
+    words += "are neither orders nor revenue."
+    return fill(words, rows[0] | total)
+
+
+_LOST = Entry(
+    "returned-and-cancelled",
+    "Returned and cancelled by month",
+    """
+with months as (
+    select
+        order_month as month, last_day(order_month) <= max(as_of_date) as is_complete,
+        count(*) filter (where is_purchase) as order_count,
+        count(*) filter (where has_return) as return_count,
+        count(*) filter (where status_class = 'cancelled') as cancelled_count,
+        sum(gross_amount) as gross_amount, sum(returned_amount) as returned_amount,
+        sum(revenue_amount) as revenue_amount, sum(cancelled_amount) as cancelled_amount
+    from customer.orders
+    group by order_month
+)
+select * from months
+where exists (select 1 from months where return_count + cancelled_count > 0)
+order by month
+""",
+    columns={
+        "Month": "{month:%b %Y}",
+        "Orders": "{order_count:,}",
+        "Gross": "{gross_amount:,.2f}",
+        "With a return": "{return_count:,}",
+        "Returned": "{returned_amount:,.2f}",
+        "Net": "{revenue_amount:,.2f}",
+        "Cancelled orders": "{cancelled_count:,}",
+        "Cancelled": "{cancelled_amount:,.2f}",
+    },
+    note=_lost_note,
+    marks=marks.month_bars,
+    series={
+        "returned_amount": ("Returned", marks.DOUBTFUL),
+        "cancelled_amount": ("Cancelled", marks.GREY),
+    },
+)
+_UNIDENTIFIED = Entry(
+    "unidentified",
+    "Share of revenue that is unidentified, by month",
+    f"""
+{_MONTHS}
+select
+    month, is_complete, revenue_amount, unidentified_amount,
+    case
+        when revenue_amount > 0
+            then cast(100 * unidentified_amount / revenue_amount as double)
+    end as unidentified_pct
+from months
+where exists (select 1 from months where unidentified_amount <> 0)
+order by month
+""",
+    columns={
+        "Month": "{month:%b %Y}",
+        "Revenue, {currency}": "{revenue_amount:,.2f}",
+        "Unidentified": "{unidentified_amount:,.2f}",
+        "Share": "{unidentified_pct:percent}",
+    },
+    note="Per cent of the month’s revenue that has no known customer.",
+    marks=marks.month_bars,
+    series={"unidentified_pct": ("Share unidentified", marks.GREY)},
+)
 SECTION = Section(
     tiles=_TILES,
-    charts=[[_REVENUE, _BUYERS]],
+    charts=[[_REVENUE, _BUYERS], [_LOST, _UNIDENTIFIED]],
     definitions={
-        "Customer": "A person or organisation with at least one identified trace. "
-        "Orders without an identifier count in revenue and stand under ‘unidentified’.",
+        "Customer": "A person or organisation, with all identifiers that belong to "
+        "them and at least one trace of their own. Orders that nobody is known for "
+        "count in revenue and stand under ‘unidentified’.",
         "Identified revenue": "All revenue but that of the unidentified. Concentration "
         "is about it alone; all other shares of revenue are shares of all revenue.",
         "Revenue": "What customers pay for their order lines after discounts, in "

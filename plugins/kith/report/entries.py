@@ -1,12 +1,14 @@
 """What an entry of the page is: a query, marks and a note.
 
 To add a chart, add an `Entry` to the file of its mart's schema (`customer.py`,
-`segment.py`, `satisfaction.py`, `operations.py`) and name it in `charts` of the file's
-`SECTION`: a list there is a row of the page. Nothing else changes.
+`segment.py`, `satisfaction.py`, `operations.py`), or of its subject (`identity.py`,
+`one_customer.py`), and name it in `charts` of the file's `SECTION`: a list there is a
+row of the page. Nothing else changes.
 
 The query is one statement of portable SQL on the marts of the release. It names no
-person, and takes one parameter, `$run_id`. Its rows, in their order, are those of the
-table under the chart. A form of `marks.py`, or a function of your own, draws them.
+person, and may take the parameters `$run_id` and `$time_zone`. Its rows, in their
+order, are those of the table under the chart. A form of `marks.py`, or a function of
+your own, draws them.
 
 Texts are templates: `{share_pct:percent}` is a column of the row (of the first row in
 title, headings and notes), see `formats.py`; `{currency}`, `{time_zone}`, `{as_of}` and
@@ -46,7 +48,7 @@ class Tile:
     value: str
     of: str = ""
     unit: str = ""
-    note: str = ""
+    note: Words = ""
     changes: dict[str, str] = field(default_factory=dict)
     unknown: str = "No data yet"
 
@@ -90,7 +92,10 @@ class Grid(Entry):
 
 @dataclass(frozen=True)
 class Section:
-    """The entries of a schema. On the page, tables stand below all charts."""
+    """The entries of a schema or subject. On the page, `tables` stand below all charts.
+
+    An entry of `charts` without marks is a table in a row of the page.
+    """
 
     tiles: list[Tile] = field(default_factory=list)
     charts: list[list[Entry]] = field(default_factory=list)

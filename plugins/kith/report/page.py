@@ -11,14 +11,24 @@ from markupsafe import Markup
 
 from kith.database import connect
 from kith.errors import PublicationError
-from kith.report import customer, operations, satisfaction, segment
+from kith.report import (
+    customer,
+    identity,
+    one_customer,
+    operations,
+    satisfaction,
+    segment,
+)
 from kith.report.cards import card_of, tile_of
 from kith.report.entries import Entry, Row, Tile
 from kith.report.formats import fill
 from kith.runs.run import Run
 from kith.storage import READABLE, restrict
 
-SECTIONS = (customer.SECTION, segment.SECTION, satisfaction.SECTION, operations.SECTION)
+SECTIONS = tuple(
+    part.SECTION
+    for part in (customer, identity, segment, satisfaction, one_customer, operations)
+)
 
 
 def write_report(run: Run) -> None:

@@ -1,0 +1,297 @@
+"""Entries on one customer: all that the marts know of somebody.
+
+They show no personal data: of a hashed identifier its first eight signs, of any other
+none, and of an attribute only what at least `_LEAST_SHARED` customers have in common.
+Who refuses to be profiled is not shown.
+"""
+
+from kith.report import marks
+from kith.report.entries import Entry, Row, Section
+from kith.report.formats import fill
+
+_LEAST_SHARED, _MOST_IDENTIFIERS = 5, 20
+_FOOTPRINTS = ["search", "trade", "social", "service", "survey", "presence"]
+_FOOTPRINT_COUNT = " + ".join(
+    f"case when has_{footprint} then 1 else 0 end" for footprint in _FOOTPRINTS
+)
+_CHOSEN = f"""
+with counted as (
+    select
+        *, substr(customer_id, 1, 8) as sign, {_FOOTPRINT_COUNT} as footprint_count
+    from customer.customer_profiles
+    where customer_id <> 'unidentified' and coalesce(may_be_profiled, true)
+),
+chosen as (
+    select * from counted
+    order by footprint_count desc, interaction_count desc, customer_id
+    limit 1
+)
+"""
+
+# Who they are ------------------------------------------------------------------------
+
+
+def _of_record(label: str, column: str, value: str = "") -> tuple[str, str, str, str]:
+    return label, value or column, f"{column}_source", f"{column}_age_days"
+
+
+# Label, value as text, source and age in days.
+_ATTRIBUTES = [
+    _of_record("Kind", "customer_kind"),
+    _of_record("City", "city"),
+    _of_record("Region", "region"),
+    _of_record("Country", "country"),
+    _of_record(
+        "Decade of birth",
+        "birth_date",
+        "cast(10 * floor(extract(year from birth_date) / 10) as integer) || 's'",
+    ),
+    _of_record("Industry", "industry"),
+    _of_record("Level", "level"),
+    _of_record("Organisation they act for", "account_id"),
+    _of_record("Came by", "registration_source"),
+    (
+        "Year of registration",
+        "cast(extract(year from registered_at) as varchar)",
+        "record_sources",
+        "null",
+    ),
+    ("Consents in force", "consents", "null", "null"),
+    (
+        "In whose care",
+        "case when employee_id is not null "
+        "then coalesce(department, 'an employee without department') end",
+        "null",
+        "null",
+    ),
+]
+
+
+def _attribute(position: int, label: str, value: str, source: str, age: str) -> str:
+    return f"""
+select
+    {position} as position, '{label}' as attribute, {value} as value,
+    {source} as source, {age} as age_days,
+    (
+        select count(*) from customer.customers
+        where {value} = (select {value} from record)
+    ) as shared_count
+from record
+"""
+
+
+def _person_note(rows: list[Row]) -> str:
+    words = "The customer known by most kinds of footprints ({footprint_count}), then "
+    words += "by most interactions, then by id, of those who do not refuse to be "
+    words += (
+        f"profiled. Attributes that fewer than {_LEAST_SHARED} customers share are "
+    )
+    return fill(words + "not shown.", rows[0])
+
+
+def _not_known(rows: list[Row]) -> str:
+    attributes = [row["attribute"].lower() for row in rows if not row["is_listed"]]
+    return f"Not known: {', '.join(attributes)}." if attributes else ""
+
+
+_PERSON = Entry(
+    "one-customer",
+    "One customer, {sign}: who they are",
+    f"""
+{_CHOSEN},
+record as (
+    select customers.*
+    from customer.customers as customers inner join chosen
+        on customers.customer_id = chosen.customer_id
+),
+attributes as (
+    {" union all ".join(_attribute(at, *one) for at, one in enumerate(_ATTRIBUTES))}
+)
+select
+    attribute, source, age_days, sign, footprint_count, value is not null as is_listed,
+    case when shared_count >= {_LEAST_SHARED} then value end as value
+from attributes cross join chosen
+order by position
+""",
+    columns={
+        "Attribute": "{attribute}",
+        "Value": lambda row: row["value"] or "not shown",
+        "Source": "{source}",
+        "Age in days": "{age_days:,}",
+    },
+    note=_person_note,
+    footnote=_not_known,
+    absent="There is no customer who may be shown.",
+    caption="One customer: who they are",
+    style="words",
+)
+
+# By what they are known --------------------------------------------------------------
+
+
+def _identifiers_note(rows: list[Row]) -> str:
+    words = "Of a hash the first eight signs; what is no hash is not shown."
+    if rows[0]["all_count"] > len(rows):
+        words += f" The first {len(rows)} of {{all_count:,}}."
+    return fill(words, rows[0])
+
+
+def _links(row: Row) -> str:
+    words = "{link_count:,}"
+    if row["refused_link_count"]:
+        words += ", {refused_link_count:,} refused"
+    return fill(words, row)
+
+
+_DAY = "cast({}_at at time zone 'UTC' at time zone $time_zone as date) as {}_date"
+_IDENTIFIERS = Entry(
+    "one-customer-identifiers",
+    "One customer, {sign}: identifiers",
+    f"""
+{_CHOSEN}
+select
+    sign, identifiers.identifier_type, sources, link_count, refused_link_count,
+    case
+        when regexp_matches(identifiers.identifier_value, '^!?[0-9a-f]{{64}}$')
+            then substr(identifiers.identifier_value, 1, 8)
+    end as value,
+    {_DAY.format("first_seen", "first_seen")}, {_DAY.format("last_seen", "last_seen")},
+    count(*) over () as all_count
+from customer.customer_identifiers as identifiers inner join chosen
+    on identifiers.customer_id = chosen.customer_id
+order by
+    first_seen_at nulls last, identifiers.identifier_type, identifiers.identifier_value
+limit {_MOST_IDENTIFIERS}
+""",
+    columns={
+        "Kind": "{identifier_type}",
+        "Value": lambda row: f"{row['value']}…" if row["value"] else "not shown",
+        "First seen": "{first_seen_date:%-d\u00a0%b\u00a0%Y}",
+        "Last seen": "{last_seen_date:%-d\u00a0%b\u00a0%Y}",
+        "Sources": "{sources}",
+        "Links": _links,
+    },
+    note=_identifiers_note,
+    caption="One customer: identifiers",
+    style="words",
+)
+
+
+def _footprints_note(rows: list[Row]) -> str:
+    known_by = [name for name in _FOOTPRINTS if rows[0][f"has_{name}"]]
+    words = "{interaction_count:,} interactions, messages sent to them included."
+    if known_by:
+        words += f" Footprints: {', '.join(known_by)}."
+    return fill(words, rows[0])
+
+
+_INTERACTIONS = Entry(
+    "one-customer-interactions",
+    "One customer, {sign}: interactions",
+    f"""
+{_CHOSEN},
+traces as (
+    select
+        interactions.interaction_kind, count(*) as kind_count,
+        min(occurred_date) as first_date, max(occurred_date) as last_date
+    from customer.interactions as interactions inner join chosen
+        on interactions.customer_id = chosen.customer_id
+    group by interactions.interaction_kind
+)
+select
+    sign, interaction_kind, kind_count, first_date, last_date, interaction_count,
+    {", ".join(f"has_{footprint}" for footprint in _FOOTPRINTS)}
+from traces cross join chosen
+order by kind_count desc, interaction_kind
+""",
+    columns={
+        "Interaction": "{interaction_kind:name}",
+        "Number": "{kind_count:,}",
+        "First": "{first_date:%-d %b %Y}",
+        "Last": "{last_date:%-d %b %Y}",
+    },
+    note=_footprints_note,
+    caption="One customer: interactions",
+    marks=marks.bars,
+    series={"kind_count": ("Interactions", marks.ACCENT)},
+    text="{kind_count:,}",
+)
+
+# What they are worth -----------------------------------------------------------------
+
+_TYPES = {"figure": "double", "day": "date", "words": "varchar"}
+_AMOUNT, _COUNT = "{figure:,.2f} {currency}", "{figure:,.0f}"
+# Label, column and how it is written.
+_MEASURES = [
+    ("Purchases", "order_count", _COUNT),
+    ("First purchase", "first_order_date", "{day:%-d %b %Y}"),
+    ("Last purchase", "last_order_date", "{day:%-d %b %Y}"),
+    ("Gross", "gross_amount", _AMOUNT),
+    ("Orders with a return", "return_count", _COUNT),
+    ("Returned", "returned_amount", _AMOUNT),
+    ("Revenue", "revenue_amount", _AMOUNT),
+    ("Share of all revenue", "revenue_share_pct", "{figure:,.3f}%"),
+    ("Margin", "margin_amount", _AMOUNT),
+    ("Average order", "average_order_amount", _AMOUNT),
+    ("Cancelled orders", "cancelled_count", _COUNT),
+    ("Cancelled", "cancelled_amount", _AMOUNT),
+    ("Activity state", "state", "{words:name}"),
+    ("Days since the last purchase", "days_since_last_order", _COUNT),
+    ("Usual days between purchases", "median_gap_days", "{figure:,.1f}"),
+    ("RFM scores", "rfm_cell", "{words}"),
+    ("RFM segment", "segment", "{words:name}"),
+    ("Value type", "value_type", "{words}"),
+]
+
+
+def _measure(position: int, label: str, column: str, template: str) -> str:
+    typed = ", ".join(
+        f"cast({column if f'{{{name}' in template else 'null'} as {kind}) as {name}"
+        for name, kind in _TYPES.items()
+    )
+    return f"""
+select
+    {position} as position, '{label}' as measure, '{template}' as template,
+    {column} is not null as is_listed, {typed}
+from worth
+"""
+
+
+_WORTH = Entry(
+    "one-customer-value",
+    "One customer, {sign}: orders, value and activity",
+    f"""
+{_CHOSEN},
+worth as (
+    select
+        customer_values.*, activity_states.first_order_date,
+        activity_states.last_order_date, activity_states.state,
+        activity_states.days_since_last_order, activity_states.median_gap_days,
+        rfm_scores.rfm_cell, rfm_scores.segment, rfm_scores.value_type
+    from chosen
+    inner join customer.customer_values as customer_values
+        on chosen.customer_id = customer_values.customer_id
+    left join segment.activity_states as activity_states
+        on chosen.customer_id = activity_states.customer_id
+    left join segment.rfm_scores as rfm_scores
+        on chosen.customer_id = rfm_scores.customer_id
+    where exists (select 1 from customer.orders)
+),
+measures as (
+    {" union all ".join(_measure(at, *one) for at, one in enumerate(_MEASURES))}
+)
+select measures.*, sign
+from measures cross join chosen
+order by position
+""",
+    columns={"Measure": "{measure}", "Value": lambda row: fill(row["template"], row)},
+    note="All history up to {as_of:%-d %b %Y}; RFM of its window.",
+    caption="One customer: orders, value and activity",
+)
+SECTION = Section(
+    charts=[[_PERSON, _WORTH], [_INTERACTIONS, _IDENTIFIERS]],
+    definitions={
+        "Age of an attribute": "Days since the record that it was taken from was last "
+        "changed, where its source says so.",
+    },
+)
