@@ -28,6 +28,9 @@ NAMES = [
 ]
 HOSTILE = "</script><img src=x onerror=alert(1)>{{ 7 * 7 }}<!--"
 
+CHOSEN = "c0ffee12" + 24 * "0"  # whom the page shows as one customer
+HASH = "ab12cd34" + 56 * "9"
+
 Frames = dict[str, pd.DataFrame]
 
 
@@ -55,6 +58,7 @@ def orders_of(customers: int, first: str, as_of: str, seed: int = 7) -> pd.DataF
             )
         )
     table = pd.concat(orders, ignore_index=True)
+    table["customer_id"] = table.customer_id.replace("person-000007", CHOSEN)
     unknown = random.random(len(table)) < 0.03
     # Each keeps its first order, so that every customer has bought.
     unknown &= table.duplicated("customer_id").to_numpy()
@@ -314,10 +318,28 @@ create table satisfaction.satisfaction_scores (
 create table satisfaction.complaints (
     is_complaint boolean, state varchar, opened_date date, is_answered_in_time boolean,
     as_of_date date);
-create table customer.customers (customer_id varchar);
 create table customer.customer_values (
     customer_id varchar, order_count bigint, purchase_day_count bigint,
-    revenue_amount decimal(18, 2));
+    return_count bigint, cancelled_count bigint, gross_amount decimal(18, 2),
+    returned_amount decimal(18, 2), revenue_amount decimal(18, 2),
+    cancelled_amount decimal(18, 2), margin_amount decimal(18, 2),
+    average_order_amount decimal(18, 2), revenue_share_pct double);
+create table customer.customer_identifiers (
+    identifier_type varchar, identifier_value varchar, customer_id varchar,
+    person_id varchar, standing varchar, refused_by varchar, first_seen_at timestamp,
+    last_seen_at timestamp, sources varchar, link_count bigint,
+    refused_link_count bigint);
+create table customer.customer_merges (
+    merged_at timestamp, person_id varchar, as_of_date date);
+create table customer.orders (
+    customer_id varchar, order_month date, status_class varchar, is_purchase boolean,
+    has_return boolean, gross_amount decimal(18, 2), returned_amount decimal(18, 2),
+    revenue_amount decimal(18, 2), cancelled_amount decimal(18, 2), as_of_date date);
+create table customer.interactions (
+    customer_id varchar, interaction_kind varchar, occurred_date date);
+create table segment.activity_states (
+    customer_id varchar, first_order_date date, last_order_date date, state varchar,
+    days_since_last_order bigint, median_gap_days double);
 create table customer.customer_months (
     customer_id varchar, month date, is_complete boolean, order_count bigint,
     revenue_amount decimal(18, 2), is_active boolean, lifecycle varchar);
@@ -325,7 +347,9 @@ create table segment.segments (
     scheme varchar, segment varchar, customer_count bigint, customer_share_pct double,
     revenue_amount decimal(18, 2), revenue_share_pct double,
     average_revenue_amount decimal(18, 2), revenue_index double);
-create table segment.rfm_scores (window_start date, window_end date);
+create table segment.rfm_scores (
+    customer_id varchar, rfm_cell varchar, segment varchar, value_type varchar,
+    window_start date, window_end date);
 create table segment.cohorts (
     cohort_month date, period_number bigint, cohort_size bigint, active_count bigint,
     retention_pct double);
@@ -343,6 +367,159 @@ create table operations.gate_results (
     run_id varchar, table_name varchar, expectation varchar, column_name varchar,
     severity varchar, outcome varchar, observed varchar, sample varchar);
 """
+ATTRIBUTES = [
+    *["customer_kind", "city", "region", "country", "industry", "level", "account_id"],
+    *["registration_source", "birth_date"],
+]
+FOOTPRINTS = ["search", "trade", "social", "service", "survey", "presence"]
+_OF_RECORD = ", ".join(
+    f"{name} {'date' if name == 'birth_date' else 'varchar'}, {name}_source varchar, "
+    f"{name}_age_days bigint"
+    for name in ATTRIBUTES
+)
+_TYPES += f"""
+create table customer.customers (
+    customer_id varchar, registered_at timestamp, record_sources varchar,
+    employee_id varchar, department varchar, consents varchar, {_OF_RECORD});
+create table customer.customer_profiles (
+    customer_id varchar, may_be_profiled boolean, interaction_count bigint,
+    {", ".join(f"has_{name} boolean" for name in FOOTPRINTS)});
+"""
+
+
+def _identity(customer_ids: pd.Series, as_of: str, kind: str) -> Frames:
+    """Identifiers and merges, and what is known of CHOSEN, of whom `kind` is said."""
+    today = pd.Timestamp(as_of)
+    others = customer_ids[customer_ids != CHOSEN]
+    people = [
+        # standing, persons, identifiers of each, kind
+        *[("customer", 300, 1, "card"), ("customer", 40, 4, "card")],
+        *[("customer", 1, 12, "email"), ("prospect", 7, 1, "email")],
+        ("visitor", 1200, 1, "device"),
+    ]
+    rows = [
+        (
+            type_,
+            f"{standing}-{person}-{number}",
+            f"{standing}-{count}-{person}",
+            standing,
+        )
+        for standing, persons, count, type_ in people
+        for person in range(persons)
+        for number in range(count)
+    ]
+    known = pd.DataFrame(
+        rows, columns=["identifier_type", "identifier_value", "person_id", "standing"]
+    ).assign(link_count=1, refused_link_count=0)
+    refused = pd.DataFrame(
+        [
+            ("phone", "too_many_partners", 9),
+            ("phone", "too_many_partners", 3),
+            ("email", "blocked_value", 120),
+        ],
+        columns=["identifier_type", "refused_by", "refused_link_count"],
+    ).assign(standing="nobody", link_count=120)
+    refused["identifier_value"] = refused.index.astype(str)
+    own = pd.DataFrame(
+        {
+            "identifier_type": ["card", kind],
+            "identifier_value": [HASH, "WK-4711"],
+            "first_seen_at": pd.to_datetime(["2017-01-31 23:30", "2017-03-01 04:30"]),
+            "last_seen_at": today,
+            "sources": ["crm, shop", kind],
+            "link_count": [3, 1],
+            "refused_link_count": [2, 0],
+        }
+    ).assign(person_id=CHOSEN, standing="customer")
+    identifiers = pd.concat([known, refused, own])
+    identifiers["customer_id"] = identifiers.person_id.where(
+        identifiers.standing == "customer"
+    )
+    # The second is in January where the company is.
+    merged_at = pd.to_datetime(
+        ["2017-01-03 12:00", "2017-02-01 04:30", "2017-03-05 12:00"]
+    )
+    common = {
+        "customer_kind": "person",
+        "region": kind,
+        "registered_at": pd.Timestamp("2016-05-17"),
+        "record_sources": "crm",
+        "region_source": "crm",
+        "region_age_days": 880,
+    }
+    alone = {
+        "city": "Kleinkleckersdorf",
+        "birth_date": dt.date(1984, 5, 17),
+        "employee_id": "anna.meier",
+        "department": "Service",
+        "consents": "profiling",
+    }
+    # Five of them live in one region.
+    customers = pd.DataFrame([common | {"customer_id": id_} for id_ in others[:4]])
+    chosen = pd.DataFrame([common | alone | {"customer_id": CHOSEN}])
+    rest = pd.DataFrame({"customer_id": others[4:]})
+    profiles = pd.DataFrame(
+        {
+            "customer_id": [CHOSEN, *others[:3], "unidentified"],
+            "may_be_profiled": [True, None, False, None, None],
+            "interaction_count": [5, 4, 9, 90, 1000],
+            **{f"has_{name}": True for name in FOOTPRINTS},
+        }
+    )
+    profiles.loc[3, "has_social"] = False
+    return {
+        "customer.customer_identifiers": identifiers,
+        "customer.customer_merges": pd.DataFrame(
+            {"merged_at": merged_at, "person_id": ["a", "a", "b"]}
+        ).assign(as_of_date=today),
+        "customer.customers": pd.concat([customers, chosen, rest]),
+        "customer.customer_profiles": profiles,
+        "customer.interactions": pd.DataFrame(
+            [
+                (CHOSEN, "order", "2017-03-01"),
+                (CHOSEN, "post", "2017-05-01"),
+                (CHOSEN, "order", "2017-12-03"),
+                (CHOSEN, kind, "2017-06-01"),
+                (others.iloc[0], "order", "2017-01-01"),
+            ],
+            columns=["customer_id", "interaction_kind", "occurred_date"],
+        ),
+        "segment.activity_states": pd.DataFrame(
+            {"customer_id": [CHOSEN], "state": ["half_asleep"]}
+        ).assign(
+            first_order_date=dt.date(2017, 3, 1),
+            last_order_date=dt.date(2017, 12, 3),
+            days_since_last_order=28,
+            median_gap_days=14.5,
+        ),
+        "segment.rfm_scores": pd.DataFrame(
+            {"customer_id": [CHOSEN], "rfm_cell": ["545"], "segment": ["Champions"]}
+        ).assign(
+            value_type="Important value",
+            window_start=dt.date(2017, 1, 1),
+            window_end=today.date(),
+        ),
+    }
+
+
+def order_rows(orders: pd.DataFrame, as_of: str) -> pd.DataFrame:
+    """The mart of orders: each third gives half back, each fifth was cancelled."""
+    rows = orders.reset_index(drop=True)
+    is_cancelled = rows.index % 5 == 0
+    gives_back = (rows.index % 3 == 0) & ~is_cancelled
+    mart = pd.DataFrame(
+        {
+            "customer_id": rows.customer_id.fillna("unidentified"),
+            "order_month": rows.day.dt.to_period("M").dt.to_timestamp(),
+            "status_class": np.where(is_cancelled, "cancelled", "completed"),
+            "is_purchase": ~is_cancelled,
+            "has_return": gives_back,
+            "gross_amount": rows.amount.where(~is_cancelled, 0),
+            "returned_amount": (rows.amount / 2).round(2).where(gives_back, 0),
+            "cancelled_amount": rows.amount.where(is_cancelled, 0),
+        }
+    ).assign(as_of_date=pd.Timestamp(as_of))
+    return mart.assign(revenue_amount=mart.gross_amount - mart.returned_amount)
 
 
 def publish(
@@ -389,7 +566,19 @@ def page_of(run: Run) -> Path:
 
 
 def _grocer() -> tuple[Frames, str]:
-    frames = marts(orders_of(2469, "2017-01-01", "2017-12-31"), "2017-12-31")
+    orders = orders_of(2469, "2017-01-01", "2017-12-31")
+    frames = marts(orders, "2017-12-31")
+    customer_ids = frames["customer.customers"].customer_id
+    frames |= _identity(customer_ids, "2017-12-31", "visit")
+    frames["customer.orders"] = order_rows(orders, "2017-12-31")
+    values = frames["customer.customer_values"]
+    frames["customer.customer_values"] = values.assign(
+        gross_amount=values.revenue_amount + 10,
+        returned_amount=10,
+        return_count=2,
+        cancelled_count=1,
+        cancelled_amount=4.5,
+    )
     months = pd.date_range("2017-01-01", "2017-12-01", freq="MS")
     places = ["till", "web_shop", "delivery", "hotline", "alike", "not_stated"]
     scores = [
@@ -461,7 +650,9 @@ def _long_names() -> tuple[Frames, str]:
     ]
     orders = orders_of(200, "2017-01-01", "2017-12-31")
     months = pd.DatetimeIndex(["2015-11-01", "2016-11-01", "2017-12-01"])
-    return marts(orders, "2017-12-31", names) | {
+    frames = marts(orders, "2017-12-31", names)
+    customer_ids = frames["customer.customers"].customer_id
+    return frames | _identity(customer_ids, "2017-12-31", HOSTILE) | {
         "satisfaction.satisfaction_scores": _scores(
             "csat_top_two_pct", months, [400, 12, 400], names, dimension=HOSTILE
         ),
@@ -504,8 +695,6 @@ RELEASES = {
     "nothing": _nothing,
 }
 
-# Charts on the page: six of customers and revenue, two per score, one of a score that
-# names no touchpoint, two of complaints.
 # --- reading the page ---------------------------------------------------------
 
 

@@ -1,5 +1,6 @@
 """The entries on customers and revenue."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -112,3 +113,54 @@ def test_a_change_of_nothing_shows_no_arrow(tmp_path: Path, home: Path) -> None:
     page = Page(page_of(run))
     assert page.tiles["Revenue, Dec 2017"][1:] == ["no change on the month before"]
     assert "▲" not in page.source.split("<script>")[0]
+
+
+def test_returned_and_cancelled_orders_stand_beside_gross_and_net(
+    releases: Any,
+) -> None:
+    run, frames = releases["grocer"]
+    page = Page(page_of(run))
+    values = frames["customer.customer_values"]
+    assert page.tiles["Revenue in all"][1] == (
+        f"Orders: {values.order_count.sum():,}. "
+        f"Gross {values.gross_amount.sum():,.0f}, "
+        f"returned {values.returned_amount.sum():,.0f} "
+        f"in {values.return_count.sum():,} orders. "
+        f"Not counted: {values.cancelled_count.sum():,} cancelled, "
+        f"{values.cancelled_amount.sum():,.0f}."
+    )
+    orders = frames["customer.orders"]
+    heading, *shown = page.tables["Returned and cancelled by month"]
+    assert heading[2:6] == ["Gross", "With a return", "Returned", "Net"]
+    assert shown == [
+        [
+            f"{month:%b %Y}",
+            f"{rows.is_purchase.sum():,}",
+            f"{rows.gross_amount.sum():,.2f}",
+            f"{rows.has_return.sum():,}",
+            f"{rows.returned_amount.sum():,.2f}",
+            f"{rows.revenue_amount.sum():,.2f}",
+            f"{(rows.status_class == 'cancelled').sum():,}",
+            f"{rows.cancelled_amount.sum():,.2f}",
+        ]
+        for month, rows in orders.groupby("order_month")
+    ]
+    unfinished = Page(page_of(releases["unfinished"][0]))
+    assert re.fullmatch(r"Orders: [\d,]+\.", unfinished.tiles["Revenue in all"][1])
+    assert "Returned and cancelled by month" not in unfinished.tables
+
+
+def test_share_of_revenue_that_is_unidentified_is_told_by_month(releases: Any) -> None:
+    run, frames = releases["grocer"]
+    shown = Page(page_of(run)).tables["Share of revenue that is unidentified, by month"]
+    assert shown[1:] == [
+        [
+            f"{month:%b %Y}",
+            f"{rows.amount.sum():,.2f}",
+            f"{(lost := rows[rows.customer_id.isna()].amount.sum()):,.2f}",
+            f"{100 * lost / rows.amount.sum():.1f}%",
+        ]
+        for month, rows in by_month(frames)
+    ]
+    one = Page(page_of(releases["one_customer"][0]))
+    assert "Share of revenue that is unidentified, by month" not in one.tables

@@ -83,7 +83,7 @@ def _sales_note(rows: list[Row]) -> str:
     words = "Orders: {order_count:,}."
     if rows[0]["return_count"]:
         words += " Gross {gross_amount:amount}, returned {returned_amount:amount} "
-        words += "in {return_count:,}."
+        words += "in {return_count:,} orders."
     if rows[0]["cancelled_count"]:
         words += " Not counted: {cancelled_count:,} cancelled, "
         words += "{cancelled_amount:amount}."
@@ -192,7 +192,7 @@ order by month
 
 def _lost_note(rows: list[Row]) -> str:
     total = {
-        column: sum(row[column] for row in rows)
+        column: sum(row[column] or 0 for row in rows)
         for column in ("gross_amount", "returned_amount", "revenue_amount")
     }
     words = "{currency}. Gross {gross_amount:amount} less returned "

@@ -17,7 +17,7 @@ _FOOTPRINT_COUNT = " + ".join(
 _CHOSEN = f"""
 with counted as (
     select
-        *, substr(customer_id, 1, 8) as sign, {_FOOTPRINT_COUNT} as footprint_count
+        *, {_FOOTPRINT_COUNT} as footprint_count
     from customer.customer_profiles
     where customer_id <> 'unidentified' and coalesce(may_be_profiled, true)
 ),
@@ -81,12 +81,10 @@ from record
 
 
 def _person_note(rows: list[Row]) -> str:
-    words = "The customer known by most kinds of footprints ({footprint_count}), then "
-    words += "by most interactions, then by id, of those who do not refuse to be "
-    words += (
-        f"profiled. Attributes that fewer than {_LEAST_SHARED} customers share are "
-    )
-    return fill(words + "not shown.", rows[0])
+    words = "Their id begins with {sign}. Of all who do not refuse to be profiled they "
+    words += "are known by most kinds of footprints ({footprint_count}), then by most "
+    words += "interactions, then first by id. Attributes that fewer than "
+    return fill(f"{words}{_LEAST_SHARED} customers share are not shown.", rows[0])
 
 
 def _not_known(rows: list[Row]) -> str:
@@ -96,7 +94,7 @@ def _not_known(rows: list[Row]) -> str:
 
 _PERSON = Entry(
     "one-customer",
-    "One customer, {sign}: who they are",
+    "One customer: who they are",
     f"""
 {_CHOSEN},
 record as (
@@ -108,8 +106,9 @@ attributes as (
     {" union all ".join(_attribute(at, *one) for at, one in enumerate(_ATTRIBUTES))}
 )
 select
-    attribute, source, age_days, sign, footprint_count, value is not null as is_listed,
-    case when shared_count >= {_LEAST_SHARED} then value end as value
+    attribute, source, age_days, footprint_count, value is not null as is_listed,
+    case when shared_count >= {_LEAST_SHARED} then value end as value,
+    substr(customer_id, 1, 8) as sign
 from attributes cross join chosen
 order by position
 """,
@@ -122,7 +121,6 @@ order by position
     note=_person_note,
     footnote=_not_known,
     absent="There is no customer who may be shown.",
-    caption="One customer: who they are",
     style="words",
 )
 
@@ -146,11 +144,11 @@ def _links(row: Row) -> str:
 _DAY = "cast({}_at at time zone 'UTC' at time zone $time_zone as date) as {}_date"
 _IDENTIFIERS = Entry(
     "one-customer-identifiers",
-    "One customer, {sign}: identifiers",
+    "One customer: identifiers",
     f"""
 {_CHOSEN}
 select
-    sign, identifiers.identifier_type, sources, link_count, refused_link_count,
+    identifiers.identifier_type, sources, link_count, refused_link_count,
     case
         when regexp_matches(identifiers.identifier_value, '^!?[0-9a-f]{{64}}$')
             then substr(identifiers.identifier_value, 1, 8)
@@ -172,7 +170,6 @@ limit {_MOST_IDENTIFIERS}
         "Links": _links,
     },
     note=_identifiers_note,
-    caption="One customer: identifiers",
     style="words",
 )
 
@@ -187,7 +184,7 @@ def _footprints_note(rows: list[Row]) -> str:
 
 _INTERACTIONS = Entry(
     "one-customer-interactions",
-    "One customer, {sign}: interactions",
+    "One customer: interactions",
     f"""
 {_CHOSEN},
 traces as (
@@ -199,7 +196,7 @@ traces as (
     group by interactions.interaction_kind
 )
 select
-    sign, interaction_kind, kind_count, first_date, last_date, interaction_count,
+    interaction_kind, kind_count, first_date, last_date, interaction_count,
     {", ".join(f"has_{footprint}" for footprint in _FOOTPRINTS)}
 from traces cross join chosen
 order by kind_count desc, interaction_kind
@@ -211,7 +208,6 @@ order by kind_count desc, interaction_kind
         "Last": "{last_date:%-d %b %Y}",
     },
     note=_footprints_note,
-    caption="One customer: interactions",
     marks=marks.bars,
     series={"kind_count": ("Interactions", marks.ACCENT)},
     text="{kind_count:,}",
@@ -259,7 +255,7 @@ from worth
 
 _WORTH = Entry(
     "one-customer-value",
-    "One customer, {sign}: orders, value and activity",
+    "One customer: orders, value and activity",
     f"""
 {_CHOSEN},
 worth as (
@@ -280,13 +276,11 @@ worth as (
 measures as (
     {" union all ".join(_measure(at, *one) for at, one in enumerate(_MEASURES))}
 )
-select measures.*, sign
-from measures cross join chosen
+select * from measures
 order by position
 """,
     columns={"Measure": "{measure}", "Value": lambda row: fill(row["template"], row)},
     note="All history up to {as_of:%-d %b %Y}; RFM of its window.",
-    caption="One customer: orders, value and activity",
 )
 SECTION = Section(
     charts=[[_PERSON, _WORTH], [_INTERACTIONS, _IDENTIFIERS]],
