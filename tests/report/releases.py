@@ -656,6 +656,8 @@ def _long_names() -> tuple[Frames, str]:
         "satisfaction.satisfaction_scores": _scores(
             "csat_top_two_pct", months, [400, 12, 400], names, dimension=HOSTILE
         ),
+        # Of 13 months, two neighbours have their year below them.
+        "satisfaction.complaints": _cases("2016-12-01", "2017-12-31", 400),
     }, "2017-12-31"
 
 

@@ -22,7 +22,7 @@ DRAWN = {
     "unfinished": 9,
     "ten_years": 11,
     "one_customer": 10,
-    "long_names": 14,
+    "long_names": 16,
     "events_only": 1,
     "nothing": 0,
 }

@@ -75,15 +75,19 @@ def _month_x(rows: list[Row]) -> alt.X:
     months = [row["month"] for row in rows]
     # January must keep its label: it carries the year.
     every = 1 if len(months) <= 13 else 3
+    values = [month for month in months if int(month[5:7]) % every == 1 % every]
+    # So does the first, unless January is next to it: their years would collide.
+    is_crowded = every == 1 and "".join(values[1:2])[5:7] == "01"
+    is_first = "" if is_crowded else "datum.index === 0 || "
     axis = alt.Axis(
         title=None,
-        values=[month for month in months if int(month[5:7]) % every == 1 % every],
+        values=values,
         labelExpr="[monthAbbrevFormat(toNumber(slice(datum.value, 5, 7)) - 1), "
-        "datum.index === 0 || slice(datum.value, 5, 7) === '01' "
-        "? slice(datum.value, 0, 4) : '']",
+        f"{is_first}slice(datum.value, 5, 7) === '01' ? slice(datum.value, 0, 4) : '']",
         labelAngle=0,
         labelLineHeight=_LINE,
-        labelFontSize=11,
+        # A year under each of 13 months is as wide as its month on a telephone.
+        labelFontSize=10 if 8 < len(months) <= 13 else 11,
     )
     # A first month alone must not become a wall.
     outer = 1 if len(months) < 4 else 0.15
