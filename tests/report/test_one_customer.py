@@ -79,7 +79,7 @@ def test_interactions_are_counted_by_kind(releases: Any) -> None:
         ["Visit", "1", "1 Jun 2017", "1 Jun 2017"],
     ]
     assert (
-        "5 interactions, messages sent to them included. Footprints: search, trade, "
+        "Interactions: 5, messages sent to them included. Footprints: search, trade, "
         "social, service, survey, presence." in page.source
     )
 

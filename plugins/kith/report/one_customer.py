@@ -176,7 +176,7 @@ limit {_MOST_IDENTIFIERS}
 
 def _footprints_note(rows: list[Row]) -> str:
     known_by = [name for name in _FOOTPRINTS if rows[0][f"has_{name}"]]
-    words = "{interaction_count:,} interactions, messages sent to them included."
+    words = "Interactions: {interaction_count:,}, messages sent to them included."
     if known_by:
         words += f" Footprints: {', '.join(known_by)}."
     return fill(words, rows[0])
@@ -223,14 +223,14 @@ _MEASURES = [
     ("First purchase", "first_order_date", "{day:%-d %b %Y}"),
     ("Last purchase", "last_order_date", "{day:%-d %b %Y}"),
     ("Gross", "gross_amount", _AMOUNT),
-    ("Orders with a return", "return_count", _COUNT),
-    ("Returned", "returned_amount", _AMOUNT),
+    ("Orders with a return", "nullif(return_count, 0)", _COUNT),
+    ("Returned", "nullif(returned_amount, 0)", _AMOUNT),
     ("Revenue", "revenue_amount", _AMOUNT),
     ("Share of all revenue", "revenue_share_pct", "{figure:,.3f}%"),
     ("Margin", "margin_amount", _AMOUNT),
     ("Average order", "average_order_amount", _AMOUNT),
-    ("Cancelled orders", "cancelled_count", _COUNT),
-    ("Cancelled", "cancelled_amount", _AMOUNT),
+    ("Cancelled orders", "nullif(cancelled_count, 0)", _COUNT),
+    ("Cancelled", "nullif(cancelled_amount, 0)", _AMOUNT),
     ("Activity state", "state", "{words:name}"),
     ("Days since the last purchase", "days_since_last_order", _COUNT),
     ("Usual days between purchases", "median_gap_days", "{figure:,.1f}"),
@@ -283,7 +283,7 @@ order by position
     note="All history up to {as_of:%-d %b %Y}; RFM of its window.",
 )
 SECTION = Section(
-    charts=[[_PERSON, _WORTH], [_INTERACTIONS, _IDENTIFIERS]],
+    charts=[[_PERSON, _IDENTIFIERS], [_INTERACTIONS, _WORTH]],
     definitions={
         "Age of an attribute": "Days since the record that it was taken from was last "
         "changed, where its source says so.",
