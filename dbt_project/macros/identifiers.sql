@@ -37,7 +37,8 @@
 {#- Whether an identifier only says that nobody is known: one of the words by
     which pull knows it of hashed ones, or nothing but noughts. A single one may be the
     first of numbers that are counted from it. \N of databases is spelt by its code,
-    since Spark takes a backslash for the beginning of another sign. -#}
+    since Spark takes a backslash for the beginning of another sign. Noughts and signs
+    come before 1: few texts are taken apart. -#}
 {% macro is_nobody(identifier) -%}
     {%- set words = [
         'n/a', 'na', 'n.a.', '#n/a', '<na>', 'nan', 'none', '(none)', 'nil',
@@ -56,8 +57,8 @@
         lower({{ text }}) in ('{{ words | join("', '") }}')
         or lower({{ text }}) = chr(92) || 'n'
         or case
-            when left({{ text }}, 1) in ('0', '.', ',', '-', '+', '/')
-                then {{ text }} not in ('0', '0.0') and {{ bare.text }} = ''
+            when {{ text }} < '1'
+                then {{ text }} not in ('', '0', '0.0') and {{ bare.text }} = ''
             else false
         end
     )

@@ -127,6 +127,25 @@ def test_a_folder_that_was_changed_is_read_again(tmp_path: Path) -> None:
             "sources: none\nother:",
             "sources: Input should be",
         ),
+        (
+            "company.yml",
+            "feeds:",
+            "identity: {shareable: [phone, fone], blocked: {emial: [x]}}\nfeeds:",
+            "company.yml: identity.blocked: nothing of the company is called emial; "
+            "identity.shareable: nothing of the company is called fone",
+        ),
+        (
+            "company.yml",
+            "feeds:",
+            "survivorship: {city: most_trusted}\nfeeds:",
+            "most_trusted needs trusted_sources",
+        ),
+        (
+            "company.yml",
+            "feeds:",
+            "trusted_sources: [shop, crn]\nfeeds:",
+            "trusted_sources: there is no source crn",
+        ),
     ],
 )
 def test_a_fault_is_named(

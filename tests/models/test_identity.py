@@ -14,6 +14,7 @@ from kith.models.identity import resolve
 
 KINDS = ["number", "card", "email", "phone", "device"]
 SHAREABLE = {"phone", "device"}
+BROWSER = "device"  # of which anybody may have any number
 START = dt.datetime(2024, 1, 1)
 
 
@@ -65,6 +66,7 @@ class Case:
                     "identifier_number": number,
                     "kind": KINDS.index(kind_of(name)),
                     "is_shareable": kind_of(name) in SHAREABLE,
+                    "is_partner": kind_of(name) != BROWSER,
                     "partner_limit": limit,
                     "is_blocked": name in blocked,
                     "first_seen_at": at(first[name]),
@@ -77,6 +79,7 @@ class Case:
                     "identifier_number": pa.int64(),
                     "kind": pa.int64(),
                     "is_shareable": pa.bool_(),
+                    "is_partner": pa.bool_(),
                     "partner_limit": pa.int64(),
                     "is_blocked": pa.bool_(),
                     "first_seen_at": pa.timestamp("us"),
@@ -217,6 +220,14 @@ def test_an_identifier_of_many_partners_of_one_kind_joins_nobody() -> None:
     assert Case(several, limit=3).refused() == {}
 
 
+def test_a_card_of_many_telephones_is_suspected_before_the_telephones_are() -> None:
+    links = [("card9", f"phone{n}") for n in range(4)]
+    own = [(f"card{n}", f"phone{n}") for n in range(4)]
+    case = Case([*links, *own], limit=3)
+    assert case.refused() == {"card9": "too_many_partners"}
+    assert case.persons() == people(*(f"card{n} phone{n}" for n in range(4)))
+
+
 def test_a_merge_tells_the_link_and_who_gave_way() -> None:
     case = Case(
         [("card1", "email1", 50), ("email1", "number1", 60), ("card2", "device2", 9)],
@@ -255,7 +266,7 @@ def plainly(case: Case) -> tuple[dict[str, str], set[frozenset[str]]]:
     partners: dict[tuple[str, str], set[str]] = {}
     for one, other in counting():
         for here, there in ((one, other), (other, one)):
-            if kind_of(there) not in SHAREABLE:
+            if kind_of(there) != BROWSER:
                 partners.setdefault((here, kind_of(there)), set()).add(there)
     for (name, _), found in partners.items():
         if len(found) > case.limit:

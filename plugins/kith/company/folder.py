@@ -2,6 +2,7 @@
 
 import datetime as dt
 import functools
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,7 +16,7 @@ from pydantic import (
 
 from kith.company.order_statuses import OrderStatuses
 from kith.company.sources import read_source_tables
-from kith.company.tables import Name, SourceTable, Strict, TimeZone
+from kith.company.tables import PII_KINDS, Name, SourceTable, Strict, TimeZone
 from kith.company.yaml_files import explained, read_yaml
 from kith.errors import ConfigurationError
 from kith.settings import REPOSITORY
@@ -246,8 +247,41 @@ def _load(folder: Path, _: tuple[tuple[int, ...], ...]) -> Company:
                     f"{path}: feeds.{feed} names {model}, but staging/{model}.sql "
                     "does not exist"
                 )
-    return Company(
+    company = Company(
         **dict(declared),
         folder=folder,
         sources=read_source_tables(folder / "sources.yml"),
     )
+    _check_names(path, company)
+    return company
+
+
+def _check_names(path: Path, company: Company) -> None:
+    """Refuse kinds of identifiers and sources that nothing of the company has.
+
+    A kind is what `pii` or `identifies` says, or what a staging model calls it.
+    """
+    rules = [column.rules for table in company.sources for column in table.columns]
+    kinds = {kind for each in rules for kind in (each.pii, each.identifies) if kind}
+    staged = "".join(
+        model.read_text(encoding="utf-8")
+        for model in (company.folder / "staging").glob("*.sql")
+    )
+    named = set(re.findall(r"'(\w+)'", staged))
+    kinds |= named | set(PII_KINDS)
+    sources = named | {table.source for table in company.sources}
+    identity = company.identity
+    faults = [
+        f"identity.{key}: nothing of the company is called {name}"
+        for key in sorted(identity.model_fields_set)
+        for name in getattr(identity, key)
+        if name not in kinds
+    ] + [
+        f"trusted_sources: there is no source {name}"
+        for name in company.trusted_sources
+        if name not in sources
+    ]
+    if "most_trusted" in company.survivorship.values() and not company.trusted_sources:
+        faults.append("survivorship: most_trusted needs trusted_sources")
+    if faults:
+        raise ConfigurationError(f"{path}: {'; '.join(faults)}")

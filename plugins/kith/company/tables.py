@@ -4,7 +4,7 @@ import datetime as dt
 import glob
 import re
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -19,6 +19,8 @@ from pydantic import (
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 # Formats of instants that are counted since 1970, with the microseconds of a unit.
 EPOCHS = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
+PiiKind = Literal["email", "phone", "card", "device", "handle"]
+PII_KINDS = get_args(PiiKind)
 # What a column `identifies` that does not name the row's person.
 OTHERS = ("somebody_else", "nobody")
 # A variable of the environment in a path.
@@ -116,7 +118,7 @@ class ColumnRules(Strict):
         "through a float (`true`), or a value of its own (`false`). Default: in a "
         "`pii` column it is; elsewhere a warning asks.",
     )
-    pii: Literal["email", "phone", "card", "device", "handle"] | None = Field(
+    pii: PiiKind | None = Field(
         default=None,
         description="Kind of direct identifier: normalised and replaced by its keyed "
         "hash before it is stored.",

@@ -25,7 +25,8 @@ def resolve(identifiers: pa.Table, links: pa.Table) -> pa.Table:
 
     `identifiers`, in any order, has `identifier_number` (0 to n - 1, the oldest first),
     `kind` (a small whole number, the strongest kind 0), `is_shareable` (whether several
-    people may use one of its kind, as a telephone), `partner_limit`, `is_blocked`,
+    people may use one of its kind, as a telephone), `is_partner` (whether those of its
+    kind count as partners; browsers do not), `partner_limit`, `is_blocked`,
     `first_seen_at` (timestamp) and `birth_date` (date), the last two NULL where they
     are unknown. `links` has `link_number` (the earliest first), `left_number`,
     `right_number` and `first_seen_at`; each pair stands there once.
@@ -37,8 +38,7 @@ def resolve(identifiers: pa.Table, links: pa.Table) -> pa.Table:
     one). The answer depends on the rows alone, not on their order.
 
     - The links of a blocked value do not count.
-    - Nor do those of an identifier with more than `partner_limit` partners of one kind
-      that is not shareable.
+    - Nor do those of an identifier with more than `partner_limit` partners of one kind.
     - What the other links join are persons. A shareable identifier that is linked to
       several of them joins these, unless they contradict each other: by their birth
       dates, or, where these are not all known and equal, by two different identifiers
@@ -52,7 +52,8 @@ def resolve(identifiers: pa.Table, links: pa.Table) -> pa.Table:
     rule = np.full(count, _NONE, dtype=np.int8)
     rule[_column(one, "is_blocked").astype(bool)] = _BLOCKED
     counts = _counting(rule, left, right)
-    partners = _partners(kind, shareable, left[counts], right[counts])
+    is_partner = _column(one, "is_partner").astype(bool)
+    partners = _partners(kind, is_partner, left[counts], right[counts])
     rule[(rule == _NONE) & (partners > _column(one, "partner_limit"))] = _TOO_MANY
 
     counts = _counting(rule, left, right)
@@ -114,14 +115,11 @@ def _counting(rule: Integers, left: Integers, right: Integers) -> Booleans:
 
 
 def _partners(
-    kind: Integers, shareable: Booleans, left: Integers, right: Integers
+    kind: Integers, is_partner: Booleans, left: Integers, right: Integers
 ) -> Integers:
-    """Of each identifier its partners of that kind of which it has the most.
-
-    Shareable kinds are left out: somebody may have any number of browsers.
-    """
+    """Of each identifier its partners of that kind of which it has the most."""
     most = np.zeros(len(kind), dtype=np.int64)
-    for each in np.unique(kind[~shareable]):
+    for each in np.unique(kind[is_partner]):
         of_right, of_left = left[kind[right] == each], right[kind[left] == each]
         both = np.concatenate([of_right, of_left])
         np.maximum(most, np.bincount(both, minlength=len(kind)), out=most)

@@ -116,6 +116,11 @@ final as (
         ) - 1 as kind,
         {{ is_kind_of('summed.identifier_type', var('identity').shareable) }}
             as is_shareable,
+        -- Anybody may have any number of browsers.
+        not (
+            {{ is_kind_of('summed.identifier_type', var('identity').shareable) }}
+            and {{ is_kind_of('summed.identifier_type', var('identity').anonymous) }}
+        ) as is_partner,
         cast({{ partner_limit("summed.identifier_type") }} as bigint) as partner_limit
     from summed
     left join records
