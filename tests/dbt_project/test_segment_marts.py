@@ -303,6 +303,7 @@ def expected_cohorts() -> pd.DataFrame:
             later_count = (last[members] >= month).sum()
             rows.append(
                 {
+                    "cohort": f"{cohort_month:%Y-%m}",
                     "cohort_month": cohort_month,
                     "period_number": number,
                     "period_month": month,

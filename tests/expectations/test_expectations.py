@@ -177,12 +177,28 @@ MUTATIONS: dict[tuple[str, str], str] = {
     f"where {_BUYER} and month = '2024-10-01'",
     (
         "customer.customer_months",
-        "Everybody who ever bought was new in exactly one month",
+        "Everybody who ever bought was new in exactly one month, but who was known "
+        "earlier",
     ): "update customer.customer_months set lifecycle = 'new' "
     f"where {_BUYER} and month = '2024-11-01'",
     (
         "customer.customer_months",
-        "Each customer has every month from their first trace to the as-of date",
+        "New, returning and resurrecting customers are the active ones",
+    ): "update customer.customer_months set lifecycle = 'dormant' "
+    "where lifecycle = 'new'",
+    (
+        "customer.customer_months",
+        "Who is dormant was active the month before, who is inactive was not",
+    ): "update customer.customer_months set lifecycle = 'inactive' "
+    "where lifecycle = 'dormant'",
+    (
+        "customer.customer_months",
+        "Everybody's months begin by the day after their registration",
+    ): "delete from customer.customer_months where month = '2024-01-01' "
+    "and customer_id in (select customer_id from customer.customers where is_earlier)",
+    (
+        "customer.customer_months",
+        "Each customer has every month from their first to that of the as-of date",
     ): f"delete from customer.customer_months where {_BUYER} and month = '2024-11-01'",
     (
         "customer.customer_months",
@@ -308,18 +324,23 @@ MUTATIONS: dict[tuple[str, str], str] = {
     "where period_number = 1",
     (
         "segment.cohorts",
-        "In its first month the whole cohort is active",
+        "In its first month the whole cohort is active, but that of customers known "
+        "earlier",
     ): "update segment.cohorts set active_count = active_count - 1 "
-    "where period_number = 0 and cohort_month = '2024-01-01'",
+    "where period_number = 0 and cohort = '2024-01'",
     (
         "segment.cohorts",
         "Who comes back later is fewer each month, and never fewer than who is there",
     ): "update segment.cohorts set active_or_later_count = 0 where period_number = 1",
     (
         "segment.cohorts",
+        "Active customers and revenue of all cohorts are those of customer_months",
+    ): "delete from segment.cohorts where cohort = 'earlier'",
+    (
+        "segment.cohorts",
         "Everybody who ever bought belongs to one cohort",
     ): "update segment.cohorts set cohort_size = cohort_size + 1 "
-    "where period_number = 0 and cohort_month = '2024-01-01'",
+    "where period_number = 0 and cohort = '2024-01'",
     (
         "segment.concentrations",
         "Gini from 0 to 1",

@@ -147,7 +147,8 @@ def marts(orders: pd.DataFrame, as_of: str, names: list[str] = NAMES) -> Frames:
         for number, m in enumerate(pd.period_range(cohort, last_month, freq="M")):
             active = int(counts.get((cohort, m), 0)) if is_over[m] else None
             pct = None if active is None else 100 * active / size
-            cohorts.append((cohort.to_timestamp(), number, size, active, pct))
+            start = cohort.to_timestamp()
+            cohorts.append((str(cohort), start, number, size, active, pct))
 
     ordered = values.revenue_amount.sort_values(ascending=False).to_numpy()
     n, index = len(ordered), np.arange(1, len(ordered) + 1)
@@ -183,6 +184,7 @@ def marts(orders: pd.DataFrame, as_of: str, names: list[str] = NAMES) -> Frames:
         "segment.cohorts": pd.DataFrame(
             cohorts,
             columns=[
+                "cohort",
                 "cohort_month",
                 "period_number",
                 "cohort_size",
@@ -327,8 +329,8 @@ create table segment.segments (
     average_revenue_amount decimal(18, 2), revenue_index double);
 create table segment.rfm_scores (window_start date, window_end date);
 create table segment.cohorts (
-    cohort_month date, period_number bigint, cohort_size bigint, active_count bigint,
-    retention_pct double);
+    cohort varchar, cohort_month date, period_number bigint, cohort_size bigint,
+    active_count bigint, retention_pct double);
 create table segment.concentrations (
     measure varchar, top_pct bigint, customer_count bigint, amount decimal(18, 2),
     share_pct double, gini double, missing_reason varchar, n bigint);

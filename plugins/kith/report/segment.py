@@ -241,6 +241,7 @@ _RETENTION = Grid(
 with ranked as (
     select *, dense_rank() over (order by cohort_month desc) as age
     from segment.cohorts
+    where cohort <> 'earlier'
 ),
 cells as (
     select
