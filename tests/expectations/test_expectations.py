@@ -300,7 +300,7 @@ MUTATIONS: dict[tuple[str, str], str] = {
     ): "update segment.activity_states set state = 'drowsy' where state = 'active'",
     (
         "segment.segments",
-        "Segments of each scheme add up to all customers, orders and revenue",
+        "Segments of each scheme add up to all customers, buyers, orders and revenue",
     ): "delete from segment.segments "
     "where scheme = 'rfm_segment' and segment = 'unidentified'",
     (
@@ -308,6 +308,10 @@ MUTATIONS: dict[tuple[str, str], str] = {
         "Shares of each scheme add up to 100 %",
     ): "update segment.segments set revenue_share_pct = revenue_share_pct + 0.01 "
     "where scheme = 'rfm_segment' and segment = 'unidentified'",
+    (
+        "segment.segments",
+        "Each index is 1 on average over those whom it compares",
+    ): "update segment.segments set buyer_revenue_index = 1.01 * buyer_revenue_index",
     (
         "segment.cohorts",
         "Retention from 0 to 100 %",
@@ -353,6 +357,10 @@ MUTATIONS: dict[tuple[str, str], str] = {
         "segment.concentrations",
         "All buyers together hold the revenue of customer_values",
     ): "update segment.concentrations set amount = amount - 1 where top_pct = 100",
+    (
+        "segment.concentrations",
+        "The unidentified share of revenue is that of customer_values",
+    ): "update segment.concentrations set unidentified_revenue_share_pct = 0",
     (
         "satisfaction.satisfaction_scores",
         "Each breakdown holds every answer of the feed up to the as-of date, in each "

@@ -325,7 +325,7 @@ create table customer.customer_months (
     revenue_amount decimal(18, 2), is_active boolean, lifecycle varchar);
 create table segment.segments (
     scheme varchar, segment varchar, customer_count bigint, customer_share_pct double,
-    revenue_amount decimal(18, 2), revenue_share_pct double,
+    buyer_count bigint, revenue_amount decimal(18, 2), revenue_share_pct double,
     average_revenue_amount decimal(18, 2), revenue_index double);
 create table segment.rfm_scores (window_start date, window_end date);
 create table segment.cohorts (

@@ -48,8 +48,8 @@ totals as (
 select
     state, coalesce(customer_count, 0) as customer_count,
     coalesce(customer_share_pct, 0) as customer_share_pct,
-    revenue_amount, revenue_share_pct, all_count, buyer_count,
-    100.0 * coalesce(customer_count, 0) / nullif(buyer_count, 0) as active_pct
+    revenue_amount, revenue_share_pct, all_count, totals.buyer_count,
+    100.0 * coalesce(customer_count, 0) / nullif(totals.buyer_count, 0) as active_pct
 from states left join counted on state = segment cross join totals
 where (select sum(customer_count) from counted) > 0
 order by position
