@@ -270,9 +270,13 @@ MUTATIONS: dict[tuple[str, str], str] = {
     ): f"update segment.rfm_scores set m_score = 6 where {_BUYER}",
     (
         "segment.rfm_scores",
-        "All purchases of the window by known customers are scored",
+        "All purchases of the window by customers who may be scored are scored",
     ): "update segment.rfm_scores set frequency_count = frequency_count + 1 "
     f"where {_BUYER}",
+    (
+        "segment.rfm_scores",
+        "Nobody is scored who may not be",
+    ): f"update segment.activity_states set state = 'not_permitted' where {_BUYER}",
     (
         "segment.rfm_scores",
         "A better value never has a lower score",
@@ -294,6 +298,11 @@ MUTATIONS: dict[tuple[str, str], str] = {
         "Longer silence is deeper sleep, and only who never bought is never_purchased",
     ): "update segment.activity_states set state = 'asleep', days_since_last_order = 0 "
     f"where {_BUYER}",
+    (
+        "segment.activity_states",
+        "Where profiling needs permission, all and only who has not given it have no "
+        "state",
+    ): f"update segment.activity_states set state = 'not_permitted' where {_BUYER}",
     (
         "segment.activity_states",
         "Somebody is still active",

@@ -148,7 +148,8 @@ order by top_pct
 _SEGMENTS = """
 with segments as (
     select
-        *, segment in ('no_purchase_in_window', 'unidentified') as is_rest,
+        *, segment in ('no_purchase_in_window', 'not_permitted', 'unidentified')
+            as is_rest,
         case when customer_count > 0 then customer_share_pct end as customer_bar_pct,
         max(average_revenue_amount) over () as largest_amount,
         cast(sum(revenue_amount) filter (where customer_count > 0) over () as double)

@@ -46,10 +46,14 @@ classified as (
         customer_values.customer_id != 'unidentified'
         and customer_values.order_count > 0 as is_buyer,
         {{ segment_name(
-            "customer_values.customer_id != 'unidentified'", 'rfm_scores.segment'
+            "(customer_values.customer_id != 'unidentified')",
+            'rfm_scores.segment',
+            'activity_states.state',
         ) }} as rfm_segment,
         {{ segment_name(
-            "customer_values.customer_id != 'unidentified'", 'rfm_scores.value_type'
+            "(customer_values.customer_id != 'unidentified')",
+            'rfm_scores.value_type',
+            'activity_states.state',
         ) }} as value_type,
         coalesce(activity_states.state, 'unidentified') as activity_state,
         customer_values.order_count,
