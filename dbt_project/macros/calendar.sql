@@ -3,6 +3,11 @@
     cast(date_trunc('month', {{ day }}) as date)
 {%- endmacro %}
 
+{#- Such as 2024-03. -#}
+{% macro month_name(month) -%}
+    left(cast({{ month }} as string), 7)
+{%- endmacro %}
+
 {#- Written out, since dbt-spark's datediff is wrong at the ends of months. -#}
 {% macro months_between(first_month, last_month) -%}
     cast(

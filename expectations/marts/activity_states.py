@@ -33,6 +33,7 @@ EXPECTATIONS = [
                 end as depth,
                 state = 'never_purchased' as is_never
             from {batch}
+            where state <> 'not_permitted'
         ),
 
         ranges as (
@@ -54,12 +55,33 @@ EXPECTATIONS = [
         """,
     ),
     no_rows(
+        (
+            "Where profiling needs permission, all and only who has not given it have "
+            "no state"
+        ),
+        CRITICAL,
+        """
+        select states.customer_id, state, may_be_profiled
+        from {batch} as states
+        inner join customer.customers
+            on states.customer_id = customers.customer_id
+        where (
+                state = 'not_permitted'
+                or (
+                    select count(*) from segment.activity_states
+                    where state = 'not_permitted'
+                ) > 0
+            )
+            and (state = 'not_permitted') = coalesce(may_be_profiled, false)
+        """,
+    ),
+    no_rows(
         "Somebody is still active",
         WARNING,
         """
         select count(*) as buyers
         from {batch}
-        where state <> 'never_purchased'
+        where state not in ('never_purchased', 'not_permitted')
         having count(*) > 0 and count(*) filter (where state = 'active') = 0
         """,
     ),

@@ -27,24 +27,55 @@ EXPECTATIONS = [
         max_value=100,
     ),
     no_rows(
-        "In its first month the whole cohort is active",
+        (
+            "In its first month the whole cohort is active, but that of customers "
+            "known earlier"
+        ),
         CRITICAL,
         """
-        select cohort_month, period_number, active_count as active
+        select cohort, period_number, active_count as active
         from {batch}
-        where period_number = 0 and active_count <> cohort_size
+        where period_number = 0 and active_count <> cohort_size and cohort <> 'earlier'
         """,
     ),
     no_rows(
         "Who comes back later is fewer each month, and never fewer than who is there",
         CRITICAL,
         """
-        select cohort_month, period_number
+        select cohort, period_number
         from {batch}
         qualify active_or_later_count > lag(active_or_later_count) over (
-                partition by cohort_month order by period_number nulls last
+                partition by cohort order by period_number nulls last
             )
             or active_or_later_count < active_count
+        """,
+    ),
+    no_rows(
+        "Active customers and revenue of all cohorts are those of customer_months",
+        CRITICAL,
+        """
+        select period_month, active, active_in_month, revenue, revenue_in_month
+        from (
+            select
+                period_month,
+                sum(active_count) as active,
+                sum(revenue_amount) as revenue
+            from {batch}
+            where is_complete
+            group by period_month
+        )
+        full join (
+            select
+                month,
+                count(*) filter (where is_active) as active_in_month,
+                sum(revenue_amount) as revenue_in_month
+            from customer.customer_months
+            where is_complete and month >= cohort_month
+            group by month
+        )
+            on period_month = month
+        where active is distinct from active_in_month
+            or revenue is distinct from revenue_in_month
         """,
     ),
     no_rows(

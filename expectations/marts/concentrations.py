@@ -36,4 +36,24 @@ EXPECTATIONS = [
         where measure = 'revenue' and top_pct = 100 and amount <> revenue
         """,
     ),
+    no_rows(
+        "The unidentified share of revenue is that of customer_values",
+        CRITICAL,
+        """
+        select measure, top_pct, unidentified_revenue_share_pct as share, share_valued
+        from {batch}
+        cross join (
+            select
+                sum(
+                    case
+                        when customer_id = 'unidentified' then revenue_share_pct else 0
+                    end
+                ) as share_valued,
+                count(revenue_share_pct) as known_shares
+            from customer.customer_values
+        )
+        where (unidentified_revenue_share_pct is null) <> (known_shares = 0)
+            or abs(unidentified_revenue_share_pct - share_valued) > 0.001
+        """,
+    ),
 ]

@@ -22,7 +22,10 @@ EXPECTATIONS = [
         """,
     ),
     no_rows(
-        "Everybody who ever bought was new in exactly one month",
+        (
+            "Everybody who ever bought was new in exactly one month, but who was known "
+            "earlier"
+        ),
         CRITICAL,
         """
         select new_customers, buyers
@@ -33,13 +36,68 @@ EXPECTATIONS = [
         cross join (
             select count(*) as buyers
             from customer.customer_values
-            where order_count > 0 and customer_id <> 'unidentified'
+            left join customer.customers
+                on customer_values.customer_id = customers.customer_id
+            where order_count > 0
+                and customer_values.customer_id <> 'unidentified'
+                and not coalesce(is_earlier, false)
         )
         where new_customers <> buyers
         """,
     ),
     no_rows(
-        "Each customer has every month from their first trace to the as-of date",
+        "New, returning and resurrecting customers are the active ones",
+        CRITICAL,
+        """
+        select customer_id, month as in_month, lifecycle
+        from {batch}
+        where is_active <> coalesce(
+            lifecycle in ('new', 'returning', 'resurrecting'), false
+        )
+        """,
+    ),
+    no_rows(
+        "Who is dormant was active the month before, who is inactive was not",
+        CRITICAL,
+        """
+        select customer_id, month as in_month, lifecycle
+        from (
+            select
+                customer_id,
+                month,
+                lifecycle,
+                lag(is_active) over (
+                    partition by customer_id order by month nulls last
+                ) as was_active
+            from {batch}
+        )
+        where lifecycle in ('dormant', 'inactive')
+            and (lifecycle = 'dormant') <> coalesce(was_active, false)
+        """,
+    ),
+    no_rows(
+        "Everybody's months begin by the day after their registration",
+        CRITICAL,
+        """
+        select customers.customer_id, first_month
+        from customer.customers
+        cross join kith.run
+        left join (
+            select customer_id, min(month) as first_month
+            from {batch}
+            group by customer_id
+        ) as months
+            on customers.customer_id = months.customer_id
+        where registered_at is not null
+            and not coalesce(
+                first_month <= registered_at + interval 1 day
+                or first_month <= first_day,
+                false
+            )
+        """,
+    ),
+    no_rows(
+        "Each customer has every month from their first to that of the as-of date",
         CRITICAL,
         """
         select customer_id, count(*) as months

@@ -27,7 +27,7 @@ EXPECTATIONS = [
         max_value=5,
     ),
     no_rows(
-        "All purchases of the window by known customers are scored",
+        "All purchases of the window by customers who may be scored are scored",
         CRITICAL,
         """
         select customers, buyers, purchases, purchases_made
@@ -40,19 +40,32 @@ EXPECTATIONS = [
         cross join (
             select count(*) as buyers, coalesce(sum(purchases), 0) as purchases_made
             from (
-                select customer_id, count(distinct order_date) as purchases
+                select orders.customer_id, count(distinct order_date) as purchases
                 from customer.orders
+                inner join segment.activity_states
+                    on orders.customer_id = activity_states.customer_id
                 cross join (
                     select min(window_start) as window_start
                     from segment.rfm_cut_points
                 )
-                where customer_id <> 'unidentified'
+                where state <> 'not_permitted'
                     and is_purchase
                     and order_date >= window_start
-                group by customer_id
+                group by orders.customer_id
             )
         )
         where customers <> buyers or purchases <> purchases_made
+        """,
+    ),
+    no_rows(
+        "Nobody is scored who may not be",
+        CRITICAL,
+        """
+        select scores.customer_id
+        from {batch} as scores
+        inner join segment.activity_states
+            on scores.customer_id = activity_states.customer_id
+        where state = 'not_permitted'
         """,
     ),
     no_rows(

@@ -46,7 +46,8 @@ def _queries(interactions: int) -> dict[str, str]:
         "customers": f"""
             select 'C' || i as card_number,
                 ['Berlin', 'Potsdam', 'Cottbus'][1 + i % 3] as city,
-                timestamp '2020-01-01' + to_hours(i % 30000) as registered_at
+                timestamp '2023-01-01' + to_hours(i * 877 % 17520)
+                    as registered_at
             from range({customers}) rows(i)
         """,
         "products": f"""

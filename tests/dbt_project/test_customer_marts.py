@@ -121,7 +121,7 @@ def expected_months() -> pd.DataFrame:
             if month < min(active):
                 lifecycle = None
             elif month not in active:
-                lifecycle = "dormant"
+                lifecycle = "dormant" if before[month] in active else "inactive"
             elif month == min(active):
                 lifecycle = "new"
             else:
@@ -130,6 +130,8 @@ def expected_months() -> pd.DataFrame:
                 {
                     "customer_id": customer,
                     "month": month,
+                    # The grocer tells nobody's registration.
+                    "cohort": f"{min(active):%Y-%m}",
                     "cohort_month": min(active),
                     "is_complete": True,
                     "interaction_count": interactions.get(key, 0),
@@ -156,6 +158,7 @@ def test_each_month_of_each_customer_empty_ones_included(
         "returning",
         "resurrecting",
         "dormant",
+        "inactive",
     }
     assert_frame_equal(
         customer_months[list(expected.columns)],

@@ -303,6 +303,7 @@ def expected_cohorts() -> pd.DataFrame:
             later_count = (last[members] >= month).sum()
             rows.append(
                 {
+                    "cohort": f"{cohort_month:%Y-%m}",
                     "cohort_month": cohort_month,
                     "period_number": number,
                     "period_month": month,
@@ -349,6 +350,8 @@ def test_shares_of_the_top_and_gini(warehouse: duckdb.DuckDBPyConnection) -> Non
                 "share_pct": 100 * revenue[:count].sum() / revenue.sum(),
                 "ties_at_edge_count": (revenue[count:] == revenue[count - 1]).sum(),
                 "gini": gini,
+                # Each basket names its household.
+                "unidentified_revenue_share_pct": 0,
                 "n": n,
             }
         )
@@ -391,12 +394,15 @@ def test_segments_hold_all_customers_and_all_revenue(
                     "segment": name,
                     "customer_count": len(members),
                     "customer_share_pct": 100 * len(members) / len(names),
+                    "buyer_count": (members["order_count"] > 0).sum(),
                     "order_count": members["order_count"].sum(),
                     "revenue_amount": members["revenue"].sum() / 100,
                     "revenue_share_pct": 100
                     * members["revenue"].sum()
                     / values()["revenue"].sum(),
                     "revenue_index": members["revenue"].mean() / mean,
+                    # All of the grocer's customers bought.
+                    "buyer_revenue_index": members["revenue"].mean() / mean,
                     "n": len(members),
                 }
             )

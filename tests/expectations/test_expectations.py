@@ -177,12 +177,28 @@ MUTATIONS: dict[tuple[str, str], str] = {
     f"where {_BUYER} and month = '2024-10-01'",
     (
         "customer.customer_months",
-        "Everybody who ever bought was new in exactly one month",
+        "Everybody who ever bought was new in exactly one month, but who was known "
+        "earlier",
     ): "update customer.customer_months set lifecycle = 'new' "
     f"where {_BUYER} and month = '2024-11-01'",
     (
         "customer.customer_months",
-        "Each customer has every month from their first trace to the as-of date",
+        "New, returning and resurrecting customers are the active ones",
+    ): "update customer.customer_months set lifecycle = 'dormant' "
+    "where lifecycle = 'new'",
+    (
+        "customer.customer_months",
+        "Who is dormant was active the month before, who is inactive was not",
+    ): "update customer.customer_months set lifecycle = 'inactive' "
+    "where lifecycle = 'dormant'",
+    (
+        "customer.customer_months",
+        "Everybody's months begin by the day after their registration",
+    ): "delete from customer.customer_months where month = '2024-01-01' "
+    "and customer_id in (select customer_id from customer.customers where is_earlier)",
+    (
+        "customer.customer_months",
+        "Each customer has every month from their first to that of the as-of date",
     ): f"delete from customer.customer_months where {_BUYER} and month = '2024-11-01'",
     (
         "customer.customer_months",
@@ -254,9 +270,13 @@ MUTATIONS: dict[tuple[str, str], str] = {
     ): f"update segment.rfm_scores set m_score = 6 where {_BUYER}",
     (
         "segment.rfm_scores",
-        "All purchases of the window by known customers are scored",
+        "All purchases of the window by customers who may be scored are scored",
     ): "update segment.rfm_scores set frequency_count = frequency_count + 1 "
     f"where {_BUYER}",
+    (
+        "segment.rfm_scores",
+        "Nobody is scored who may not be",
+    ): f"update segment.activity_states set state = 'not_permitted' where {_BUYER}",
     (
         "segment.rfm_scores",
         "A better value never has a lower score",
@@ -280,11 +300,16 @@ MUTATIONS: dict[tuple[str, str], str] = {
     f"where {_BUYER}",
     (
         "segment.activity_states",
+        "Where profiling needs permission, all and only who has not given it have no "
+        "state",
+    ): f"update segment.activity_states set state = 'not_permitted' where {_BUYER}",
+    (
+        "segment.activity_states",
         "Somebody is still active",
     ): "update segment.activity_states set state = 'drowsy' where state = 'active'",
     (
         "segment.segments",
-        "Segments of each scheme add up to all customers, orders and revenue",
+        "Segments of each scheme add up to all customers, buyers, orders and revenue",
     ): "delete from segment.segments "
     "where scheme = 'rfm_segment' and segment = 'unidentified'",
     (
@@ -292,6 +317,10 @@ MUTATIONS: dict[tuple[str, str], str] = {
         "Shares of each scheme add up to 100 %",
     ): "update segment.segments set revenue_share_pct = revenue_share_pct + 0.01 "
     "where scheme = 'rfm_segment' and segment = 'unidentified'",
+    (
+        "segment.segments",
+        "Each index is 1 on average over those whom it compares",
+    ): "update segment.segments set buyer_revenue_index = 1.01 * buyer_revenue_index",
     (
         "segment.cohorts",
         "Retention from 0 to 100 %",
@@ -308,18 +337,23 @@ MUTATIONS: dict[tuple[str, str], str] = {
     "where period_number = 1",
     (
         "segment.cohorts",
-        "In its first month the whole cohort is active",
+        "In its first month the whole cohort is active, but that of customers known "
+        "earlier",
     ): "update segment.cohorts set active_count = active_count - 1 "
-    "where period_number = 0 and cohort_month = '2024-01-01'",
+    "where period_number = 0 and cohort = '2024-01'",
     (
         "segment.cohorts",
         "Who comes back later is fewer each month, and never fewer than who is there",
     ): "update segment.cohorts set active_or_later_count = 0 where period_number = 1",
     (
         "segment.cohorts",
+        "Active customers and revenue of all cohorts are those of customer_months",
+    ): "delete from segment.cohorts where cohort = 'earlier'",
+    (
+        "segment.cohorts",
         "Everybody who ever bought belongs to one cohort",
     ): "update segment.cohorts set cohort_size = cohort_size + 1 "
-    "where period_number = 0 and cohort_month = '2024-01-01'",
+    "where period_number = 0 and cohort = '2024-01'",
     (
         "segment.concentrations",
         "Gini from 0 to 1",
@@ -332,6 +366,10 @@ MUTATIONS: dict[tuple[str, str], str] = {
         "segment.concentrations",
         "All buyers together hold the revenue of customer_values",
     ): "update segment.concentrations set amount = amount - 1 where top_pct = 100",
+    (
+        "segment.concentrations",
+        "The unidentified share of revenue is that of customer_values",
+    ): "update segment.concentrations set unidentified_revenue_share_pct = 0",
     (
         "satisfaction.satisfaction_scores",
         "Each breakdown holds every answer of the feed up to the as-of date, in each "

@@ -38,17 +38,15 @@ def test_keys_of_values_out_of_range_are_sampled(candidate: Run) -> None:
     spoil(
         candidate,
         "update segment.cohorts set retention_pct = 101 "
-        "where period_number = 3 and cohort_month = '2024-01-01'",
+        "where period_number = 3 and cohort = '2024-01'",
     )
     with pytest.raises(
         GateError,
-        match=r"1 of \d\d values .*, first: cohort_month 2024-01-01, period_number 3; ",
+        match=r"1 of \d\d values .*, first: cohort 2024-01, period_number 3; ",
     ):
         audit(candidate)
     sample = results(candidate)["Retention from 0 to 100 %"][3]
-    assert json.loads(str(sample)) == [
-        {"cohort_month": "2024-01-01", "period_number": 3}
-    ]
+    assert json.loads(str(sample)) == [{"cohort": "2024-01", "period_number": 3}]
 
 
 def test_keys_of_pairs_and_of_values_out_of_their_set_are_sampled(

@@ -151,7 +151,8 @@ def marts(orders: pd.DataFrame, as_of: str, names: list[str] = NAMES) -> Frames:
         for number, m in enumerate(pd.period_range(cohort, last_month, freq="M")):
             active = int(counts.get((cohort, m), 0)) if is_over[m] else None
             pct = None if active is None else 100 * active / size
-            cohorts.append((cohort.to_timestamp(), number, size, active, pct))
+            start = cohort.to_timestamp()
+            cohorts.append((str(cohort), start, number, size, active, pct))
 
     ordered = values.revenue_amount.sort_values(ascending=False).to_numpy()
     n, index = len(ordered), np.arange(1, len(ordered) + 1)
@@ -187,6 +188,7 @@ def marts(orders: pd.DataFrame, as_of: str, names: list[str] = NAMES) -> Frames:
         "segment.cohorts": pd.DataFrame(
             cohorts,
             columns=[
+                "cohort",
                 "cohort_month",
                 "period_number",
                 "cohort_size",
@@ -345,14 +347,14 @@ create table customer.customer_months (
     revenue_amount decimal(18, 2), is_active boolean, lifecycle varchar);
 create table segment.segments (
     scheme varchar, segment varchar, customer_count bigint, customer_share_pct double,
-    revenue_amount decimal(18, 2), revenue_share_pct double,
+    buyer_count bigint, revenue_amount decimal(18, 2), revenue_share_pct double,
     average_revenue_amount decimal(18, 2), revenue_index double);
 create table segment.rfm_scores (
     customer_id varchar, rfm_cell varchar, segment varchar, value_type varchar,
     window_start date, window_end date);
 create table segment.cohorts (
-    cohort_month date, period_number bigint, cohort_size bigint, active_count bigint,
-    retention_pct double);
+    cohort varchar, cohort_month date, period_number bigint, cohort_size bigint,
+    active_count bigint, retention_pct double);
 create table segment.concentrations (
     measure varchar, top_pct bigint, customer_count bigint, amount decimal(18, 2),
     share_pct double, gini double, missing_reason varchar, n bigint);

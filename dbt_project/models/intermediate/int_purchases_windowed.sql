@@ -1,19 +1,24 @@
 with
 
+customers as (
+    select customer_id
+    from {{ ref('customers') }}
+    where
+        customer_id != 'unidentified'
+        and {{ may_be_scored('may_be_profiled') }}
+),
+
 orders as (
     select * from {{ ref('orders') }}
     where
-        customer_id != 'unidentified'
+        customer_id in (select customers.customer_id from customers)
         and (is_purchase or has_return)
         and order_date >= {{ rfm_window_start(as_of()) }}
 ),
 
 purchases as (
-    select * from {{ ref('orders') }}
-    where
-        customer_id != 'unidentified'
-        and is_purchase
-        and order_date >= {{ rfm_window_start(as_of()) }}
+    select * from orders
+    where is_purchase
 ),
 
 purchase_days as (

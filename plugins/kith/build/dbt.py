@@ -64,6 +64,7 @@ def dbt_vars(company: Company) -> dict[str, Any]:
         "survivorship": dict.fromkeys(get_args(Attribute), "most_recent")
         | company.survivorship,
         "trusted_sources": company.trusted_sources,
+        "profiling": company.profiling,
     }
 
 

@@ -181,6 +181,12 @@ class CompanyFile(Strict):
         default_factory=list,
         description="Sources in the order of their trust, the most trusted first.",
     )
+    profiling: Literal["without_permission", "with_permission"] = Field(
+        default="without_permission",
+        description="Whether somebody is scored who has not permitted it (purpose "
+        "`profiling` of the feed consents). With `with_permission` they have neither "
+        "RFM scores nor an activity state, and are counted as `not_permitted`.",
+    )
     feeds: dict[str, list[str]] = Field(
         description="Each feed with the staging models that provide it; those that "
         "are left out are empty."

@@ -48,8 +48,8 @@ totals as (
 select
     state, coalesce(customer_count, 0) as customer_count,
     coalesce(customer_share_pct, 0) as customer_share_pct,
-    revenue_amount, revenue_share_pct, all_count, buyer_count,
-    100.0 * coalesce(customer_count, 0) / nullif(buyer_count, 0) as active_pct
+    revenue_amount, revenue_share_pct, all_count, totals.buyer_count,
+    100.0 * coalesce(customer_count, 0) / nullif(totals.buyer_count, 0) as active_pct
 from states left join counted on state = segment cross join totals
 where (select sum(customer_count) from counted) > 0
 order by position
@@ -148,7 +148,8 @@ order by top_pct
 _SEGMENTS = """
 with segments as (
     select
-        *, segment in ('no_purchase_in_window', 'unidentified') as is_rest,
+        *, segment in ('no_purchase_in_window', 'not_permitted', 'unidentified')
+            as is_rest,
         case when customer_count > 0 then customer_share_pct end as customer_bar_pct,
         max(average_revenue_amount) over () as largest_amount,
         cast(sum(revenue_amount) filter (where customer_count > 0) over () as double)
@@ -241,6 +242,7 @@ _RETENTION = Grid(
 with ranked as (
     select *, dense_rank() over (order by cohort_month desc) as age
     from segment.cohorts
+    where cohort <> 'earlier'
 ),
 cells as (
     select

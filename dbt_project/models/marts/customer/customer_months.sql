@@ -17,6 +17,25 @@ orders as (
     select * from {{ ref('orders') }}
 ),
 
+customers as (
+    select * from {{ ref('customers') }}
+),
+
+-- Their months begin there, without a trace.
+registrations as (
+    select
+        customer_id,
+        greatest({{ business_date('registered_at') }}, {{ first_day() }}) as day
+    from customers
+    where registered_at is not null
+),
+
+earlier as (
+    select customer_id
+    from customers
+    where is_earlier
+),
+
 traces as (
     select
         coalesce(customer_id, 'unidentified') as customer_id,
@@ -42,6 +61,17 @@ traces as (
         {% endfor %}
         is_purchase
     from orders
+    union all
+    select
+        customer_id,
+        day,
+        0 as interaction_count,
+        false as is_visit,
+        {% for column in counts + amounts %}
+        0 as {{ column }},
+        {% endfor %}
+        false as is_purchase
+    from registrations
 ),
 
 traced as (
@@ -61,6 +91,13 @@ traced as (
     group by customer_id, month
 ),
 
+-- The months of customers known earlier are counted from where the data begin.
+beginning as (
+    select coalesce(min(month), {{ month_of(first_day()) }}) as first_month
+    from traced
+    where order_count > 0
+),
+
 -- Each month with a trace is repeated for the empty months that follow it, so that no
 -- join over all customers and months is needed.
 placed as (
@@ -72,7 +109,7 @@ placed as (
         {% endfor %}
         min(case when order_count > 0 then month end) over (
             partition by customer_id
-        ) as cohort_month,
+        ) as first_active_month,
         max(case when order_count > 0 then month end) over (
             partition by customer_id
             order by month nulls last
@@ -92,9 +129,11 @@ bounded as (
         placed.{{ column }},
         {% endfor %}
         case
-            when placed.customer_id != 'unidentified' then placed.cohort_month
-        end as cohort_month,
+            when placed.customer_id != 'unidentified' then placed.first_active_month
+        end as first_active_month,
         placed.previous_active_month,
+        earlier.customer_id is not null as is_earlier,
+        least(beginning.first_month, {{ month_of(first_day()) }}) as beginning_month,
         least(
             {{ months_between(
                 'placed.month',
@@ -104,6 +143,8 @@ bounded as (
             {{ longest_span }}
         ) as span_months
     from placed
+    cross join beginning
+    left join earlier on placed.customer_id = earlier.customer_id
 ),
 
 numbers as (
@@ -122,12 +163,18 @@ filled as (
     select
         bounded.customer_id,
         {{ add_months('bounded.month', 'spans.months_later') }} as month,
-        bounded.cohort_month,
+        bounded.first_active_month,
+        bounded.is_earlier,
+        bounded.beginning_month,
         spans.months_later = 0 as is_traced,
         {% for column in measures %}
         bounded.{{ column }},
         {% endfor %}
-        bounded.previous_active_month
+        case
+            when spans.months_later > 0 and bounded.order_count > 0
+                then bounded.month
+            else bounded.previous_active_month
+        end as previous_active_month
     from bounded
     inner join spans on bounded.span_months = spans.span_months
 ),
@@ -136,7 +183,12 @@ emptied as (
     select
         customer_id,
         month,
-        cohort_month,
+        case
+            when first_active_month is null then null
+            when is_earlier then beginning_month
+            else first_active_month
+        end as cohort_month,
+        is_earlier,
         {{ add_months('month', 1) }} <= {{ add_days(as_of(), 1) }} as is_complete,
         {% for column in measures %}
         case when is_traced then {{ column }} else 0 end as {{ column }},
@@ -149,6 +201,11 @@ final as (
     select
         customer_id,
         month,
+        case
+            when cohort_month is null then null
+            when is_earlier then 'earlier'
+            else {{ month_name('cohort_month') }}
+        end as cohort,
         cohort_month,
         is_complete,
         interaction_count,
@@ -164,14 +221,17 @@ final as (
             when customer_id != 'unidentified' then order_count > 0
         end as is_active,
         case
-            when cohort_month is null or month < cohort_month then null
-            when month = cohort_month then 'new'
+            when customer_id = 'unidentified' then null
+            when order_count > 0 and previous_active_month is null and not is_earlier
+                then 'new'
             when
                 order_count > 0
                 and previous_active_month = {{ add_months('month', -1) }}
                 then 'returning'
             when order_count > 0 then 'resurrecting'
-            when is_complete then 'dormant'
+            when previous_active_month is null or not is_complete then null
+            when previous_active_month = {{ add_months('month', -1) }} then 'dormant'
+            else 'inactive'
         end as lifecycle,
         {{ as_of() }} as as_of_date
     from emptied

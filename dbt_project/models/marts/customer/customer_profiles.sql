@@ -65,6 +65,12 @@ final as (
         activity_states.state as activity_state,
         rfm_scores.segment as rfm_segment,
         rfm_scores.value_type,
+        case
+            when rfm_scores.customer_id is not null then null
+            when customers.customer_id = 'unidentified' then 'unidentified'
+            when activity_states.state = 'not_permitted' then 'profiling not permitted'
+            else 'no purchase in the window'
+        end as rfm_missing_reason,
         {{ as_of() }} as as_of_date
     from customers
     left join interactions on customers.customer_id = interactions.customer_id

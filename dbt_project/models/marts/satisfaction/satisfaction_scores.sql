@@ -101,8 +101,11 @@ answers_judged as (
         survey_answers.touchpoint,
         survey_answers.survey_method,
         {% for scheme in ['rfm_segment', 'value_type'] %}
-        {{ segment_name('identities.customer_id is not null', 'rfm_scores.' ~ scheme) }}
-            as {{ scheme }},
+        {{ segment_name(
+            '(identities.customer_id is not null)',
+            'rfm_scores.' ~ scheme,
+            'activity_states.activity_state',
+        ) }} as {{ scheme }},
         {% endfor %}
         coalesce(activity_states.activity_state, 'unidentified') as activity_state,
         case

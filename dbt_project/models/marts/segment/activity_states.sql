@@ -1,9 +1,11 @@
 with
 
-identities as (
-    select distinct customer_id
-    from {{ ref('identities') }}
-    where customer_id is not null
+customers as (
+    select
+        customer_id,
+        {{ may_be_scored('may_be_profiled') }} as may_be_scored
+    from {{ ref('customers') }}
+    where customer_id != 'unidentified'
 ),
 
 orders as (
@@ -45,21 +47,24 @@ summed as (
 
 aged as (
     select
-        identities.customer_id,
+        customers.customer_id,
+        customers.may_be_scored,
         summed.first_order_date,
         summed.last_order_date,
         cast({{ days_between('summed.last_order_date', as_of()) }} as bigint)
             as days_since_last_order,
-        summed.median_gap_days,
+        case when customers.may_be_scored then summed.median_gap_days end
+            as median_gap_days,
         coalesce(summed.gap_count, 0) as gap_count
-    from identities
-    left join summed on identities.customer_id = summed.customer_id
+    from customers
+    left join summed on customers.customer_id = summed.customer_id
 ),
 
 final as (
     select
         customer_id,
         case
+            when not may_be_scored then 'not_permitted'
             when days_since_last_order is null then 'never_purchased'
             when days_since_last_order >= {{ var('asleep_days') }} then 'asleep'
             when days_since_last_order >= {{ var('half_asleep_days') }}

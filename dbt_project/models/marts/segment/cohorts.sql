@@ -10,6 +10,7 @@ customer_months as (
 
 cells as (
     select distinct
+        cohort,
         cohort_month,
         period_number,
         month as period_month,
@@ -21,7 +22,7 @@ cells as (
 months as (
     select
         customer_id,
-        cohort_month,
+        cohort,
         period_number,
         is_active,
         revenue_amount
@@ -32,7 +33,7 @@ months as (
 first_revenues as (
     select
         customer_id,
-        cohort_month,
+        cohort,
         revenue_amount
     from months
     where period_number = 0 and revenue_amount > 0
@@ -40,66 +41,74 @@ first_revenues as (
 
 first_totals as (
     select
-        cohort_month,
+        cohort,
         sum(revenue_amount) as revenue_amount
     from first_revenues
-    group by cohort_month
+    group by cohort
 ),
 
 sums as (
     select
-        cohort_month,
+        cohort,
         period_number,
         count(*) filter (where is_active) as active_count,
         sum(revenue_amount) as revenue_amount
     from months
-    group by cohort_month, period_number
+    group by cohort, period_number
 ),
 
 -- Per customer, so that a customer who spends more does not hide one who left.
 kept as (
     select
-        months.cohort_month,
+        months.cohort,
         months.period_number,
         sum(least(months.revenue_amount, first_revenues.revenue_amount))
             as revenue_amount
     from months
     inner join first_revenues on months.customer_id = first_revenues.customer_id
     where months.revenue_amount > 0
-    group by months.cohort_month, months.period_number
+    group by months.cohort, months.period_number
 ),
 
 last_active_periods as (
     select
         customer_id,
-        cohort_month,
+        cohort,
         max(period_number) as period_number
     from months
     where is_active
-    group by customer_id, cohort_month
+    group by customer_id, cohort
 ),
 
 last_active_counts as (
     select
-        cohort_month,
+        cohort,
         period_number,
         count(*) as customer_count
     from last_active_periods
-    group by cohort_month, period_number
+    group by cohort, period_number
 ),
 
--- Every customer of a cohort was active in its period 0.
+sizes as (
+    select
+        cohort,
+        count(*) as customer_count
+    from last_active_periods
+    group by cohort
+),
+
 counted as (
     select
+        cells.cohort,
         cells.cohort_month,
         cells.period_number,
         cells.period_month,
         cells.is_complete,
-        cohort_sums.active_count as cohort_size,
+        sizes.customer_count as cohort_size,
         coalesce(sums.active_count, 0) as active_count,
         cast(
             sum(coalesce(last_active_counts.customer_count, 0)) over (
-                partition by cells.cohort_month
+                partition by cells.cohort
                 order by cells.period_number desc
                 rows between unbounded preceding and current row
             ) as bigint
@@ -108,27 +117,25 @@ counted as (
         coalesce(kept.revenue_amount, 0) as kept_amount,
         first_totals.revenue_amount as first_amount
     from cells
-    inner join sums as cohort_sums
-        on
-            cells.cohort_month = cohort_sums.cohort_month
-            and cohort_sums.period_number = 0
-    left join first_totals on cells.cohort_month = first_totals.cohort_month
+    inner join sizes on cells.cohort = sizes.cohort
+    left join first_totals on cells.cohort = first_totals.cohort
     left join sums
         on
-            cells.cohort_month = sums.cohort_month
+            cells.cohort = sums.cohort
             and cells.period_number = sums.period_number
     left join kept
         on
-            cells.cohort_month = kept.cohort_month
+            cells.cohort = kept.cohort
             and cells.period_number = kept.period_number
     left join last_active_counts
         on
-            cells.cohort_month = last_active_counts.cohort_month
+            cells.cohort = last_active_counts.cohort
             and cells.period_number = last_active_counts.period_number
 ),
 
 final as (
     select
+        cohort,
         cohort_month,
         period_number,
         period_month,

@@ -5,6 +5,19 @@ customer_values as (
     where order_count > 0 and customer_id != 'unidentified'
 ),
 
+unidentified_share as (
+    select
+        case
+            when sum(revenue_amount) > 0
+                then {{ percent_of(
+                    "sum(case when customer_id = 'unidentified' then revenue_amount"
+                    ~ " else 0 end)",
+                    "sum(revenue_amount)",
+                ) }}
+        end as unidentified_revenue_share_pct
+    from {{ ref('customer_values') }}
+),
+
 amounts as (
     select
         'revenue' as measure,
@@ -172,10 +185,12 @@ final as (
                     || cast(summed.negative_count as string)
                     || ' of ' || cast(summed.n as string) || ' customers'
         end as missing_reason,
+        unidentified_share.unidentified_revenue_share_pct,
         summed.n,
         'top customers by descending amount, all history to as_of_date' as method,
         {{ as_of() }} as as_of_date
     from summed
+    cross join unidentified_share
     left join ginis on summed.measure = ginis.measure
 )
 

@@ -43,11 +43,17 @@ satisfaction_chosen as (
 classified as (
     select
         customer_values.customer_id != 'unidentified' as is_identified,
+        customer_values.customer_id != 'unidentified'
+        and customer_values.order_count > 0 as is_buyer,
         {{ segment_name(
-            "customer_values.customer_id != 'unidentified'", 'rfm_scores.segment'
+            "(customer_values.customer_id != 'unidentified')",
+            'rfm_scores.segment',
+            'activity_states.state',
         ) }} as rfm_segment,
         {{ segment_name(
-            "customer_values.customer_id != 'unidentified'", 'rfm_scores.value_type'
+            "(customer_values.customer_id != 'unidentified')",
+            'rfm_scores.value_type',
+            'activity_states.state',
         ) }} as value_type,
         coalesce(activity_states.state, 'unidentified') as activity_state,
         customer_values.order_count,
@@ -64,10 +70,12 @@ combined as (
         value_type,
         activity_state,
         count(*) filter (where is_identified) as customer_count,
+        count(*) filter (where is_buyer) as buyer_count,
         sum(order_count) as order_count,
         sum(revenue_amount) as revenue_amount,
         sum(case when is_identified then revenue_amount else 0 end)
-            as identified_revenue_amount
+            as identified_revenue_amount,
+        sum(case when is_buyer then revenue_amount else 0 end) as buyer_revenue_amount
     from classified
     group by rfm_segment, value_type, activity_state
 ),
@@ -75,8 +83,10 @@ combined as (
 total as (
     select
         cast(sum(customer_count) as bigint) as customer_count,
+        cast(sum(buyer_count) as bigint) as buyer_count,
         sum(revenue_amount) as revenue_amount,
-        sum(identified_revenue_amount) as identified_revenue_amount
+        sum(identified_revenue_amount) as identified_revenue_amount,
+        sum(buyer_revenue_amount) as buyer_revenue_amount
     from combined
 ),
 
@@ -86,8 +96,10 @@ grouped as (
         '{{ scheme }}' as scheme,
         {{ scheme }} as segment,
         cast(sum(customer_count) as bigint) as customer_count,
+        cast(sum(buyer_count) as bigint) as buyer_count,
         cast(sum(order_count) as bigint) as order_count,
-        cast(sum(revenue_amount) as decimal(18, 2)) as revenue_amount
+        cast(sum(revenue_amount) as decimal(18, 2)) as revenue_amount,
+        sum(buyer_revenue_amount) as buyer_revenue_amount
     from combined
     group by {{ scheme }}
     {% if not loop.last %}
@@ -103,6 +115,7 @@ final as (
         grouped.customer_count,
         100 * cast(grouped.customer_count as double)
         / nullif(total.customer_count, 0) as customer_share_pct,
+        grouped.buyer_count,
         grouped.order_count,
         grouped.revenue_amount,
         case
@@ -121,6 +134,14 @@ final as (
                         as double
                     )
         end as revenue_index,
+        case
+            when total.buyer_revenue_amount > 0 and grouped.buyer_count > 0
+                then
+                    cast(grouped.buyer_revenue_amount * total.buyer_count as double)
+                    / cast(
+                        total.buyer_revenue_amount * grouped.buyer_count as double
+                    )
+        end as buyer_revenue_index,
         chosen.measure as satisfaction_measure,
         satisfaction_chosen.score as satisfaction_score,
         coalesce(satisfaction_chosen.n, 0) as satisfaction_answer_count,
