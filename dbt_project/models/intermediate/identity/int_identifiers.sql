@@ -117,10 +117,9 @@ final as (
         {{ is_kind_of('summed.identifier_type', var('identity').shareable) }}
             as is_shareable,
         -- Anybody may have any number of browsers.
-        not (
-            {{ is_kind_of('summed.identifier_type', var('identity').shareable) }}
-            and {{ is_kind_of('summed.identifier_type', var('identity').anonymous) }}
-        ) as is_partner,
+        not {{ is_kind_of('summed.identifier_type', var('identity').shareable) }}
+        or not {{ is_kind_of('summed.identifier_type', var('identity').anonymous) }}
+            as is_partner,
         cast({{ partner_limit("summed.identifier_type") }} as bigint) as partner_limit
     from summed
     left join records
