@@ -22,10 +22,7 @@ final as (
         listed.longitude,
         listed.opened_at,
         resolved.finding = 'own source' as is_listed,
-        case resolved.finding
-            when 'missing' then 'no source lists it'
-            when 'ambiguous' then 'several other sources list it'
-        end as missing_reason,
+        {{ missing_reason('resolved.finding') }} as missing_reason,
         {{ as_of() }} as as_of_date
     from resolved
     left join listed
