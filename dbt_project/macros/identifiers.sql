@@ -38,7 +38,8 @@
     which pull knows it of hashed ones, or nothing but noughts. A single one may be the
     first of numbers that are counted from it. \N of databases is spelt by its code,
     since Spark takes a backslash for the beginning of another sign. Noughts and signs
-    come before 1: few texts are taken apart. -#}
+    come before 1: few texts are taken apart. Hashes, which are longer than any word,
+    are passed over. -#}
 {% macro is_nobody(identifier) -%}
     {%- set words = [
         'n/a', 'na', 'n.a.', '#n/a', '<na>', 'nan', 'none', '(none)', 'nil',
@@ -53,15 +54,14 @@
     {%- for sign in ['0', '.', ',', '-', '+', '/', ' '] -%}
         {%- set bare.text = "replace(" ~ bare.text ~ ", '" ~ sign ~ "', '')" -%}
     {%- endfor -%}
-    (
-        lower({{ text }}) in ('{{ words | join("', '") }}')
-        or lower({{ text }}) = chr(92) || 'n'
-        or case
-            when {{ text }} < '1'
-                then {{ text }} not in ('', '0', '0.0') and {{ bare.text }} = ''
-            else false
-        end
-    )
+    case
+        when length(cast({{ identifier }} as string)) >= 64 then false
+        when lower({{ text }}) in ('{{ words | join("', '") }}') then true
+        when lower({{ text }}) = chr(92) || 'n' then true
+        when {{ text }} < '1'
+            then {{ text }} not in ('', '0', '0.0') and {{ bare.text }} = ''
+        else false
+    end
 {%- endmacro %}
 
 {#- A column's name as deliveries have it, whatever signs are in it. -#}

@@ -8,5 +8,5 @@
 {%- endmacro %}
 
 {% macro duckdb__sorted_list(text) -%}
-    string_agg(distinct {{ text }}, ', ' order by {{ text }})
+    nullif(array_to_string(list_sort(list_distinct(list({{ text }}))), ', '), '')
 {%- endmacro %}

@@ -83,12 +83,9 @@ def state(shop: Company, tmp_path: Path) -> Path:
                 identifier_number bigint, first_seen_at timestamp,
                 last_seen_at timestamp, sources text
             );
-            create table intermediate.int_links_numbered (
-                link_number bigint, left_number bigint, right_number bigint
-            );
             create table intermediate.int_identifier_links (
-                link_number bigint, left_type text, left_value text, right_type text,
-                right_value text, evidence text, first_seen_at timestamp
+                link_number bigint, left_number bigint, right_number bigint,
+                evidence text, first_seen_at timestamp
             );
             create table customer.customer_merges (
                 person_id_before text, person_id text, merged_at timestamp
@@ -110,13 +107,9 @@ def state(shop: Company, tmp_path: Path) -> Path:
             )
         for number, left, right in LINKS:
             candidate.execute(
-                "insert into intermediate.int_links_numbered values (?, ?, ?)",
-                [number, left, right],
-            )
-            candidate.execute(
                 "insert into intermediate.int_identifier_links "
-                "values (?, ?, ?, ?, ?, 'till: row of people', '2024-02-02')",
-                [number, *values[left], *values[right]],
+                "values (?, ?, ?, 'till: row of people', '2024-02-02')",
+                [number, left, right],
             )
     return state
 

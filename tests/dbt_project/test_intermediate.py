@@ -406,7 +406,7 @@ def test_identities_read_every_feed_that_names_persons(shop_state: Path) -> None
     manifest = json.loads((shop_state / "dbt" / "target" / "manifest.json").read_text())
     parents = {
         parent
-        for model in ("int_identifiers", "int_identifier_links")
+        for model in ("int_identifiers", "int_links_shown")
         for parent in manifest["nodes"][f"model.kith.{model}"]["depends_on"]["nodes"]
     }
 

@@ -46,7 +46,7 @@ def explain_identity(company: Company, state: Path, asked: list[str]) -> str:
     with connect(database, scratch=state / "scratch", read_only=True) as candidate:
         known = candidate.execute(
             "select count(*) from information_schema.tables "
-            "where table_name in ('identities', 'int_links_numbered')"
+            "where table_name in ('identities', 'int_identifier_links')"
         ).fetchall()
         if known != [(2,)]:
             raise ConfigurationError(
@@ -171,7 +171,7 @@ def _of_person(candidate: duckdb.DuckDBPyConnection, person: str) -> str:
             for name in ("first_seen_at", "last_seen_at")
         )
         name = _name(member["identifier_type"], member["identifier_value"])
-        lines.append(f"  {name:<20} {days}  {member['sources'] or 'links only'}")
+        lines.append(f"  {name:<20} {days}  {member['sources']}")
     if len(members) > 1:
         lines.append("joined, in the order of time, by")
         lines += map(_told, _spanning(candidate, numbers))
@@ -216,12 +216,16 @@ def _links(
         candidate,
         f"""
         from (
-            select links.*, left_number, right_number,
+            select
+                links.*,
+                left_ones.identifier_type as left_type,
+                left_ones.identifier_value as left_value,
+                right_ones.identifier_type as right_type,
+                right_ones.identifier_value as right_value,
                 coalesce(left_ones.refused_by, right_ones.refused_by) as refused_by,
                 case when left_ones.refused_by is not null then left_type
                     else right_type end as refused_kind
-            from intermediate.int_links_numbered as numbered
-            inner join intermediate.int_identifier_links as links using (link_number)
+            from intermediate.int_identifier_links as links
             inner join intermediate.identities as left_ones
                 on left_ones.identifier_number = left_number
             inner join intermediate.identities as right_ones

@@ -155,36 +155,48 @@ def _shared(
     `group` and `reached` say which group reaches which person; `person`, `kind` (-1 for
     shareable ones) and `birth` (-1 where unknown) describe each identifier.
     """
-    pairs = np.unique(np.stack([group, reached]), axis=1)
-    groups, sizes = np.unique(pairs[0], return_counts=True)
-    pairs = pairs[:, np.isin(pairs[0], groups[sizes > 1])]
-    if not pairs.shape[1]:
-        return pairs[0]
+    differs = _several(group, reached)
+    if not differs.any():
+        return group[:0]
+    reaches = differs[group]
+    groups, persons = _pairs(group[reaches], reached[reaches])
     # The members of the persons who are reached, once for each group.
-    members = np.flatnonzero(np.isin(person, pairs[1]))
+    members = np.flatnonzero(np.isin(person, persons))
     members = members[np.argsort(person[members], kind="stable")]
-    first = np.searchsorted(person[members], pairs[1])
-    length = np.searchsorted(person[members], pairs[1], side="right") - first
+    first = np.searchsorted(person[members], persons)
+    length = np.searchsorted(person[members], persons, side="right") - first
     offset = np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length)
     member = members[np.repeat(first, length) + offset]
-    reaching = np.repeat(pairs[0], length)
+    names, place = np.unique(groups, return_inverse=True)
+    reaching = np.repeat(place, length)
+    born = birth[member] != _NONE
+    by_birth = _several(reaching[born], birth[member][born])
     # Whose birth dates are known is one person so far, as long as these are equal.
     is_known = np.isin(person[member], person[birth != _NONE])
     unit = np.where(is_known, _NONE, person[member])
-    by_birth = _several(reaching, birth[member], birth[member] != _NONE)
     of_kind = kind[member] != _NONE
-    kinds = np.unique(
-        np.stack([reaching[of_kind], kind[member][of_kind], unit[of_kind]]), axis=1
-    )
-    kinds, times = np.unique(kinds[:2], axis=1, return_counts=True)
-    return np.union1d(by_birth, kinds[0][times > 1])
+    kinds = kind.max() + 1
+    by_kind = _several((reaching * kinds + kind[member])[of_kind], unit[of_kind])
+    return names[
+        np.union1d(np.flatnonzero(by_birth), np.flatnonzero(by_kind) // kinds)
+    ]
 
 
-def _several(group: Integers, value: Integers, is_known: Booleans) -> Integers:
-    """Groups with more than one value."""
-    pairs = np.unique(np.stack([group[is_known], value[is_known]]), axis=1)
-    groups, times = np.unique(pairs[0], return_counts=True)
-    return groups[times > 1]
+def _several(group: Integers, value: Integers) -> Booleans:
+    """Of each group, from 0 to the last, whether it has more than one value."""
+    length = group.max(initial=-1) + 1
+    one = np.empty(length, dtype=np.int64)
+    one[group] = value
+    several = np.zeros(length, dtype=bool)
+    several[group[value != one[group]]] = True
+    return several
+
+
+def _pairs(first: Integers, second: Integers) -> tuple[Integers, Integers]:
+    """Each pair of two numbers from 0 once, in their order."""
+    width = second.max() + 1
+    pairs = np.unique(first * width + second)
+    return pairs // width, pairs % width
 
 
 def _merges(

@@ -1,128 +1,57 @@
-{#- Tables that show several identifiers of a person on one row; build/dbt.py tells
-    them, since dbt does not know the columns' meta while it parses this. -#}
-{%- set tables = var('identifying_tables') -%}
 with
 
-delivered as (
-    select
-        left_type,
-        left_value,
-        right_type,
-        right_value,
-        source,
-        coalesce(reason, 'link') as evidence,
-        seen_at
-    from {{ ref('feed_identifier_links') }}
-    where
-        not {{ is_nobody('left_value') }}
-        and not {{ is_nobody('right_value') }}
-),
-
-{% for table in tables if table.columns %}
-{%- set rows = 'rows_' ~ loop.index %}
-{{ rows }} as (
-    select
-        {% for column in table.columns %}
-        case
-            when not {{ is_nobody(quoted(column.name)) }}
-                then cast({{ quoted(column.name) }} as string)
-        end as identifier_{{ loop.index }},
-        {% endfor %}
-        {% if table.cursor %}
-        min(cast({{ quoted(table.cursor) }} as timestamp)) as seen_at
-        {% else %}
-        cast(null as timestamp) as seen_at
-        {% endif %}
-    from {{ source(table.source, table.table) }}
-    {% if table.has_date_cursor %}
-    where {{ quoted(table.cursor) }} <= {{ as_of() }}
-    {% elif table.cursor %}
-    where {{ quoted(table.cursor) }} < {{ as_of_at() }}
-    {% endif %}
-    group by
-        {% for column in table.columns %}
-        {{ loop.index }}{{ "," if not loop.last }}
-        {% endfor %}
-),
-{% endfor %}
-
 shown as (
-    select * from delivered
-    {% for table in tables if table.columns %}
-    {%- set outer = loop %}
-    {% for left in table.columns %}
-    {%- set position = loop.index %}
-    {% for right in table.columns[position:] %}
-    union all
+    select * from {{ ref('int_links_shown') }}
+),
+
+identifiers as (
     select
-        '{{ left.kind }}' as left_type,
-        identifier_{{ position }} as left_value,
-        '{{ right.kind }}' as right_type,
-        identifier_{{ position + loop.index }} as right_value,
-        '{{ table.source }}' as source,
-        'row of {{ table.table }}' as evidence,
-        seen_at
-    from rows_{{ outer.index }}
-    where
-        identifier_{{ position }} is not null
-        and identifier_{{ position + loop.index }} is not null
-    {% endfor %}
-    {% endfor %}
-    {% endfor %}
+        identifier_number,
+        identifier_type,
+        identifier_value
+    from {{ ref('int_identifiers') }}
+),
+
+numbered as (
+    select
+        least(left_ones.identifier_number, right_ones.identifier_number)
+            as left_number,
+        greatest(left_ones.identifier_number, right_ones.identifier_number)
+            as right_number,
+        shown.source || ': ' || shown.evidence as evidence,
+        shown.first_seen_at,
+        shown.last_seen_at
+    from shown
+    inner join identifiers as left_ones
+        on
+            shown.left_type = left_ones.identifier_type
+            and shown.left_value = left_ones.identifier_value
+    inner join identifiers as right_ones
+        on
+            shown.right_type = right_ones.identifier_type
+            and shown.right_value = right_ones.identifier_value
 ),
 
 -- Each pair once, whichever side was told first.
-ordered as (
-    select
-        *,
-        left_type < right_type
-        or (left_type = right_type and left_value < right_value) as is_so
-    from shown
-    where left_type != right_type or left_value != right_value
-),
-
-turned as (
-    select
-        case when is_so then left_type else right_type end as left_type,
-        case when is_so then left_value else right_value end as left_value,
-        case when is_so then right_type else left_type end as right_type,
-        case when is_so then right_value else left_value end as right_value,
-        source,
-        evidence,
-        seen_at
-    from ordered
-),
-
 paired as (
     select
-        left_type,
-        left_value,
-        right_type,
-        right_value,
-        min_by(
-            source || ': ' || evidence,
-            {{ ordering(['seen_at', 'source', 'evidence']) }}
-        ) as evidence,
-        min(seen_at) as first_seen_at,
-        max(seen_at) as last_seen_at
-    from turned
-    group by left_type, left_value, right_type, right_value
+        left_number,
+        right_number,
+        min_by(evidence, {{ ordering(['first_seen_at', 'evidence']) }}) as evidence,
+        min(first_seen_at) as first_seen_at,
+        max(last_seen_at) as last_seen_at
+    from numbered
+    where left_number != right_number
+    group by left_number, right_number
 ),
 
 final as (
     select
         row_number() over (
-            order by
-                first_seen_at nulls first,
-                left_type nulls last,
-                left_value nulls last,
-                right_type nulls last,
-                right_value nulls last
+            order by first_seen_at nulls first, left_number, right_number
         ) - 1 as link_number,
-        left_type,
-        left_value,
-        right_type,
-        right_value,
+        left_number,
+        right_number,
         evidence,
         first_seen_at,
         last_seen_at

@@ -7,5 +7,5 @@ def model(dbt, session):
 
     return resolve(
         dbt.ref("int_identifiers").to_arrow_table(),
-        dbt.ref("int_links_numbered").to_arrow_table(),
+        dbt.ref("int_identifier_links").to_arrow_table(),
     )

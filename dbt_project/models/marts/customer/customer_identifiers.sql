@@ -9,7 +9,7 @@ identifiers as (
 ),
 
 links as (
-    select * from {{ ref('int_links_numbered') }}
+    select * from {{ ref('int_identifier_links') }}
 ),
 
 refused as (

@@ -22,10 +22,10 @@ final as (
             as person_id_after,
         newer.person_id,
         newer.standing,
-        links.left_type,
-        links.left_value,
-        links.right_type,
-        links.right_value,
+        left_ones.identifier_type as left_type,
+        left_ones.identifier_value as left_value,
+        right_ones.identifier_type as right_type,
+        right_ones.identifier_value as right_value,
         links.evidence,
         {{ as_of() }} as as_of_date
     from persons
@@ -34,6 +34,10 @@ final as (
         on persons.identifier_number = newer.identifier_number
     inner join identities as elder
         on persons.merged_into = elder.identifier_number
+    inner join identities as left_ones
+        on links.left_number = left_ones.identifier_number
+    inner join identities as right_ones
+        on links.right_number = right_ones.identifier_number
 )
 
 select * from final
