@@ -36,6 +36,7 @@ SHARED = {
         "lead",
         "least",
         "left",
+        "length",
         "lower",
         "max",
         "md5",

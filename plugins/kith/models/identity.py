@@ -16,6 +16,19 @@ RULES = ("blocked_value", "too_many_partners", "shared_by_several")
 _BLOCKED, _TOO_MANY, _SHARED = range(len(RULES))
 _NONE = -1
 
+# What resolve reads.
+IDENTIFIER_COLUMNS = (
+    "identifier_number",
+    "kind",
+    "is_shareable",
+    "is_partner",
+    "partner_limit",
+    "is_blocked",
+    "first_seen_at",
+    "birth_date",
+)
+LINK_COLUMNS = ("link_number", "left_number", "right_number", "first_seen_at")
+
 _EVER = np.iinfo(np.int64).min
 _NEVER = np.iinfo(np.int64).max
 
@@ -177,9 +190,7 @@ def _shared(
     of_kind = kind[member] != _NONE
     kinds = kind.max() + 1
     by_kind = _several((reaching * kinds + kind[member])[of_kind], unit[of_kind])
-    return names[
-        np.union1d(np.flatnonzero(by_birth), np.flatnonzero(by_kind) // kinds)
-    ]
+    return names[np.union1d(np.flatnonzero(by_birth), np.flatnonzero(by_kind) // kinds)]
 
 
 def _several(group: Integers, value: Integers) -> Booleans:

@@ -48,7 +48,10 @@ paired as (
 final as (
     select
         row_number() over (
-            order by first_seen_at nulls first, left_number, right_number
+            order by
+                first_seen_at nulls first,
+                left_number nulls last,
+                right_number nulls last
         ) - 1 as link_number,
         left_number,
         right_number,
