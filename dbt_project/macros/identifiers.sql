@@ -55,6 +55,7 @@
         {%- set bare.text = "replace(" ~ bare.text ~ ", '" ~ sign ~ "', '')" -%}
     {%- endfor -%}
     case
+        when {{ identifier }} is null then true
         when length(cast({{ identifier }} as string)) >= 64 then false
         when lower({{ text }}) in ('{{ words | join("', '") }}') then true
         when lower({{ text }}) = chr(92) || 'n' then true
