@@ -16,6 +16,7 @@ import datetime as dt
 import gzip
 import io
 import json
+import re
 import shutil
 import zipfile
 from collections.abc import Callable, Iterable
@@ -564,6 +565,12 @@ def csv_files() -> list[Mutation]:
             good.replace('wrapped"', "wrapped", 1),
             "stopped",
             "quotes that are opened in line 3 hold other rows",
+        ),
+        whole(
+            "a quote too many in each of two rows",
+            re.sub(r"(?m)^(S00102)(.*\nS00103)", r'"\1\2"', good),
+            "stopped",
+            "quotes that are opened in line 104, column 'sale_id' hold other rows",
         ),
         whole(
             "total below",

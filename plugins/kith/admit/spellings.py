@@ -29,6 +29,17 @@ def warn_of_open_ends(
     ]
 
 
+def warn_of_held_rows(table: SourceTable, files: Sequence[PulledFile]) -> list[str]:
+    """What to warn of: values of several lines that may be rows of the file."""
+    return [
+        f"{table.full_name}: {file.origin}, {file.may_hold_rows}: the lines of this "
+        "value look like rows of the file, which would be lost; have it looked up "
+        "whether its quotes are closed where the value ends"
+        for file in files
+        if file.may_hold_rows
+    ]
+
+
 def warn_of_floats(
     connection: duckdb.DuckDBPyConnection, table: SourceTable, rows: str
 ) -> list[str]:

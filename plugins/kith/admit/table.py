@@ -18,7 +18,11 @@ from kith.admit.judge import Attempt, read_attempt
 from kith.admit.quarantine import create_bad_rows, write_quarantine
 from kith.admit.reach import unreached_rows
 from kith.admit.repeats import row_key, settle_repeats
-from kith.admit.spellings import warn_of_floats, warn_of_open_ends
+from kith.admit.spellings import (
+    warn_of_floats,
+    warn_of_held_rows,
+    warn_of_open_ends,
+)
 from kith.admit.totals import warn_of_totals
 from kith.admit.volume import check_days, check_snapshot
 from kith.database import connect, parquet_sql, quote, write_parquet
@@ -95,6 +99,7 @@ def _split(
         raw_types = earlier[-1].report["raw_types"]
         attempt.warnings.extend(compare_types(table, attempt.raw, raw_types))
     attempt.warnings.extend(warn_of_open_ends(table, manifest.files, earlier))
+    attempt.warnings.extend(warn_of_held_rows(table, manifest.files))
     data = built / DATA
     good = _write_good_rows(connection, attempt, data)
     create_bad_rows(connection)

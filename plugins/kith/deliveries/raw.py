@@ -67,10 +67,11 @@ class PulledFile(BaseModel, extra="forbid"):
     `rows_seen` counts the readable rows of the origin, `rows` those taken from it, and
     `unreached` those that no run takes. `ahead_of` is set where rows that were taken
     lie on later days than the file can know of: the first such moment. `ends_open` says
-    that a text ends without a line end, perhaps before its last row. `named_at` is the
-    day or moment of delivery in its name, and `same_as` an earlier origin of the
-    attempt that holds the same rows. What former versions pulled tells none of the last
-    three, nor `unreached`.
+    that a text ends without a line end, perhaps before its last row. `may_hold_rows` is
+    the line and column of a value whose lines look like rows. `named_at` is the day or
+    moment of delivery in its name, and `same_as` an earlier origin of the attempt that
+    holds the same rows. What former versions pulled tells none of the last four, nor
+    `unreached`.
     """
 
     origin: str
@@ -86,6 +87,7 @@ class PulledFile(BaseModel, extra="forbid"):
     rejects_stored: str | None
     ahead_of: dt.datetime | dt.date | None
     ends_open: bool = False
+    may_hold_rows: str | None = None
     named_at: dt.datetime | None = None
     unreached: UnreachedRows | None = None
     same_as: str | None = None

@@ -131,6 +131,7 @@ def _land(
                 has_schema=delivery.has_schema,
                 has_odd_signs=delivery.has_odd_signs,
                 ends_open=delivery.ends_open,
+                may_hold_rows=delivery.may_hold_rows,
                 rows_seen=delivery.rows,
                 rejects=delivery.reject_count,
                 rejects_stored=rejects.name if rejects else None,

@@ -149,6 +149,7 @@ def _read(request: FetchRequest, member: Member, target: Path) -> Fetched:
             has_schema=member.suffix not in JSON_LINES,
             has_odd_signs=text.has_odd_signs,
             ends_open=text.ends_open,
+            may_hold_rows=text.may_hold_rows,
         )
 
 

@@ -60,6 +60,7 @@ def of_parquet(
     is_original: bool = False,
     has_odd_signs: bool = True,
     ends_open: bool = False,
+    may_hold_rows: str | None = None,
     rows_in_past: int | None = None,
 ) -> Fetched:
     """What was fetched into that file; `rejected` is what `store_rejects` gives."""
@@ -79,6 +80,7 @@ def of_parquet(
         has_schema=has_schema,
         has_odd_signs=has_odd_signs,
         ends_open=ends_open and rows > 0,
+        may_hold_rows=may_hold_rows,
         rejects=rejects,
         reject_count=reject_count,
         rows_in_past=rows_in_past,

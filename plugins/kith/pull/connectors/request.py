@@ -68,6 +68,8 @@ class Fetched:
             white space but blanks and ends of lines, or a replacement character.
         ends_open: Whether a text ends without a line end, so that nothing tells whether
             its last row is the last indeed.
+        may_hold_rows: Where a value of several lines begins that look like rows of the
+            file: its line and column.
         rejects: Parquet file (row_number, error, text) of unreadable lines, if any.
         reject_count: Number of rows in `rejects`.
         named_at: Day of delivery, or moment, that the origin's name tells.
@@ -84,6 +86,7 @@ class Fetched:
     has_schema: bool = True
     has_odd_signs: bool = True
     ends_open: bool = False
+    may_hold_rows: str | None = None
     rejects: Path | None = None
     reject_count: int = 0
     named_at: dt.datetime | None = None

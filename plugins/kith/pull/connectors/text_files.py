@@ -29,8 +29,19 @@ from kith.database import (
     quote,
     write_parquet,
 )
-from kith.deliveries.columns import ROW_NUMBER, checked_names, columns_by_name
+from kith.deliveries.columns import (
+    ROW_NUMBER,
+    checked_names,
+    columns_by_name,
+    shown_names,
+)
 from kith.errors import ConfigurationError, DeliveryError
+from kith.pull.connectors.held_rows import (
+    find_held_rows,
+    known_forms,
+    line_of,
+    lines_hold_row,
+)
 from kith.pull.connectors.json_texts import KEYS, read_line, row_as_text, unfold
 from kith.pull.connectors.landing import columns_of
 from kith.pull.connectors.packed import Member
@@ -340,6 +351,7 @@ class Text(NamedTuple):
 
     has_odd_signs: bool
     ends_open: bool
+    may_hold_rows: str | None = None
 
 
 def convert_delimited(
@@ -375,12 +387,13 @@ def convert_delimited(
     member = _with_one_line_of_names(member, dialect, len(names), request.workspace)
     with ThreadPoolExecutor(1) as beside:
         is_odd = beside.submit(_has_odd_signs, member.path)
+        line_ends = beside.submit(_count_line_ends, member.path)
         try:
             rows = _write_lines(connection, member, names, dialect, target)
         except duckdb.InvalidInputException as error:
             if not _is_of_line_ends(error):
                 raise
-            is_odd.result()
+            line_ends.result()
             member = _with_equal_ends(member, dialect, request.workspace)
             try:
                 rows = _write_lines(connection, member, names, dialect, target)
@@ -395,7 +408,15 @@ def convert_delimited(
     open_line = _open_line(member.path)
     if open_line and not rows and not _read_rejects(connection):
         _check_header_end(table, where, names)
-    _check_rows(connection, where, member.path, open_line, dialect, target)
+    _check_rows(
+        connection, where, member.path, open_line, dialect, names, target, above
+    )
+    # One for the header and one for each row, where no value holds any.
+    may_hold_rows = None
+    if dialect["quote"] and line_ends.result() > rows + 1:
+        may_hold_rows = _check_long_values(
+            connection, table, where, member.path, dialect, names, target, above
+        )
     if _collect_rejects(connection, header_lines=1):
         uncounted = target.rename(target.with_suffix(".uncounted"))
         numbered = (
@@ -405,7 +426,7 @@ def convert_delimited(
         write_parquet(connection, _counting_rejects(numbered), target)
         uncounted.unlink()
     member.discard()
-    return Text(is_odd.result(), ends_open=bool(open_line))
+    return Text(is_odd.result(), bool(open_line), may_hold_rows)
 
 
 def _open_line(path: Path) -> bytes:
@@ -447,7 +468,9 @@ def _check_rows(
     path: Path,
     open_line: bytes,
     dialect: dict[str, str],
+    names: list[str],
     target: Path,
+    above: int,
 ) -> None:
     """Raise DeliveryError where rows were lost: within quotes, or behind a cut.
 
@@ -455,23 +478,27 @@ def _check_rows(
     nothing can tell.
     """
     size, rejects = path.stat().st_size, _read_rejects(connection)
-    width = len(columns_of(connection, target))
-    is_open = _quotes(dialect)
+    is_open, of_quotes = _quotes(dialect), ("UNQUOTED VALUE", "LINE SIZE OVER MAXIMUM")
+    forms = None
     for reject in rejects:
-        if reject.error not in ("UNQUOTED VALUE", "LINE SIZE OVER MAXIMUM"):
-            continue
-        swallowed = any(
-            line.count(dialect["delimiter"]) == width - 1
-            and dialect["quote"] not in line
-            for line in reject.text.splitlines()[1:]
-        )
+        _, *further = reject.text.splitlines()
         is_last = reject.end >= size - 2 or len(reject.text) >= _SHOWN_OF_A_LINE
-        if swallowed or (is_last and is_open(reject.text.encode(), False)):
-            raise DeliveryError(
-                f"{where}: the quotes that are opened in line {reject.line} hold other "
-                "rows or the end of the file, as where it was cut off or a quote is "
-                "not closed; expected a closing quote; have it delivered again, or "
-                "check quote and escape of `options` in sources.yml"
+        swallowed = reject.error in of_quotes and (
+            any(
+                line.count(dialect["delimiter"]) == len(names) - 1
+                and dialect["quote"] not in line
+                for line in further
+            )
+            or (is_last and is_open(reject.text.encode(), False))
+        )
+        if further and not swallowed:
+            forms = forms or known_forms(connection, names, target)
+            swallowed = lines_hold_row(further, dialect, forms)
+        if swallowed:
+            raise _quotes_error(
+                where,
+                f"line {above + reject.line} hold other rows or the end of the file, "
+                "as where it was cut off or a quote is not closed",
             )
     if not open_line:
         return
@@ -487,6 +514,40 @@ def _check_rows(
             "row and a line end; have it delivered again, or have a note below the "
             "table removed"
         )
+
+
+def _check_long_values(
+    connection: duckdb.DuckDBPyConnection,
+    table: SourceTable,
+    where: str,
+    path: Path,
+    dialect: dict[str, str],
+    names: list[str],
+    target: Path,
+    above: int,
+) -> str | None:
+    """The line and column of a value that may hold rows.
+
+    Raises DeliveryError where it holds some for certain.
+    """
+    held = find_held_rows(connection, names, target, dialect["delimiter"])
+    if held is None:
+        return None
+    line, column = line_of(path, held, dialect), shown_names(table, [held.column])
+    place = f"line {above + line}, column {column}"
+    if held.is_certain:
+        raise _quotes_error(
+            where, f"{place} hold other rows, as where a quote stands too much"
+        )
+    return place
+
+
+def _quotes_error(where: str, found: str) -> DeliveryError:
+    return DeliveryError(
+        f"{where}: the quotes that are opened in {found}; expected a closing quote at "
+        "the end of the value; have it delivered again, or check quote and escape of "
+        "`options` in sources.yml"
+    )
 
 
 def _has_odd_end(connection: duckdb.DuckDBPyConnection, target: Path) -> bool:
@@ -608,6 +669,19 @@ def _has_odd_signs(path: Path) -> bool:
         or any(sign.pattern[0] in chunk and sign.search(chunk) for sign in _ODD_SIGNS)
         for chunk in _chunks(path)
     )
+
+
+def _count_line_ends(path: Path) -> int:
+    r"""How many lines of a text end: in \n, \r\n or \r."""
+    count, last = 0, b""
+    with path.open("rb", buffering=0) as text:
+        while chunk := text.read(_CHUNK_BYTES):
+            count += chunk.count(b"\n")
+            if b"\r" in chunk or last == b"\r":
+                pairs = (last + chunk).count(b"\r\n")
+                count += chunk.count(b"\r") - pairs
+            last = chunk[-1:]
+    return count
 
 
 def _chunks(path: Path) -> Iterator[bytes]:
