@@ -175,6 +175,42 @@ def test_a_value_becomes_its_type_or_a_reason(
     assert found == [(expected,)]
 
 
+@pytest.mark.parametrize("sign", [",", "."])
+@pytest.mark.parametrize("kind", ["DECIMAL(18,2)", "DOUBLE"])
+def test_thousands_are_groups_of_three_behind_one_to_three_digits(
+    kind: str, sign: str
+) -> None:
+    numbers = {
+        # A leading nought begins no group.
+        **dict.fromkeys(["0.123", "01.234", "-0.123", "+000.123", "0.123,45"]),
+        **dict.fromkeys(["0 123", "0'123,5", "0.123.456"]),
+        # Groups of another length, and of several signs.
+        **dict.fromkeys(["1.23,4", "12.34.567", "1234.567", "1.2345", "1..234"]),
+        **dict.fromkeys(["1.234.", ".123,4", "1,234.567", "1.234 567"]),
+        # Signs in another place, and what is no number.
+        **dict.fromkeys(["--1", "1.234-", "- 1.234", "(1.234)", "1.234 €", "€1.234"]),
+        **dict.fromkeys(["EUR 1,50", "1,5 %", ""]),
+        **{"0": 0.0, "0,12": 0.12, "007,5": 7.5, "-1.234,5": -1234.5},
+        **{"+10.000": 10_000.0, "100.000,01": 100_000.01, "1'234'567": 1_234_567.0},
+    }
+    column = Column(
+        name="price",
+        data_type=kind,
+        rules=ColumnRules.model_validate({"decimal": sign}),
+    )
+    number = typed_sql(column, "VARCHAR", kind, quote("price"))
+    other = {",": ".", ".": ","}
+    texts = [
+        "".join(each if sign == "," else other.get(each, each) for each in text)
+        for text in numbers
+    ]
+    rows = duckdb.sql(
+        f"select cast({number} as double) from (select unnest($texts) as price)",
+        params={"texts": texts},
+    ).fetchall()
+    assert dict(zip(numbers, (found for (found,) in rows), strict=True)) == numbers
+
+
 @pytest.mark.parametrize("other", ["", "bell \a in another row"])
 @pytest.mark.parametrize(
     ("delivered", "expected"),
@@ -287,6 +323,12 @@ _OFFSETS = {
     **dict.fromkeys(
         [" CST", " Europe/Paris", " PM", "\u00a0Z", "\u221201:00", " UTC+1"]
     ),
+    # No clock is set further from UTC than by 14 hours.
+    **dict.fromkeys(["+14:00", " +1400", "+14"], "14:30"),
+    **dict.fromkeys(["-14:00", "-1400", " -14"], "18:30"),
+    **dict.fromkeys(["+13:45", " +1345"], "14:45"),
+    **dict.fromkeys(["+15:00", "-99:99", "+14:30", "-14:01", "+1401", " -1500", "+15"]),
+    **dict.fromkeys(["+01:60", "-0175", " +00:99", "+24:00", "+15:00[Europe/Paris]"]),
     **dict.fromkeys(["+1", "+01:00:30", "+01:0", "Z+01:00", "[Europe/Paris]", " x"]),
 }
 
@@ -312,6 +354,36 @@ def test_an_offset_is_read_or_refused_and_never_dropped(time_zone: str) -> None:
         **others,
     }
     assert {day for _, day in rows} == {None}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        ("%Y-%m-%d %H:%M:%S %z", "2024-02-28 04:30:00 {}"),
+        ("%Y-%m-%dT%H:%M:%S%z", "2024-02-28T04:30:00{}"),
+        ("%Y%m%d%H%M%S%z", "20240228043000{}"),
+        ("%d-%m-%Y %H:%M%z", "28-02-2024 04:30{}"),
+        ("%a %b %d %H:%M:%S %z %Y", "Wed Feb 28 04:30:00 {} 2024"),
+        ("%z %H.%M %Y-%m-%d", "{} 04.30 2024-02-28"),
+    ],
+)
+def test_a_format_with_an_offset_reads_none_that_no_clock_has(
+    pattern: str, text: str
+) -> None:
+    column = Column(
+        name="at", data_type="timestamp", rules=ColumnRules(format=[pattern])
+    )
+    moment = typed_sql(column, "VARCHAR", "TIMESTAMP", quote("at"))
+    expected = {
+        **{"+0100": "03:30", "+00:00": "04:30", "-0530": "10:00", "+14": "14:30"},
+        **{"+1400": "14:30", "-14:00": "18:30", "+13:45": "14:45"},
+        **dict.fromkeys(["+15:00", "-9999", "+14:30", "-1401", "+0160", "+01:75"]),
+    }
+    rows = duckdb.sql(
+        f"select strftime({moment}, '%H:%M') from (select unnest($texts) as at)",
+        params={"texts": [text.format(offset) for offset in expected]},
+    ).fetchall()
+    assert dict(zip(expected, (at for (at,) in rows), strict=True)) == expected
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ the quick way for the usual value before the careful way for the rest.
 
 import datetime as dt
 import functools
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
@@ -52,12 +53,15 @@ _DAY = r"[1-9]\d{3}[-/ ]\d{1,2}[-/ ]\d{1,2}"
 _CLOCK = r"[ T]+\d{1,2}:\d{1,2}(?::\d{1,2}(?:\.\d*)?)?"
 _OF_CELL = "____-__-__T__:__:__.______"
 _LOCAL = f"{_DAY}(?:{_CLOCK})?"
-_INSTANT = rf"{_DAY}[ T]+\d{{1,2}}:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d(?::?\d\d)?)"
+# No clock is further from UTC; DuckDB reads -99:99.
+_OFFSET = r"[+-](?:(?:0\d|1[0-3])(?::?[0-5]\d)?|14(?::?00)?)"
+_NO_OFFSET = r"[+-](?:1[5-9]|[2-9]\d|\d\d:?[6-9]\d|14:?(?:0[1-9]|[1-5]\d))(?::?\d\d)?"
+_INSTANT = rf"{_DAY}[ T]+\d{{1,2}}:\d\d:\d\d(?:\.\d+)?(?:Z|{_OFFSET})"
 _JSON_PIECE = r'(?s)"(?:[^"\\]|\\.)*"|-?NaN|-?Infinity|[^"NI-]+|.'
 _UTC = "Z|UTC|GMT"
 _ONE_ZONE = r"(?i)\b(?:UTC|GMT|Z|[a-z_]+/[a-z_/]+)\b"
 _OF_ZONE = r"\[[^\]]*\]"
-_WITH_OFFSET = rf"{_DAY}{_CLOCK}\s*(?:{_UTC}|[+-]\d\d(?::?\d\d)?)(?:{_OF_ZONE})?"
+_WITH_OFFSET = rf"{_DAY}{_CLOCK}\s*(?:{_UTC}|{_OFFSET})(?:{_OF_ZONE})?"
 # What is left of a fraction when a float of that many places is written in full: so
 # little that it takes a hundred thousand rows to make a tenth of the last place.
 _NOISE_PLACES = 6
@@ -354,7 +358,8 @@ def _text(raw: str, tokens: list[str], has_odd_signs: bool) -> str:
 def _with_point(text: str, decimal: str) -> str:
     """SQL of a written number with a point and without thousands; NULL if it is none.
 
-    1.234,5 and 1 234,5 are numbers of a decimal comma, 1.23,5 and 1,2,3 are not.
+    1.234,5 and 1 234,5 are numbers of a decimal comma, 1.23,5 and 1,2,3 are not, nor is
+    0.123, whose point seems to be a decimal one.
     """
     sign = f"[{decimal}]"
     plain = rf"[+-]?\d*({sign}\d*)?([eE][+-]?\d+)?"
@@ -369,7 +374,7 @@ def _with_point(text: str, decimal: str) -> str:
             "’",
         )
     )
-    grouped = rf"[+-]?\d{{1,3}}({groups})({sign}\d*)?"
+    grouped = rf"[+-]?[1-9]\d{{0,2}}({groups})({sign}\d*)?"
     digits = f"regexp_replace({text}, {literal(f'[^0-9{decimal}+-]')}, '', 'g')"
     return (
         f"replace(case when regexp_full_match({text}, {literal(plain)}) then {text} "
@@ -560,6 +565,14 @@ def _moment_of_text(column: Column, text: str, kind: str) -> str:
                 # CST and its like are the letters of several zones.
                 is_one = f"regexp_matches({text}, {literal(_ONE_ZONE)})"
                 parsed = f"case when {is_one} then {parsed} end"
+            if "%z" in pattern:
+                # What stands before and behind it, in so far as it is plain text.
+                around = re.split("%[^z]", pattern)
+                pieces = ".+?".join(map(re.escape, around)).split("%z", 1)
+                far = literal(f"(?s){pieces[0]}{_NO_OFFSET}{pieces[1]}")
+                parsed = (
+                    f"case when not regexp_full_match({text}, {far}) then {parsed} end"
+                )
             if pattern in EPOCHS:
                 parsed = _since_epoch(text, EPOCHS[pattern])
             zoned = pattern in EPOCHS or "%z" in pattern or "%Z" in pattern
