@@ -153,6 +153,16 @@ pytestmark = pytest.mark.usefixtures("kith_home")
         ("decimal(18,2)", {}, '"1,234.50"', "wrong_type"),
         ("bigint", {"decimal": ","}, "12.345", "12345"),
         ("double", {"decimal": ","}, '"1,5e3"', "1500.0"),
+        # Text that was a float: beyond 2^53 it is no longer what it was.
+        *(
+            ("varchar", {"whole_numbers": True}, text, expected)
+            for text, expected in (
+                ("9007199254740992.0", "9007199254740992"),
+                ("9007199254740993.0", "wrong_type"),
+                ("9007199254740993", "9007199254740993"),
+            )
+        ),
+        ("varchar", {}, "9007199254740993.0", "9007199254740993.0"),
         # Of several formats the first that fits.
         ("date", {"format": ["%Y-%m-%d", "%d.%m.%Y"]}, "2.3.2024", "2024-03-02"),
         ("date", {"format": ["%d/%m/%Y", "%m/%d/%Y"]}, "02/03/2024", "2024-03-02"),

@@ -69,7 +69,49 @@ SPELLINGS = [
         [
             *("O'Brien@example.com", "<O'Brien@example.com>"),
             *("mailto:o'brien@example.com", "<MAILTO:O'Brien@Example.com>"),
+            # As mail programs write people, and links their subject.
+            *("Pat O'Brien <o'brien@example.com>", "Pat<mailto:O'Brien@example.com>"),
+            *(
+                "\"O'Brien, Pat (Ms.)\" <O'Brien@example.com> ",
+                "Ｐat\u00a0<o'brien@example.com>",
+            ),
+            *(
+                "O'Brien@example.com <o'brien@example.com>",
+                "mailto:O'Brien@example.com?subject=A <b>",
+            ),
+            *("\"o'brien@example.com\" <o'brien@example.com>",),
         ],
+    ),
+    # Without its plus it is no other number.
+    *(
+        (column("phone", phone_region=region), f"phone:+{number}", spellings)
+        for region, number, spellings in (
+            (
+                "DE",
+                "491711234567",
+                ["01711234567", "+49 (0)171 1234567", "4901711234567"],
+            ),
+            (
+                "DE",
+                "493012345678",
+                ["030 / 12345678", "Tel. 030-12345678", "493012345678"],
+            ),
+            ("DE", "4949171123456", ["049171 123456", "49171123456"]),
+            ("RU", "79161234567", ["89161234567", "9161234567", "79161234567"]),
+            (
+                "FR",
+                "33612345678",
+                ["06 12 34 56 78", "tel:+33612345678", "33612345678"],
+            ),
+            ("GB", "442079460958", ["020 7946 0958", "T: 02079460958", "442079460958"]),
+            (
+                "US",
+                "12125550123",
+                ["212-555-0123", "1 (212) 555-0123", "12125550123.0"],
+            ),
+            ("IT", "393912345678", ["391 2345678", "+39 391 2345678", "393912345678"]),
+            ("IN", "919876543210", ["09876543210", "98765 43210", "919876543210"]),
+        )
     ),
     (
         column("phone", phone_region="CN"),
@@ -120,6 +162,43 @@ def test_one_person_has_one_hash(
         (column("phone", phone_region="CN"), "1.38E+10"),
         (column("phone", phone_region="CN"), "138001380001380013800"),
         (column("phone"), "13800138000"),
+        # A mobile telephone, or in Germany an area of that code.
+        (column("phone", phone_region="DE"), "491711234567"),
+        # Letters among the digits, and what hides some.
+        *(
+            (column("phone", phone_region="DE"), number)
+            for number in (
+                *(
+                    "+49 171 123456O",
+                    "0171 l234567",
+                    "O171 1234567",
+                    "0171 1234567 Anna",
+                ),
+                *(
+                    "0171 123456O ext. 5",
+                    "+49 171 ***4567",
+                    "+49171xxx4567",
+                    "0171 123456?",
+                ),
+                *(
+                    "0171 1234567 or 0172 7654321",
+                    "0171 1234567 (work)",
+                    "0171-FLOWERS",
+                ),
+            )
+        ),
+        # Beyond 2^53 a float does not tell one number from the next.
+        (column("card"), "9007199254740993.0"),
+        (column("card"), "9007199254740994,00"),
+        (column("card"), "12345678901234567890.0"),
+        (column("handle"), "9007199254740993.0"),
+        (column("device"), "9007199254740993.0"),
+        # Whose address it is, two names leave open.
+        (column("email"), "bob@example.com <anna@example.com>"),
+        (column("email"), "Anna <anna@example.com>, Bob <bob@example.com>"),
+        (column("email"), "Anna <anna>"),
+        (column("email"), "Anna anna@example.com"),
+        (column("email"), "mailto:?subject=anna@example.com"),
         (column("card"), "- . -"),
         (column("card"), "6.22E+15"),
         (column("handle"), "@"),
@@ -193,6 +272,16 @@ def test_what_went_through_a_float_is_the_whole_number_it_was(kind: str) -> None
     assert hashes(["17850.0", "17850"], column("device", whole_numbers=False)) == [
         oracle("device:17850.0"),
         oracle("device:17850"),
+    ]
+    for longest in ("9007199254740992.0", "0009007199254740992,0"):
+        whole = longest[:-2]
+        assert hashes([longest], column("card")) == [oracle(f"card:{whole}")]
+    assert hashes(["9007199254740993"], column("card")) == [
+        oracle("card:9007199254740993")
+    ]
+    meant = column("device", whole_numbers=False)
+    assert hashes(["9007199254740993.0"], meant) == [
+        oracle("device:9007199254740993.0")
     ]
 
 

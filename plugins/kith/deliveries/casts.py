@@ -202,10 +202,28 @@ def is_inexact(raw: str, raw_type: str) -> str:
     return f"abs({raw}) > {_EXACT[raw_type]} and trunc({raw}) = {raw}"
 
 
+def _up_to(limit: str) -> str:
+    """Regular expression of the whole numbers up to a limit, given as its digits."""
+    less = [
+        f"{limit[:place]}[0-{int(digit) - 1}]\\d{{{len(limit) - place - 1}}}"
+        for place, digit in enumerate(limit)
+        if digit != "0"
+    ]
+    return "|".join([rf"\d{{1,{len(limit) - 1}}}", *less, limit])
+
+
+# A text that was a float: which whole number it was, or that digits were lost.
+_WHOLE = rf"^(0*(?:{_up_to(str(_EXACT['DOUBLE']))}))[.,]00?$"
+INEXACT_TEXT = r"0*[1-9]\d{15,}[.,]00?"
+
+
 def as_whole_number(text: str) -> str:
-    """SQL of a text that was 17850.0 as 17850; of all others as they are."""
+    """SQL of a text that was 17850.0 as 17850; of all others as they are.
+
+    Among these are those of more digits than a float keeps, see `INEXACT_TEXT`.
+    """
     # Three noughts could belong to thousands. A case, since few end in a nought.
-    whole = rf"regexp_replace({text}, '^(\d+)[.,]00?$', '\1')"
+    whole = rf"regexp_replace({text}, {literal(_WHOLE)}, '\1')"
     return f"case when suffix({text}, '0') then {whole} else {text} end"
 
 
@@ -236,7 +254,11 @@ def typed_sql(
             return _json_of_text(_text(raw, tokens, has_odd_signs))
         if kind == "VARCHAR":
             text = _text(raw, tokens, has_odd_signs)
-            return as_whole_number(text) if column.rules.whole_numbers else text
+            if not column.rules.whole_numbers:
+                return text
+            whole = as_whole_number(text)
+            is_lost = f"regexp_full_match({whole}, {literal(INEXACT_TEXT)})"
+            return f"case when not {is_lost} then {whole} end"
         if tokens or column.rules.format or (column.rules.decimal and is_number(kind)):
             raw = _text(raw, tokens, has_odd_signs)
     elif tokens:

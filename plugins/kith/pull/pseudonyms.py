@@ -6,6 +6,7 @@ in its source alone is hashed as `<kind>@<source>:<normalised value>`. What cann
 normalised becomes `!` and a hash of its text, which admission refuses.
 """
 
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
@@ -17,6 +18,7 @@ import pyarrow as pa
 from kith.company.tables import Column, SourceTable
 from kith.database import fetch_row, literal, quote
 from kith.deliveries.casts import (
+    INEXACT_TEXT,
     as_text,
     as_whole_number,
     is_fraction,
@@ -37,8 +39,11 @@ _INNER, _OUTER = "kith_inner_pad", "kith_outer_pad"
 # Signs that may stand around an address but are none of it; O'Brien has one within.
 _AROUND = r"@\s[:cntrl:]<>()\[\]{},;:\""
 _EMAIL = rf"[^'{_AROUND}][^{_AROUND}]*@[^.'{_AROUND}]+(\.[^.'{_AROUND}]+)+"
-# As links and mail programs write it.
-_LINKED = r"^(?:<(?:mailto:)?(.*)>|mailto:(.*))$"
+# As links and mail programs write it: with a name before it, or the subject behind it.
+# A name with @ is another address, unless it is the same.
+_LINKED = r"^(?:[^<>@:;]*<(?:mailto:)?([^<>]*)>|mailto:([^?]*)(?:\?.*)?)$"
+_QUOTES = "\"'"
+_NAMED = r"^(.*?)\s*<([^<>]*)>$"
 _SHORTEST_KEY = 32
 # A spreadsheet's 1.39E+10: the other digits are lost, and many people would be one.
 # The noughts of 123.000 may be those of a thousand, or of a float.
@@ -52,6 +57,11 @@ _FRACTION = (
 _POINT = r"[-+]?\d*[.,]\d+"
 # A number such as 13800138.5, and no groups of a telephone number's digits.
 _SHORT_POINT = r"[-+]?\d+[.,]\d{1,2}"
+# A word before a telephone number, and signs of an extension behind it.
+_LABEL = r"^\s*(?:[^\W\d_]{2,}[.:]?\s+|[^\W\d_]+[.:：]\s*)"
+_EXTENSION = r"(?i)[\s,;]*(?:ext\w*|x|int|anexo|доб\w*|[#~])[\s.:=]*"
+# Letters, of which some look like digits, and signs that stand for digits.
+_NO_PHONE = re.compile(r"[^\W\d]|[*?#_…•]")
 # What programs and people write where nobody is known.
 NOBODY = (
     *("n/a", "na", "n.a.", "#n/a", "<na>", "nan", "none", "(none)", "nil"),
@@ -129,7 +139,7 @@ def hashed_columns(
         normalised = _normalised(connection, column, relation, text, number)
         is_no_text = (
             f"({_holds_several(text, kinds[name])} "
-            f"or {_lost_digits(quote(name), text, kinds[name])} "
+            f"or {_lost_digits(column, quote(name), text, kinds[name])} "
             f"or {_is_fraction(column, text)} or {is_total(text)})"
         )
         normalised = f"case when not {is_no_text} then {normalised} end"
@@ -253,11 +263,14 @@ def _is_nobody(column: Column, text: str) -> str:
     )
 
 
-def _lost_digits(raw: str, text: str, kind: str) -> str:
+def _lost_digits(column: Column, raw: str, text: str, kind: str) -> str:
     """SQL whether a number is not the one that it was before a program rounded it."""
     if is_fraction(kind):
         return f"({is_inexact(raw, kind)} or trunc({raw}) <> {raw})"
-    return f"regexp_full_match({text}, {literal(_ROUNDED)})"
+    lost = _ROUNDED
+    if column.rules.whole_numbers is not False:
+        lost = f"{_ROUNDED}|{INEXACT_TEXT}"
+    return f"regexp_full_match({text}, {literal(lost)})"
 
 
 def _is_fraction(column: Column, text: str) -> str:
@@ -311,12 +324,20 @@ def _normalised(
     lower = f"lower({trimmed(text)})"
     match column.rules.pii:
         case "email":
-            bare = rf"regexp_replace({lower}, {literal(_LINKED)}, '\1\2')"
-            is_email, is_linked = (
-                f"regexp_full_match({each}, {literal(_EMAIL)})"
-                for each in (lower, bare)
+            linked = rf"regexp_replace({lower}, {literal(_LINKED)}, '\1\2')"
+            name, named = (
+                f"regexp_extract({lower}, {literal(_NAMED)}, {group})"
+                for group in (1, 2)
             )
-            return f"case when {is_email} then {lower} when {is_linked} then {bare} end"
+            is_email, is_linked, is_named = (
+                f"regexp_full_match({each}, {literal(_EMAIL)})"
+                for each in (lower, linked, named)
+            )
+            return (
+                f"case when {is_email} then {lower} when {is_linked} then {linked} "
+                f"when {is_named} and trim({name}, {literal(_QUOTES)}) = {named} "
+                f"then {named} end"
+            )
         case "card":
             bare = rf"upper(regexp_replace({text}, '[^\pL\pN]', '', 'g'))"
             fraction = f"regexp_full_match({text}, {literal(_FRACTION)})"
@@ -363,10 +384,18 @@ def _mapped(
 
 
 def _phone(text: str, region: str | None) -> str | None:
-    """E.164, and the extension if there is one; None for what cannot be a number."""
+    """E.164, and the extension if there is one; None for what cannot be a number.
+
+    Nor for what would be one only without its letters, or what hides some digits.
+    """
     try:
         number = phonenumbers.parse(text, region)
+        if _NO_PHONE.search(_bare_phone(text, number.extension)):
+            return None
+        number = _with_lost_plus(text, region, number)
     except phonenumbers.NumberParseException:
+        return None
+    if number is None:
         return None
     # Not whether the number is assigned: the library's list ages, the customers do not.
     possible = phonenumbers.is_possible_number_with_reason(number)
@@ -374,6 +403,34 @@ def _phone(text: str, region: str | None) -> str | None:
         return None
     e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     return f"{e164};ext={number.extension}" if number.extension else e164
+
+
+def _bare_phone(text: str, extension: str | None) -> str:
+    """A telephone number without the word before it and the extension behind it."""
+    text = re.sub(_LABEL, "", text)
+    return re.sub(rf"{_EXTENSION}{extension}\W*$", "", text) if extension else text
+
+
+def _with_lost_plus(
+    text: str, region: str | None, number: phonenumbers.PhoneNumber
+) -> phonenumbers.PhoneNumber | None:
+    """The number with its plus where it is none without; None where it may be both.
+
+    491711234567 is the mobile telephone +49 171 1234567, or in Germany, where people
+    write a 0 before it, one of the area 4917.
+    """
+    if region is None or phonenumbers.ndd_prefix_for_region(region, True) != "0":
+        return number
+    national = phonenumbers.national_significant_number(number)
+    code = str(phonenumbers.country_code_for_region(region))
+    digits = phonenumbers.normalize_digits_only(text)
+    if not (digits.startswith(national) and national.startswith(code)):
+        return number
+    with_plus = phonenumbers.parse(f"+{national}")
+    if not phonenumbers.is_valid_number(with_plus):
+        return number
+    with_plus.extension = number.extension
+    return None if phonenumbers.is_valid_number(number) else with_plus
 
 
 def _fold(text: str) -> str:
