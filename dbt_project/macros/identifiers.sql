@@ -41,14 +41,7 @@
     come before 1: few texts are taken apart. Hashes, which are longer than any word,
     are passed over. -#}
 {% macro is_nobody(identifier) -%}
-    {%- set words = [
-        'n/a', 'na', 'n.a.', '#n/a', '<na>', 'nan', 'none', '(none)', 'nil',
-        'null', '(null)', '<null>', '#null!', '#ref!', '#value!', '(blank)', 'missing',
-        '-', '--', '?', '??', '-1', 'guest',
-        'undefined', 'unknown', '(unknown)', 'unbekannt', 'inconnu',
-        'desconocido', 'sconosciuto', 'not available', 'not set', '(not set)',
-        'anonymous', '未知', '无', '空',
-    ] -%}
+    {%- set words = var('nobody') | reject('equalto', '\\n') -%}
     {%- set text = "trim(cast(" ~ identifier ~ " as string))" -%}
     {%- set bare = namespace(text=text) -%}
     {%- for sign in ['0', '.', ',', '-', '+', '/', ' '] -%}

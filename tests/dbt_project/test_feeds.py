@@ -12,8 +12,8 @@ import yaml
 from kith.build.dbt import DBT_PROJECT, dbt, failures_of
 from kith.build.warehouse import prepare_warehouse
 from kith.database import literal
+from kith.deliveries.nobody import NOBODY
 from kith.errors import BuildError
-from kith.pull.pseudonyms import NOBODY
 from kith.runs.run import Run
 from tests.conftest import new_run
 from tests.dbt_project.rendered import MODELS, contract, for_engine

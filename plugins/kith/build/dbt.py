@@ -18,6 +18,7 @@ from kith.company.folder import Attribute, Company
 from kith.company.tables import OTHERS
 from kith.company.yaml_files import read_yaml, unrendered
 from kith.deliveries.business_days import has_date_cursor
+from kith.deliveries.nobody import NOBODY
 from kith.errors import BuildError, one_line
 from kith.runs.run import Run
 from kith.settings import REPOSITORY, load_settings, sealed_environment
@@ -59,6 +60,7 @@ def dbt_vars(company: Company) -> dict[str, Any]:
         "stay_pause_minutes": company.stay_pause_minutes,
         "minimum_answers": company.minimum_answers,
         "complaint_response_hours": company.complaint_response_hours,
+        "nobody": NOBODY,
         "identity": company.identity.model_dump(exclude={"blocked"}),
         "identifying_tables": identifying_tables(company),
         "survivorship": dict.fromkeys(get_args(Attribute), "most_recent")

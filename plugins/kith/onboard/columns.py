@@ -17,10 +17,10 @@ from duckdb import DuckDBPyRelation
 from kith.company.tables import Column, ColumnRules
 from kith.database import literal, quote
 from kith.deliveries.casts import Reading, is_number, is_time, read_column
+from kith.deliveries.nobody import NOBODY
 from kith.onboard.deliveries import TableFiles
 from kith.onboard.doubts import CUSTOMERS, NUMBERS
 from kith.onboard.vocabulary import PII, WORDS, words_of
-from kith.pull.pseudonyms import NOBODY
 
 _SAMPLE = 500
 _AT_ONCE = 20
@@ -39,8 +39,6 @@ _NULL_TOKENS = (
     *("NA", "?", "-", "--", ".", "None", "none", "Blank", "BLANK", "blank"),
     *("Missing", "missing", "Unknown", "unknown", "n.a.", "#"),
 )
-# Words that stand for nobody, or nothing, where all others are numbers.
-_NOBODY = {*map(str.lower, _NULL_TOKENS), *NOBODY, "gast", "anonym", "nobody"}
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 _PHONE = re.compile(r"(\+|00)\d[\d ().-]{6,18}|\(?0?\d{2,4}\)?[ -]\d{3,4}[ -]?\d{3,5}")
@@ -658,7 +656,7 @@ def _guess_nobody(delivery: TableFiles, column: ColumnGuess) -> None:
         or len(numbers) < _FEW_NUMBERS
     ):
         return
-    if nobody := sorted(word for word in words if word.lower() in _NOBODY):
+    if nobody := sorted(word for word in words if word.lower() in NOBODY):
         column.rules["null_values"] = [*known, *nobody]
         given = f"count({column.reading(delivery).given})"
         (column.given,) = aggregates(delivery.delivered, [given])

@@ -27,6 +27,7 @@ from kith.deliveries.casts import (
     trimmed,
 )
 from kith.deliveries.columns import delimiter_cure, is_json, is_text
+from kith.deliveries.nobody import NOBODY
 from kith.deliveries.totals import is_total
 from kith.errors import ConfigurationError, DeliveryError
 from kith.settings import identifier_key
@@ -62,16 +63,6 @@ _LABEL = r"^\s*(?:[^\W\d_]{2,}[.:]?\s+|[^\W\d_]+[.:：]\s*)"
 _EXTENSION = r"(?i)[\s,;]*(?:ext\w*|x|int|anexo|доб\w*|[#~])[\s.:=]*"
 # Letters, of which some look like digits, and signs that stand for digits.
 _NO_PHONE = re.compile(r"[^\W\d]|[*?#_…•]")
-# What programs and people write where nobody is known.
-NOBODY = (
-    *("n/a", "na", "n.a.", "#n/a", "<na>", "nan", "none", "(none)", "nil"),
-    *("null", "(null)", "<null>", "#null!", "#ref!", "#value!", "(blank)", "missing"),
-    *("-", "--", "?", "??", "-1", "guest"),
-    *("\\n", "undefined", "unknown", "(unknown)", "unbekannt", "inconnu"),
-    *("desconocido", "sconosciuto"),
-    *("not available", "not set", "(not set)", "anonymous"),
-    *("\u672a\u77e5", "\u65e0", "\u7a7a"),  # Chinese: unknown, none, empty
-)
 _ONLY_NOUGHTS = r"(0|[^\pL\pN])*"
 
 
