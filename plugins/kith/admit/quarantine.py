@@ -153,6 +153,8 @@ def check_share(
             "the file is not in the declared encoding: set options.encoding in "
             "sources.yml, e.g. cp1252 (Windows)"
         )
+    if example["expected"] in ("not a JSON object", "repeated key"):
+        cure = "have the file delivered again with one object per line"
     raise DeliveryError(
         f"{table.full_name}: {origin}{place}, found {example['value']!r}, expected "
         f"{example['expected']}; {count} of {rows} {what} "

@@ -386,8 +386,6 @@ def _phone(text: str, region: str | None) -> str | None:
         number = _with_lost_plus(text, region, number)
     except phonenumbers.NumberParseException:
         return None
-    if number is None:
-        return None
     # Not whether the number is assigned: the library's list ages, the customers do not.
     possible = phonenumbers.is_possible_number_with_reason(number)
     if possible != phonenumbers.ValidationResult.IS_POSSIBLE:
@@ -404,9 +402,10 @@ def _bare_phone(text: str, extension: str | None) -> str:
 
 def _with_lost_plus(
     text: str, region: str | None, number: phonenumbers.PhoneNumber
-) -> phonenumbers.PhoneNumber | None:
-    """The number with its plus where it is none without; None where it may be both.
+) -> phonenumbers.PhoneNumber:
+    """The number with its plus where it is none without.
 
+    Raises NumberParseException where it may be both.
     491711234567 is the mobile telephone +49 171 1234567, or in Germany, where people
     write a 0 before it, one of the area 4917.
     """
@@ -420,8 +419,12 @@ def _with_lost_plus(
     with_plus = phonenumbers.parse(f"+{national}")
     if not phonenumbers.is_valid_number(with_plus):
         return number
+    if phonenumbers.is_valid_number(number):
+        raise phonenumbers.NumberParseException(
+            phonenumbers.NumberParseException.INVALID_COUNTRY_CODE, "two readings"
+        )
     with_plus.extension = number.extension
-    return None if phonenumbers.is_valid_number(number) else with_plus
+    return with_plus
 
 
 def _fold(text: str) -> str:

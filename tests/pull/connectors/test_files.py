@@ -67,6 +67,22 @@ def test_every_kind_in_every_packing_gives_the_same_rows(
     [
         ("sales.zip", zipped(), "sales.zip: the archive holds no file"),
         ("sales.zip", zipped(**{"a.xml": b"x"}), "unknown kind of file; expected .csv"),
+        # A note beside the rows.
+        *(
+            (
+                "sales.zip",
+                zipped(**{"a.csv": CONTENT.encode(), name: b"Read me, please\n"}),
+                f"sales.zip/{name}: the archive holds several files, .* of the table "
+                f"alone; have it left out of the archive{cure}$",
+            )
+            for name, cure in (
+                ("README.md", ""),
+                ("readme", ""),
+                ("info.pdf", ""),
+                ("readme.txt", ", or set options.delimiter .* if it holds rows"),
+            )
+        ),
+        ("sales.json", b"[]", r"delivered as one of them \(.jsonl with one object per"),
         ("sales.xml.gz", gzip.compress(b"x"), "unknown kind of file; expected .csv"),
         ("sales", b"x", "unknown kind of file"),
         ("sales.csv.xz", b"x", r"packed \(.gz, .zst, .zip\); have it delivered as one"),

@@ -13,6 +13,7 @@ from tests.one_table import (
     company,
     deliver,
     quarantined,
+    refusal,
     report,
     run_door,
     sales,
@@ -351,3 +352,47 @@ def test_a_line_break_in_a_name_of_the_header_costs_no_row(
     assert max(rows(delivery, "_kith_row, sale_id, quantity")) == (20, "S00019", "4")
     rejects = f"select row_number, text from '{delivery.rejects}'"
     assert duckdb.sql(rejects).fetchall() == [(21, "S,2024-03-01")]
+
+
+@pytest.mark.parametrize(
+    ("text", "held"),
+    [
+        ('[{"sale_id":"A"},{"sale_id":"B"}]', "an array of objects"),
+        ('\ufeff [{"sale_id":"A"},{"sale_id":"B"}]\n', "an array of objects"),
+        ('[{"sale_id":"A"},\n{"sale_id":"B"}]\n', "an array of objects"),
+        ('[\n {\n  "sale_id": "A"\n }\n]\n', "an array of objects"),
+        ('{\n  "sale_id": "A"\n}\n', "objects of several lines"),
+        ('{"sale_id": "A",\n"price": 1}\n', "objects of several lines"),
+        ('{"sale_id": "A"', None),
+        ('[1]\n{"sale_id": "A"}\n', None),
+        ('{"sale_id": "A",\n{"sale_id": "B"}\n', None),
+        ("", None),
+    ],
+)
+def test_json_that_is_no_lines_of_objects_is_named(
+    text: str, held: str | None, tmp_path: Path
+) -> None:
+    path = company(tmp_path, "data/sales.jsonl") / "data/sales.jsonl"
+    path.write_text(text)
+    if held is None:
+        # Cut, or broken in a line.
+        try:
+            assert fetched(tmp_path)[0].rows < 2
+        except DeliveryError as error:
+            assert "truncated" in str(error)
+        return
+    with pytest.raises(DeliveryError) as caught:
+        fetched(tmp_path)
+    assert str(caught.value) == (
+        f"shop.sales: data/sales.jsonl: holds {held} of JSON; expected one object per "
+        "line; have it delivered so (`jq -c` writes objects so, `jq -c .[]` those of "
+        "an array)"
+    )
+
+
+def test_the_cure_of_a_line_that_is_no_object_is_one_of_json(tmp_path: Path) -> None:
+    path = company(tmp_path, "data/sales.jsonl") / "data/sales.jsonl"
+    path.write_text('["A","2024-03-01",1,1]\n["B","2024-03-01",1,1]\n')
+    assert refusal(tmp_path).split("; ")[-2] == (
+        "have the file delivered again with one object per line"
+    )

@@ -72,6 +72,8 @@ def fetch(request: FetchRequest) -> list[Fetched]:
             if member.suffix in PACKINGS:
                 check_content(where, path, member.suffix)
             for each in unpack(member, request.workspace):
+                if each.origin != location.origin:
+                    _check_member(request.table, each)
                 target = request.workspace / f"{next(numbers):04}.parquet"
                 read = replace(_read(request, each, target), named_at=location.named_at)
                 fetched.append(replace(read, state=state) if read.is_original else read)
@@ -118,6 +120,20 @@ def _check_options(table: SourceTable) -> None:
         ) from None
 
 
+def _check_member(table: SourceTable, member: Member) -> None:
+    """Raise DeliveryError where one of several files of an archive holds no rows."""
+    is_plain = member.suffix == ".txt" and "delimiter" not in table.rules.options
+    if is_plain or member.suffix not in _KINDS:
+        rest = ", or set options.delimiter in sources.yml if it holds rows"
+        raise DeliveryError(
+            f"{table.full_name}: {member.origin}: the archive holds several files, and "
+            f"this one is of no kind that is read ({', '.join(_KINDS)}"
+            f"{', .txt only with options.delimiter' if is_plain else ''}); expected "
+            "files of the table alone; have it left out of the archive"
+            f"{rest if is_plain else ''}"
+        )
+
+
 def _read(request: FetchRequest, member: Member, target: Path) -> Fetched:
     where = f"{request.table.full_name}: {member.origin}"
     with reading(where, request.table):
@@ -136,10 +152,12 @@ def _read(request: FetchRequest, member: Member, target: Path) -> Fetched:
             convert_workbook(request, where, member.path, target)
             member.discard()
         else:
+            of_json = " with one object per line" if member.suffix == ".json" else ""
             raise DeliveryError(
                 f"{where}: unknown kind of file; expected {', '.join(_KINDS)}, plain "
-                f"or packed ({', '.join(PACKINGS)}); have it delivered as one of them, "
-                "rename it, or narrow `path` in sources.yml"
+                f"or packed ({', '.join(PACKINGS)}); have it delivered as one of them"
+                f"{of_json and f' (.jsonl{of_json})'}, rename it, or narrow `path` in "
+                "sources.yml"
             )
         return of_parquet(
             request,

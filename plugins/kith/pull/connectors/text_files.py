@@ -700,6 +700,7 @@ def convert_json_lines(
     """Write lines of JSON objects to a Parquet file; every key becomes a column."""
     connection = request.duckdb
     member = _as_utf8(request.table, where, member, request.workspace)
+    _check_first_object(where, member.path)
     _check_last_line(where, member.path)
     is_cut = any(_NEVER_IN_JSON in chunk for chunk in _chunks(member.path))
     # Lines are read as text first, so that a malformed one is kept as it came. No
@@ -742,6 +743,25 @@ def convert_json_lines(
     if line != "line":
         connection.remove_function("line_as_text")
     member.discard()
+
+
+def _check_first_object(where: str, path: Path) -> None:
+    """Raise DeliveryError where a file of JSON does not hold an object in each line."""
+    with path.open("rb") as text:
+        first = text.readline(_LONGEST_LINE).removeprefix(codecs.BOM_UTF8).strip()
+        others = text.read(_SHOWN_OF_ENCODING).strip()
+    begun = first[:1]
+    with suppress(ValueError, RecursionError):
+        read_line(first.decode())
+        # A line of its own, whatever it is worth.
+        if begun != b"[" or others:
+            return
+    if begun == b"[" or (begun == b"{" and others[:1] in (b'"', b"}")):
+        held = "an array of objects" if begun == b"[" else "objects of several lines"
+        raise DeliveryError(
+            f"{where}: holds {held} of JSON; expected one object per line; have it "
+            "delivered so (`jq -c` writes objects so, `jq -c .[]` those of an array)"
+        )
 
 
 def _check_last_line(where: str, path: Path) -> None:
