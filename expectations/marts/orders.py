@@ -133,4 +133,50 @@ EXPECTATIONS = [
             and 5 * count(*) filter (where status_class = 'cancelled') > count(*)
         """,
     ),
+    no_rows(
+        (
+            "Orders that their status alone calls returned are the purchases "
+            "themselves, no rows beside these; amounts of such rows belong below 0"
+        ),
+        WARNING,
+        """
+        with compared as (
+            select
+                source,
+                is_returned_whole,
+                coalesce(
+                    sum(case when is_returned_whole then 0 else 1 end) over (
+                        partition by source, customer_id, gross_amount
+                        order by
+                            ordered_at nulls last,
+                            is_returned_whole nulls last,
+                            order_id nulls last
+                        rows between unbounded preceding and 1 preceding
+                    ),
+                    0
+                ) > 0 as has_equal_before
+            from {batch}
+            where is_purchase and gross_amount > 0 and customer_id <> 'unidentified'
+        ),
+
+        counted as (
+            select
+                source,
+                count(*) filter (where is_returned_whole) as returned,
+                count(*) filter (where is_returned_whole and has_equal_before)
+                    as with_equal_purchase_before,
+                count(*) filter (where not is_returned_whole) as others,
+                count(*) filter (where not is_returned_whole and has_equal_before)
+                    as others_with_equal_before
+            from compared
+            group by source
+        )
+
+        select source, returned, with_equal_purchase_before
+        from counted
+        where 2 * with_equal_purchase_before > returned
+            and with_equal_purchase_before * others
+            > 2 * others_with_equal_before * returned
+        """,
+    ),
 ]

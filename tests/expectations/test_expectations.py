@@ -227,6 +227,13 @@ MUTATIONS: dict[tuple[str, str], str] = {
     "where order_id in ('R3', 'R4')",
     (
         "customer.orders",
+        "Orders that their status alone calls returned are the purchases themselves, "
+        "no rows beside these; amounts of such rows belong below 0",
+    ): "insert into customer.orders select * replace ('n' || order_id as order_id, "
+    "true as is_returned_whole, ordered_at + interval 9 day as ordered_at) "
+    f"from customer.orders where {_BUYER} and is_purchase and not is_returned_whole",
+    (
+        "customer.orders",
         "Of a hundred orders or more, at most one in five was cancelled",
     ): "update customer.orders set status_class = 'cancelled' "
     "where order_id like 'R1%' or order_id like 'R2%'",
