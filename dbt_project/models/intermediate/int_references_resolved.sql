@@ -62,6 +62,15 @@ references_known as (
     from named
 ),
 
+namings_counted as (
+    select
+        kind,
+        reference_id,
+        min(source) as source
+    from references_known
+    group by kind, reference_id
+),
+
 listings_counted as (
     select
         kind,
@@ -77,6 +86,7 @@ found as (
         references_known.kind,
         references_known.source,
         references_known.reference_id,
+        namings_counted.source as naming_source,
         case
             when own.source is not null then own.source
             when listings_counted.source_count = 1 then listings_counted.source
@@ -88,6 +98,10 @@ found as (
             else 'missing'
         end as finding
     from references_known
+    inner join namings_counted
+        on
+            references_known.kind = namings_counted.kind
+            and references_known.reference_id = namings_counted.reference_id
     left join listed as own
         on
             references_known.kind = own.kind
@@ -106,7 +120,10 @@ final as (
         reference_id,
         listed_source,
         finding,
-        coalesce(listed_source, source) || ':' || reference_id as reference_key
+        case finding
+            when 'missing' then naming_source
+            else coalesce(listed_source, source)
+        end || ':' || reference_id as reference_key
     from found
 )
 

@@ -2,7 +2,7 @@ with
 
 resolved as (
     select * from {{ ref('int_references_resolved') }}
-    where kind = 'campaign' and finding != 'other source'
+    where kind = 'campaign' and reference_key = source || ':' || reference_id
 ),
 
 listed as (

@@ -2,7 +2,7 @@ with
 
 resolved as (
     select * from {{ ref('int_references_resolved') }}
-    where kind = 'place' and finding != 'other source'
+    where kind = 'place' and reference_key = source || ':' || reference_id
 ),
 
 listed as (

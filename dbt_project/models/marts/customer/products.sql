@@ -2,7 +2,7 @@ with
 
 resolved as (
     select * from {{ ref('int_references_resolved') }}
-    where kind = 'product' and finding != 'other source'
+    where kind = 'product' and reference_key = source || ':' || reference_id
 ),
 
 listed as (
