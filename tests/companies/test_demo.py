@@ -454,7 +454,8 @@ def test_what_shop_web_and_service_desk_name_is_the_product_of_the_inventory(
     assert {"crm", "retail", "web"} <= set(found.source)
     is_listed = found.product_id.isin(listed)
     assert (found.is_listed == is_listed).all()
-    owner = found.source.where(~is_listed, "inventory")
+    first = found.groupby("product_id").source.transform("min")
+    owner = first.where(~is_listed, "inventory")
     assert (found.product_key == owner + ":" + found.product_id).all()
     assert is_listed.any() and not is_listed.all()
 

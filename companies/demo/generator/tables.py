@@ -181,7 +181,7 @@ TABLES = [
         exact=0.002,
         bad=0.004,
         faults=(
-            Fault("wrong_type", "email", "keine"),
+            Fault("wrong_type", "email", "siehe Akte"),
             Fault("required_missing", "reason"),
         ),
     ),
@@ -274,7 +274,7 @@ TABLES = [
         faults=(
             Fault("not_accepted", "kind", "gossip"),
             Fault("required_missing", "channel"),
-            Fault("wrong_type", "email", "keine"),
+            Fault("wrong_type", "email", "siehe Akte"),
         ),
     ),
     Table(
@@ -282,7 +282,7 @@ TABLES = [
         "sql",
         key="lead",
         bad=0.006,
-        faults=(Fault("wrong_type", "email", "keine"),),
+        faults=(Fault("wrong_type", "email", "siehe Akte"),),
     ),
     Table(
         "crm.lead_stages",
