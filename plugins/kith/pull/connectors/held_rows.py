@@ -5,6 +5,7 @@ Whether they are rows tells the form of their values: a day stands where days st
 """
 
 import csv
+import functools
 import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -17,6 +18,8 @@ from kith.database import literal, parquet_sql, quote
 
 # Rows by which the form of each column's values is known.
 _KNOWN_ROWS = 2_000
+# Of so many it is asked whether they may hold rows; of all, whether they do.
+_DOUBTFUL_VALUES = 1_000
 _BREAK = r"\r\n|\r|\n"
 
 
@@ -153,14 +156,21 @@ def _candidates(names: Sequence[str], rows: Path, delimiter: str) -> str:
                 len(list_filter(between, lambda count: count = {width - 1})) as whole
             from long_values
         ),
+        framed as (
+            select file_row_number, place, value,
+                {width} > 1
+                and coalesce(counts[1], 0) = {width - 1} - place
+                and coalesce(counts[-1], 0) = place
+                and 4 * whole >= 3 * len(between) as is_framed
+            from divided
+            where is_framed or {width} = 1 or ({width} > 2 and whole >= 2)
+        ),
         suspected as (
             select file_row_number, place, value
-            from divided
-            where (
-                coalesce(counts[1], 0) = {width - 1} - place
-                and coalesce(counts[-1], 0) = place
-                and 4 * whole >= 3 * len(between)
-            ) or ({width} > 2 and whole >= 2)
+            from framed
+            qualify is_framed or row_number() over (
+                partition by is_framed order by file_row_number, place
+            ) <= {_DOUBTFUL_VALUES}
         )
         select file_row_number, place, value, [{", ".join(map(quote, names))}]
         from suspected
@@ -205,5 +215,6 @@ def _is_long(name: str) -> str:
     return f"contains({quote(name)}, '\n') or contains({quote(name)}, '\r')"
 
 
+@functools.lru_cache(maxsize=1 << 16)
 def _form(value: str | None) -> str:
     return re.sub(r"[^\W\d_]+", "a", re.sub(r"\d+", "9", value or ""))
