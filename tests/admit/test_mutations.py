@@ -844,7 +844,7 @@ def json_lines() -> list[Mutation]:
             "one list of all rows",
             json.dumps(good_rows()),
             "stopped",
-            "unreadable_line",
+            "holds an array of objects of JSON; expected one object per line",
         ),
         text("UTF-16", good.encode("utf-16"), "stopped", "the mark of utf-16"),
         text(
