@@ -41,13 +41,47 @@ def test_too_many_wrong_types_stop(tmp_path: Path) -> None:
     quoted = [re.sub(r"(\d,50)$", r'"\1"', line) for line in lines]
     deliver(company(tmp_path), quoted)
     assert re.fullmatch(
-        r"shop.sales: data/sales.csv, row 1, 2, 3 …: column price: wrong_type, found "
-        r"'1,50', expected decimal\(18,2\); 100 of 100 rows are bad "
-        r"\(100 %\), over quarantine_limit_pct 1; correct the source, or the column's "
+        r"shop.sales: 100 of 100 rows are bad \(100 %\), over quarantine_limit_pct 1; "
+        r"data/sales.csv, row 1, 2, 3 …: column price: wrong_type, found "
+        r"'1,50', expected decimal\(18,2\); correct the source, or the column's "
         r"data_type, format, decimal, round or null_values in sources.yml; all bad "
         r"rows lie in .*/rows.parquet",
         refusal(tmp_path),
     )
+
+
+def test_a_refusal_counts_all_bad_rows_by_their_reasons(tmp_path: Path) -> None:
+    lines = sales(97)
+    lines[4] = lines[4].replace(",0,", ",,").replace(",4,", ",,")
+    lines[6] = lines[6].replace(",1,", ",,")
+    # One without a day, and one with a column too many.
+    undated = f"S1,,1,1.50\n{lines[0]},9"
+    deliver(company(tmp_path), [*lines, undated, lines[8].replace(",3,", ",x,")])
+    message = refusal(tmp_path)
+    assert message.startswith(
+        "shop.sales: 5 of 100 rows are bad (5 %), over quarantine_limit_pct 1: "
+        "2 required_missing in quantity, 1 required_missing in sold_at, "
+        "1 unreadable_line, 1 wrong_type in quantity; data/sales.csv, row 5, 7: "
+        "column quantity: required_missing, found an empty cell, expected a value; "
+    )
+
+
+def test_of_an_unreadable_line_is_said_what_was_expected(tmp_path: Path) -> None:
+    path = company(tmp_path) / "data/sales.csv"
+    for line, expected in (
+        (b"S1,2024-03-01,1,1,9", "4 columns, not 5"),
+        (b"S1,2024-03-01", "4 columns, not 2"),
+        (b"\xe9,2024-03-01,1,1", "text in UTF-8"),
+        (b'"S1"x,2024-03-01,1,1', "quotes only around a whole value, and closed"),
+    ):
+        path.write_bytes("\n".join([HEADER, *sales(4)]).encode() + b"\n" + line + b"\n")
+        assert f", expected {expected}; " in refusal(tmp_path)
+    path = company(tmp_path, "data/sales.jsonl") / "data/sales.jsonl"
+    path.write_text(
+        '{"sale_id": "S", "sold_at": "2024-03-01", "quantity": 1, "price": 1}\n[1]\n'
+    )
+    message = refusal(tmp_path)
+    assert "row 2: unreadable_line, found '[1]', expected a JSON object; " in message
 
 
 def test_wrong_encoding_stops_or_is_quarantined(tmp_path: Path) -> None:

@@ -159,10 +159,10 @@ def test_conflicts_count_against_the_limit(tmp_path: Path) -> None:
     with pytest.raises(DeliveryError) as refused:
         run_door(tmp_path)
     assert str(refused.value).startswith(
-        "shop.sales: data/sales.csv, row 99, 100: column price: conflicting_rows, "
-        "found '5.00', expected one row for sale_id X; 2 of 100 rows are bad (2 %), "
-        "over quarantine_limit_pct 1; have one of them delivered; if they are rows of "
-        "their own, add to `key` what tells them apart"
+        "shop.sales: 2 of 100 rows are bad (2 %), over quarantine_limit_pct 1; "
+        "data/sales.csv, row 99, 100: column price: conflicting_rows, found '5.00', "
+        "expected one row for sale_id X; have one of them delivered; if they are rows "
+        "of their own, add to `key` what tells them apart"
     )
 
 

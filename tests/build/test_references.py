@@ -196,9 +196,9 @@ def test_too_many_orphans_stop_the_run(tmp_path: Path) -> None:
     with pytest.raises(DeliveryError) as caught:
         prepare(tmp_path)
     assert str(caught.value) == (
-        "shop.orders: column customer: unknown_reference, found 'A', expected a value "
-        "of shop.customers.customer, for row O1; 2 of 3 rows are orphans (66.7 %), "
-        "over quarantine_limit_pct 30; have the other table delivered whole, or "
+        "shop.orders: 2 of 3 rows are orphans (66.7 %), over quarantine_limit_pct 30; "
+        "column customer: unknown_reference, found 'A', expected a value of "
+        "shop.customers.customer, for row O1; have the other table delivered whole, or "
         "declare orphans: warn for the column's references in sources.yml"
     )
 

@@ -57,21 +57,27 @@ def run(kith_home: Path) -> Run:
 
 
 @pytest.mark.parametrize(
-    ("cure", "told"),
+    ("cure", "told", "observed", "found"),
     [
-        ("give discounts as 0 or more", "give discounts as 0 or more"),
-        (None, "give what the check expects"),
+        ("give discounts", "give discounts", "2 rows", "2 of 40 rows"),
+        (None, "give what the check expects", "2 of 40 values", "2 of 40 rows"),
+        (
+            None,
+            "give what the check expects",
+            "2 of 9 values",
+            "2 of 9 values, of 40 rows",
+        ),
     ],
 )
 def test_the_stop_names_the_first_keys_and_who_provides_the_feed(
-    run: Run, cure: str | None, told: str
+    run: Run, cure: str | None, told: str, observed: str, found: str
 ) -> None:
     check = Check(
         "feeds.orders",
         "Every order is an order",
         "critical",
         "failed",
-        observed="2 rows",
+        observed=observed,
         unexpected_count=2,
         row_count=40,
         sample='[{"source": "shop", "order_id": "7"}, '
@@ -81,7 +87,7 @@ def test_the_stop_names_the_first_keys_and_who_provides_the_feed(
     with pytest.raises(GateError) as stopped:
         stop_unless_passed(run, [check], Path("gate_summary.md"))
     assert str(stopped.value) == (
-        "feeds.orders: 'Every order is an order' failed: 2 of 40 rows, first: source "
+        f"feeds.orders: 'Every order is an order' failed: {found}, first: source "
         "shop, order_id 7; source shop, order_id 01234567…; have the source corrected, "
         f"or let stg_shop__orders.sql in {run.company.folder / 'staging'} {told}; "
         "see gate_summary.md; `current` is unchanged"

@@ -62,8 +62,14 @@ def test_a_failure_that_a_retry_mended_is_none(run: Run) -> None:
     journal = Journal(run.run_folder)
     list(journal.new_entries())
     assert journal.failure() == "pull a: not reachable"
-    with run.stage("pull", "a"):
-        pass
+    with pytest.raises(TransientError), run.stage("pull", "b"):
+        raise TransientError("busy")
+    list(journal.new_entries())
+    path = run.run_folder / "journal.jsonl"
+    assert journal.failure() == f"pull a: not reachable; and 1 more failed, see {path}"
+    for table in ("a", "b"):
+        with run.stage("pull", table):
+            pass
     list(journal.new_entries())
     assert journal.failure() is None
 

@@ -50,6 +50,37 @@ class Fault:
     expected: str
 
 
+IN_ENCODING = "text in "
+
+
+def expected_of_line(table: SourceTable, error: str) -> str:
+    """SQL of what was expected of an unreadable line, where its connector says `error`.
+
+    Of a table with identifiers only the first words of the error are kept.
+    """
+    encoding = table.rules.options.get("encoding", "UTF-8")
+    width = rf"regexp_extract({error}, 'Columns: (\d+) Found: (\d+)', ['of', 'found'])"
+    columns = (
+        f"case when {width}.of = '' then 'as many columns as the header has' "
+        f"else {width}.of || ' columns, not ' || {width}.found end"
+    )
+    words = {
+        "INVALID ENCODING": literal(f"{IN_ENCODING}{encoding}"),
+        "TOO MANY COLUMNS": columns,
+        "MISSING COLUMNS": columns,
+        "UNQUOTED VALUE": "'quotes only around a whole value, and closed'",
+        "LINE SIZE OVER MAXIMUM": "'a line of at most 2,000,000 bytes'",
+        "not a JSON object": "'a JSON object'",
+        "repeated key": "'each key of the object once'",
+        "cell error": f"replace({error}, 'cell error', 'values, no cell error')",
+    }
+    cases = " ".join(
+        f"when prefix({error}, {literal(begin)}) then {expected}"
+        for begin, expected in words.items()
+    )
+    return f"case {cases} else 'readable values; ' || {error} end"
+
+
 def masked(text: str) -> str:
     """SQL of a text of which only days and short numbers are shown, else the shape.
 
@@ -264,7 +295,8 @@ def _has_more_places(given: str, places: int, decimal: str | None) -> str:
 def _type_expected(column: Column, kind: str) -> str:
     rules, kind = column.rules, kind.lower()
     if rules.pii:
-        return f"a {rules.pii} that can be normalised"
+        article = "an" if rules.pii[0] in "aeiou" else "a"
+        return f"{article} {rules.pii} that can be normalised"
     if is_json(column):
         return "JSON"
     if kind == "varchar":

@@ -5,7 +5,12 @@ from pathlib import Path
 
 import duckdb
 
-from kith.admit.faults import CURES, SHOWN_CHARACTERS
+from kith.admit.faults import (
+    CURES,
+    IN_ENCODING,
+    SHOWN_CHARACTERS,
+    expected_of_line,
+)
 from kith.admit.judge import Attempt
 from kith.company.tables import SourceTable
 from kith.database import fetch_row, literal, parquet_sql, write_parquet
@@ -14,6 +19,9 @@ from kith.deliveries.business_days import row_day_sql
 from kith.deliveries.columns import ROW_NUMBER
 from kith.errors import DeliveryError
 from kith.runs.run import Run
+
+# So many reasons are counted one by one.
+_REASONS_SHOWN = 4
 
 
 def create_bad_rows(connection: duckdb.DuckDBPyConnection) -> None:
@@ -60,7 +68,9 @@ def write_quarantine(
                 f"""
                 insert into bad_rows
                 select {literal(file.origin)}, row_number, null, 'unreadable_line',
-                    left(text, {SHOWN_CHARACTERS}), error, md5(text), null
+                    left(text, {SHOWN_CHARACTERS}),
+                    left({expected_of_line(table, "error")}, {SHOWN_CHARACTERS}),
+                    md5(text), null
                 from {parquet_sql(folder / file.rejects_stored)}
                 """
             )
@@ -100,64 +110,101 @@ def _check_shares(
         for condition in (is_dated, f"not {is_dated}")
     )
     (undated_count,) = fetch_row(connection, f"select count(*) from {undated}")
-    rows = manifest.rows_taken + manifest.rejects - undated_count
-    check_share(connection, table, dated, rows, "rows are bad", where)
-    rows = manifest.rows_seen + manifest.rejects
-    check_share(connection, table, undated, rows, "rows are bad", where)
+    taken = manifest.rows_taken + manifest.rejects
+    for bad, rows in (
+        (dated, taken - undated_count),
+        (undated, manifest.rows_seen + manifest.rejects),
+    ):
+        if is_over(connection, table, bad, rows):
+            told = refusal(connection, table, bad, "bad_rows", taken, "rows are bad")
+            raise DeliveryError(told + where)
 
 
-def check_share(
+def is_over(
+    connection: duckdb.DuckDBPyConnection, table: SourceTable, bad: str, rows: int
+) -> bool:
+    """Whether more of some rows are bad, those of a relation, than the table allows."""
+    (count,) = fetch_row(connection, f"select count(*) from {bad}")
+    return bool(count * 100 > table.rules.quarantine_limit_pct * rows)
+
+
+def refusal(
     connection: duckdb.DuckDBPyConnection,
     table: SourceTable,
     bad: str,
+    all_bad: str,
     rows: int,
     what: str,
-    where: str = "",
-) -> None:
-    """Raise DeliveryError when more of some rows are bad than the table allows.
+) -> str:
+    """Say how many rows are bad, for which reasons, and show the commonest one of them.
 
-    `bad` is the relation of the bad ones: file and row_number (NULL where a row has
-    none), column_name, reason, value and expected.
+    `all_bad` is the relation of the bad ones of so many `rows`, and `bad` that of those
+    which are over the limit: file and row_number (NULL where a row has none),
+    column_name, reason, value and expected.
     """
-    (count,) = fetch_row(connection, f"select count(*) from {bad}")
-    limit = table.rules.quarantine_limit_pct
-    if count * 100 <= limit * rows:
-        return
-    column, reason, file, numbers, example = fetch_row(
+    reasons = connection.execute(
+        f"""
+        select count(*), reason, column_name from {all_bad}
+        group by all order by count(*) desc, reason, column_name
+        """
+    ).fetchall()
+    count = sum(reason[0] for reason in reasons)
+    column, reason, file, numbers, more, example = fetch_row(
         connection,
         f"""
         select column_name, reason, file, list(row_number order by row_number)[:3],
-            min({{
-                'row_number': row_number,
-                'value': coalesce(value, 'NULL'),
-                'expected': expected
-            }})
+            count(*) > 3,
+            min({{'row_number': row_number, 'value': value, 'expected': expected}})
         from {bad}
         group by column_name, reason, file
         order by count(*) desc, file, column_name, reason
         limit 1
         """,
     )
+    limit = table.rules.quarantine_limit_pct
+    parts = [
+        f"{table.full_name}: {count} of {rows} {what} "
+        f"({count * 100 / rows:.3g} %), over quarantine_limit_pct {limit:g}"
+    ]
+    if reasons[1:]:
+        parts[0] += f": {_counted(reasons)}"
     origin = ""
     if file:
-        more = " …" if count > 3 else ""
-        origin = f"{file}, row {', '.join(map(str, numbers))}{more}: "
+        listed = f"{', '.join(map(str, numbers))}{' …' if more else ''}"
+        origin = f"{file}, row {listed}: "
     place = f"column {column}: {reason}" if column else reason
-    cure = CURES[reason]
+    parts.append(
+        f"{origin}{place}, found {_shown(example['value'], reason)}, expected "
+        f"{example['expected']}"
+    )
+    return "; ".join([*parts, _cure(table, column, reason, example["expected"])])
+
+
+def _counted(reasons: list[tuple[int, str, str | None]]) -> str:
+    texts = [
+        f"{count} {reason}{f' in {column}' if column else ''}"
+        for count, reason, column in reasons
+    ]
+    others = sum(count for count, *_ in reasons[_REASONS_SHOWN:])
+    return ", ".join(texts[:_REASONS_SHOWN]) + (f", {others} others" if others else "")
+
+
+def _shown(value: str | None, reason: str) -> str:
+    if value is not None:
+        return repr(value)
+    return "a value that is not shown" if reason == "wrong_type" else "an empty cell"
+
+
+def _cure(table: SourceTable, column: str | None, reason: str, expected: str) -> str:
     pii = table.column(column).rules.pii if column else None
     if reason == "wrong_type" and pii:
         rule = "whole_numbers" if pii in ("device", "handle") else "phone_region"
-        cure = f"correct the source, or pii or {rule} in sources.yml"
-    if reason == "unreadable_line" and "ENCODING" in example["expected"]:
-        cure = (
+        return f"correct the source, or pii or {rule} in sources.yml"
+    if reason == "unreadable_line" and expected.startswith(IN_ENCODING):
+        return (
             "the file is not in the declared encoding: set options.encoding in "
             "sources.yml, e.g. cp1252 (Windows)"
         )
-    if example["expected"] in ("not a JSON object", "repeated key"):
-        cure = "have the file delivered again with one object per line"
-    raise DeliveryError(
-        f"{table.full_name}: {origin}{place}, found {example['value']!r}, expected "
-        f"{example['expected']}; {count} of {rows} {what} "
-        f"({count * 100 / rows:.3g} %), over quarantine_limit_pct {limit:g}; "
-        f"{cure}{where}"
-    )
+    if "a JSON object" in expected or "the object" in expected:
+        return "have the file delivered again with one object per line"
+    return CURES[reason]

@@ -11,13 +11,13 @@ from graphlib import CycleError, TopologicalSorter
 import duckdb
 
 from kith.admit.faults import SHOWN_CHARACTERS, shown_sql
-from kith.admit.quarantine import check_share
+from kith.admit.quarantine import is_over, refusal
 from kith.build.control_tables import write_warnings
 from kith.company.folder import Company
 from kith.company.tables import Column, Reference, SourceTable
 from kith.database import fetch_row, literal, quote
 from kith.deliveries.business_days import row_day_sql
-from kith.errors import ConfigurationError
+from kith.errors import ConfigurationError, DeliveryError
 from kith.runs.run import Run
 
 REASON = "unknown_reference"
@@ -242,4 +242,6 @@ def _check_shares(
             f"where {condition}",
         )
         orphans = f"(from orphans where {condition})"
-        check_share(warehouse, table, orphans, rows, f"{what} are orphans")
+        if is_over(warehouse, table, orphans, rows):
+            what = f"{what} are orphans"
+            raise DeliveryError(refusal(warehouse, table, orphans, orphans, rows, what))

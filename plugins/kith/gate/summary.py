@@ -83,8 +83,10 @@ def _found(check: Check) -> str:
     count, observed = check.unexpected_count, one_line(check.observed or "")
     if count is None:
         return f": observed {observed}" if observed else ""
-    if observed == f"{count} rows":
+    if observed in (f"{count} rows", f"{count} of {check.row_count} values"):
         return f": {count} of {check.row_count} rows"
+    if observed.startswith(f"{count} of "):
+        return f": {observed}, of {check.row_count} rows"
     return f": observed {observed} ({count} failing rows of {check.row_count})"
 
 

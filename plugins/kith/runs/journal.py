@@ -38,7 +38,7 @@ class Journal:
                 yield entry
 
     def failure(self) -> str | None:
-        """Stage and reason of the failure after which nothing succeeded."""
+        """Stage and reason of the first failure that no retry mended, and how many."""
         last: dict[tuple[str, str], dict[str, Any]] = {}
         for entry in self._entries:
             last[entry["stage"], entry["item"]] = entry
@@ -46,7 +46,9 @@ class Journal:
         if not failed:
             return None
         entry = min(failed, key=lambda entry: entry["at"])
-        return f"{_name(entry)}: {_reason(entry)}"
+        others = len(failed) - 1
+        more = f"; and {others} more failed, see {self._path}" if others else ""
+        return f"{_name(entry)}: {_reason(entry)}{more}"
 
     def under_way(self) -> list[str]:
         """Stages that have begun and not ended."""
