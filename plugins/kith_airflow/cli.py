@@ -13,7 +13,7 @@ from typing import Any
 
 from kith.company.folder import Company, load_company
 from kith.company.tables import SourceTable
-from kith.errors import ConfigurationError, KithError, one_line
+from kith.errors import ConfigurationError, KithError, TransientError, one_line
 from kith.runs.journal import Journal, describe, summary
 from kith.runs.run import (
     Interval,
@@ -39,9 +39,10 @@ from kith_airflow.home import (
     end_session,
     last_line,
 )
-from kith_airflow.server import Api
+from kith_airflow.server import Api, ApiError
 
 POLL_SECONDS = 0.2
+_STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 REREAD_SECONDS = 60
 
 
@@ -69,14 +70,25 @@ def chosen_days(request: Request, company: Company) -> Interval:
 
 
 @contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """A second Ctrl-C does not stop the cleaning up after the first one."""
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, signal.SIG_IGN) for number in numbers]
+def _interruptible() -> Iterator[None]:
+    """Make the first signal to stop a KeyboardInterrupt, and ignore those after it.
+
+    They come in numbers, as when make hands on what its group has received, and must
+    not stop the cleaning up.
+    """
+
+    def interrupt(*_: Any) -> None:
+        for number in before:
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = {number: signal.getsignal(number) for number in _STOPS}
+    for number in before:
+        signal.signal(number, interrupt)
     try:
         yield
     finally:
-        for number, handler in zip(numbers, before, strict=True):
+        for number, handler in before.items():
             signal.signal(number, handler)
 
 
@@ -136,9 +148,9 @@ def _run_in_process(
                 # The child owns the home too, should this process be killed.
                 pass_fds=ownership.inheritance,
             )
-        ownership.write_note("run", child.pid, log=str(log))
         journal = None
         try:
+            ownership.write_note("run", child.pid, log=str(log))
             while True:
                 exit_code = child.poll()
                 if journal is None and runs.is_dir():
@@ -150,10 +162,9 @@ def _run_in_process(
                     break
                 time.sleep(POLL_SECONDS)
         finally:
-            with _uninterrupted():
-                # Also what a killed child has left behind, such as dbt.
-                end_session(child.pid, 3)
-                child.wait()
+            # Also what a killed child has left behind, such as dbt.
+            end_session(child.pid, 3)
+            child.wait()
     journal = journal or Journal(run.run_folder)
     if exit_code == 0:
         return journal, None
@@ -199,10 +210,10 @@ def _run_on_server(
     print(f"Airflow at {api.url} runs it as {run.run_id}", flush=True)
     if api.unpause(dag):
         print(f"{dag} was paused; it is not any more", flush=True)
-    api.trigger(dag, run.run_id, params)
     journal = Journal(run.run_folder)
     seconds_queued = 0
     try:
+        api.trigger(dag, run.run_id, params)
         while (state := api.state(dag, run.run_id)) not in ("success", "failed"):
             seconds_queued += state == "queued"
             if state == "queued" and seconds_queued == 10:
@@ -210,13 +221,23 @@ def _run_on_server(
             _follow(journal)
             time.sleep(1)
     except KeyboardInterrupt:
-        with _uninterrupted(), suppress(KithError):
-            api.fail(dag, run.run_id)
+        _stop_on_server(api, dag, run.run_id)
         raise
     _follow(journal)
     if state == "success":
         return journal, None
     return journal, f"the run failed; task logs: {api.url}/dags/{dag}/runs/{run.run_id}"
+
+
+def _stop_on_server(api: Api, dag: str, run_id: str) -> None:
+    try:
+        with suppress(ApiError):  # Of a run that it knows nothing of yet.
+            api.fail(dag, run_id)
+    except TransientError as error:
+        raise KithError(
+            f"interrupted, but {run_id} of {dag} may go on: {error}; stop it with "
+            "`make down`"
+        ) from None
 
 
 def run() -> int:
@@ -261,16 +282,28 @@ def _run(replays: bool) -> int:
         else:
             journal, fault = _run_in_process(home, runner, this, params)
     except KeyboardInterrupt:
-        print(f"Interrupted; {_standing(this, before)}", file=sys.stderr)
+        stopped = "Interrupted, and the run was stopped"
+        print(f"{stopped}; {_standing(this, before)}", file=sys.stderr)
         return 130
     if fault:
         under_way = ", ".join(journal.under_way()) or "before the first stage"
-        reason = journal.failure() or f"{under_way}: {fault}"
+        reason = (
+            journal.failure() or _fault_of_files(company) or f"{under_way}: {fault}"
+        )
         print(f"Failed: {reason}", file=sys.stderr)
         print(_standing(this, before), file=sys.stderr)
         return 1
     print(summary(this, journal, time.monotonic() - begun))
     return 0
+
+
+def _fault_of_files(company: Company) -> str | None:
+    """What has become wrong with a company's files since the run was asked for."""
+    try:
+        runnable_company(company.name, str(company.folder))
+    except ConfigurationError as error:
+        return one_line(str(error))
+    return None
 
 
 def _replayed_tables(run: Run) -> list[SourceTable]:
@@ -421,9 +454,9 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 1 or arguments[0] not in COMMANDS:
         print(f"usage: python -m kith_airflow {'|'.join(COMMANDS)}", file=sys.stderr)
         return 2
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        return COMMANDS[arguments[0]]()
+        with _interruptible():
+            return COMMANDS[arguments[0]]()
     except KithError as error:
         print(f"Failed: {one_line(str(error))}", file=sys.stderr)
         return 1

@@ -17,9 +17,18 @@ import psutil
 import pytest
 
 from kith.company.folder import load_company
-from kith.errors import ConfigurationError
+from kith.errors import ConfigurationError, KithError
+from kith.runs.journal import Journal
+from kith.runs.run import Run
 from kith.settings import REPOSITORY, Request, load_settings
-from kith_airflow.cli import _check_known, _wait_until_read, chosen_days, main
+from kith_airflow import cli
+from kith_airflow.cli import (
+    _check_known,
+    _stop_on_server,
+    _wait_until_read,
+    chosen_days,
+    main,
+)
 from kith_airflow.home import AirflowHome
 from kith_airflow.server import Api
 
@@ -112,9 +121,14 @@ class Kith:
     def cancel(self, stage: str) -> None:
         (self.home / "orders" / stage).unlink()
 
-    def start(self, command: str, **environment: str) -> "subprocess.Popen[str]":
+    def start(
+        self, command: str, of_make: bool = False, **environment: str
+    ) -> "subprocess.Popen[str]":
+        called = [sys.executable, "-m", "kith_airflow", command]
+        if of_make:
+            called = ["make", "--eval", f"{command}: ; @{' '.join(called)}", command]
         return subprocess.Popen(
-            [sys.executable, "-m", "kith_airflow", command],
+            called,
             env={
                 **os.environ,
                 "PYTHONPATH": str(self.repository / "plugins"),
@@ -126,6 +140,8 @@ class Kith:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=of_make,
+            cwd=self.home,
         )
 
     def call(self, command: str, **environment: str) -> tuple[int, str, str]:
@@ -232,17 +248,16 @@ def test_a_killed_run_names_its_stage_and_the_next_one_waits_and_succeeds(
 
 def test_an_interrupted_run_leaves_no_process_behind(kith: Kith) -> None:
     kith.order("pull web.clicks", "hang")
-    process = kith.start("run")
+    process = kith.start("run", of_make=True)
     wait_for(kith.home / "hanging")
     child = owner(kith)
     started = child.children()
     assert ["sleep", "120"] in [each.cmdline() for each in started]
-    process.send_signal(signal.SIGINT)
-    time.sleep(0.2)
-    process.send_signal(signal.SIGTERM)  # the second one must not stop the cleaning up
+    # Make hands it on: the second one must not stop the cleaning up.
+    os.killpg(process.pid, signal.SIGTERM)
     _, errors = process.communicate(timeout=30)
-    assert process.returncode == 130
-    assert "Interrupted; current is unchanged" in errors
+    assert process.returncode == -signal.SIGTERM
+    assert "Interrupted, and the run was stopped; current is unchanged" in errors
     assert not any(process.is_running() for process in (child, *started))
 
 
@@ -315,6 +330,70 @@ def test_a_company_whose_variables_are_not_set_starts_nothing(
     assert not kith_home.exists()
 
 
+def test_a_file_that_is_broken_while_a_run_starts_is_named(
+    kith_home: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = tmp_path / "shop"
+    shutil.copytree(SHOP, folder)
+    monkeypatch.setenv("COMPANY", str(folder))
+    whole = {
+        name: (folder / name).read_text() for name in ("company.yml", "sources.yml")
+    }
+
+    def end(
+        home: object, owner: object, run: Run, params: object
+    ) -> tuple[Journal, str]:
+        (folder / name).write_text(broken)
+        return Journal(run.run_folder), "Airflow ended with 1: DagRun failed"
+
+    monkeypatch.setattr(cli, "_run_in_process", end)
+    for name, broken, told in (
+        (
+            "company.yml",
+            whole["company.yml"].replace("time_zone: ", "time_zone: Europe/Berlln #"),
+            f"Failed: {folder}/company.yml: time_zone: ",
+        ),
+        ("sources.yml", "sources: [", f"Failed: {folder}/sources.yml: "),
+    ):
+        assert main(["run"]) == 1
+        errors = capsys.readouterr().err
+        assert errors.startswith(told), errors
+        assert "before the first stage" not in errors
+        (folder / name).write_text(whole[name])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_any_signal_to_stop_lets_a_command_clean_up(
+    number: signal.Signals,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    cleaned = []
+
+    def command() -> int:
+        try:
+            signal.raise_signal(number)
+        finally:
+            # Such as from make, which hands SIGTERM on to a group that has it already.
+            for again in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                signal.raise_signal(again)
+            cleaned.append(number)
+        return 0
+
+    before = signal.signal(number, lambda *_: None)
+    try:
+        monkeypatch.setitem(cli.COMMANDS, "down", command)
+        assert main(["down"]) == 130
+        signal.raise_signal(number)
+    finally:
+        signal.signal(number, before)
+    assert cleaned == [number]
+    assert capsys.readouterr().err == "Interrupted\n"
+
+
 def server_for(home: AirflowHome, **companies: Path) -> Api:
     note = {"kind": "server", "companies": {n: str(p) for n, p in companies.items()}}
     (home.folder / "owner.json").write_text(json.dumps(note))
@@ -352,6 +431,11 @@ def test_a_company_that_airflow_cannot_read_is_waited_for_and_then_named(
     monkeypatch.setattr("kith_airflow.cli.REREAD_SECONDS", -1)
     with pytest.raises(ConfigurationError, match=r"cannot read shop: Error: x\.yml"):
         _wait_until_read(Api("http://airflow", ""), "shop")
+
+
+def test_of_a_run_that_could_not_be_stopped_it_is_said(kith_home: Path) -> None:
+    with pytest.raises(KithError, match=r"interrupted, but r1 of x may go on.*make do"):
+        _stop_on_server(Api("http://127.0.0.1:1", ""), "x", "r1")
 
 
 def test_airflows_own_command_line_sees_the_home(
