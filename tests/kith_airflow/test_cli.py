@@ -350,7 +350,7 @@ def test_a_file_that_is_broken_while_a_run_starts_is_named(
         return Journal(run.run_folder), "Airflow ended with 1: DagRun failed"
 
     monkeypatch.setattr(cli, "_run_in_process", end)
-    for name, broken, told in (
+    for name, broken, told in (  # noqa: B007
         (
             "company.yml",
             whole["company.yml"].replace("time_zone: ", "time_zone: Europe/Berlln #"),

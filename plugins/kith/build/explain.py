@@ -12,6 +12,7 @@ from kith.errors import ConfigurationError
 from kith.pull.pseudonyms import hashes_of
 
 _HASH, _ID = re.compile("[0-9a-f]{64}"), re.compile("[0-9a-f]{32}")
+_BEGINS = re.compile(rf"[a-z_]\w*:|({_HASH.pattern}|{_ID.pattern})$")
 _ASK = (
     "ask for a customer, ID=<customer_id>, or for two identifiers, "
     'ID="email:anna@example.com card:123"; the values as people write them, or as the '
@@ -41,6 +42,7 @@ def explain_identity(company: Company, state: Path, asked: list[str]) -> str:
             f"{database}: not found; let a run build a candidate first: "
             f"make run COMPANY={company.folder}"
         )
+    asked = _whole(asked)
     if not 1 <= len(asked) <= 2:
         raise ConfigurationError(_ASK)
     with connect(database, scratch=state / "scratch", read_only=True) as candidate:
@@ -62,6 +64,17 @@ def explain_identity(company: Company, state: Path, asked: list[str]) -> str:
                 else ""
             )
         return _of_two(candidate, *found)
+
+
+def _whole(parts: list[str]) -> list[str]:
+    """What is asked for, from its parts between blanks: a value may hold some."""
+    asked: list[str] = []
+    for part in parts:
+        if asked and not _BEGINS.match(part):
+            asked[-1] += f" {part}"
+        else:
+            asked.append(part)
+    return asked
 
 
 def _rows(

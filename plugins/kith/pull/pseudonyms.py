@@ -154,10 +154,14 @@ def hashes_of(
 ) -> list[tuple[str, str]]:
     """Kind and keyed hash of plain values by kind, as each `pii` column has them.
 
-    Kinds that no column has are left out. Raises ConfigurationError, which begins with
-    `where` and tells no value, when there is no key, or a value cannot be normalised.
+    Kinds that no column has are left out. A column may lack what it takes to read a
+    value, such as the region of a telephone number. Raises ConfigurationError, which
+    begins with `where` and tells no value, when there is no key, or no column can read
+    a value.
     """
     found: dict[tuple[str, str], None] = {}
+    columns: dict[tuple[str, int], list[str]] = {}
+    read: set[tuple[str, int]] = set()
     with duckdb.connect() as connection:
         for table in sources:
             for column in table.columns:
@@ -169,15 +173,22 @@ def hashes_of(
                 (sql,) = digests.values()
                 rows = connection.execute(f"select {sql} from kith_given").fetchall()
                 for number, (digest,) in enumerate(rows, start=1):
-                    if digest is None or digest.startswith("!"):
-                        raise ConfigurationError(
-                            f"{where}{column.rules.pii}: value {number} is no "
-                            f"{column.rules.pii} as "
-                            f"{table.full_name}.{column.name} has them; correct it, or "
-                            "write a telephone number with its country: +49 …"
-                        )
-                    found[str(column.rules.pii), digest] = None
+                    value = str(column.rules.pii), number
+                    columns.setdefault(value, []).append(
+                        f"{table.full_name}.{column.name}"
+                    )
+                    if digest and not digest.startswith("!"):
+                        read.add(value)
+                        found[str(column.rules.pii), digest] = None
                 connection.unregister("kith_given")
+    for kind, number in sorted(columns.keys() - read):
+        cure = "correct it"
+        if kind == "phone":
+            cure += ", or write it with its country, as +49 171 …"
+        raise ConfigurationError(
+            f"{where}{kind}: value {number} is no {kind} as "
+            f"{columns[kind, number][0]} has them; {cure}"
+        )
     return list(found)
 
 
