@@ -11,6 +11,9 @@ from scipy.sparse.csgraph import connected_components
 Integers = npt.NDArray[np.integer[Any]]
 Booleans = npt.NDArray[np.bool_]
 
+# Of each identifier its kind, whether it is shareable, and its birth date.
+Nature = tuple[Integers, Booleans, Integers]
+
 # Why an identifier stands for nobody, so that its links do not count.
 RULES = ("blocked_value", "too_many_partners", "shared_by_several")
 _BLOCKED, _TOO_MANY, _SHARED = range(len(RULES))
@@ -69,35 +72,19 @@ def resolve(identifiers: pa.Table, links: pa.Table) -> pa.Table:
     partners = _partners(kind, is_partner, left[counts], right[counts])
     rule[(rule == _NONE) & (partners > _column(one, "partner_limit"))] = _TOO_MANY
 
+    nature = kind, shareable, _column(one, "birth_date", null=_NONE)
+    person, is_shared = _persons(nature, rule != _NONE, left, right)
+    rule[is_shared] = _SHARED
     counts = _counting(rule, left, right)
-    certain = counts & ~shareable[left] & ~shareable[right]
-    person = _joined(np.arange(count), left[certain], right[certain])
-    birth = _column(one, "birth_date", null=_NONE)
-    for each in np.unique(kind[shareable]):
-        is_of_kind = kind == each
-        is_placed = ~shareable | (kind <= each)
-        reach = counts & is_placed[left] & is_placed[right]
-        reach &= is_of_kind[left] | is_of_kind[right]
-        within = reach & is_of_kind[left] & is_of_kind[right]
-        group = _joined(np.arange(count), left[within], right[within])
-        across = reach & ~within
-        swaps = is_of_kind[right[across]]
-        inner = np.where(swaps, right[across], left[across])
-        outer = np.where(swaps, left[across], right[across])
-        shared = _shared(
-            group[inner], person[outer], person, np.where(shareable, _NONE, kind), birth
-        )
-        rule[is_of_kind & (rule == _NONE) & np.isin(group, shared)] = _SHARED
-        counts = _counting(rule, left, right)
-        reach &= counts
-        person = _joined(person, left[reach], right[reach])
-
+    order = np.argsort(_column(links, "link_number")[counts], kind="stable")
     merged_by, merged_into = _merges(
+        nature,
         _column(one, "first_seen_at", null=_NEVER),
-        left[counts],
-        right[counts],
-        _column(links, "link_number")[counts],
-        _column(links, "first_seen_at", null=_EVER)[counts],
+        person,
+        left[counts][order],
+        right[counts][order],
+        _column(links, "link_number")[counts][order],
+        _column(links, "first_seen_at", null=_EVER)[counts][order],
     )
     return pa.table(
         {
@@ -108,6 +95,38 @@ def resolve(identifiers: pa.Table, links: pa.Table) -> pa.Table:
             "merged_into": pa.array(merged_into, mask=merged_into == _NONE),
         }
     )
+
+
+def _persons(
+    nature: Nature, is_refused: Booleans, left: Integers, right: Integers
+) -> tuple[Integers, Booleans]:
+    """The person of each identifier, and which shareable ones stand for nobody."""
+    kind, shareable, birth = nature
+    refused = is_refused.copy()
+
+    def counting() -> Booleans:
+        return ~refused[left] & ~refused[right] & (left != right)
+
+    certain = counting() & ~shareable[left] & ~shareable[right]
+    person = _joined(np.arange(len(kind)), left[certain], right[certain])
+    for each in np.unique(kind[shareable]):
+        is_of_kind = kind == each
+        is_placed = ~shareable | (kind <= each)
+        reach = counting() & is_placed[left] & is_placed[right]
+        reach &= is_of_kind[left] | is_of_kind[right]
+        within = reach & is_of_kind[left] & is_of_kind[right]
+        group = _joined(np.arange(len(kind)), left[within], right[within])
+        across = reach & ~within
+        swaps = is_of_kind[right[across]]
+        inner = np.where(swaps, right[across], left[across])
+        outer = np.where(swaps, left[across], right[across])
+        shared = _shared(
+            group[inner], person[outer], person, np.where(shareable, _NONE, kind), birth
+        )
+        refused[is_of_kind & np.isin(group, shared)] = True
+        reach &= counting()
+        person = _joined(person, left[reach], right[reach])
+    return person, refused & ~is_refused
 
 
 def _column(table: pa.Table, name: str, null: int = 0) -> Integers:
@@ -211,7 +230,9 @@ def _pairs(first: Integers, second: Integers) -> tuple[Integers, Integers]:
 
 
 def _merges(
+    nature: Nature,
     first_seen: Integers,
+    person: Integers,
     left: Integers,
     right: Integers,
     number: Integers,
@@ -219,20 +240,31 @@ def _merges(
 ) -> tuple[Integers, Integers]:
     """By which link, and into which older identifier, each oldest of a person went.
 
-    Links in the order of their numbers join two persons into that of the older; -1
-    where an identifier is nobody's oldest, or still is.
+    The links are those that count, in the order of their numbers; -1 where an
+    identifier is nobody's oldest, or still is.
     """
+    merged = _replayed(first_seen, left, right, number, seen)
+    doubtful = _doubtful(nature, first_seen, person, left, right, seen)
+    if doubtful.any():
+        of_them = doubtful[person[left]]
+        links = left[of_them], right[of_them], number[of_them], seen[of_them]
+        day_by_day = _judged_day_by_day(nature, first_seen, person, *links)
+        members = doubtful[person]
+        for each, new in zip(merged, day_by_day, strict=True):
+            each[members] = new[members]
+    return merged
+
+
+def _replayed(
+    first_seen: Integers,
+    left: Integers,
+    right: Integers,
+    number: Integers,
+    seen: Integers,
+) -> tuple[Integers, Integers]:
+    """The merges if each link joins two persons as soon as it is seen."""
     count = len(first_seen)
-    order = np.argsort(number, kind="stable")
-    left, right, number, seen = left[order], right[order], number[order], seen[order]
-    older, younger = np.minimum(left, right), np.maximum(left, right)
-    # What is linked to an older one at first sight was never a person of its own: it
-    # is that one. Most are, so that few are left to join one by one.
-    start = np.arange(count)
-    at_once = np.flatnonzero(seen <= first_seen[younger])[::-1]
-    start[younger[at_once]] = older[at_once]
-    while np.any(start != start[start]):
-        start = start[start]
+    start = _at_first_sight(first_seen, left, right, seen)
     left, right = start[left], start[right]
     apart = left != right
     left, right, number, seen = left[apart], right[apart], number[apart], seen[apart]
@@ -252,3 +284,119 @@ def _merges(
                 merged_by[ends[newer]] = number[link]
                 merged_into[ends[newer]] = ends[elder]
     return merged_by, merged_into
+
+
+def _at_first_sight(
+    first_seen: Integers, left: Integers, right: Integers, seen: Integers
+) -> Integers:
+    """Of each identifier the one that it was linked to when it was first seen.
+
+    It was never a person of its own: it is that one. Most are, so that few are left to
+    join one by one.
+    """
+    older, younger = np.minimum(left, right), np.maximum(left, right)
+    start = np.arange(len(first_seen))
+    at_once = np.flatnonzero(seen <= first_seen[younger])[::-1]
+    start[younger[at_once]] = older[at_once]
+    while np.any(start != start[start]):
+        start = start[start]
+    return start
+
+
+def _doubtful(
+    nature: Nature,
+    first_seen: Integers,
+    person: Integers,
+    left: Integers,
+    right: Integers,
+    seen: Integers,
+) -> Booleans:
+    """Which persons have two identifiers of a kind that were once apart.
+
+    As long as they were, what both shared stood for nobody, so that its links did not
+    count yet.
+    """
+    kind, shareable, _ = nature
+    certain = ~shareable[left] & ~shareable[right]
+    part = _at_first_sight(first_seen, left[certain], right[certain], seen[certain])
+    doubtful = np.zeros(len(kind), dtype=bool)
+    shares = np.zeros(len(kind), dtype=bool)
+    shares[person[left[~certain]]] = True
+    several = np.zeros(len(kind), dtype=bool)
+    members = np.flatnonzero(~shareable & shares[person])
+    a_part = np.empty(len(kind), dtype=np.int64)
+    a_part[person[members]] = part[members]
+    several[person[members[part[members] != a_part[person[members]]]]] = True
+    members = members[several[person[members]]]
+    # Sorted by person, kind and part: two parts of a kind stand side by side.
+    members = members[np.lexsort((part[members], kind[members], person[members]))]
+    one, next_one = members[:-1], members[1:]
+    is_same = (person[one] == person[next_one]) & (kind[one] == kind[next_one])
+    doubtful[person[one[is_same & (part[one] != part[next_one])]]] = True
+    return doubtful
+
+
+def _judged_day_by_day(
+    nature: Nature,
+    first_seen: Integers,
+    person: Integers,
+    left: Integers,
+    right: Integers,
+    number: Integers,
+    seen: Integers,
+) -> tuple[Integers, Integers]:
+    """The merges that last, as each moment knew no more than the links seen so far."""
+    kind, shareable, birth = nature
+    order = np.lexsort((number, person[left]))
+    links = np.stack([each[order] for each in (person[left], left, right, number)])
+    step, last_step = _steps(links[0], seen[order])
+    seen = seen[order]
+    merged_by, merged_into = np.full((2, len(kind)), _NONE)
+    before, was_nobody = np.arange(len(kind)), np.zeros(len(kind), dtype=bool)
+    now, by = np.full((2, len(kind)), _EVER)
+    for each in range(int(step.max()) + 1):
+        goes_on = last_step >= each
+        links, seen = links[:, goes_on], seen[goes_on]
+        step, last_step = step[goes_on], last_step[goes_on]
+        # A link within a person tells nothing new.
+        new = (step == each) & (before[links[1]] != before[links[2]])
+        if not new.any():
+            continue
+        known = (step <= each) & np.isin(links[0], links[0][new])
+        nodes, local = np.unique(links[1:3, known], return_inverse=True)
+        group, is_nobody = _persons(
+            (kind[nodes], shareable[nodes], birth[nodes]),
+            np.zeros(len(nodes), dtype=bool),
+            *local.reshape(2, -1),
+        )
+        after = nodes[group]
+        now[links[0][new]] = seen[new]
+        gave_way = (before[nodes] == nodes) & (after != nodes) & ~was_nobody[nodes]
+        newer = gave_way & (first_seen[nodes] < now[person[nodes]])
+        # The first link that touches who gave way, or else the first of the person.
+        owner, left, right, number = links[:, new][:, ::-1]
+        by[owner] = number
+        by[nodes] = by[person[nodes]]
+        latest_first = np.argsort(-np.tile(number, 2), kind="stable")
+        touched = np.concatenate([before[left], before[right]])[latest_first]
+        by[touched] = np.tile(number, 2)[latest_first]
+        merged_by[nodes[(after == nodes) & ~is_nobody]] = _NONE
+        merged_by[nodes[newer]] = by[nodes[newer]]
+        merged_into[nodes[newer]] = after[newer]
+        before[nodes], was_nobody[nodes] = after, is_nobody
+    merged_into[merged_by == _NONE] = _NONE
+    return merged_by, merged_into
+
+
+def _steps(owner: Integers, seen: Integers) -> tuple[Integers, Integers]:
+    """How many moments of a person lie before each link, and before the last one.
+
+    The links are sorted by person and moment.
+    """
+    is_first = np.diff(owner, prepend=_NONE) != 0
+    step = np.cumsum(is_first | (np.diff(seen, prepend=0) != 0))
+    starts = np.flatnonzero(is_first)
+    lengths = np.diff(np.append(starts, len(owner)))
+    last = np.repeat(step[np.append(starts[1:], len(owner)) - 1], lengths)
+    first = np.repeat(step[starts], lengths)
+    return step - first, last - first
