@@ -112,6 +112,45 @@ def test_a_key_that_no_row_repeats_is_a_doubt(files: Path, make: Make) -> None:
     assert doubts(done, "No row shows a correction of another")
 
 
+def test_the_column_of_change_says_which_row_is_newer(files: Path, make: Make) -> None:
+    days = [f"2024-01-{n % 28 + 1:02}" for n in range(60)]
+    lines = [
+        f"o{n},c{n % 20},{d} 10:00:00,{d} 10:00:00,5.00" for n, d in enumerate(days)
+    ]
+    # The second corrects the day of the order, too.
+    lines += ["o9,c9,2024-01-10 10:00:00,2024-02-02 10:00:00,4.00"]
+    lines += ["o8,c8,2024-01-02 10:00:00,2024-02-03 10:00:00,3.00"]
+    write(
+        files / "orders.csv", "order_no,customer_no,ordered_at,LastChanged,total", lines
+    )
+    write(
+        files / "invoices.csv",
+        "invoice_no,client_no,invoice_date,updated_at,total",
+        [
+            f"i{n},c{n % 20},{day},{day if n % 3 else ''},{n}.00"
+            for n, day in enumerate(days)
+        ],
+    )
+    write(
+        files / "tickets.csv",
+        "ticket_no,customer_no,opened_at,reason",
+        [f"t{n},c{n % 20},{day},late" for n, day in enumerate(days)]
+        + [f"t7,c7,{days[7]},lost", f"t6,c6,{days[5]},lost"],
+    )
+    done = make()
+    orders = table(done, "orders")["meta"]
+    assert (orders["key"], orders["cursor"]) == (["order_no"], "lastchanged")
+    assert doubts(done, "(numbers) several rows of one order_no differ in lastchanged")
+    staged = next(each for each in done.stagings if each.feed == "orders")
+    assert staged.select["ordered_at"] == "ordered_at"
+    invoices = table(done, "invoices")["meta"]
+    assert (invoices["cursor"], invoices["arrived"]) == ("invoice_date", "updated_at")
+    assert doubts(done, "arrived updated_at: not all rows have it")
+    assert doubts(done, "2 rows repeat another one's ticket_no with other contents")
+    counts = admitted(done)
+    assert (counts["orders"], counts["invoices"]) == ((60, 0), (60, 0))
+
+
 def test_a_table_with_the_key_of_another_belongs_to_that(
     files: Path, make: Make
 ) -> None:

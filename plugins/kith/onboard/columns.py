@@ -122,6 +122,11 @@ class ColumnGuess:
         return is_time(self.data_type.upper())
 
     @property
+    def is_change(self) -> bool:
+        """Whether it tells when the row was changed last."""
+        return self.is_time and self.has_word("change")
+
+    @property
     def is_number(self) -> bool:
         """Whether it is declared a number."""
         return is_number(self.data_type.upper())

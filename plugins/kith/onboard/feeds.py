@@ -838,7 +838,8 @@ def _basket(table: TableGuess) -> _Basket | None:
         or not title_words(table.name) & _titles("orders", "order_lines")
     ):
         return None
-    moments.sort(key=lambda column: -cursor_rank(column.words))
+    # The day of a purchase is not the one on which its row was changed.
+    moments.sort(key=lambda column: (column.is_change, -cursor_rank(column.words)))
     day, name = sql_name(moments[0].name), sql_name(person.column.name)
     by_day = table.typed.project(f"{name}, cast({day} as date)").distinct()
     is_row_by_row = aggregates(by_day, ["count(*)"])[0] > 0.95 * table.delivery.rows
@@ -970,7 +971,7 @@ def _wide_survey(table: TableGuess) -> Staging | None:
             + ", ".join(sorted(others))
         )
     setting: list[str] = []
-    if moments := possible_cursors(table):
+    if moments := sorted(possible_cursors(table), key=lambda one: one.is_change):
         answered_at = _cast(moments[0], "timestamp")
     else:
         answered_at = "{{ business_midnight(answered_on) }}"

@@ -21,6 +21,8 @@ from kith.onboard.vocabulary import cursor_rank, title_words
 
 _FIRST_LOOK = 50_000
 _FEW_ROWS = 20
+# So many rows of a table are corrections at most.
+_FEW_REPEATS = 0.5
 # With which programs begin to count days.
 _PLACEHOLDERS = ("1899-12-30", "1899-12-31", "1900-01-01", "1970-01-01")
 
@@ -37,6 +39,7 @@ class TableGuess:
     typed: DuckDBPyRelation
     key: list[str] = field(default_factory=list)
     cursor: str | None = None
+    arrived: str | None = None
     look_back_days: int = 0
     doubts: list[str] = field(default_factory=list)
     person: "Person | None" = None
@@ -183,7 +186,17 @@ def _guess_key(connection: DuckDBPyConnection, table: TableGuess, name: str) -> 
             and _count(first_look.project(quoted(chosen)).distinct()) == looked_at
             and _count(table.typed.project(quoted(chosen)).distinct()) == different
         ):
+            # Rows that differ in it are states of one thing.
+            states = [part for part in chosen if part.is_change and chosen[1:]]
+            chosen = tuple(part for part in chosen if part not in states)
             table.key = [part.name for part in chosen]
+            if states:
+                table.doubts.append(
+                    f"{NUMBERS}several rows of one {', '.join(table.key)} differ in "
+                    f"{states[0].name}: they are taken for states of one thing, of "
+                    "which the latest counts; if they are things of their own, add it "
+                    "to `key`"
+                )
             is_odd = count < _FEW_ROWS or not all(
                 part.is_id or part.has_word("key_part") for part in chosen
             )
@@ -192,7 +205,9 @@ def _guess_key(connection: DuckDBPyConnection, table: TableGuess, name: str) -> 
                     f"{NUMBERS}{count - different} rows repeat another one entirely; "
                     "they count as duplicates"
                 )
-            if different == count or is_odd:
+            if is_odd:
+                _doubt_corrections(table, parts)
+            if (different == count or is_odd) and not states:
                 table.doubts.append(
                     f"{NUMBERS if is_odd else ''}key {', '.join(table.key)}: unique in "
                     f"these {different} rows, but is it by meaning? No row shows a "
@@ -200,6 +215,7 @@ def _guess_key(connection: DuckDBPyConnection, table: TableGuess, name: str) -> 
                     "counts, and none where nothing tells which that is"
                 )
             return
+    _doubt_corrections(table, parts)
     table.doubts.append(
         f"{NUMBERS}no key, and {count - different} rows repeat another one entirely; "
         "all are "
@@ -209,6 +225,27 @@ def _guess_key(connection: DuckDBPyConnection, table: TableGuess, name: str) -> 
         "content, so "
         "that a corrected row counts as a new one; declare `key` if there is one"
     )
+
+
+def _doubt_corrections(table: TableGuess, parts: list[ColumnGuess]) -> None:
+    """Doubt that rows of what names a row are rows of their own, where it is seldom.
+
+    Nothing tells which is newer where no column says when a row was changed.
+    """
+    if any(column.is_change for column in table.columns):
+        return
+    names = [part for part in parts if part.is_id and table.is_named_by(part)]
+    titled = [part for part in names if set(part.words) & title_words(table.name)]
+    for name in (titled or names)[:1]:
+        repeats = name.given - name.distinct
+        if 0 < repeats <= _FEW_REPEATS * name.given:
+            table.doubts.append(
+                f"{NUMBERS}{repeats} rows repeat another one's {name.name} with other "
+                "contents, and no column tells when a row was changed: if they correct "
+                f"the others, declare key: [{name.name}] and what says which is newer "
+                "(arrived, {date:…} in path or repeated_key: last_in_file); of them "
+                "one with an earlier cursor never counts"
+            )
 
 
 def _count(rows: DuckDBPyRelation) -> int:
@@ -284,11 +321,33 @@ def guess_cursor(table: TableGuess, is_flow: bool) -> None:
         )
         return
     table.cursor = possible[0]
+    _guess_arrival(table)
     others = f" (or {', '.join(possible[1:])})" if possible[1:] else ""
+    told = "a row belongs to the day that it tells, and a row changed later "
+    if columns[0].is_change:
+        told += "comes again on the day of its change"
+    else:
+        told += "is not fetched again"
     table.doubts.append(
-        f"cursor {table.cursor}{others}: a row belongs to the day that it tells, and a "
-        "row changed later is not fetched again; leave cursor out if deliveries hold "
+        f"cursor {table.cursor}{others}: {told}; leave cursor out if deliveries hold "
         "the whole table"
+    )
+
+
+def _guess_arrival(table: TableGuess) -> None:
+    """Let a time of change that not all rows have tell which of two rows is newer."""
+    changes = [
+        column
+        for column in table.columns
+        if column.is_change and not column.within and column.high is not None
+    ]
+    if not changes or table.column(table.cursor or "").is_change:
+        return
+    table.arrived = changes[0].name
+    table.doubts.append(
+        f"{NUMBERS}arrived {table.arrived}: not all rows have it, so that it is no "
+        f"cursor; of rows with one key and {table.cursor} the one changed last counts, "
+        f"but a correction with an earlier {table.cursor} does not"
     )
 
 
