@@ -70,3 +70,34 @@ def test_items_of_a_list_are_lines_of_its_orders(files: Path, make: Make) -> Non
     ):
         assert column in sql
     assert [each.feed for each in done.stagings] == ["order_lines", "orders"]
+
+
+def test_parameters_of_events_are_columns_among_them_the_session(
+    files: Path, make: Make
+) -> None:
+    events = [
+        {
+            "event_name": "page_view",
+            "event_timestamp": f"2024-01-{n % 28 + 1:02}T10:00:00Z",
+            "user_pseudo_id": f"1{n % 9}.7",
+            "event_params": [
+                {"key": "page", "value": {"string_value": "/a", "int_value": None}},
+                {"key": "ga_session_id", "value": {"int_value": 1704103200 + n % 12}},
+                {"key": "'; drop", "value": {"int_value": 1}},
+            ],
+        }
+        for n in range(60)
+    ]
+    (files / "events.jsonl").write_text("\n".join(map(json.dumps, events)) + "\n")
+    done = make()
+    staging = next(each for each in done.stagings if each.feed == "events")
+    assert staging.select["session_id"] == "ga_session_id"
+    assert staging.select["device_id"] == "user_pseudo_id"
+    (field,) = [c for c in staging.table.fields if c.name == "ga_session_id"]
+    assert (field.given, field.distinct) == (60, 12)
+    rows = f"read_json('{files}/events.jsonl', columns = {{event_params: 'json'}})"
+    found = duckdb.sql(f"select distinct {field.within} from {rows}").fetchall()
+    assert len(found) == 12
+    assert "list_filter" in staged(done, "events") and "drop" not in staged(
+        done, "events"
+    )

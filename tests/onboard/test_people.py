@@ -148,3 +148,45 @@ def test_what_names_the_customer_on_a_row_is_told_from_what_names_others(
     assert doubts(done, "its name tells of another person than the row's")
     # Nothing else on a row of orders names the customer.
     assert "identifies" not in rules(done, "orders", "customer_id")
+
+
+def test_who_is_known_by_a_browser_alone_is_no_customer(
+    files: Path, make: Make
+) -> None:
+    days = [f"2024-01-{n % 28 + 1:02} 10:00:00" for n in range(80)]
+    write(
+        files / "events.csv",
+        "event_name,event_timestamp,user_pseudo_id,user_id,user_session_id",
+        [
+            f"page_view,{day},11{n % 20}.22,{f'u{n % 9}' if n % 4 == 0 else ''},s{n}"
+            for n, day in enumerate(days)
+        ],
+    )
+    for name, header in (
+        ("clicks", "client_id,page"),
+        ("taps", "anonymous_id,button"),
+        ("views", "visitor_id,page"),
+        ("tickets", "client_id,subject"),
+    ):
+        write(
+            files / f"{name}.csv",
+            f"{name}_id,occurred_at,{header}",
+            [f"{n},{day},v{n % 20},x" for n, day in enumerate(days)],
+        )
+    done = make()
+    assert "identifier_value" in staged(done, "events")
+    assert rules(done, "events", "user_pseudo_id")["pii"] == "device"
+    assert rules(done, "events", "user_id") == {"identifies": "user_id"}
+    assert rules(done, "events", "user_session_id") == {}
+    for name, column in (
+        ("clicks", "client_id"),
+        ("taps", "anonymous_id"),
+        ("views", "visitor_id"),
+    ):
+        assert rules(done, name, column)["pii"] == "device", name
+    assert "pii" not in rules(done, "tickets", "client_id")
+    told = " ".join(doubts(done, "taken for the number of a browser"))
+    assert "user_pseudo_id" not in told and "anonymous_id" not in told
+    assert len(doubts(done, "taken for the number of a browser")) == 2
+    people = {each.table.name: each.table.person for each in done.stagings}
+    assert people["events"] and people["events"].kind == "device"

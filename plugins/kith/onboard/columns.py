@@ -127,6 +127,15 @@ class ColumnGuess:
         return self.is_time and self.has_word("change")
 
     @property
+    def is_anonymous(self) -> bool:
+        """Whether it seems to name a browser or a device, whoever uses it."""
+        return (
+            self.is_id
+            and self.has_word("anonymous")
+            and not self.has_word("session", "no_pii")
+        )
+
+    @property
     def is_number(self) -> bool:
         """Whether it is declared a number."""
         return is_number(self.data_type.upper())
@@ -218,6 +227,8 @@ def _guess_field(delivery: TableFiles, column: ColumnGuess) -> None:
     # The browser of a device is none.
     of_name = column.words if column.is_id else words_of(own_name)
     _guess_pii(replace(column, delivered=[" ".join(of_name)]), set())
+    if column.is_anonymous:
+        column.rules.clear()
     if "pii" in column.rules:
         return
     _guess_type(delivery, column)
@@ -300,6 +311,13 @@ def _guess_pii(column: ColumnGuess, other_words: set[str]) -> None:
         return sum(map(bool, map(shape.fullmatch, column.sample))) / len(column.sample)
 
     by_name = [kind for kind, known in PII.items() if words & known]
+    # So does Google Analytics call a browser, and others a customer.
+    is_client = column.words[-2:] == ("client", "id") and bool(
+        other_words & WORDS["browsing"] or "ga" in words
+    )
+    is_anonymous = column.is_anonymous or is_client
+    if is_anonymous:
+        by_name.insert(0, "device")
     is_name = bool(words & {"name", "names"}) and bool(
         words & (WORDS["people"] | {"first", "last"})
         or other_words & (PII["email"] | PII["phone"])
@@ -332,6 +350,12 @@ def _guess_pii(column: ColumnGuess, other_words: set[str]) -> None:
     elif kind == "phone":
         kind = _phone_kind(column)
     column.rules["pii"] = kind
+    if kind == "device" and is_anonymous and not column.has_word("pseudonym"):
+        column.doubts.append(
+            f"{CUSTOMERS}taken for the number of a browser or device: who is known by "
+            "nothing else is a visitor and no customer; take pii out if it numbers "
+            "people, or set identity: anonymous in company.yml"
+        )
     if kind == "handle" and is_name:
         column.rules["identifies"] = "nobody"  # Namesakes are several people.
     elif words & WORDS["others"]:

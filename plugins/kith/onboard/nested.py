@@ -47,15 +47,24 @@ def take_apart(
         for name, shape in shapes.items()
         for path in _fields(shape)
     }
+    found = {
+        new: (_text_at(holders[name], path), _text_at(quote(name), path), path[-1])
+        for new, (name, path) in fields.items()
+        if new not in delivery.columns
+    }
+    for name, shape in shapes.items():
+        for path, item in _lists(shape):
+            for key, named, values in _parameters(delivery, holders[name], path, item):
+                new = plain_name(key)
+                if new in {*delivery.columns, *found}:
+                    new = plain_name("_".join([name, *path, key]))
+                raw, staged = (
+                    _parameter(_at(holder, path), named, key, values)
+                    for holder in (holders[name], quote(name))
+                )
+                found.setdefault(new, (raw, staged, key))
     whole = _with_fields(
-        connection,
-        replace(delivery, holders=set(holders)),
-        view,
-        {
-            new: (_text_at(holders[name], path), _text_at(quote(name), path), path[-1])
-            for new, (name, path) in fields.items()
-            if new not in delivery.columns
-        },
+        connection, replace(delivery, holders=set(holders)), view, found
     )
     lists: list[TableFiles] = []
     for name, shape in shapes.items():
@@ -151,6 +160,44 @@ def _lists(
                 yield from _lists(value, (*path, name))
     elif isinstance(shape, list) and shape and isinstance(shape[0], dict):
         yield path, shape[0]
+
+
+def _parameters(
+    delivery: TableFiles, holder: str, path: tuple[str, ...], item: Any
+) -> Iterator[tuple[str, str, list[tuple[str, ...]]]]:
+    """The keys of a list of keys and values: each, what it is called, where values lie.
+
+    So do tools of web analytics write what they know of an event.
+    """
+    for named in ("key", "name"):
+        fields = [*_fields(item)]
+        values = [field for field in fields if field[0].startswith("value")]
+        if (named,) not in fields or not values or len(values) < len(fields) - 1:
+            continue
+        items = f"unnest(from_json({_at(holder, path)}, '[\"json\"]'))"
+        keys = delivery.delivered.query(
+            "delivered",
+            f"""
+            select json_extract_string(item, '$.{named}') as key
+            from (select {items} as item from delivered)
+            where key is not null
+            group by key order by count(*) desc, key limit {_MOST_FIELDS}
+            """,
+        ).fetchall()
+        for (key,) in keys:
+            if _PLAIN.fullmatch(key):
+                yield key, named, values
+        return
+
+
+def _parameter(items: str, named: str, key: str, values: list[tuple[str, ...]]) -> str:
+    """SQL of the value of a key in a list of keys and values."""
+    item = (
+        f"list_filter(from_json({items}, '[\"json\"]'), lambda one: "
+        f"json_extract_string(one, '$.{named}') = {literal(key)})[1]"
+    )
+    texts = ", ".join(_text_at(item, value) for value in values)
+    return f"coalesce({texts})" if values[1:] else texts
 
 
 def _at(holder: str, path: tuple[str, ...]) -> str:

@@ -36,6 +36,12 @@ def _tell_number(table: TableGuess) -> None:
     person = table.person
     if person is None or person.steps or person.column.within:
         return
+    if person.kind == "device":
+        # Who is told beside it now and then uses it.
+        for column in _numbered(table):
+            if "pii" not in column.rules and not column.within:
+                column.rules["identifies"] = _kind(table, column)
+                return
     others = [column for column in table.columns if "pii" in column.rules]
     if "pii" not in person.column.rules and any(
         "identifies" not in column.rules for column in others
@@ -116,16 +122,23 @@ class _People:
         ]
 
 
-def _candidates(table: TableGuess) -> Iterator[ColumnGuess]:
-    """Columns that may name the customer, the strongest first."""
+def _numbered(table: TableGuess) -> Iterator[ColumnGuess]:
+    """Columns with the number of a person, neither of a browser nor of a visit."""
     for column in table.columns:
         if (
             column.given
             and (column.is_id or "references" in column.rules)
             and column.has_word("person")
-            and not column.has_word("postcode", "no_pii")
+            and not column.has_word("postcode", "no_pii", "session")
+            and not column.is_anonymous
+            and column.rules.get("pii") != "device"
         ):
             yield column
+
+
+def _candidates(table: TableGuess) -> Iterator[ColumnGuess]:
+    """Columns that may name the customer, the strongest first."""
+    yield from _numbered(table)
     if len(table.key) == 1 and title_words(table.name) & WORDS["person"]:
         yield table.column(table.key[0])
     for kind in _STRONGEST:
@@ -136,6 +149,10 @@ def _candidates(table: TableGuess) -> Iterator[ColumnGuess]:
                 and column.rules.get("identifies") != "somebody_else"
             ):
                 yield column
+    for column in table.columns:
+        # Of a field, which cannot be hashed, nothing is declared.
+        if column.given and column.within and column.is_anonymous:
+            yield column
     yield from filter(_is_bare, table.columns)
 
 
@@ -165,6 +182,8 @@ def _kind(table: TableGuess, column: ColumnGuess) -> str:
     kind = "_".join(column.words)
     if "pii" in column.rules:
         return str(column.rules["pii"])
+    if column.is_anonymous:
+        return "device"
     if reference and reference["column"] not in WORDS["id"]:
         return str(reference["column"])
     if kind in WORDS["id"]:
