@@ -66,6 +66,16 @@ def test_a_refusal_counts_all_bad_rows_by_their_reasons(tmp_path: Path) -> None:
     )
 
 
+def test_rows_of_a_day_and_of_none_count_together_where_all_are_taken(
+    tmp_path: Path,
+) -> None:
+    lines = sales(97)
+    lines[4] = lines[4].replace(",0,", ",,").replace(",4,", ",,")
+    lines += ["S1,,1,1.50", "S2,2024-03-01,1,1,9"]
+    deliver(company(tmp_path, quarantine_limit_pct=2.5), lines)
+    assert "shop.sales: 3 of 99 rows are bad (3.03 %)" in refusal(tmp_path)
+
+
 def test_of_an_unreadable_line_is_said_what_was_expected(tmp_path: Path) -> None:
     path = company(tmp_path) / "data/sales.csv"
     for line, expected in (

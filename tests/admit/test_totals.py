@@ -63,6 +63,34 @@ def test_a_row_that_may_be_a_total_is_told_and_kept(
     assert warnings_of(tmp_path, *rows) == expected
 
 
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        # All values are filled: one in the middle, several and one of all, and one that
+        # says so in more than a word, of two rows.
+        ([*ROWS[:3], "E,Nice,9,35.50", *ROWS[3:]], [("4", 1)]),
+        (
+            [*ROWS, "E,Nice,9,43", *ROWS[1:], "E,Nice,9,32.75", "F,Nice,9,75.75"],
+            [("5, 9, 10", 3)],
+        ),
+        ([*ROWS[:2], "Summe Januar,alle,9,30.50", *ROWS[2:]], [("3", 1)]),
+        # Of two rows, of counts, of none.
+        ([*ROWS[:2], "E,Nice,9,30.50", *ROWS[2:]], []),
+        ([*ROWS, "E,Nice,10,1.25"], []),
+        (["A,Nice,1,0", "B,Nice,1,0", "C,Nice,1,0", "D,Nice,1,0"], []),
+    ],
+)
+def test_a_row_that_adds_up_those_above_is_told(
+    rows: list[str], expected: list[tuple[str, int]], tmp_path: Path
+) -> None:
+    assert warnings_of(tmp_path, *rows) == [
+        f"shop.sales: data/sales.csv, row {numbers}: column amount is the sum of the "
+        f"rows above, as in a total, in {count} of its rows; totals would count once "
+        "more: have the file delivered without them"
+        for numbers, count in expected
+    ]
+
+
 def test_a_word_for_a_total_may_be_declared(tmp_path: Path) -> None:
     rules = {"accepted_values": ["A", "B", "C", "D", "Total"]}
     columns = [{**COLUMNS[0], "meta": rules}, *COLUMNS[1:]]

@@ -56,6 +56,17 @@ def test_reason_of_a_failure_is_one_line(run: Run) -> None:
     assert journal.failure() == "audit: three rows without key"
 
 
+def test_a_long_reason_is_told_in_full_once(run: Run) -> None:
+    reason = "shop.sales: " + "a word " * 60
+    with pytest.raises(GateError), run.stage("audit"):
+        raise GateError(reason)
+    journal = Journal(run.run_folder)
+    (line,) = lines(journal)
+    assert line.startswith("audit failed: shop.sales: a word")
+    assert line.endswith(" …") and len(line) < 190
+    assert journal.failure() == f"audit: {reason.strip()}"
+
+
 def test_a_failure_that_a_retry_mended_is_none(run: Run) -> None:
     with pytest.raises(TransientError), run.stage("pull", "a"):
         raise TransientError("not reachable")

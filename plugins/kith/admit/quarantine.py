@@ -96,7 +96,7 @@ def _check_shares(
 
     Rows of no day (unreadable, without a legible cursor, in the future) come again
     with each interval of their file, so that they are measured against the whole file,
-    the others against the rows of the interval.
+    the others against the rows of the interval; all together where that takes them all.
     """
     table, manifest = attempt.table, attempt.manifest
     is_dated = "true"
@@ -111,10 +111,13 @@ def _check_shares(
     )
     (undated_count,) = fetch_row(connection, f"select count(*) from {undated}")
     taken = manifest.rows_taken + manifest.rejects
-    for bad, rows in (
+    shares = [
         (dated, taken - undated_count),
         (undated, manifest.rows_seen + manifest.rejects),
-    ):
+    ]
+    if manifest.rows_seen == manifest.rows_taken:
+        shares = [("bad_rows", taken)]
+    for bad, rows in shares:
         if is_over(connection, table, bad, rows):
             told = refusal(connection, table, bad, "bad_rows", taken, "rows are bad")
             raise DeliveryError(told + where)

@@ -1,43 +1,180 @@
-"""Rows that may be totals of others: a word for a total stands in them, among others.
+"""Rows that may be totals of others: a word for it stands in them, or they add up.
 
 What is nothing but a total is refused (`faults.total_line`). Here are those that could
 be rows as well, since a company may be called Total: people are told, nothing more.
 """
 
+import itertools
+import math
+from collections.abc import Iterable, Iterator
+
 import duckdb
 
 from kith.admit.judge import Attempt
 from kith.database import fetch_row, quote
-from kith.deliveries.casts import declared_types, is_number
+from kith.deliveries.casts import declared_types, is_fraction, is_number
 from kith.deliveries.columns import ROW_NUMBER, is_json
-from kith.deliveries.totals import is_total
+from kith.deliveries.totals import is_total, is_total_of_lines
 
 _FILES_NAMED = 3
+# So many rows make a sum that is none by chance; fewer do where a word says so.
+_ADDED, _ADDED_BY_NAME = 3, 2
+# More rows than these are written by no person.
+_LOOKED_AT = 200_000
 
 
 def warn_of_totals(
     connection: duckdb.DuckDBPyConnection, attempt: Attempt, rows: str
 ) -> list[str]:
-    """What to warn of: rows with a word for a total that look like one.
+    """What to warn of: rows that look like totals of others.
 
-    `rows` is the relation of the admitted rows. A row looks like a total where a number
-    in it is the sum of those of other rows, of its whole file or of those that share
-    another text with it; or where it lacks a value that all others of its file have.
-    Not where most rows with that word in a file look otherwise.
+    `rows` is the relation of the admitted rows. A row with a word for a total looks
+    like one where a number in it is the sum of those of other rows, of its whole file
+    or of those that share another text with it; or where it lacks a value that all
+    others of its file have. Not where most rows with that word in a file look
+    otherwise. Any row of a file looks like one whose number is the sum of the rows
+    above it, down from the last such row.
     """
     kinds = declared_types(attempt.table)
     texts = [name for name in attempt.columns if _is_plain_text(attempt, kinds, name)]
     keys = {*attempt.table.rules.key, attempt.table.rules.cursor}
     numbers = [name for name in kinds if is_number(kinds[name]) and name not in keys]
-    if not (texts and numbers):
+    if not numbers:
+        return []
+    told = _named(connection, attempt, rows, texts, numbers)
+    by_name = {(file, row) for file, row_numbers, _ in told for row in row_numbers}
+    warnings = [
+        warning
+        for label in dict.fromkeys(label for *_, label in told)
+        for warning in _warnings(
+            attempt,
+            [(file, found) for file, found, name in told if name == label],
+            f"column {label} holds a word for a total, and",
+            "such rows look like totals of others, which would count once more; have "
+            "the file delivered without them, or declare accepted_values for "
+            f"{label} in sources.yml if they are rows",
+        )
+    ]
+    if attempt.table.rules.connector != "files" or (
+        attempt.manifest.rows_taken > _LOOKED_AT
+    ):
+        return warnings
+    for number, found in _running(connection, attempt, texts, kinds, numbers).items():
+        new = [
+            (file, left)
+            for file, row_numbers in found
+            if (left := [row for row in row_numbers if (file, row) not in by_name])
+        ]
+        by_name |= {(file, row) for file, left in new for row in left}
+        warnings += _warnings(
+            attempt,
+            new,
+            f"column {number} is the sum of the rows above, as in a total, in",
+            "of its rows; totals would count once more: have the file delivered "
+            "without them",
+        )
+    return warnings
+
+
+def _warnings(
+    attempt: Attempt, found: list[tuple[str, list[int]]], what: str, then: str
+) -> list[str]:
+    """One for each of the first files; how many rows stands between the two texts."""
+    warnings = []
+    for file, rows in found[:_FILES_NAMED]:
+        shown = ", ".join(map(str, rows[:3])) + (" …" if rows[3:] else "")
+        warnings.append(
+            f"{attempt.table.full_name}: {file}, row {shown}: {what} {len(rows)} {then}"
+        )
+    if more := found[_FILES_NAMED:]:
+        count = sum(len(rows) for _, rows in more)
+        warnings.append(
+            f"{attempt.table.full_name}: {count} such rows in {len(more)} more files"
+        )
+    return warnings
+
+
+def _named(
+    connection: duckdb.DuckDBPyConnection,
+    attempt: Attempt,
+    rows: str,
+    texts: list[str],
+    numbers: list[str],
+) -> list[tuple[str, list[int], str]]:
+    """Files and rows with a word for a total that look like one, and its column."""
+    if not texts:
         return []
     words = ", ".join(f"coalesce(bool_or({is_total(quote(x))}), false)" for x in texts)
     found = fetch_row(connection, f"select {words} from {rows}")
-    warnings = []
-    for label in [name for name, is_one in zip(texts, found, strict=True) if is_one]:
-        others = [name for name in texts if name != label]
-        warnings += _told(connection, attempt, label, others, numbers)
-    return warnings
+    return [
+        (file, row_numbers, label)
+        for label, is_one in zip(texts, found, strict=True)
+        if is_one
+        for file, row_numbers in _told(
+            connection,
+            attempt,
+            label,
+            [name for name in texts if name != label],
+            numbers,
+        )
+    ]
+
+
+def _running(
+    connection: duckdb.DuckDBPyConnection,
+    attempt: Attempt,
+    texts: list[str],
+    kinds: dict[str, str],
+    numbers: list[str],
+) -> dict[str, list[tuple[str, list[int]]]]:
+    """Of each number the files and rows in which it is the sum of the rows above."""
+    calls = " or ".join(
+        f"coalesce({is_total_of_lines(quote(name))}, false)" for name in texts
+    )
+    values = ", ".join(f"cast({quote(name)} as double)" for name in numbers)
+    with attempt.reading():
+        rows = connection.execute(
+            f"""
+            select _kith_file, {ROW_NUMBER}, {calls or "false"}, {values}
+            from {attempt.judged} where _kith_good
+            order by _kith_file, {ROW_NUMBER}
+            """
+        ).fetchall()
+    found: dict[str, list[tuple[str, list[int]]]] = {}
+    for file, of_file in itertools.groupby(rows, key=lambda row: row[0]):
+        of_rows = [*of_file]
+        for place, name in enumerate(numbers):
+            # Counts are small, so that some add up by chance.
+            least = _ADDED if is_fraction(kinds[name]) else math.inf
+            sums = [
+                *_sums(
+                    (number, row[3 + place], _ADDED_BY_NAME if is_named else least)
+                    for row in of_rows
+                    for _, number, is_named, *_ in [row]
+                )
+            ]
+            if sums:
+                found.setdefault(name, []).append((file, sums))
+    return found
+
+
+def _sums(rows: Iterable[tuple[int, float | None, float]]) -> Iterator[int]:
+    """The numbers of rows whose value is the sum of those above, or of all but sums.
+
+    Each row has its number, its value, and how many values a sum must have here.
+    """
+    since_last, all_values = [0.0, 0], [0.0, 0]
+    for number, value, least in rows:
+        if value and any(
+            count >= least and math.isclose(value, total, rel_tol=1e-9)
+            for total, count in (since_last, all_values)
+        ):
+            since_last = [0.0, 0]
+            yield number
+            continue
+        for each in (since_last, all_values):
+            each[0] += value or 0
+            each[1] += 1
 
 
 def _is_plain_text(attempt: Attempt, kinds: dict[str, str], name: str) -> bool:
@@ -54,8 +191,8 @@ def _told(
     label: str,
     others: list[str],
     numbers: list[str],
-) -> list[str]:
-    """What to warn of where a word for a total stands in the column `label`."""
+) -> list[tuple[str, list[int]]]:
+    """Files and rows where a word for a total stands in the column `label`."""
     with attempt.reading():
         connection.execute(
             f"""
@@ -104,18 +241,4 @@ def _told(
         """
     ).fetchall()
     connection.execute("drop table labelled")
-    warnings = []
-    for file, rows, _ in found[:_FILES_NAMED]:
-        shown = ", ".join(map(str, rows[:3])) + (" …" if rows[3:] else "")
-        warnings.append(
-            f"{attempt.table.full_name}: {file}, row {shown}: column {label} holds a "
-            f"word for a total, and {len(rows)} such rows look like totals of others, "
-            "which would count once more; have the file delivered without them, or "
-            f"declare accepted_values for {label} in sources.yml if they are rows"
-        )
-    if more := found[_FILES_NAMED:]:
-        count = sum(len(rows) for _, rows, _ in more)
-        warnings.append(
-            f"{attempt.table.full_name}: {count} such rows in {len(more)} more files"
-        )
-    return warnings
+    return [(file, row_numbers) for file, row_numbers, _ in found]

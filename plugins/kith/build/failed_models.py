@@ -20,7 +20,9 @@ from kith.settings import REPOSITORY
 
 # What DuckDB says before the line of the SQL, and that line.
 _AT_LINE = re.compile(r"\s*^\s*LINE (\d+): (.*)\n[\s^]*", re.MULTILINE)
-_WHERE = re.compile(r"^Runtime Error in \w+ \w+ \(\S+\)\s*")
+_WHERE = re.compile(r"^(?:Runtime|Compilation) Error in \w+ \w+ \(\S+\)\s*")
+# By which macros dbt came there.
+_CALLS = re.compile(r"^\s*> (?:in|called by) .*$", re.MULTILINE)
 _MISSING = re.compile(r"NOT NULL constraint failed: \S+\.(\w+)")
 _VALUE = re.compile(
     r"(?:Conversion|Invalid Input) Error: .*?"
@@ -86,7 +88,8 @@ class FailedModel:
 
     def _error(self, value: str, text: str = "…") -> str:
         """What dbt says, without what stands in our line in other words."""
-        message = _AT_LINE.sub(" ", _WHERE.sub("", self._message))
+        message = _CALLS.sub("", _WHERE.sub("", self._message))
+        message = _AT_LINE.sub(" ", message)
         if value:
             message = message.replace(value, text)
         return without_persons(one_line(message))

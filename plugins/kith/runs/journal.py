@@ -12,6 +12,8 @@ from kith.runs.run import Run
 _JUDGES = ("admit", "references")
 # So many warnings of deliveries stand in a summary.
 _SHOWN = 10
+# So many signs of a reason stand beside its stage; all of them at the end of the run.
+_BEGINNING = 160
 STAGES = ("plan", "pull", "admit", "build", "audit", "publish", "report")
 
 
@@ -98,7 +100,10 @@ def describe(entry: dict[str, Any]) -> str | None:
     if entry["event"] in ("start", "note"):
         return None
     if entry["event"] == "fail":
-        return f"  {_name(entry):<46} failed: {_reason(entry)}"
+        reason = _reason(entry)
+        if len(reason) > _BEGINNING:
+            reason = f"{reason[:_BEGINNING].rstrip()} …"
+        return f"  {_name(entry):<46} failed: {reason}"
     figures = ", ".join(
         f"{value:,} {name.replace('_', ' ')}"
         for name, value in entry["figures"].items()
