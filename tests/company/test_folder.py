@@ -101,6 +101,12 @@ def test_a_folder_that_was_changed_is_read_again(tmp_path: Path) -> None:
         ),
         (
             "company.yml",
+            "first_day: 2024-01-01",
+            "first_day: soon",
+            "first_day: expected a day such as 2024-01-31 (found 'soon')",
+        ),
+        (
+            "company.yml",
             "  events: [",
             "  orders: []\n  events: [",
             "line 14: key `ord",

@@ -106,5 +106,7 @@ def explained(path: Path, content: Any, error: ValidationError) -> Configuration
         message = fault["msg"].removeprefix("Value error, ")
         if fault["type"] == "extra_forbidden":
             message = "is no key that Kith knows here; look for a misspelling"
+        elif fault["type"].startswith("date_"):
+            message = "expected a day such as 2024-01-31"
         faults.append(f"{'.'.join(place)}: {message}{shown}")
     return ConfigurationError(f"{path}: " + "; ".join(faults))
