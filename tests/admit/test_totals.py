@@ -74,10 +74,13 @@ def test_a_row_that_may_be_a_total_is_told_and_kept(
             [("5, 9, 10", 3)],
         ),
         ([*ROWS[:2], "Summe Januar,alle,9,30.50", *ROWS[2:]], [("3", 1)]),
-        # Of two rows, of counts, of none.
+        # Of two rows, of counts, of none, of fees, of what was given back.
         ([*ROWS[:2], "E,Nice,9,30.50", *ROWS[2:]], []),
         ([*ROWS, "E,Nice,10,1.25"], []),
         (["A,Nice,1,0", "B,Nice,1,0", "C,Nice,1,0", "D,Nice,1,0"], []),
+        (["A,Nice,1,5", "B,Nice,1,5", "C,Nice,1,5", "D,Nice,1,15"], []),
+        (["A,Nice,1,0", "B,Nice,1,5", "C,Nice,1,0", "D,Nice,1,5"], []),
+        ([*ROWS, "E,Nice,1,-40", "F,Nice,1,3"], []),
     ],
 )
 def test_a_row_that_adds_up_those_above_is_told(

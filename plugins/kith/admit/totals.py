@@ -6,6 +6,7 @@ be rows as well, since a company may be called Total: people are told, nothing m
 
 import itertools
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 import duckdb
@@ -17,7 +18,7 @@ from kith.deliveries.columns import ROW_NUMBER, is_json
 from kith.deliveries.totals import is_total, is_total_of_lines
 
 _FILES_NAMED = 3
-# So many rows make a sum that is none by chance; fewer do where a word says so.
+# So many values make a sum that is none by chance; fewer do where a word says so.
 _ADDED, _ADDED_BY_NAME = 3, 2
 # More rows than these are written by no person.
 _LOOKED_AT = 200_000
@@ -131,50 +132,86 @@ def _running(
     calls = " or ".join(
         f"coalesce({is_total_of_lines(quote(name))}, false)" for name in texts
     )
-    values = ", ".join(f"cast({quote(name)} as double)" for name in numbers)
+    selected = ", ".join(f"cast({quote(name)} as double)" for name in numbers)
     with attempt.reading():
         rows = connection.execute(
             f"""
-            select _kith_file, {ROW_NUMBER}, {calls or "false"}, {values}
+            select _kith_file, {ROW_NUMBER}, {calls or "false"}, {selected}
             from {attempt.judged} where _kith_good
             order by _kith_file, {ROW_NUMBER}
             """
         ).fetchall()
+    is_amount = [is_fraction(kinds[name]) for name in numbers]
     found: dict[str, list[tuple[str, list[int]]]] = {}
     for file, of_file in itertools.groupby(rows, key=lambda row: row[0]):
-        of_rows = [*of_file]
-        for place, name in enumerate(numbers):
-            # Counts are small, so that some add up by chance.
-            least = _ADDED if is_fraction(kinds[name]) else math.inf
-            sums = [
+        of_rows = {
+            number: (is_named, values) for _, number, is_named, *values in of_file
+        }
+        sums = {
+            name: [
                 *_sums(
-                    (number, row[3 + place], _ADDED_BY_NAME if is_named else least)
-                    for row in of_rows
-                    for _, number, is_named, *_ in [row]
+                    (number, values[place], _ADDED_BY_NAME if is_named else least)
+                    for number, (is_named, values) in of_rows.items()
                 )
             ]
-            if sums:
-                found.setdefault(name, []).append((file, sums))
+            for place, name in enumerate(numbers)
+            # Counts are small, so that some add up by chance.
+            for least in [_ADDED if is_amount[place] else math.inf]
+        }
+        agreeing = Counter(itertools.chain.from_iterable(sums.values()))
+        for name, row_numbers in sums.items():
+            sure = []
+            for number in row_numbers:
+                is_named, values = of_rows[number]
+                amounts = sum(map(bool, itertools.compress(values, is_amount)))
+                # In one of many columns they add up by chance, too.
+                if is_named or 2 * agreeing[number] >= amounts:
+                    sure.append(number)
+            if sure:
+                found.setdefault(name, []).append((file, sure))
     return found
 
 
 def _sums(rows: Iterable[tuple[int, float | None, float]]) -> Iterator[int]:
     """The numbers of rows whose value is the sum of those above, or of all but sums.
 
-    Each row has its number, its value, and how many values a sum must have here.
+    Each row has its number, its value, and how many different values a sum must have
+    here: where all are alike, as fees are, some add up by chance.
     """
-    since_last, all_values = [0.0, 0], [0.0, 0]
+    since_last, all_values = _Addends(), _Addends()
     for number, value, least in rows:
         if value and any(
-            count >= least and math.isclose(value, total, rel_tol=1e-9)
-            for total, count in (since_last, all_values)
+            each.add_up_to(value, least) for each in (since_last, all_values)
         ):
-            since_last = [0.0, 0]
+            since_last = _Addends()
             yield number
-            continue
-        for each in (since_last, all_values):
-            each[0] += value or 0
-            each[1] += 1
+        elif value:
+            since_last.take(value)
+            all_values.take(value)
+
+
+class _Addends:
+    """Values that may add up to the next one."""
+
+    def __init__(self) -> None:
+        self._sum = 0.0
+        self._least = math.inf
+        self._different: set[float] = set()
+
+    def take(self, value: float) -> None:
+        self._sum += value
+        self._least = min(self._least, value)
+        if len(self._different) < _ADDED:
+            self._different.add(value)
+
+    def add_up_to(self, value: float, least: float) -> bool:
+        """Whether they do; below 0 some, their sum meets a value often by chance."""
+        is_sure = self._least > 0 or least < _ADDED
+        return (
+            is_sure
+            and len(self._different) >= least
+            and math.isclose(value, self._sum, rel_tol=1e-9)
+        )
 
 
 def _is_plain_text(attempt: Attempt, kinds: dict[str, str], name: str) -> bool:
