@@ -165,13 +165,14 @@ def test_who_is_known_by_a_browser_alone_is_no_customer(
     for name, header in (
         ("clicks", "client_id,page"),
         ("taps", "anonymous_id,button"),
+        ("hits", "domain_userid,network_id"),
         ("views", "visitor_id,page"),
         ("tickets", "client_id,subject"),
     ):
         write(
             files / f"{name}.csv",
             f"{name}_id,occurred_at,{header}",
-            [f"{n},{day},v{n % 20},x" for n, day in enumerate(days)],
+            [f"{n},{day},v{n % 20},x{n % 30}" for n, day in enumerate(days)],
         )
     done = make()
     assert "identifier_value" in staged(done, "events")
@@ -181,10 +182,12 @@ def test_who_is_known_by_a_browser_alone_is_no_customer(
     for name, column in (
         ("clicks", "client_id"),
         ("taps", "anonymous_id"),
+        ("hits", "domain_userid"),
         ("views", "visitor_id"),
     ):
         assert rules(done, name, column)["pii"] == "device", name
     assert "pii" not in rules(done, "tickets", "client_id")
+    assert "pii" not in rules(done, "hits", "network_id")
     told = " ".join(doubts(done, "taken for the number of a browser"))
     assert "user_pseudo_id" not in told and "anonymous_id" not in told
     assert len(doubts(done, "taken for the number of a browser")) == 2
