@@ -74,6 +74,8 @@ def test_a_row_that_may_be_a_total_is_told_and_kept(
             [("5, 9, 10", 3)],
         ),
         ([*ROWS[:2], "Summe Januar,alle,9,30.50", *ROWS[2:]], [("3", 1)]),
+        (["A,Nice,1,5", "B,Nice,1,5", "Sum of Nice,Nice,1,10"], [("3", 1)]),
+        ([*["A,Nice,1,5"] * 5, "D,Nice,1,25"], [("6", 1)]),
         # Of two rows, of counts, of none, of fees, of what was given back.
         ([*ROWS[:2], "E,Nice,9,30.50", *ROWS[2:]], []),
         ([*ROWS, "E,Nice,10,1.25"], []),

@@ -18,8 +18,9 @@ from kith.deliveries.columns import ROW_NUMBER, is_json
 from kith.deliveries.totals import is_total, is_total_of_lines
 
 _FILES_NAMED = 3
-# So many values make a sum that is none by chance; fewer do where a word says so.
-_ADDED, _ADDED_BY_NAME = 3, 2
+# So many values make a sum that is none by chance: different ones, any, and where a
+# word says that it is one.
+_DIFFERENT, _ALIKE, _NAMED = 3, 5, 2
 # More rows than these are written by no person.
 _LOOKED_AT = 200_000
 
@@ -150,13 +151,14 @@ def _running(
         sums = {
             name: [
                 *_sums(
-                    (number, values[place], _ADDED_BY_NAME if is_named else least)
-                    for number, (is_named, values) in of_rows.items()
+                    (
+                        (number, values[place], is_named)
+                        for number, (is_named, values) in of_rows.items()
+                    ),
+                    is_amount[place],
                 )
             ]
             for place, name in enumerate(numbers)
-            # Counts are small, so that some add up by chance.
-            for least in [_ADDED if is_amount[place] else math.inf]
         }
         agreeing = Counter(itertools.chain.from_iterable(sums.values()))
         for name, row_numbers in sums.items():
@@ -172,18 +174,19 @@ def _running(
     return found
 
 
-def _sums(rows: Iterable[tuple[int, float | None, float]]) -> Iterator[int]:
+def _sums(
+    rows: Iterable[tuple[int, float | None, bool]], is_amount: bool
+) -> Iterator[int]:
     """The numbers of rows whose value is the sum of those above, or of all but sums.
 
-    Each row has its number, its value, and how many different values a sum must have
-    here: where all are alike, as fees are, some add up by chance.
+    Each row has its number, its value, and whether a word says that it is a total.
     """
-    since_last, all_values = _Addends(), _Addends()
-    for number, value, least in rows:
+    since_last, all_values = _Addends(is_amount), _Addends(is_amount)
+    for number, value, is_named in rows:
         if value and any(
-            each.add_up_to(value, least) for each in (since_last, all_values)
+            each.add_up_to(value, is_named) for each in (since_last, all_values)
         ):
-            since_last = _Addends()
+            since_last = _Addends(is_amount)
             yield number
         elif value:
             since_last.take(value)
@@ -193,25 +196,30 @@ def _sums(rows: Iterable[tuple[int, float | None, float]]) -> Iterator[int]:
 class _Addends:
     """Values that may add up to the next one."""
 
-    def __init__(self) -> None:
-        self._sum = 0.0
-        self._least = math.inf
+    def __init__(self, is_amount: bool) -> None:
+        self._is_amount = is_amount
+        self._sum, self._count, self._least = 0.0, 0, math.inf
         self._different: set[float] = set()
 
     def take(self, value: float) -> None:
+        """Add one."""
         self._sum += value
+        self._count += 1
         self._least = min(self._least, value)
-        if len(self._different) < _ADDED:
+        if len(self._different) < _DIFFERENT:
             self._different.add(value)
 
-    def add_up_to(self, value: float, least: float) -> bool:
-        """Whether they do; below 0 some, their sum meets a value often by chance."""
-        is_sure = self._least > 0 or least < _ADDED
-        return (
-            is_sure
-            and len(self._different) >= least
-            and math.isclose(value, self._sum, rel_tol=1e-9)
-        )
+    def add_up_to(self, value: float, is_named: bool) -> bool:
+        """Whether they do, and not by chance.
+
+        Counts do so often, a few values that are alike as well, as fees are, and those
+        some of which are below 0.
+        """
+        enough = self._count >= _NAMED
+        if not is_named:
+            enough = self._is_amount and self._least > 0
+            enough &= len(self._different) >= _DIFFERENT or self._count >= _ALIKE
+        return enough and math.isclose(value, self._sum, rel_tol=1e-9)
 
 
 def _is_plain_text(attempt: Attempt, kinds: dict[str, str], name: str) -> bool:
