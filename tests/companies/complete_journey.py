@@ -11,9 +11,10 @@ from importlib.resources import files
 import numpy as np
 import pandas as pd
 
+from tests.companies.definitions import Shop, month_of
+
 AS_OF = pd.Timestamp("2017-12-31")
 ZONE = "America/New_York"
-MONTHS = pd.date_range("2017-01-01", "2017-12-01", freq="MS")
 
 
 def customer_id(household_id: int) -> str:
@@ -36,10 +37,6 @@ def read(table: str, columns: list[str]) -> pd.DataFrame:
 
 def _cents(amounts: pd.Series) -> pd.Series:
     return (amounts * 100).round().astype("int64")
-
-
-def _months(days: pd.Series) -> pd.Series:
-    return days.dt.to_period("M").dt.to_timestamp()
 
 
 @cache
@@ -72,7 +69,7 @@ def baskets() -> pd.DataFrame:
     )
     local = frame["at"].dt.tz_localize("UTC").dt.tz_convert(ZONE).dt.tz_localize(None)
     frame["day"] = local.dt.normalize()
-    frame["month"] = _months(frame["day"])
+    frame["month"] = month_of(frame["day"])
     return frame
 
 
@@ -96,42 +93,20 @@ def traces() -> pd.DataFrame:
     midnight = frame["day"].dt.tz_localize(ZONE).dt.tz_convert("UTC")
     # Letters and redemptions have a day, no time.
     frame["at"] = frame["at"].fillna(midnight.dt.tz_localize(None))
-    frame["month"] = _months(frame["day"])
+    frame["month"] = month_of(frame["day"])
     return frame[frame["day"] <= AS_OF]
 
 
 @cache
-def values() -> pd.DataFrame:
-    """One row per customer, by customer_id: totals of the year."""
-    return (
-        baskets()
-        .groupby("customer_id")
-        .agg(
-            order_count=("basket_id", "size"),
-            line_count=("line_count", "sum"),
-            quantity=("quantity", "sum"),
-            revenue=("revenue", "sum"),
-            discount=("discount", "sum"),
-        )
-        .sort_index()
+def shop() -> Shop:
+    """The year as the definitions need it: no returns, no registrations, no costs."""
+    orders = baskets().assign(
+        is_purchase=True,
+        has_return=False,
+        is_cancelled=False,
+        gross=baskets()["revenue"],
+        returned=0,
+        cost=np.nan,
     )
-
-
-@cache
-def purchase_days() -> dict[str, np.ndarray]:
-    """Each customer's distinct purchase days, ascending."""
-    days = baskets().groupby("customer_id")["day"].unique()
-    return {customer: np.sort(unique.to_numpy()) for customer, unique in days.items()}
-
-
-@cache
-def monthly(column: str) -> pd.DataFrame:
-    """A sum of baskets by customer (rows) and month (columns); 0 where none."""
-    return (
-        baskets()
-        .pivot_table(index="customer_id", columns="month", values=column, aggfunc="sum")
-        .reindex(columns=MONTHS)
-        .fillna(0)
-        .astype("int64")
-        .sort_index()
-    )
+    customers = frozenset(orders["customer_id"])
+    return Shop(orders, traces(), customers, pd.Timestamp("2017-01-01"), AS_OF)

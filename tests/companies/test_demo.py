@@ -2,7 +2,6 @@
 
 import gzip
 import hashlib
-import hmac
 import json
 import re
 import sqlite3
@@ -18,11 +17,15 @@ import duckdb
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from pandas.testing import assert_frame_equal
 
 from kith.company.folder import Company, feed_names, load_company
 from kith.errors import ConfigurationError
 from kith.runs.source_systems import source_systems
 from kith.settings import REPOSITORY, load_request, load_settings
+from tests.companies import definitions
+from tests.companies.definitions import Shop
+from tests.companies.demo import Demo
 
 DEMO = REPOSITORY / "companies/demo"
 
@@ -38,9 +41,8 @@ class Warehouse:
 
     def __init__(self, state: Path) -> None:
         self.state = state
-        self.truth = json.loads(
-            (state / "source_systems" / "truth" / "truth.json").read_text()
-        )
+        self.demo = Demo(state / "source_systems")
+        self.truth = self.demo.truth
         self.company = load_company(DEMO)
 
     def query(self, sql: str) -> pd.DataFrame:
@@ -52,8 +54,7 @@ class Warehouse:
         return self.query(sql).iloc[0, 0]
 
     def known(self, name: str) -> pd.DataFrame:
-        path = self.state / "source_systems" / "truth" / f"{name}.parquet"
-        return pq.read_table(path).to_pandas()
+        return self.demo.known(name)
 
     @property
     def totals(self) -> dict[str, int]:
@@ -272,22 +273,9 @@ def test_the_search_for_plain_identifiers_finds_them_where_they_are(
 @pytest.fixture(scope="module")
 def identified(warehouse: Warehouse) -> pd.DataFrame:
     """Each identifier of the truth, hashed here, beside what identity says of it."""
-    key_file = warehouse.state / "source_systems" / "identifier.key"
-    key = key_file.read_text().strip().encode()
-
-    def keyed(kind: str, value: str) -> str:
-        plain = {
-            "card": lambda: re.sub(r"[^0-9A-Z]", "", value.upper()),
-            "phone": lambda: "+49" + value,
-        }.get(kind, value.lower)()
-        return hmac.new(key, f"{kind}:{plain}".encode(), "sha256").hexdigest()
-
-    truth = warehouse.known("identifiers")
-    truth["identifier_value"] = [
-        keyed(kind, value) for kind, value in zip(truth.kind, truth.value, strict=True)
-    ]
     marts = warehouse.query("from customer.customer_identifiers")
-    return truth.merge(marts, on="identifier_value", how="inner")
+    known = warehouse.demo.identifiers
+    return known.merge(marts, on="identifier_value", how="inner")
 
 
 def pairs(groups: pd.Series) -> int:
@@ -351,6 +339,117 @@ def test_orders_and_revenue_of_each_person_agree_with_the_truth(
     agrees = (100 * both.revenue_amount.astype(float)).round() == both.cents
     # Who shares a telephone may have ordered by it alone.
     assert agrees.mean() > 0.97
+
+
+# --- every measure, computed once more in pandas from what was delivered --------------
+
+
+@pytest.fixture(scope="module")
+def shop(warehouse: Warehouse) -> Shop:
+    marts = warehouse.query("from customer.customer_identifiers")
+    return warehouse.demo.shop(warehouse.demo.names(marts))
+
+
+CENTS = ", ".join(
+    f"cast({name}_amount * 100 as bigint) as {name}" for name in definitions.AMOUNTS
+)
+# Costs are unknown where the inventory does not list a product.
+COSTS = "cast(cost_amount * 100 as double) as cost"
+EXACT = {"check_dtype": False, "check_exact": True}
+CLOSE = {"check_dtype": False, "rtol": 1e-12}
+
+
+def test_customers_orders_and_values_are_those_of_the_delivered_files(
+    warehouse: Warehouse, shop: Shop
+) -> None:
+    assert shop.customers == set(
+        warehouse.query(
+            "select customer_id from customer.customers "
+            "where customer_id <> 'unidentified'"
+        ).customer_id
+    )
+    orders = warehouse.query(
+        f"""
+        select *, {CENTS}, {COSTS}, order_date as day,
+            status_class = 'cancelled' as is_cancelled
+        from customer.orders order by order_id
+        """
+    )
+    expected = shop.orders.sort_values("order_id", ignore_index=True)
+    assert_frame_equal(orders[list(expected.columns)], expected, **EXACT)
+    values = warehouse.query(
+        f"""
+        select *, {CENTS}, {COSTS}, cast(margin_amount * 100 as double) as margin
+        from customer.customer_values order by customer_id
+        """
+    ).set_index("customer_id")
+    silent = ["order_count", "return_count", "cancelled_count"]
+    is_silent = ~values[silent].any(axis=1)
+    assert not values.loc[is_silent, "revenue"].any()
+    expected = definitions.values(shop)
+    assert_frame_equal(
+        values.loc[~is_silent, list(expected.columns)], expected, **EXACT
+    )
+
+
+def test_each_month_of_each_customer_is_that_of_the_delivered_files(
+    warehouse: Warehouse, shop: Shop
+) -> None:
+    expected = definitions.months(shop)
+    months = warehouse.query(
+        f"select *, {CENTS} from customer.customer_months order by customer_id, month"
+    )
+    assert set(expected["lifecycle"].dropna()) == {
+        *("new", "returning", "resurrecting", "dormant", "inactive")
+    }
+    assert_frame_equal(
+        months[list(expected.columns)].astype({"is_active": "boolean"}),
+        expected,
+        **EXACT,
+    )
+
+
+def test_scores_and_states_are_those_of_the_delivered_files(
+    warehouse: Warehouse, shop: Shop
+) -> None:
+    for mart, key, expected, how in (
+        ("rfm_cut_points", "dimension", definitions.rfm_cut_points(shop), CLOSE),
+        ("rfm_scores", "customer_id", definitions.rfm_scores(shop), EXACT),
+        ("activity_states", "customer_id", definitions.activity_states(shop), EXACT),
+    ):
+        found = warehouse.query(f"from segment.{mart} order by {key}").set_index(key)
+        if mart == "activity_states":
+            never = set(found.index[found["state"] == "never_purchased"])
+            assert never == shop.customers - shop.purchase_days.keys()
+            found = found.drop(index=list(never))
+        assert_frame_equal(found[list(expected.columns)], expected, **how)
+
+
+def test_cohorts_concentrations_and_segments_are_those_of_the_delivered_files(
+    warehouse: Warehouse, shop: Shop
+) -> None:
+    cohorts = definitions.cohorts(shop)
+    assert "earlier" in set(cohorts["cohort"])
+    for mart, expected in (
+        ("cohorts order by cohort, period_number", cohorts),
+        (
+            "concentrations where measure = 'revenue' order by top_pct",
+            definitions.concentrations(shop),
+        ),
+        ("segments order by scheme, segment", definitions.segments(shop)),
+    ):
+        found = warehouse.query(f"from segment.{mart}")
+        assert_frame_equal(found[list(expected.columns)], expected, **CLOSE)
+    unknown = definitions.values(shop).query("order_count > 0")["margin"].isna()
+    reasons = warehouse.query(
+        "select distinct share_pct, gini, missing_reason from segment.concentrations "
+        "where measure = 'margin'"
+    )
+    buyers = unknown.drop(definitions.UNIDENTIFIED)
+    assert reasons.missing_reason.tolist() == [
+        f"margin unknown for {buyers.sum()} of {len(buyers)} customers"
+    ]
+    assert reasons[["share_pct", "gini"]].isna().all(axis=None)
 
 
 # --- what the marts say against what was planted --------------------------------------
