@@ -21,16 +21,51 @@ from kith.admit.table import admit_table
 from kith.errors import DeliveryError, GateError
 from kith.pull.table import pull_table
 from kith.settings import REPOSITORY
+from tests.companies.generate import write
 from tests.conftest import content_hashes, new_run, run_pipeline
 
 
 @pytest.fixture(scope="module")
-def shop(corner_shop_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def linked_shop(
+    corner_shop_data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The corner shop whose page views show which card and which device are one.
+
+    Some devices show one card, so that what they saw before is that customer's, some
+    two or three, so that they stand for nobody.
+    """
+    folder = tmp_path_factory.mktemp("linked") / "corner_shop"
+    shutil.copytree(corner_shop_data, folder)
+    sources, events = folder / "sources.yml", folder / "staging/stg_web__events.sql"
+    declared, query = sources.read_text(), events.read_text()
+    for plain, meta in (
+        ("name: device, data_type: varchar", ", config: {meta: {identifies: device}}"),
+        (
+            "description: Card of the signed-in customer, else empty.",
+            "\n            config: {meta: {identifies: card_number}}",
+        ),
+    ):
+        assert plain in declared
+        declared = declared.replace(plain, plain + meta)
+    sources.write_text(declared)
+    known_by = "case when card_number is not null then 'card_number' end"
+    assert known_by in query
+    events.write_text(
+        query.replace(known_by, known_by.replace(" end", " else 'device' end")).replace(
+            "card_number as identifier_value",
+            "coalesce(card_number, device) as identifier_value",
+        )
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def shop(linked_shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A $KITH_HOME in which the corner shop was published once; not to be changed."""
     folder = tmp_path_factory.mktemp("shop")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KITH_HOME", str(folder / "home"))
-        run_pipeline(new_run(corner_shop_data))
+        run_pipeline(new_run(linked_shop))
     shutil.copytree(folder / "home", folder / "published", symlinks=True)
     return folder / "published"
 
@@ -49,9 +84,9 @@ def shop_copy(shop: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def company(corner_shop_data: Path, tmp_path: Path) -> Path:
+def company(linked_shop: Path, tmp_path: Path) -> Path:
     """A copy of the corner shop's folder whose deliveries a test may spoil."""
-    return Path(shutil.copytree(corner_shop_data, tmp_path / "corner_shop"))
+    return Path(shutil.copytree(linked_shop, tmp_path / "corner_shop"))
 
 
 def current(home: Path) -> Path:
@@ -104,18 +139,35 @@ def test_marts_equal_an_independent_computation(
     }
 
 
+def test_page_views_without_a_card_are_their_device_s_customer_s_or_nobody_s(
+    shop: Path, corner_shop_data: Path
+) -> None:
+    clicks = duckdb.sql(f"from '{corner_shop_data}/data/clicks.jsonl.zst'").df()
+    cards = clicks.groupby("device")["card_number"].agg(["nunique", "first"])
+    of_device = clicks["device"].map(cards["first"].where(cards["nunique"] == 1))
+    cards_of_views = clicks["card_number"].fillna(of_device)
+    expected = cards_of_views.fillna("unidentified").value_counts()
+
+    found = query(
+        current(shop),
+        """
+        select coalesce(identifier_value, 'unidentified') as card, count(*) as n
+        from customer.interactions left join customer.customers using (customer_id)
+        where interaction_kind = 'event' group by 1
+        """,
+    )
+    assert set(cards["nunique"]) == {0, 1, 2, 3}
+    assert found.set_index("card")["n"].to_dict() == expected.to_dict()
+
+
 def test_the_same_data_twice_and_in_another_order_give_the_same_content(
     shop_copy: Path, company: Path
 ) -> None:
     first = content_hashes(current(shop_copy))
-    path = company / "data" / "order_lines.csv"
-    header, *rows = path.read_text().splitlines(keepends=True)
-    random.Random(7).shuffle(rows)
-    path.write_text(header + "".join(rows))
-    orders = duckdb.sql(f"from '{company}/data/orders.csv.gz'").df()
-    orders.sample(frac=1, random_state=7).to_csv(
-        company / "data" / "orders.csv.gz", index=False
-    )
+    for path in (company / "data").iterdir():
+        with duckdb.connect() as connection:
+            connection.execute(f"create table rows as from '{path}'")
+            write(connection, "from rows order by md5(cast(rows as text))", path)
 
     release = run_pipeline(new_run(company))
 

@@ -111,15 +111,17 @@ def generate(
     with duckdb.connect() as connection:
         for table, query in _queries(interactions).items():
             suffix = (formats or {}).get(table, "parquet")
-            target = folder / "data" / f"{table}.{suffix}"
-            kind = {"csv": "csv, header", "jsonl": "json"}.get(
-                suffix.split(".")[0], "parquet"
-            )
-            packing = {"gz": ", compression gzip", "zst": ", compression zstd"}.get(
-                suffix.partition(".")[2], ""
-            )
-            connection.execute(f"copy ({query}) to '{target}' (format {kind}{packing})")
+            write(connection, query, folder / "data" / f"{table}.{suffix}")
     return folder
+
+
+def write(connection: duckdb.DuckDBPyConnection, query: str, target: Path) -> None:
+    """Write the rows of a query as the file's name says."""
+    _, kind, packing = f"{target.name}.".split(".")[:3]
+    formats = {"csv": "csv, header", "jsonl": "json"}
+    packings = {"gz": ", compression gzip", "zst": ", compression zstd"}
+    options = formats.get(kind, "parquet") + packings.get(packing, "")
+    connection.execute(f"copy ({query}) to '{target}' (format {options})")
 
 
 if __name__ == "__main__":
