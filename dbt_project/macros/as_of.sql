@@ -4,7 +4,7 @@
 {%- endmacro %}
 
 {#- First instant after that day, UTC. Feeds are cut there, by feed(); a model that
-    reads feeds cuts nothing. The exception is customers, which leaves out records
+    reads feeds cuts nothing. Only int_customer_records does, which leaves out records
     changed since: their customer is still known by them, in identities. -#}
 {% macro as_of_at() -%}
     (select run.as_of_at from {{ source('kith', 'run') }} as run)

@@ -80,6 +80,15 @@ def values(shop: Shop) -> pd.DataFrame:
     return sums.sort_index()
 
 
+def purchase_kinds(shop: Shop) -> pd.Series:
+    """What each order is to its customer: new, repeat, or None for no purchase."""
+    first = shop.purchases.groupby("customer_id")["day"].min()
+    is_first = shop.orders["day"] == shop.orders["customer_id"].map(first)
+    is_new = is_first & ~shop.orders["customer_id"].isin(shop.earlier)
+    kinds = is_new.map({True: "new", False: "repeat"})
+    return kinds.where(shop.orders.index.isin(shop.purchases.index))
+
+
 @cache
 def months(shop: Shop) -> pd.DataFrame:
     """customer_months by plain loops: the empty months are there as well."""

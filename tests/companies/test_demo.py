@@ -375,7 +375,9 @@ def test_customers_orders_and_values_are_those_of_the_delivered_files(
         from customer.orders order by order_id
         """
     )
-    expected = shop.orders.sort_values("order_id", ignore_index=True)
+    expected = shop.orders.assign(purchase_kind=definitions.purchase_kinds(shop))
+    assert set(expected["purchase_kind"].dropna()) == {"new", "repeat"}
+    expected = expected.sort_values("order_id", ignore_index=True)
     assert_frame_equal(orders[list(expected.columns)], expected, **EXACT)
     values = warehouse.query(
         f"""
@@ -504,9 +506,8 @@ def test_purchases_and_revenue_are_the_same_in_every_mart_that_tells_them(
             count(*) filter (where orders.is_purchase), sum(interactions.amount)
         from customer.interactions
         left join customer.orders as orders
-            on interactions.source = orders.source
-            and interactions.record_id = orders.order_id
-            and interactions.interaction_kind = 'order'
+            on interactions.interaction_id
+            = 'order:' || orders.source || ':' || orders.order_id
         union all
         select scheme, sum(order_count), sum(revenue_amount)
         from segment.segments group by scheme
@@ -527,6 +528,31 @@ def test_purchases_and_revenue_are_the_same_in_every_mart_that_tells_them(
     ).iloc[0]
     assert (kinds["rest"], kinds["odd"], kinds["unknown"]) == (0, 0, 0)
     assert kinds["returns"] > 0
+
+
+def test_who_is_new_is_so_in_orders_months_and_cohorts(warehouse: Warehouse) -> None:
+    found = warehouse.query(
+        """
+        with ordered as (
+            select order_month as month, count(distinct customer_id) as n
+            from customer.orders where purchase_kind = 'new' group by all
+        ),
+        lived as (
+            select month, count(*) as n
+            from customer.customer_months where lifecycle = 'new' group by all
+        ),
+        grouped as (
+            select cohort_month as month, cohort_size as n
+            from segment.cohorts where cohort <> 'earlier' and period_number = 0
+        )
+        select ordered.n as ordered, lived.n as lived, grouped.n as grouped
+        from ordered full join lived using (month) full join grouped using (month)
+        """
+    )
+    assert len(found) == 24
+    assert (found.ordered == found.lived).all() and (
+        found.ordered == found.grouped
+    ).all()
 
 
 def test_what_shop_web_and_service_desk_name_is_the_product_of_the_inventory(

@@ -279,15 +279,20 @@ def test_lines_bear_the_vouchers_of_their_receipts_and_add_up_to_them(
     assert np.allclose(by_voucher, vouchers, atol=1e-9)
 
 
-def test_receipts_of_a_card_s_first_day_are_new_and_later_ones_repeat(
+def test_receipts_of_a_new_card_s_first_day_are_new_and_all_others_repeat(
     shop: duckdb.DuckDBPyConnection,
 ) -> None:
     orders = delivered(shop, "shop.orders").set_index("receipt_number").sort_index()
     at = orders["bought_at"].dt.tz_localize("UTC").dt.tz_convert("Europe/Berlin")
     day = at.dt.normalize()
     is_first = day == day.groupby(orders["card_number"]).transform("min")
-    expected = is_first.map({True: "new", False: "repeat"})
+    registered = delivered(shop, "shop.customers").set_index("card_number")
+    opening = pd.Timestamp("2023-12-31 23:00")  # midnight in Berlin
+    known = registered.index[registered["registered_at"] < opening]
+    is_new = is_first & ~orders["card_number"].isin(known)
+    expected = is_new.map({True: "new", False: "repeat"})
     expected[orders["card_number"].isna()] = None
+    assert (is_first & ~is_new).any()
     found = shop.sql(
         "select purchase_kind from customer.orders order by order_id"
     ).df()["purchase_kind"]

@@ -17,28 +17,15 @@ identities as (
 
 records as (
     select
-        identities.customer_id,
-        records.*,
-        coalesce(
-            -1 * {{ epoch_seconds('records.updated_at') }}, 1.0e18
-        ) as staleness
+        *,
+        coalesce(-1 * {{ epoch_seconds('updated_at') }}, 1.0e18) as staleness
         {%- for attribute in attributes
             if var('survivorship')[attribute] == 'most_frequent' %},
-        count(records.{{ attribute }}) over (
-            partition by identities.customer_id, records.{{ attribute }}
+        count({{ attribute }}) over (
+            partition by customer_id, {{ attribute }}
         ) as {{ attribute }}_count
         {%- endfor %}
-    from {{ ref('feed_customers') }} as records
-    inner join identities
-        on
-            records.identifier_type = identities.identifier_type
-            and records.identifier_value = identities.identifier_value
-    where records.deleted_at is null
-),
-
-known_records as (
-    select * from records
-    where coalesce(updated_at < {{ as_of_at() }}, true)
+    from {{ ref('int_customer_records') }}
 ),
 
 recorded as (
@@ -55,7 +42,7 @@ recorded as (
         min(registered_at) as registered_at,
         count(*) as record_count,
         {{ sorted_list('source') }} as record_sources
-    from known_records
+    from records
     group by customer_id
 ),
 

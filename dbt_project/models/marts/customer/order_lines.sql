@@ -70,13 +70,9 @@ shared_to_here as (
             case
                 when order_weight > 0
                     then
-                        cast(
-                            round(
-                                cast(100 * order_discount_amount as double)
-                                * cast(weight_to_here as double)
-                                / cast(order_weight as double)
-                            ) as decimal(18, 0)
-                        ) * cast(0.01 as decimal(2, 2))
+                        {{ mean_amount(
+                            'order_discount_amount * weight_to_here', 'order_weight'
+                        ) }}
                 else order_discount_amount
             end as decimal(18, 2)
         ) as discount_to_here

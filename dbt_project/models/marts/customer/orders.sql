@@ -21,6 +21,12 @@ identities as (
     select * from {{ ref('identities') }}
 ),
 
+earlier as (
+    select distinct customer_id
+    from {{ ref('int_customer_records') }}
+    where {{ business_date('registered_at') }} < {{ first_day() }}
+),
+
 lines_costed as (
     select
         order_lines.source,
@@ -168,9 +174,10 @@ classed as (
         valued.status_class is not null as is_status_known,
         valued.is_purchase,
         case
-            when not valued.is_purchase then null
+            when not valued.is_purchase or first_purchases.customer_id is null then null
+            when earlier.customer_id is not null then 'repeat'
             when valued.order_date = first_purchases.first_order_date then 'new'
-            when valued.order_date > first_purchases.first_order_date then 'repeat'
+            else 'repeat'
         end as purchase_kind,
         valued.has_return,
         valued.is_returned_whole,
@@ -209,6 +216,7 @@ classed as (
         valued.shipping_amount
     from valued
     left join first_purchases on valued.customer_id = first_purchases.customer_id
+    left join earlier on valued.customer_id = earlier.customer_id
 ),
 
 final as (
