@@ -685,6 +685,41 @@ def _events_only() -> tuple[Frames, str]:
     return frames, "2017-12-31"
 
 
+def _known_before() -> tuple[Frames, str]:
+    """All buyers registered before the data begin; ten others permit no scores."""
+    orders = orders_of(40, "2017-01-01", "2017-12-31")
+    frames = marts(orders, "2017-12-31")
+    months = frames["customer.customer_months"]
+    months["lifecycle"] = months["lifecycle"].replace("new", "resurrecting")
+    months_of = orders.dropna(subset="customer_id").assign(
+        month=lambda frame: frame.day.dt.to_period("M").dt.to_timestamp()
+    )
+    active = months_of.groupby("month").customer_id.nunique()
+    frames["segment.cohorts"] = pd.DataFrame(
+        {
+            "cohort": "earlier",
+            "cohort_month": active.index[0],
+            "period_number": range(len(active)),
+            "cohort_size": 40,
+            "active_count": active.to_numpy(),
+            "retention_pct": 100 * active.to_numpy() / 40,
+        }
+    )
+    refused = {"segment": "not_permitted", "customer_count": 10}
+    frames["segment.segments"] = pd.concat(
+        [
+            frames["segment.segments"],
+            pd.DataFrame(
+                [
+                    refused | {"scheme": scheme, "customer_share_pct": 20.0}
+                    for scheme in ("activity_state", "rfm_segment")
+                ]
+            ),
+        ]
+    )
+    return frames, "2017-12-31"
+
+
 def _nothing() -> tuple[Frames, str]:
     return {"operations.gate_results": _checks(0)}, "2017-12-31"
 
@@ -696,6 +731,7 @@ RELEASES = {
     "one_customer": _one_customer,
     "long_names": _long_names,
     "events_only": _events_only,
+    "known_before": _known_before,
     "nothing": _nothing,
 }
 

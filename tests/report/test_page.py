@@ -24,6 +24,7 @@ DRAWN = {
     "one_customer": 10,
     "long_names": 16,
     "events_only": 1,
+    "known_before": 7,
     "nothing": 0,
 }
 

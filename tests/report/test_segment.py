@@ -1,10 +1,12 @@
 """The entries on segments and cohorts."""
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from tests.report.releases import Page, page_of
+from kith.report.page import write_report
+from tests.report.releases import Page, page_of, publish
 
 
 def test_tables_of_segments_equal_the_marts(releases: Any) -> None:
@@ -83,3 +85,59 @@ def test_ten_years_are_cut_to_the_newest_cohorts(releases: Any) -> None:
     assert len(grid[0]) <= 2 + 24
     assert f"The last 24 of {len(cohorts)} cohorts" in page.source
     assert len(page.tables["Revenue by month"]) == 1 + 36
+
+
+def test_who_was_known_before_the_data_has_a_line_of_their_own(releases: Any) -> None:
+    run, frames = releases["known_before"]
+    page = Page(page_of(run))
+    (heading, *lines) = page.tables["Retention by cohort, percent of the cohort"]
+    cohort = frames["segment.cohorts"]
+    shares = [f"{pct:.0f}%" for pct in cohort.retention_pct]
+    assert heading[:3] == ["First bought", "Customers", "0"]
+    assert lines == [["Known before", "40", *shares]]
+    assert shares[0] != "100%"
+    words = "Known before: who registered before the data begin, by months since Jan"
+    assert words in page.source
+    assert "has ordered yet" not in page.source
+    begins = "Jan 2017 begins the data: who registered before it counts as resurrecting"
+    assert begins in page.source
+    assert "count as new" not in page.source
+
+
+def test_a_line_of_all_cohorts_leaves_out_who_was_known_before(
+    tmp_path: Path, releases: Any
+) -> None:
+    _, frames = releases["unfinished"]
+    _, before = releases["known_before"]
+    both = [before["segment.cohorts"], frames["segment.cohorts"]]
+    run = publish(
+        tmp_path, "both", frames | {"segment.cohorts": pd.concat(both)}, "2017-12-12"
+    )
+    write_report(run)
+    grids = [
+        Page(page_of(each)).tables["Retention by cohort, percent of the cohort"]
+        for each in (releases["unfinished"][0], run)
+    ]
+    assert grids[1][1][:2] == ["Known before", "40"]
+    assert [line[1:] for line in grids[1][2:]] == [line[1:] for line in grids[0][1:]]
+    assert grids[1][-1][0] == "All new"
+
+
+def test_who_permits_no_score_is_shown_and_no_buyer_without_a_state(
+    tmp_path: Path, releases: Any
+) -> None:
+    page = Page(page_of(releases["known_before"][0]))
+    *known, refused = page.tables["Customers by activity state"]
+    assert refused[:3] == ["Not permitted", "10", "20.0%"]
+    assert len(known) == 1 + 5
+    assert "of the 40 with an order are active." in page.source
+    assert "10 have not permitted that their state is computed." in page.source
+    _, frames = releases["events_only"]
+    segments = frames["segment.segments"].assign(segment="not_permitted")
+    run = publish(
+        tmp_path, "refusing", frames | {"segment.segments": segments}, "2017-12-31"
+    )
+    write_report(run)
+    refusing = Page(page_of(run)).source
+    assert "None of the 1 known has permitted that their state is computed." in refusing
+    assert "has ordered." not in refusing

@@ -128,8 +128,9 @@ def _plain(value: Any) -> Any:
 def _grid(headings: list[str], rows: list[Row], texts: list[list[str]]) -> Row:
     """The table of a grid, with a cell per step, blank where it is not known."""
     steps = 1 + max(row["step"] for row in rows)
-    # Step 0 is 100% by definition: the shades spread over the other steps.
-    highest = max((row["pct"] or 0 for row in rows if row["step"]), default=0)
+    # Step 0 is mostly 100% by definition: the shades spread over all other cells.
+    shares = [row["pct"] or 0 for row in rows if row["step"] or row["pct"] != 100]
+    highest = max(shares, default=0)
     darkest = max(round(highest), _DARK_PCT)
     lines: dict[tuple[str, ...], list[tuple[str, str]]] = {}
     for row, line in zip(rows, texts, strict=True):
@@ -139,7 +140,8 @@ def _grid(headings: list[str], rows: list[Row], texts: list[list[str]]) -> Row:
         cells = lines.setdefault(tuple(line), blank)
         if row["pct"] is not None:
             # Rounded like the text: what reads alike looks alike.
-            style = _shade(round(row["pct"]) / darkest) if row["step"] else _WHOLE
+            is_whole = not row["step"] and row["pct"] == 100
+            style = _WHOLE if is_whole else _shade(round(row["pct"]) / darkest)
             cells[len(line) + row["step"]] = f"{row['pct']:.0f}%", style
     is_dense, is_summed = steps > 16, rows[-1]["is_total"]
     return {

@@ -155,7 +155,10 @@ _REVENUE = Entry(
 
 def _buyers_note(rows: list[Row]) -> str:
     words = "Identified customers with an order in the month."
-    if rows[0]["month"] == rows[0]["first_month"]:
+    if rows[0]["month"] == rows[0]["first_month"] and rows[0]["resurrecting_count"]:
+        words += " {month:%b %Y} begins the data: who registered before it counts as "
+        words += "resurrecting, all others as new."
+    elif rows[0]["month"] == rows[0]["first_month"]:
         words += " {month:%b %Y} begins the data, so that all its buyers count as new."
     return fill(words, rows[0])
 
@@ -277,9 +280,9 @@ SECTION = Section(
         "{currency}. Returns are subtracted, and a return is no order. A cancelled "
         "order is neither order nor revenue.",
         "Active buyer": "Identified customer with an order in the month ({time_zone}). "
-        "New: it holds their first order in the data. Returning: they also bought in "
-        "the month before. Resurrecting: they bought earlier, but not in the month "
-        "before.",
+        "New: it holds their first order in the data, and they did not register "
+        "before these begin. Returning: they also bought in the month before. "
+        "Resurrecting: all others, who come back.",
         "Repeat-purchase rate": "Customers with orders on two or more days, as a share "
         "of customers with an order, over all history.",
     },

@@ -85,7 +85,7 @@ class Grid(Entry):
     """A table whose query has a row per cell: after its columns come `step`s from 0 on.
 
     Cells hold `pct`, the darker the higher: the darkest is the highest, but never less
-    than 25%. Step 0 is the whole. If `is_total` is true
+    than 25%. Step 0 is pale where it is the whole, 100%. If `is_total` is true
     in the last row, the last line is a total.
     """
 

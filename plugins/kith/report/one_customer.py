@@ -81,9 +81,9 @@ from record
 
 
 def _person_note(rows: list[Row]) -> str:
-    words = "Their id begins with {sign}. Of all who do not refuse to be profiled they "
-    words += "are known by most kinds of footprints ({footprint_count}), then by most "
-    words += "interactions, then first by id. Attributes that fewer than "
+    words = "Their id begins with {sign}. An example: of all who do not refuse to be "
+    words += "profiled, the one with the most kinds of footprints ({footprint_count}), "
+    words += "then the most interactions. Attributes that fewer than "
     return fill(f"{words}{_LEAST_SHARED} customers share are not shown.", rows[0])
 
 

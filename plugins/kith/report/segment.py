@@ -15,17 +15,28 @@ _STATES = {
     "half_asleep": ("Half asleep", marks.DOUBTFUL),
     "asleep": ("Asleep", marks.BAD),
     "never_purchased": ("Never purchased", marks.GREY),
+    "not_permitted": ("Not permitted", marks.SOFT),
 }
 
 
 def _states_note(rows: list[Row]) -> str:
-    active, never = rows[0], rows[-1]
-    if not active["buyer_count"]:
-        return fill("None of the {all_count:,} known has ordered.", active)
-    words = "{active_pct:percent} of the {buyer_count:,} with an order are active."
-    if never["customer_count"]:
-        words += " Shares are of all {all_count:,} known, also those without an order."
-    return fill(words, active)
+    counts = {row["state"]: row["customer_count"] for row in rows}
+    refused = counts.get("not_permitted", 0)
+    facts = rows[0] | {"refused": refused}
+    if facts["buyer_count"]:
+        words = "{active_pct:percent} of the {buyer_count:,} with an order are active."
+        if refused or counts["never_purchased"]:
+            words += " Shares are of all {all_count:,} known, also those without an "
+            words += "order."
+    elif refused == facts["all_count"]:
+        refused = 0
+        words = "None of the {all_count:,} known has permitted that their state is "
+        words += "computed."
+    else:
+        words = "None of the {all_count:,} known has ordered."
+    if refused:
+        words += " {refused:,} have not permitted that their state is computed."
+    return fill(words, facts)
 
 
 _ACTIVITY_STATES = Entry(
@@ -41,8 +52,9 @@ counted as (
 totals as (
     select
         sum(customer_count) as all_count,
-        sum(case when segment <> 'never_purchased' then customer_count else 0 end)
-            as buyer_count
+        sum(customer_count) filter (
+            where segment not in ('never_purchased', 'not_permitted')
+        ) as buyer_count
     from counted
 )
 select
@@ -52,6 +64,7 @@ select
     100.0 * coalesce(customer_count, 0) / nullif(totals.buyer_count, 0) as active_pct
 from states left join counted on state = segment cross join totals
 where (select sum(customer_count) from counted) > 0
+    and (state <> 'not_permitted' or customer_count > 0)
 order by position
 """,
     columns={
@@ -219,50 +232,70 @@ def _retention_note(rows: list[Row]) -> str:
         "Share of the customers who first bought in a month (row) and bought again n "
         "months later (column). Months that are not over are blank."
     )
-    if rows[0]["cohort_count"] <= 24:
+    if rows[0]["is_earlier"]:
+        words += (
+            " Known before: who registered before the data begin, by months since "
+            "{cohort_month:%b %Y}; share of all of them who have bought."
+        )
+    elif rows[0]["cohort_count"] <= 24:
         words += (
             " {cohort_month:%b %Y} begins the data: its row may also hold customers "
             "who bought before."
         )
-    else:
+    if rows[0]["cohort_count"] > 24:
         words += " The last 24 of {cohort_count} cohorts, first 24 months."
     return fill(words, rows[0])
 
 
 def _cohort(row: Row) -> str:
+    if row["is_earlier"]:
+        return "Known before"
     if row["cohort_month"]:
         return fill("{cohort_month:%b %Y}", row)
-    return "All shown" if row["cohort_count"] > 24 else "All cohorts"
+    if row["cohort_count"] > 24:
+        return "All shown"
+    return "All new" if row["has_earlier"] else "All cohorts"
 
 
+# Who was known before has a line, and no part in the last one: their months are not
+# counted from a first purchase.
 _RETENTION = Grid(
     "retention",
     "Retention by cohort",
     """
-with ranked as (
-    select *, dense_rank() over (order by cohort_month desc) as age
-    from segment.cohorts
-    where cohort <> 'earlier'
+with cohorts as (
+    select *, cohort = 'earlier' as is_earlier from segment.cohorts
+),
+ranked as (
+    select
+        *,
+        dense_rank() over (partition by is_earlier order by cohort_month desc) as age
+    from cohorts
 ),
 cells as (
     select
-        cohort_month, cohort_size, period_number as step, active_count,
-        retention_pct as pct, (select max(age) from ranked) as cohort_count
+        is_earlier, cohort_month, cohort_size, period_number as step, active_count,
+        retention_pct as pct,
+        (select count(distinct cohort) from cohorts where not is_earlier)
+            as cohort_count
     from ranked
     where age <= 24 and period_number < 24
 ),
 lines as (
-    select cohort_month, cohort_size, step, pct, cohort_count from cells
+    select is_earlier, cohort_month, cohort_size, step, pct, cohort_count from cells
     union all
     select
-        null, (select sum(cohort_size) from cells where step = 0), step,
+        false, null,
+        (select sum(cohort_size) from cells where step = 0 and not is_earlier), step,
         100.0 * sum(active_count) / sum(cohort_size), max(cohort_count)
     from cells
-    where pct is not null and cohort_count > 1
+    where pct is not null and cohort_count > 1 and not is_earlier
     group by step
 )
-select *, cohort_month is null as is_total from lines
-order by cohort_month nulls last, step
+select
+    *, cohort_month is null as is_total, bool_or(is_earlier) over () as has_earlier
+from lines
+order by is_earlier desc, cohort_month nulls last, step
 """,
     columns={"First bought": _cohort, "Customers": "{cohort_size:,}"},
     note=_retention_note,
@@ -283,7 +316,8 @@ SECTION = Section(
         "Index": "Average revenue of the segment divided by that of all identified "
         "customers, also those without an order.",
         "Retention": "Bounded: customers of the cohort who bought in that very month, "
-        "divided by the size of the cohort.",
+        "divided by the size of the cohort. Who registered before the data begin is "
+        "of one cohort, Known before, since nobody knows when they first bought.",
         "Concentration": "Customers with at least one order, by revenue; shares of "
         "identified revenue. The top q% are rounded up to whole customers. Gini: 0 "
         "when all bring the same.",
