@@ -42,7 +42,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-# Files that share a server, a company's run or a built shop, the slowest first. The
+# Files that share a server, a company's run, a built shop or pages, slowest first. The
 # tests of a group run in one process, so that each of these is made once. (xdist's own
 # groups, by mark, put nothing together under pytest 9.2.)
 GROUPS = {
@@ -52,6 +52,7 @@ GROUPS = {
     "built shop": r"tests/(gate|expectations|publish)/"
     r"|tests/build/test_(by_hand|model_runs)",
     "pipeline": "tests/test_pipeline",
+    "pages": "tests/report/",
 }
 
 

@@ -20,6 +20,7 @@ import pytest
 from kith.admit.table import admit_table
 from kith.errors import DeliveryError, GateError
 from kith.pull.table import pull_table
+from kith.runs.run import Run
 from kith.settings import REPOSITORY
 from tests.companies.generate import write
 from tests.conftest import content_hashes, new_run, run_pipeline
@@ -331,9 +332,15 @@ def test_killed_in_build_audit_or_publish_the_next_run_ends_right(
         stop = manager.Event()
         reader = multiprocessing.Process(target=_watch, args=(published, stop, faults))
         reader.start()
-        for stage, delay in (("build", 3.0), ("audit", 1.0), ("publish", 0.15)):
-            _kill_within(stage, delay, company, shop_copy)
-            assert content_hashes(current(shop_copy)) == before
+        whole = "build_candidate(run); audit(run)"
+        _kill_within("build", 3.0, whole, new_run(company))
+        assert content_hashes(current(shop_copy)) == before
+        run = new_run(company)
+        _kill_within("audit", 1.0, whole, run)
+        assert content_hashes(current(shop_copy)) == before
+        # The same run again from its audit on, as when its task is cleared.
+        _kill_within("publish", 0.15, "audit(run); publish(run)", run)
+        assert content_hashes(current(shop_copy)) == before
         release = run_pipeline(new_run(company))
         stop.set()
         reader.join()
@@ -342,27 +349,20 @@ def test_killed_in_build_audit_or_publish_the_next_run_ends_right(
     assert [path.name for path in published.glob(".tmp-*")] == []
 
 
-def _kill_within(stage: str, delay: float, company: Path, home: Path) -> None:
-    """Start a run and kill it, with SIGKILL, some seconds after a stage began."""
+def _kill_within(stage: str, delay: float, stages: str, run: Run) -> None:
+    """Start stages of a run and kill them, with SIGKILL, some seconds into one."""
     script = (
-        "import sys; from pathlib import Path; "
-        "from tests.conftest import new_run, run_pipeline; "
-        "run = new_run(Path(sys.argv[1])); "
-        "print(run.run_folder, flush=True); run_pipeline(run)"
+        "import sys; from dataclasses import replace; from pathlib import Path; "
+        "from kith.gate.audit import audit; from kith.publish.release import publish; "
+        "from tests.conftest import build_candidate, new_run; "
+        "run = replace(new_run(Path(sys.argv[1])), run_id=sys.argv[2]); "
     )
     process = subprocess.Popen(
-        [sys.executable, "-c", script, str(company)],
+        [sys.executable, "-c", script + stages, str(run.company.folder), run.run_id],
         cwd=REPOSITORY,
-        env={
-            **os.environ,
-            "PYTHONPATH": f"{REPOSITORY}/plugins",
-            "KITH_HOME": str(home),
-        },
-        stdout=subprocess.PIPE,
-        text=True,
+        env={**os.environ, "PYTHONPATH": f"{REPOSITORY}/plugins"},
     )
-    assert process.stdout is not None
-    journal = Path(process.stdout.readline().strip()) / "journal.jsonl"
+    journal = run.run_folder / "journal.jsonl"
     deadline = time.monotonic() + 120
     while f'"stage": "{stage}"' not in (
         journal.read_text() if journal.exists() else ""
@@ -372,6 +372,6 @@ def _kill_within(stage: str, delay: float, company: Path, home: Path) -> None:
     time.sleep(delay)
     assert process.poll() is None, f"{stage} had ended before the kill"
     process.send_signal(signal.SIGKILL)
-    process.communicate()
+    process.wait()
     entries = [json.loads(line) for line in journal.read_text().splitlines()]
     assert (entries[-1]["stage"], entries[-1]["event"]) == (stage, "start")

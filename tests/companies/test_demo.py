@@ -184,7 +184,7 @@ def found_in(text: str, people: dict[str, set[str]]) -> dict[str, str]:
     for handle in HANDLE.findall(text):
         if handle in people["handle"]:
             found["handle"] = handle
-    for number in NUMBER.findall(text):
+    for number in set(NUMBER.findall(text)):
         digits = re.sub(r"\D", "", number)
         for length in (10, 11):
             for start in range(len(digits) - length + 1):
@@ -196,8 +196,8 @@ def found_in(text: str, people: dict[str, set[str]]) -> dict[str, str]:
 def texts(path: Path) -> Iterator[tuple[str, str]]:
     """What a file holds, uncompressed, as (place, text)."""
     if path.suffix == ".parquet":
-        with duckdb.connect() as connection:
-            yield from _values(connection, f"read_parquet('{path}')", str(path))
+        # The module's own connection: opening one for each file takes longer.
+        yield from _values(duckdb, f"read_parquet('{path}')", str(path))
     elif path.suffix == ".duckdb":
         with duckdb.connect(str(path), read_only=True) as connection:
             tables = connection.execute(
@@ -213,9 +213,7 @@ def texts(path: Path) -> Iterator[tuple[str, str]]:
         yield str(path), content.decode("utf-8", errors="replace")
 
 
-def _values(
-    connection: duckdb.DuckDBPyConnection, relation: str, place: str
-) -> Iterator[tuple[str, str]]:
+def _values(connection: Any, relation: str, place: str) -> Iterator[tuple[str, str]]:
     columns = connection.execute(f"describe select * from {relation}").fetchall()
     for name, kind, *_ in columns:
         if kind.startswith(("DATE", "TIMESTAMP", "DOUBLE", "DECIMAL", "BOOLEAN")):
@@ -245,12 +243,16 @@ def test_no_plain_identifier_is_kept_anywhere(warehouse: Warehouse) -> None:
     for folder in ("raw", "admitted", "quarantine", "warehouse", "runs", "published"):
         assert ("demo", folder) in kept
     assert ("airflow", "logs") in kept
-    leaks = {
-        place: leak
-        for path in places
-        for place, text in texts(path)
-        if (leak := found_in(text, people))
-    }
+    leaks = {}
+    clean = set()  # Releases and candidate hold much of the same.
+    for path in places:
+        for place, text in texts(path):
+            if text in clean:
+                continue
+            if leak := found_in(text, people):
+                leaks[place] = leak
+            else:
+                clean.add(text)
     assert leaks == {}
 
 
