@@ -246,6 +246,12 @@ def test_an_identifier_that_comes_with_its_link_was_nobody_before() -> None:
     assert case.merges() == set()
     # Undated links stand before all days.
     assert Case([("card1", "email1")], seen={"card1": 1, "email1": 2}).merges() == set()
+    # So that who is linked by one was there before they were seen.
+    case = Case(
+        [("card1", "email1"), ("email1", "number1"), ("card2", "number1", 9)],
+        seen={"card1": 1, "card2": 2, "number1": 9},
+    )
+    assert case.merges() == {("card2", "card1", ("card2", "number1"))}
 
 
 def test_a_merge_dates_from_the_day_on_which_all_that_it_needs_was_seen() -> None:

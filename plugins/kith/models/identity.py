@@ -296,7 +296,11 @@ def _at_first_sight(
     """
     older, younger = np.minimum(left, right), np.maximum(left, right)
     start = np.arange(len(first_seen))
-    at_once = np.flatnonzero(seen <= first_seen[younger])[::-1]
+    # Undated links stand before all days: who has one was there before the first sight.
+    was_there = np.zeros(len(first_seen), dtype=bool)
+    was_there[older[seen == _EVER]] = True
+    is_first = (seen == _EVER) | ~was_there[younger]
+    at_once = np.flatnonzero(is_first & (seen <= first_seen[younger]))[::-1]
     start[younger[at_once]] = older[at_once]
     while np.any(start != start[start]):
         start = start[start]
