@@ -252,6 +252,16 @@ def test_an_identifier_that_comes_with_its_link_was_nobody_before() -> None:
         seen={"card1": 1, "card2": 2, "number1": 9},
     )
     assert case.merges() == {("card2", "card1", ("card2", "number1"))}
+    # Even if that link is to something shared, which is what contradicts for a while.
+    case = Case(
+        [
+            ("device1", "email2"),
+            ("device1", "email1", 2),
+            ("device1", "number0", 4),
+            ("email1", "email2", 5),
+        ]
+    )
+    assert case.merges() == {("number0", "email1", ("email1", "email2"))}
 
 
 def test_a_merge_dates_from_the_day_on_which_all_that_it_needs_was_seen() -> None:

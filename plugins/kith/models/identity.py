@@ -243,8 +243,13 @@ def _merges(
     The links are those that count, in the order of their numbers; -1 where an
     identifier is nobody's oldest, or still is.
     """
-    merged = _replayed(first_seen, left, right, number, seen)
-    doubtful = _doubtful(nature, first_seen, person, left, right, seen)
+    # Undated links stand before all days: who has one was there before they were seen.
+    there_since = first_seen.copy()
+    for side in (left, right):
+        there_since[side[seen == _EVER]] = _EVER
+    start = _at_first_sight(there_since, left, right, seen)
+    merged = _replayed(start, first_seen, left, right, number, seen)
+    doubtful = _doubtful(nature, there_since, person, left, right, seen)
     if doubtful.any():
         of_them = doubtful[person[left]]
         links = left[of_them], right[of_them], number[of_them], seen[of_them]
@@ -256,21 +261,23 @@ def _merges(
 
 
 def _replayed(
+    start: Integers,
     first_seen: Integers,
     left: Integers,
     right: Integers,
     number: Integers,
     seen: Integers,
 ) -> tuple[Integers, Integers]:
-    """The merges if each link joins two persons as soon as it is seen."""
-    count = len(first_seen)
-    start = _at_first_sight(first_seen, left, right, seen)
+    """The merges if each link joins two persons as soon as it is seen.
+
+    `start` says as whom each identifier begins, see _at_first_sight.
+    """
     left, right = start[left], start[right]
     apart = left != right
     left, right, number, seen = left[apart], right[apart], number[apart], seen[apart]
     ends, local = np.unique(np.concatenate([left, right]), return_inverse=True)
     parent = list(range(len(ends)))
-    merged_by, merged_into = np.full((2, count), _NONE)
+    merged_by, merged_into = np.full((2, len(first_seen)), _NONE)
     halves = local.reshape(2, -1).tolist()
     for link, one, other in zip(range(len(left)), *halves, strict=True):
         while parent[one] != one:
@@ -287,7 +294,7 @@ def _replayed(
 
 
 def _at_first_sight(
-    first_seen: Integers, left: Integers, right: Integers, seen: Integers
+    there_since: Integers, left: Integers, right: Integers, seen: Integers
 ) -> Integers:
     """Of each identifier the one that it was linked to when it was first seen.
 
@@ -295,12 +302,8 @@ def _at_first_sight(
     join one by one.
     """
     older, younger = np.minimum(left, right), np.maximum(left, right)
-    start = np.arange(len(first_seen))
-    # Undated links stand before all days: who has one was there before the first sight.
-    was_there = np.zeros(len(first_seen), dtype=bool)
-    was_there[older[seen == _EVER]] = True
-    is_first = (seen == _EVER) | ~was_there[younger]
-    at_once = np.flatnonzero(is_first & (seen <= first_seen[younger]))[::-1]
+    start = np.arange(len(there_since))
+    at_once = np.flatnonzero(seen <= there_since[younger])[::-1]
     start[younger[at_once]] = older[at_once]
     while np.any(start != start[start]):
         start = start[start]
@@ -309,7 +312,7 @@ def _at_first_sight(
 
 def _doubtful(
     nature: Nature,
-    first_seen: Integers,
+    there_since: Integers,
     person: Integers,
     left: Integers,
     right: Integers,
@@ -322,7 +325,7 @@ def _doubtful(
     """
     kind, shareable, _ = nature
     certain = ~shareable[left] & ~shareable[right]
-    part = _at_first_sight(first_seen, left[certain], right[certain], seen[certain])
+    part = _at_first_sight(there_since, left[certain], right[certain], seen[certain])
     doubtful = np.zeros(len(kind), dtype=bool)
     shares = np.zeros(len(kind), dtype=bool)
     shares[person[left[~certain]]] = True
