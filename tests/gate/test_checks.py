@@ -42,7 +42,7 @@ def test_keys_of_values_out_of_range_are_sampled(candidate: Run) -> None:
     )
     with pytest.raises(
         GateError,
-        match=r"1 of \d\d values .*, first: cohort 2024-01, period_number 3; ",
+        match=r"1 of \d\d rows, first: cohort 2024-01, period_number 3; ",
     ):
         audit(candidate)
     sample = results(candidate)["Retention from 0 to 100 %"][3]

@@ -44,8 +44,8 @@ def test_cells_with_errors_are_never_taken_for_empty_ones(
     run = run_door(tmp_path)
     assert admitted(run, "sale_id, price::varchar") == [("A", "1.50"), ("C", None)]
     assert quarantined(run, "row_number, reason, expected") == [
-        (2, "unreadable_line", "cell error: #DIV/0! in C3, #REF! in D3"),
-        (3, "unreadable_line", "cell error: #NAME? in A4"),
+        (2, "unreadable_line", "values, no cell error: #DIV/0! in C3, #REF! in D3"),
+        (3, "unreadable_line", "values, no cell error: #NAME? in A4"),
     ]
 
 
@@ -69,8 +69,8 @@ def test_a_formula_without_a_result_is_never_taken_for_an_empty_cell(
         ("B", "2.50", "x"),
     ]
     assert quarantined(run, "row_number, expected") == [
-        (3, "cell error: a formula without a stored result in D4"),
-        (4, "cell error: a formula without a stored result in D5"),
+        (3, "values, no cell error: a formula without a stored result in D4"),
+        (4, "values, no cell error: a formula without a stored result in D5"),
     ]
 
 
