@@ -74,7 +74,7 @@ def _interruptible() -> Iterator[None]:
     """Make the first signal to stop a KeyboardInterrupt, and ignore those after it.
 
     They come in numbers, as when make hands on what its group has received, and must
-    not stop the cleaning up.
+    not stop the cleaning up. What is ignored already stays so, as under nohup.
     """
 
     def interrupt(*_: Any) -> None:
@@ -82,7 +82,8 @@ def _interruptible() -> Iterator[None]:
             signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    before = {number: signal.getsignal(number) for number in _STOPS}
+    handlers = {number: signal.getsignal(number) for number in _STOPS}
+    before = {n: old for n, old in handlers.items() if old != signal.SIG_IGN}
     for number in before:
         signal.signal(number, interrupt)
     try:

@@ -394,6 +394,21 @@ def test_any_signal_to_stop_lets_a_command_clean_up(
     assert capsys.readouterr().err == "Interrupted\n"
 
 
+def test_a_run_under_nohup_goes_on_when_its_terminal_is_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def command() -> int:
+        signal.raise_signal(signal.SIGHUP)
+        return 0
+
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        monkeypatch.setitem(cli.COMMANDS, "down", command)
+        assert main(["down"]) == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def server_for(home: AirflowHome, **companies: Path) -> Api:
     note = {"kind": "server", "companies": {n: str(p) for n, p in companies.items()}}
     (home.folder / "owner.json").write_text(json.dumps(note))
