@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from kith.onboard.scaffold import Scaffolded
 from tests.onboard.strangers import Make, doubts, rules, write
 
@@ -123,12 +125,16 @@ def test_short_numbers_of_two_tables_are_doubted_to_be_the_same(
     assert "scope: source" in doubt
 
 
+@pytest.mark.parametrize(
+    "others",
+    ["recommended_by_email", "werber_email", "empfohlen_von", "account_manager_mail"],
+)
 def test_what_names_the_customer_on_a_row_is_told_from_what_names_others(
-    files: Path, make: Make
+    files: Path, make: Make, others: str
 ) -> None:
     write(
         files / "customers.csv",
-        "customer_id,name,email,recommended_by_email,town",
+        f"customer_id,name,email,{others},town",
         [
             f"c{n},Anna Weber,anna{n}@example.org,ben{n % 9}@example.org,Bonn"
             for n in range(40)
@@ -143,7 +149,7 @@ def test_what_names_the_customer_on_a_row_is_told_from_what_names_others(
     assert rules(done, "customers", "customer_id")["identifies"] == "customer_id"
     assert "identifies" not in rules(done, "customers", "email")
     assert rules(done, "customers", "name")["identifies"] == "nobody"
-    other = rules(done, "customers", "recommended_by_email")
+    other = rules(done, "customers", others)
     assert other["identifies"] == "somebody_else"
     assert doubts(done, "its name tells of another person than the row's")
     # Nothing else on a row of orders names the customer.
