@@ -140,6 +140,16 @@ def test_what_cannot_be_read_is_left_out_with_its_reason(
     assert "example.org" not in text + summary(done)
 
 
+def test_a_file_is_not_blamed_for_the_one_before_it(files: Path, make: Make) -> None:
+    rows = [f'{n},"a note\nof two lines",2024-01-0{n}' for n in range(1, 9)]
+    write(files / "a_cut.csv", "id,x,y", [*rows, '9,"open,2024-01-09'])
+    write(files / "b_whole.csv", "id,note,day", rows)
+    done = make()
+    assert [one.name for one in done.tables] == ["b_whole"]
+    (left_out,) = done.left_out
+    assert "a_cut.csv" in left_out
+
+
 def test_files_that_are_slightly_off_are_read_or_left_out_with_the_cure(
     files: Path, make: Make
 ) -> None:

@@ -601,6 +601,7 @@ def _write_lines(
         escape=literal(dialect["escape"]),
         **_KEEP_REJECTS,
     )
+    _forget_rejects(connection)
     # Without numbers of their own, since counting would bring all rows to one thread;
     # the order of the file tells them as long as no line is missing.
     return write_parquet(connection, f"from {rows}", target)
@@ -719,6 +720,7 @@ def convert_json_lines(
     is_inexact = f"regexp_matches(line, {literal(_INEXACT_NUMBER)})"
     if any(column.rules.decimal == "," for column in request.table.columns):
         is_inexact = "true"
+    _forget_rejects(connection)
     shapes = connection.execute(
         f"""
         select {KEYS} as keys, bool_or({is_inexact})
@@ -789,6 +791,12 @@ def _line_as_text(table: SourceTable) -> Callable[[str], str]:
     return as_text
 
 
+def _forget_rejects(connection: duckdb.DuckDBPyConnection) -> None:
+    """Drop DuckDB's notes, such as those of a file before that was refused."""
+    for name in ("bad_lines", "bad_scans"):
+        connection.execute(f"drop table if exists {name}")
+
+
 def _collect_rejects(connection: duckdb.DuckDBPyConnection, header_lines: int) -> bool:
     """Move DuckDB's notes of unreadable lines to a table `rejects`, one row a line."""
     connection.execute(
@@ -799,11 +807,10 @@ def _collect_rejects(connection: duckdb.DuckDBPyConnection, header_lines: int) -
             min(error_type || ': ' || error_message) as error,
             min(trim(csv_line, e'\\r\\n')) as text
         from bad_lines
-        group by line;
-        drop table bad_lines;
-        drop table bad_scans;
+        group by line
         """
     )
+    _forget_rejects(connection)
     return fetch_row(connection, "select count(*) > 0 from rejects") == (True,)
 
 
