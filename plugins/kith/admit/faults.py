@@ -50,7 +50,9 @@ class Fault:
     expected: str
 
 
+# What is expected of unreadable lines that have a cure of their own.
 IN_ENCODING = "text in "
+OF_JSON = ("a JSON object", "each key of the object once")
 
 
 def expected_of_line(table: SourceTable, error: str) -> str:
@@ -70,8 +72,8 @@ def expected_of_line(table: SourceTable, error: str) -> str:
         "MISSING COLUMNS": columns,
         "UNQUOTED VALUE": "'quotes only around a whole value, and closed'",
         "LINE SIZE OVER MAXIMUM": "'a line of at most 2,000,000 bytes'",
-        "not a JSON object": "'a JSON object'",
-        "repeated key": "'each key of the object once'",
+        "not a JSON object": literal(OF_JSON[0]),
+        "repeated key": literal(OF_JSON[1]),
         "cell error": f"replace({error}, 'cell error', 'values, no cell error')",
     }
     cases = " ".join(

@@ -8,6 +8,7 @@ import duckdb
 from kith.admit.faults import (
     CURES,
     IN_ENCODING,
+    OF_JSON,
     SHOWN_CHARACTERS,
     expected_of_line,
 )
@@ -208,6 +209,6 @@ def _cure(table: SourceTable, column: str | None, reason: str, expected: str) ->
             "the file is not in the declared encoding: set options.encoding in "
             "sources.yml, e.g. cp1252 (Windows)"
         )
-    if "a JSON object" in expected or "the object" in expected:
+    if reason == "unreadable_line" and expected in OF_JSON:
         return "have the file delivered again with one object per line"
     return CURES[reason]

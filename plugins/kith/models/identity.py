@@ -1,6 +1,6 @@
 """Which identifiers belong to one person, and how that came about."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,20 @@ Booleans = npt.NDArray[np.bool_]
 
 # Of each identifier its kind, whether it is shareable, and its birth date.
 Nature = tuple[Integers, Booleans, Integers]
+
+
+class Links(NamedTuple):
+    """Links that count: both ends, number and first sight, at the same places."""
+
+    left: Integers
+    right: Integers
+    number: Integers
+    seen: Integers
+
+    def where(self, chosen: npt.NDArray[Any]) -> "Links":
+        """Those of a mask, or at some places."""
+        return Links(*(each[chosen] for each in self))
+
 
 # Why an identifier stands for nobody, so that its links do not count.
 RULES = ("blocked_value", "too_many_partners", "shared_by_several")
@@ -67,7 +81,7 @@ def resolve(identifiers: pa.Table, links: pa.Table) -> pa.Table:
     left, right = _column(links, "left_number"), _column(links, "right_number")
     rule = np.full(count, _NONE, dtype=np.int8)
     rule[_column(one, "is_blocked").astype(bool)] = _BLOCKED
-    counts = _counting(rule, left, right)
+    counts = _counting(rule != _NONE, left, right)
     is_partner = _column(one, "is_partner").astype(bool)
     partners = _partners(kind, is_partner, left[counts], right[counts])
     rule[(rule == _NONE) & (partners > _column(one, "partner_limit"))] = _TOO_MANY
@@ -75,16 +89,15 @@ def resolve(identifiers: pa.Table, links: pa.Table) -> pa.Table:
     nature = kind, shareable, _column(one, "birth_date", null=_NONE)
     person, is_shared = _persons(nature, rule != _NONE, left, right)
     rule[is_shared] = _SHARED
-    counts = _counting(rule, left, right)
-    order = np.argsort(_column(links, "link_number")[counts], kind="stable")
+    counts = _counting(rule != _NONE, left, right)
+    number = _column(links, "link_number")
+    seen = _column(links, "first_seen_at", null=_EVER)
+    counting = Links(left, right, number, seen).where(counts)
     merged_by, merged_into = _merges(
         nature,
         _column(one, "first_seen_at", null=_NEVER),
         person,
-        left[counts][order],
-        right[counts][order],
-        _column(links, "link_number")[counts][order],
-        _column(links, "first_seen_at", null=_EVER)[counts][order],
+        counting.where(np.argsort(counting.number, kind="stable")),
     )
     return pa.table(
         {
@@ -104,15 +117,12 @@ def _persons(
     kind, shareable, birth = nature
     refused = is_refused.copy()
 
-    def counting() -> Booleans:
-        return ~refused[left] & ~refused[right] & (left != right)
-
-    certain = counting() & ~shareable[left] & ~shareable[right]
+    certain = _counting(refused, left, right) & ~shareable[left] & ~shareable[right]
     person = _joined(np.arange(len(kind)), left[certain], right[certain])
     for each in np.unique(kind[shareable]):
         is_of_kind = kind == each
         is_placed = ~shareable | (kind <= each)
-        reach = counting() & is_placed[left] & is_placed[right]
+        reach = _counting(refused, left, right) & is_placed[left] & is_placed[right]
         reach &= is_of_kind[left] | is_of_kind[right]
         within = reach & is_of_kind[left] & is_of_kind[right]
         group = _joined(np.arange(len(kind)), left[within], right[within])
@@ -124,7 +134,7 @@ def _persons(
             group[inner], person[outer], person, np.where(shareable, _NONE, kind), birth
         )
         refused[is_of_kind & np.isin(group, shared)] = True
-        reach &= counting()
+        reach &= _counting(refused, left, right)
         person = _joined(person, left[reach], right[reach])
     return person, refused & ~is_refused
 
@@ -141,9 +151,9 @@ def _column(table: pa.Table, name: str, null: int = 0) -> Integers:
     return np.asarray(column.cast(pa.int64()).fill_null(null))
 
 
-def _counting(rule: Integers, left: Integers, right: Integers) -> Booleans:
+def _counting(is_refused: Booleans, left: Integers, right: Integers) -> Booleans:
     """Which links count: those of two identifiers that no rule refuses."""
-    return (rule[left] == _NONE) & (rule[right] == _NONE) & (left != right)
+    return ~is_refused[left] & ~is_refused[right] & (left != right)
 
 
 def _partners(
@@ -233,27 +243,22 @@ def _merges(
     nature: Nature,
     first_seen: Integers,
     person: Integers,
-    left: Integers,
-    right: Integers,
-    number: Integers,
-    seen: Integers,
+    links: Links,
 ) -> tuple[Integers, Integers]:
     """By which link, and into which older identifier, each oldest of a person went.
 
-    The links are those that count, in the order of their numbers; -1 where an
+    The links stand in the order of their numbers; -1 where an
     identifier is nobody's oldest, or still is.
     """
     # Undated links stand before all days: who has one was there before they were seen.
     there_since = first_seen.copy()
-    for side in (left, right):
-        there_since[side[seen == _EVER]] = _EVER
-    start = _at_first_sight(there_since, left, right, seen)
-    merged = _replayed(start, first_seen, left, right, number, seen)
-    doubtful = _doubtful(nature, there_since, person, left, right, seen)
+    for side in (links.left, links.right):
+        there_since[side[links.seen == _EVER]] = _EVER
+    merged = _replayed(_at_first_sight(there_since, links), first_seen, links)
+    doubtful = _doubtful(nature, there_since, person, links)
     if doubtful.any():
-        of_them = doubtful[person[left]]
-        links = left[of_them], right[of_them], number[of_them], seen[of_them]
-        day_by_day = _judged_day_by_day(nature, first_seen, person, *links)
+        of_them = links.where(doubtful[person[links.left]])
+        day_by_day = _judged_day_by_day(nature, first_seen, person, of_them)
         members = doubtful[person]
         for each, new in zip(merged, day_by_day, strict=True):
             each[members] = new[members]
@@ -263,18 +268,14 @@ def _merges(
 def _replayed(
     start: Integers,
     first_seen: Integers,
-    left: Integers,
-    right: Integers,
-    number: Integers,
-    seen: Integers,
+    links: Links,
 ) -> tuple[Integers, Integers]:
     """The merges if each link joins two persons as soon as it is seen.
 
     `start` says as whom each identifier begins, see _at_first_sight.
     """
-    left, right = start[left], start[right]
-    apart = left != right
-    left, right, number, seen = left[apart], right[apart], number[apart], seen[apart]
+    apart = links.where(start[links.left] != start[links.right])
+    left, right = start[apart.left], start[apart.right]
     ends, local = np.unique(np.concatenate([left, right]), return_inverse=True)
     parent = list(range(len(ends)))
     merged_by, merged_into = np.full((2, len(first_seen)), _NONE)
@@ -287,23 +288,22 @@ def _replayed(
         if one != other:
             elder, newer = min(one, other), max(one, other)
             parent[newer] = elder
-            if seen[link] > first_seen[ends[newer]]:
-                merged_by[ends[newer]] = number[link]
+            if apart.seen[link] > first_seen[ends[newer]]:
+                merged_by[ends[newer]] = apart.number[link]
                 merged_into[ends[newer]] = ends[elder]
     return merged_by, merged_into
 
 
-def _at_first_sight(
-    there_since: Integers, left: Integers, right: Integers, seen: Integers
-) -> Integers:
+def _at_first_sight(there_since: Integers, links: Links) -> Integers:
     """Of each identifier the one that it was linked to when it was first seen.
 
     It was never a person of its own: it is that one. Most are, so that few are left to
     join one by one.
     """
-    older, younger = np.minimum(left, right), np.maximum(left, right)
+    older = np.minimum(links.left, links.right)
+    younger = np.maximum(links.left, links.right)
     start = np.arange(len(there_since))
-    at_once = np.flatnonzero(seen <= there_since[younger])[::-1]
+    at_once = np.flatnonzero(links.seen <= there_since[younger])[::-1]
     start[younger[at_once]] = older[at_once]
     while np.any(start != start[start]):
         start = start[start]
@@ -314,9 +314,7 @@ def _doubtful(
     nature: Nature,
     there_since: Integers,
     person: Integers,
-    left: Integers,
-    right: Integers,
-    seen: Integers,
+    links: Links,
 ) -> Booleans:
     """Which persons have two identifiers of a kind that were once apart.
 
@@ -324,11 +322,11 @@ def _doubtful(
     count yet.
     """
     kind, shareable, _ = nature
-    certain = ~shareable[left] & ~shareable[right]
-    part = _at_first_sight(there_since, left[certain], right[certain], seen[certain])
+    certain = ~shareable[links.left] & ~shareable[links.right]
+    part = _at_first_sight(there_since, links.where(certain))
     doubtful = np.zeros(len(kind), dtype=bool)
     shares = np.zeros(len(kind), dtype=bool)
-    shares[person[left[~certain]]] = True
+    shares[person[links.left[~certain]]] = True
     several = np.zeros(len(kind), dtype=bool)
     members = np.flatnonzero(~shareable & shares[person])
     a_part = np.empty(len(kind), dtype=np.int64)
@@ -347,42 +345,41 @@ def _judged_day_by_day(
     nature: Nature,
     first_seen: Integers,
     person: Integers,
-    left: Integers,
-    right: Integers,
-    number: Integers,
-    seen: Integers,
+    links: Links,
 ) -> tuple[Integers, Integers]:
     """The merges that last, as each moment knew no more than the links seen so far."""
     kind, shareable, birth = nature
-    order = np.lexsort((number, person[left]))
-    links = np.stack([each[order] for each in (person[left], left, right, number)])
-    step, last_step = _steps(links[0], seen[order])
-    seen = seen[order]
+    of_person = person[links.left]
+    order = np.lexsort((links.number, of_person))
+    links, of_person = links.where(order), of_person[order]
+    step, last_step = _steps(of_person, links.seen)
     merged_by, merged_into = np.full((2, len(kind)), _NONE)
     before, was_nobody = np.arange(len(kind)), np.zeros(len(kind), dtype=bool)
     now, by = np.full((2, len(kind)), _EVER)
     for each in range(int(step.max()) + 1):
         goes_on = last_step >= each
-        links, seen = links[:, goes_on], seen[goes_on]
+        links, of_person = links.where(goes_on), of_person[goes_on]
         step, last_step = step[goes_on], last_step[goes_on]
         # A link within a person tells nothing new.
-        new = (step == each) & (before[links[1]] != before[links[2]])
+        new = (step == each) & (before[links.left] != before[links.right])
         if not new.any():
             continue
-        known = (step <= each) & np.isin(links[0], links[0][new])
-        nodes, local = np.unique(links[1:3, known], return_inverse=True)
+        known = links.where((step <= each) & np.isin(of_person, of_person[new]))
+        ends = np.stack([known.left, known.right])
+        nodes, local = np.unique(ends, return_inverse=True)
         group, is_nobody = _persons(
             (kind[nodes], shareable[nodes], birth[nodes]),
             np.zeros(len(nodes), dtype=bool),
             *local.reshape(2, -1),
         )
         after = nodes[group]
-        now[links[0][new]] = seen[new]
+        now[of_person[new]] = links.seen[new]
         gave_way = (before[nodes] == nodes) & (after != nodes) & ~was_nobody[nodes]
         newer = gave_way & (first_seen[nodes] < now[person[nodes]])
         # The first link that touches who gave way, or else the first of the person.
-        owner, left, right, number = links[:, new][:, ::-1]
-        by[owner] = number
+        latest = np.flatnonzero(new)[::-1]
+        left, right, number, _ = links.where(latest)
+        by[of_person[latest]] = number
         by[nodes] = by[person[nodes]]
         latest_first = np.argsort(-np.tile(number, 2), kind="stable")
         touched = np.concatenate([before[left], before[right]])[latest_first]

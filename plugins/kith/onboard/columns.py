@@ -131,7 +131,7 @@ class ColumnGuess:
         """Whether it seems to name a browser or a device, whoever uses it."""
         return (
             self.is_id
-            and self.has_word("anonymous")
+            and self.has_word("pseudonym", "anonymous")
             and not self.has_word("session", "no_pii")
         )
 

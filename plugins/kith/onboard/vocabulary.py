@@ -21,7 +21,11 @@ PII = {kind: set(phrases(text)) for kind, text in _VOCABULARY["pii"].items()}
 FEEDS: dict[str, dict[str, Any]] = _VOCABULARY["feeds"]
 COLUMNS: dict[str, str] = _VOCABULARY["columns"]
 NEVER = {column: set(phrases(text)) for column, text in _VOCABULARY["never"].items()}
-_CURSOR_WORDS = phrases(_VOCABULARY["words"]["cursor"])
+_CURSOR_WORDS = [
+    word
+    for kind in ("cursor", "change")
+    for word in phrases(_VOCABULARY["words"][kind])
+]
 _COMPOUND = re.compile(f"({'|'.join(WORDS['noun'])})({'|'.join(WORDS['suffix'])})")
 
 
