@@ -1,5 +1,6 @@
 """Which identifiers belong to one person, and how that came about."""
 
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,7 +24,7 @@ class Links(NamedTuple):
     number: Integers
     seen: Integers
 
-    def where(self, chosen: npt.NDArray[Any]) -> "Links":
+    def where(self, chosen: npt.NDArray[Any] | slice) -> "Links":
         """Those of a mask, or at some places."""
         return Links(*(each[chosen] for each in self))
 
@@ -254,7 +255,8 @@ def _merges(
     there_since = first_seen.copy()
     for side in (links.left, links.right):
         there_since[side[links.seen == _EVER]] = _EVER
-    merged = _replayed(_at_first_sight(there_since, links), first_seen, links)
+    start = _at_first_sight(there_since, links)
+    merged = _replayed(start, first_seen, person, links)
     doubtful = _doubtful(nature, there_since, person, links)
     if doubtful.any():
         of_them = links.where(doubtful[person[links.left]])
@@ -268,6 +270,7 @@ def _merges(
 def _replayed(
     start: Integers,
     first_seen: Integers,
+    person: Integers,
     links: Links,
 ) -> tuple[Integers, Integers]:
     """The merges if each link joins two persons as soon as it is seen.
@@ -275,23 +278,31 @@ def _replayed(
     `start` says as whom each identifier begins, see _at_first_sight.
     """
     apart = links.where(start[links.left] != start[links.right])
-    left, right = start[apart.left], start[apart.right]
-    ends, local = np.unique(np.concatenate([left, right]), return_inverse=True)
-    parent = list(range(len(ends)))
-    merged_by, merged_into = np.full((2, len(first_seen)), _NONE)
-    halves = local.reshape(2, -1).tolist()
-    for link, one, other in zip(range(len(left)), *halves, strict=True):
-        while parent[one] != one:
-            parent[one] = one = parent[parent[one]]
-        while parent[other] != other:
-            parent[other] = other = parent[parent[other]]
-        if one != other:
-            elder, newer = min(one, other), max(one, other)
-            parent[newer] = elder
-            if apart.seen[link] > first_seen[ends[newer]]:
-                merged_by[ends[newer]] = apart.number[link]
-                merged_into[ends[newer]] = ends[elder]
+    of_person = person[apart.left]
+    order = np.argsort(of_person, kind="stable")
+    turn, _ = _steps(of_person[order], apart.number[order])
+    # The first link of each person, then the second: those of one turn do not meet.
+    apart = apart.where(order[np.argsort(turn, kind="stable")])
+    ends = np.cumsum(np.bincount(turn))
+    elder_of = start.copy()
+    merged_by, merged_into = np.full((2, len(start)), _NONE)
+    for begin, end in pairwise([0, *ends.tolist()]):
+        left, right, number, seen = apart.where(slice(begin, end))
+        one, other = _oldest(elder_of, left), _oldest(elder_of, right)
+        elder, newer = np.minimum(one, other), np.maximum(one, other)
+        elder_of[newer] = elder
+        late = (elder != newer) & (seen > first_seen[newer])
+        merged_by[newer[late]] = number[late]
+        merged_into[newer[late]] = elder[late]
     return merged_by, merged_into
+
+
+def _oldest(elder_of: Integers, member: Integers) -> Integers:
+    """The end of each member's chain of elders, which is halved on the way."""
+    oldest = elder_of[member]
+    while np.any(oldest != (elder := elder_of[oldest])):
+        elder_of[oldest] = oldest = elder_of[elder]
+    return oldest
 
 
 def _at_first_sight(there_since: Integers, links: Links) -> Integers:
@@ -399,8 +410,9 @@ def _steps(owner: Integers, seen: Integers) -> tuple[Integers, Integers]:
     """
     is_first = np.diff(owner, prepend=_NONE) != 0
     step = np.cumsum(is_first | (np.diff(seen, prepend=0) != 0))
-    starts = np.flatnonzero(is_first)
-    lengths = np.diff(np.append(starts, len(owner)))
-    last = np.repeat(step[np.append(starts[1:], len(owner)) - 1], lengths)
-    first = np.repeat(step[starts], lengths)
+    edges = np.append(np.flatnonzero(is_first), len(owner))
+    first, last = (
+        np.repeat(step[places], np.diff(edges))
+        for places in (edges[:-1], edges[1:] - 1)
+    )
     return step - first, last - first
