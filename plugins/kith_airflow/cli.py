@@ -109,7 +109,7 @@ def _owner_or_server(home: AirflowHome) -> Ownership | Api:
     while not ownership.acquire():
         owner = ownership.owner()
         if owner.get("kind") == "server":
-            api = Api(owner["url"], home.password())
+            api = Api(owner["url"], home.password(), owner["since"])
             if api.is_ready(map(dag_id, owner["companies"])):
                 return api
             news = f"Waiting for the Airflow server at {api.url} to be ready …"

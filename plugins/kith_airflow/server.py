@@ -4,6 +4,7 @@ A supervisor in a session of its own starts the processes, ends them all when on
 them dies or when it is asked to, and owns the Airflow home while it lives.
 """
 
+import datetime as dt
 import json
 import os
 import signal
@@ -35,6 +36,7 @@ from kith_airflow.home import (
 
 START_SECONDS = 180
 STOP_SECONDS = 30
+_EVER = dt.datetime.min.replace(tzinfo=dt.UTC).isoformat()
 API = ["api-server"]
 # Tasks of this executor log to files that the API server reads itself.
 WORKERS = [["dag-processor"], ["scheduler", "--skip-serve-logs"]]
@@ -45,11 +47,16 @@ class ApiError(KithError):
 
 
 class Api:
-    """The few calls of Airflow's REST API that Kith needs."""
+    """The few calls of Airflow's REST API that Kith needs.
 
-    def __init__(self, url: str, password: str) -> None:
+    `since` is when the server was started, ISO 8601: what Airflow remembers of DAG
+    files from an earlier one may no longer hold.
+    """
+
+    def __init__(self, url: str, password: str, since: str = _EVER) -> None:
         self.url = url
         self._password = password
+        self._since = dt.datetime.fromisoformat(since)
         self._token: str | None = None
         # The server is this machine: no proxy between.
         self._open = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
@@ -98,16 +105,19 @@ class Api:
             if any(health[part]["status"] != "healthy" for part in parts):
                 return False
             faults = self.import_errors()
-            return all(dag in faults or self._knows(dag) for dag in dags)
+            return all(dag in faults or self._has_read(dag) for dag in dags)
         except (TransientError, ApiError):
             return False
 
-    def _knows(self, dag: str) -> bool:
+    def _has_read(self, dag: str) -> bool:
         try:
-            self._call("GET", f"/dags/{dag}")
+            known = self._call("GET", f"/dags/{dag}")
         except ApiError:
             return False
-        return True
+        return not known["is_stale"] and self._is_news(known["last_parsed_time"])
+
+    def _is_news(self, moment: str | None) -> bool:
+        return bool(moment) and dt.datetime.fromisoformat(moment) >= self._since
 
     def import_errors(self) -> dict[str, str]:
         """What is wrong with DAG files that cannot be read, by the files' stems."""
@@ -115,6 +125,7 @@ class Api:
         return {
             Path(error["filename"]).stem: error["stack_trace"].strip().splitlines()[-1]
             for error in errors
+            if self._is_news(error["timestamp"])
         }
 
     def unpause(self, dag: str) -> bool:
@@ -171,7 +182,8 @@ def start(
                 "listens there or choose another with KITH_PORT"
             ) from None
     home.prepare(companies)
-    api = Api(home.url, home.password())
+    since = dt.datetime.now(dt.UTC).isoformat()
+    api = Api(home.url, home.password(), since)
     log = home.logs / "server.log"
     folders = {name: str(folder) for name, folder in companies.items()}
     with log.open("a") as output:
@@ -189,7 +201,9 @@ def start(
             start_new_session=True,
             pass_fds=ownership.inheritance,
         )
-    ownership.write_note("server", supervisor.pid, url=home.url, companies=folders)
+    ownership.write_note(
+        "server", supervisor.pid, url=home.url, since=since, companies=folders
+    )
     ownership.release()
     dags = [dag_id(name) for name in companies]
     deadline = time.monotonic() + START_SECONDS

@@ -192,6 +192,36 @@ def test_login_is_required(server: Server) -> None:
         Api(server.api.url, "admin").state("any", "any")
 
 
+def test_what_airflow_remembers_of_an_earlier_server_does_not_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    health = {"status": "healthy"}
+    error = {"filename": "shop.py", "stack_trace": "not found"}
+    answers: dict[str, object] = {
+        "/monitor/health": dict.fromkeys(
+            ("metadatabase", "scheduler", "dag_processor"), health
+        )
+    }
+    monkeypatch.setattr(Api, "_call", lambda self, method, path: answers[path])
+    api = Api("http://airflow", "", "2024-01-02T09:00:00+00:00")
+
+    def remembers(read: str, stale: bool, failed: str) -> None:
+        answers["/dags/shop"] = {"last_parsed_time": read, "is_stale": stale}
+        errors = [error | {"timestamp": failed}]
+        answers["/importErrors?limit=100"] = {"import_errors": errors}
+
+    remembers("2024-01-02T08:59:59Z", stale=False, failed="2024-01-02T08:59:59Z")
+    assert api.import_errors() == {}
+    assert not api.is_ready(["shop"])
+    remembers("2024-01-02T09:00:01Z", stale=True, failed="2024-01-02T08:59:59Z")
+    assert not api.is_ready(["shop"])
+    remembers("2024-01-02T09:00:01Z", stale=False, failed="2024-01-02T08:59:59Z")
+    assert api.is_ready(["shop"])
+    remembers("2024-01-02T08:59:59Z", stale=False, failed="2024-01-02T09:00:01Z")
+    assert api.import_errors() == {"shop": "not found"}
+    assert api.is_ready(["shop"])
+
+
 def test_a_broken_company_shows_what_is_wrong_with_it_and_hides_nobody(
     server: Server,
 ) -> None:
