@@ -117,7 +117,7 @@ class Api:
         return not known["is_stale"] and self._is_news(known["last_parsed_time"])
 
     def _is_news(self, moment: str | None) -> bool:
-        return bool(moment) and dt.datetime.fromisoformat(moment) >= self._since
+        return dt.datetime.fromisoformat(moment or _EVER) >= self._since
 
     def import_errors(self) -> dict[str, str]:
         """What is wrong with DAG files that cannot be read, by the files' stems."""

@@ -54,7 +54,10 @@ def test_a_process_has_one_context(candidate: Run) -> None:
     assert list(gx_duckdb._context().data_sources.all()) == []
 
 
-def test_however_many_rows_fail_few_come_back(candidate: Run) -> None:
+def test_however_many_rows_fail_few_come_back_and_gx_says_nothing_itself(
+    candidate: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
     with open_warehouse(
         candidate.warehouse, scratch=candidate.folder / "scratch"
     ) as warehouse:
@@ -78,3 +81,4 @@ def test_however_many_rows_fail_few_come_back(candidate: Run) -> None:
         assert found["unexpected_count"] == 1200
         assert len(found["unexpected_index_list"]) == 10
         assert max(len(x) for x in found.values() if isinstance(x, list)) <= 200
+    assert [r for r in caplog.records if r.name.startswith("great_")] == []

@@ -158,6 +158,17 @@ def test_a_stage_that_fails_says_why_and_what_it_had_done(
     )
 
 
+def test_a_stage_that_fails_says_why_in_lines_that_a_page_shows_whole(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reason = "shop.orders: row 7: " + "column amount: wrong_type, " * 9 + "/d" * 60
+    with pytest.raises(DeliveryError), run.stage("admit"):
+        raise DeliveryError(reason)
+    lines = capsys.readouterr().out.splitlines()
+    assert " ".join(lines) == reason
+    assert max(map(len, lines[:-1])) <= 90
+
+
 def test_a_second_writer_waits_for_the_first_and_its_children(run: Run) -> None:
     taking = f"""
 import sys

@@ -3,16 +3,18 @@
 import datetime as dt
 import fcntl
 import json
+import textwrap
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from kith.company.folder import Company, load_company
-from kith.errors import ConfigurationError, KithError
+from kith.errors import ConfigurationError, KithError, one_line
 from kith.settings import load_settings
 from kith.storage import restrict
 
@@ -20,6 +22,12 @@ from kith.storage import restrict
 _CLOSED_FOLDERS = (
     *("raw", "admitted", "quarantine", "source_systems"),
     *("warehouse", "dbt", "scratch", "runs", "history"),
+)
+
+
+# Paths and days stay whole.
+_in_lines = partial(
+    textwrap.fill, width=90, break_long_words=False, break_on_hyphens=False
 )
 
 
@@ -188,7 +196,10 @@ class Run:
         except BaseException as error:
             kind = type(error).__name__
             text = str(error).strip() or kind
-            end("fail", text if isinstance(error, KithError) else f"{kind}: {text}")
+            reason = text if isinstance(error, KithError) else f"{kind}: {text}"
+            end("fail", reason)
+            # The page of a task's log cuts long lines, and so the error's own.
+            print(_in_lines(one_line(reason)), flush=True)
             raise
         end("end")
 
