@@ -159,12 +159,12 @@ def test_a_stage_that_fails_says_why_and_what_it_had_done(
 
 
 def test_a_stage_that_fails_says_why_in_lines_that_a_page_shows_whole(
-    run: Run, capsys: pytest.CaptureFixture[str]
+    run: Run, caplog: pytest.LogCaptureFixture
 ) -> None:
     reason = "shop.orders: row 7: " + "column amount: wrong_type, " * 9 + "/d" * 60
     with pytest.raises(DeliveryError), run.stage("admit"):
         raise DeliveryError(reason)
-    lines = capsys.readouterr().out.splitlines()
+    lines = caplog.messages
     assert " ".join(lines) == reason
     assert max(map(len, lines[:-1])) <= 90
 

@@ -3,6 +3,7 @@
 import datetime as dt
 import fcntl
 import json
+import logging
 import textwrap
 import time
 from collections.abc import Iterator
@@ -25,9 +26,10 @@ _CLOSED_FOLDERS = (
 )
 
 
+_log = logging.getLogger(__name__)
 # Paths and days stay whole.
 _in_lines = partial(
-    textwrap.fill, width=90, break_long_words=False, break_on_hyphens=False
+    textwrap.wrap, width=90, break_long_words=False, break_on_hyphens=False
 )
 
 
@@ -199,7 +201,8 @@ class Run:
             reason = text if isinstance(error, KithError) else f"{kind}: {text}"
             end("fail", reason)
             # The page of a task's log cuts long lines, and so the error's own.
-            print(_in_lines(one_line(reason)), flush=True)
+            for line in _in_lines(one_line(reason)):
+                _log.error(line)
             raise
         end("end")
 
