@@ -215,7 +215,7 @@ def _judged_sql(
     fault = " ".join(
         f"when {number} then {{'column_name': {literal(fault.column)}, "
         f"'reason': {literal(fault.reason)}, 'value': {fault.shown}, "
-        f"'expected': {literal(fault.expected)}, 'payload_hash': {payload}}}"
+        f"'expected': {literal(fault.expected)}, 'payload_hash': _kith_payload}}"
         for number, fault in enumerate(faults, 1)
     )
     number = "file_row_number + 1"
@@ -234,12 +234,15 @@ def _judged_sql(
             map {{{origins}}}[_kith_path] as _kith_file,
             map {{{named}}}[_kith_path] as _kith_named_at,
             {number} as {ROW_NUMBER},
-            {payload} as _kith_payload,
+            _kith_payload,
             case _kith_fault_number
                 when null then cast(null as {_FAULT}) {fault}
             end as _kith_fault
         from (
-            select *, {first_fault(faults)} as _kith_fault_number
+            select
+                *,
+                {payload} as _kith_payload,
+                {first_fault(faults)} as _kith_fault_number
             from (select *, {", ".join(typed)} from {stored})
         )
     """

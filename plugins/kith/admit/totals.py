@@ -61,7 +61,9 @@ def warn_of_totals(
         attempt.manifest.rows_taken > _LOOKED_AT
     ):
         return warnings
-    for number, found in _running(connection, attempt, texts, kinds, numbers).items():
+    for number, found in _running(
+        connection, attempt, rows, texts, kinds, numbers
+    ).items():
         new = [
             (file, left)
             for file, row_numbers in found
@@ -125,6 +127,7 @@ def _named(
 def _running(
     connection: duckdb.DuckDBPyConnection,
     attempt: Attempt,
+    admitted: str,
     texts: list[str],
     kinds: dict[str, str],
     numbers: list[str],
@@ -133,6 +136,15 @@ def _running(
     calls = " or ".join(
         f"coalesce({is_total_of_lines(quote(name))}, false)" for name in texts
     )
+    is_amount = [is_fraction(kinds[name]) for name in numbers]
+    if not any(is_amount):
+        # Only where a word says so are counts totals, and to judge all rows once more
+        # takes long.
+        any_call = (
+            f"select coalesce(bool_or({calls or 'false'}), false) from {admitted}"
+        )
+        if fetch_row(connection, any_call) == (False,):
+            return {}
     selected = ", ".join(f"cast({quote(name)} as double)" for name in numbers)
     with attempt.reading():
         rows = connection.execute(
@@ -142,7 +154,6 @@ def _running(
             order by _kith_file, {ROW_NUMBER}
             """
         ).fetchall()
-    is_amount = [is_fraction(kinds[name]) for name in numbers]
     found: dict[str, list[tuple[str, list[int]]]] = {}
     for file, of_file in itertools.groupby(rows, key=lambda row: row[0]):
         of_rows = {
