@@ -356,8 +356,8 @@ def _guess_pii(column: ColumnGuess, other_words: set[str]) -> None:
             "nothing else is a visitor and no customer; take pii out if it numbers "
             "people, or set identity: anonymous in company.yml"
         )
-    if kind == "handle" and is_name:
-        column.rules["identifies"] = "nobody"  # Namesakes are several people.
+    if kind == "handle" and (is_name or words & WORDS["borne"]):
+        column.rules["identifies"] = "nobody"
     elif words & WORDS["others"]:
         column.rules["identifies"] = "somebody_else"
         column.doubts.append(

@@ -10,6 +10,7 @@ from itertools import combinations
 
 from kith.onboard.columns import ColumnGuess
 from kith.onboard.doubts import CUSTOMERS
+from kith.onboard.others import numbers_of_persons, tell_others
 from kith.onboard.tables import Person, Step, TableGuess
 from kith.onboard.vocabulary import WORDS, singular, title_words
 
@@ -23,6 +24,7 @@ _STRONGEST = ("card", "email", "phone", "device", "handle")
 
 def guess_people(tables: list[TableGuess]) -> None:
     """Say of each table which column names the customer, its own or another table's."""
+    tell_others(tables)
     people = _People(tables)
     for table in tables:
         table.person = people.of(table)
@@ -38,7 +40,7 @@ def _tell_number(table: TableGuess) -> None:
         return
     if person.kind == "device":
         # Who is told beside it now and then uses it.
-        for column in _numbered(table):
+        for column in numbers_of_persons(table):
             if "pii" not in column.rules and not column.within:
                 column.rules["identifies"] = _kind(table, column)
                 return
@@ -122,23 +124,9 @@ class _People:
         ]
 
 
-def _numbered(table: TableGuess) -> Iterator[ColumnGuess]:
-    """Columns with the number of a person, neither of a browser nor of a visit."""
-    for column in table.columns:
-        if (
-            column.given
-            and (column.is_id or "references" in column.rules)
-            and column.has_word("person")
-            and not column.has_word("postcode", "no_pii", "session")
-            and not column.is_anonymous
-            and column.rules.get("pii") != "device"
-        ):
-            yield column
-
-
 def _candidates(table: TableGuess) -> Iterator[ColumnGuess]:
     """Columns that may name the customer, the strongest first."""
-    yield from _numbered(table)
+    yield from numbers_of_persons(table)
     if len(table.key) == 1 and title_words(table.name) & WORDS["person"]:
         yield table.column(table.key[0])
     for kind in _STRONGEST:

@@ -144,6 +144,8 @@ def _weigh(
             is_used = (
                 any(each.uses(column, table) for each in made)
                 or column.name in (*table.key, table.cursor)
+                # Identity reads each of them, whether a feed does or not.
+                or "pii" in column.rules
                 # For want of a type it may be missing.
                 or (
                     column.data_type == "varchar"
