@@ -1,6 +1,7 @@
 """Which feeds a stranger's tables provide."""
 
 import datetime as dt
+from collections.abc import Callable
 from pathlib import Path
 
 from kith.company.folder import load_company
@@ -220,8 +221,8 @@ def test_totals_count_where_orders_have_no_lines_unless_they_hold_more(
 
     assert mapped(0) == (
         True,
-        "(numbers) order_total is what an order adds to revenue where it has no line: "
-        "without shipping, all discounts taken off",
+        "(numbers) order_total is what an order adds to revenue where it has no line, "
+        "as 60 of 120 have none: without shipping, all discounts taken off",
     )
     is_mapped, doubt = mapped(5)
     assert not is_mapped
@@ -229,6 +230,65 @@ def test_totals_count_where_orders_have_no_lines_unless_they_hold_more(
     is_mapped, doubt = mapped(5, first=500, of="gesamtbetrag")
     assert is_mapped
     assert "since no line of order_lines has the number of one" in doubt
+
+
+def test_totals_count_where_most_orders_with_lines_agree_and_never_go_in_silence(
+    files: Path, make: Make
+) -> None:
+    def settled(
+        total: Callable[[int], float],
+        missing: int = 0,
+        of: str = "total",
+        more: str = "",
+    ) -> tuple[str | None, list[str]]:
+        """SQL of order_amount, and the doubts about it; `missing` lines were lost."""
+        write(
+            files / "orders.csv",
+            f"order_id,customer_no,order_date,{of},{more}",
+            [
+                f"o{n},c{n % 40:03},2024-01-{n % 28 + 1:02},{total(n):.2f},{n % 4}.50"
+                for n in range(120)
+            ],
+        )
+        lines = [(n, line) for n in range(120) for line in (1, 2)]
+        write(
+            files / "order_lines.csv",
+            "order_id,line_no,sku,line_amount",
+            [f"o{n},{line},p{n % 7},{n + line}.00" for n, line in lines[missing:]],
+        )
+        done = make(f"shop_{len(list(files.parent.glob('companies/*')))}")
+        orders = next(each for each in done.stagings if each.feed == "orders")
+        return orders.select.get("order_amount"), orders.doubts
+
+    def added(n: int) -> float:
+        return 2 * n + 3
+
+    # 13 orders lack a line, or all.
+    amount, doubts = settled(added, missing=13)
+    assert amount == "total"
+    assert any("as 6 of 120 have none" in one for one in doubts)
+    assert any(
+        one.startswith("(numbers) total is not the sum of the lines of 1 of 114 orders")
+        for one in doubts
+    )
+    # Each order has its lines: nothing else would tell that the total is not used.
+    amount, doubts = settled(lambda n: 1.2 * added(n) + 1)
+    assert amount is None
+    assert any("(numbers) total is not mapped: it is the sum" in one for one in doubts)
+    # Before the discount, and with the shipping.
+    gross, doubts = settled(added, more="discount")
+    assert gross == "total - coalesce(discount, 0)"
+    assert any("if lines are net of discount already" in one for one in doubts)
+    amount, _ = settled(lambda n: added(n) + n % 4 + 0.5, more="shipping_cost")
+    assert amount == "total - coalesce(shipping_cost, 0)"
+    # Whatever it is called.
+    amount, doubts = settled(added, of="wert_eur", more="points")
+    assert amount == "wert_eur"
+    assert any("wert_eur is taken for the total" in one for one in doubts)
+    (files / "order_lines.csv").unlink()
+    alone = make("alone").stagings[0]
+    assert "order_amount" not in alone.select
+    assert any("(numbers) no column tells what an order" in one for one in alone.doubts)
 
 
 def test_amounts_of_more_decimals_than_a_feed_keeps_are_rounded_or_doubted(

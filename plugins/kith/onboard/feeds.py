@@ -40,8 +40,9 @@ from kith.settings import REPOSITORY
 _FEEDS = REPOSITORY / "dbt_project" / "models" / "feeds"
 _COMMON = {"source", "identifier_type", "identifier_value", "loaded_at"}
 _EXACT = 0.9
-# So many orders have the sum of their lines as total where totals hold nothing else.
-_ALIKE = 0.95
+# More orders than that have the sum of their lines as total, where it is no other sum.
+_AGREED = 0.5
+_NET = "without shipping, all discounts taken off"
 _GUESSED = 0.5
 _UNKNOWN_DECIMALS = 99
 _RATING = re.compile(
@@ -186,8 +187,7 @@ def map_feeds(tables: list[TableGuess]) -> list[Staging]:
         add(_orders_of_lines(stagings["order_lines"]))
     if "orders" in stagings:
         _add_parts(stagings["orders"], tables)
-        if "order_amount" in stagings["orders"].select:
-            _settle_amount(stagings["orders"], stagings.get("order_lines"))
+        _settle_amount(stagings["orders"], stagings.get("order_lines"))
     if "customers" in stagings and "attributes" not in stagings:
         add(_traits(stagings["customers"]))
     made = [stagings[feed] for feed in sorted(stagings)]
@@ -636,60 +636,169 @@ def _doubts_of_status(table: TableGuess, status: ColumnGuess) -> list[str]:
 
 
 def _settle_amount(orders: Staging, lines: Staging | None) -> None:
-    """Take the total of an order unless lines show that it holds more than they do."""
-    amount = orders.select["order_amount"]
-    count, met, given, alike = orders.table.delivery.rows, 0, 0, 0
-    if lines:
-        met, given, alike = _compare_amounts(orders, lines)
-    if alike >= _ALIKE * given:
+    """Take the total of an order where lines agree with it, or where there are none.
+
+    What its lines add up to counts; a total that holds taxes besides would not be what
+    an order without lines adds.
+    """
+    told = orders.select.get("order_amount")
+    count = orders.table.delivery.rows
+    compared = _compare_amounts(orders, lines) if lines else _Compared()
+    if told and not compared.given:
         where = "" if not lines else " where it has no line"
-        if lines and not met:
+        if lines and not compared.met:
             where = f", since no line of {lines.table.name} has the number of one"
-        orders.doubts.insert(
-            0,
-            f"{NUMBERS}{amount} is what an order adds to revenue{where}: without "
-            "shipping, all discounts taken off",
+        _doubt_amount(orders, f"{told} is what an order adds to revenue{where}: {_NET}")
+    elif compared.sql and compared.alike > _AGREED * compared.given:
+        orders.select["order_amount"] = compared.sql
+        orders.select = _in_order("orders", orders.select)
+        without = f", as {count - compared.met} of {count} have none"
+        _doubt_amount(
+            orders,
+            f"{compared.sql} is what an order adds to revenue where it has no line"
+            f"{without if compared.met < count else ''}: {_NET}",
         )
-        return
-    # What its lines add up to counts; the total may hold taxes or freight besides.
-    del orders.select["order_amount"]
-    if met < count:
-        orders.doubts.insert(
-            0,
-            f"{NUMBERS}{count - met} of {count} orders have no line and bring no "
-            f"money: {amount} is not mapped, since it is not the sum of the lines of "
-            f"{given - alike} of {given} orders; map order_amount to what it is "
-            "without shipping and taxes",
+        if apart := compared.given - compared.alike:
+            _doubt_amount(
+                orders,
+                f"{compared.sql} is not the sum of the lines of {apart} of "
+                f"{compared.given} orders: their lines count; are lines missing?",
+            )
+        if compared.column != told:
+            _doubt_amount(
+                orders,
+                f"{compared.column} is taken for the total of an order, since its lines "
+                "add up to it",
+            )
+        if "discount_amount" in orders.select and compared.takes_discount_off:
+            _doubt_amount(
+                orders,
+                f"{compared.column} is the sum of the lines before discount_amount; if "
+                "lines are net of discount already, take discount_amount out",
+            )
+    elif told:
+        del orders.select["order_amount"]
+        without = (
+            f"{count - compared.met} of {count} orders have no line and bring no "
+            "money: "
+            if compared.met < count
+            else ""
+        )
+        _doubt_amount(
+            orders,
+            f"{without}{told} is not mapped: it is the sum of the lines of "
+            f"{compared.alike} of {compared.given} orders, discount and shipping taken "
+            "off or not; map order_amount to what it is without shipping and taxes, or "
+            "nothing tells when lines are missing",
+        )
+    elif lines is None:
+        _doubt_amount(
+            orders,
+            "no column tells what an order brings, and no table its lines: revenue is "
+            "0; map order_amount",
         )
 
 
-def _compare_amounts(orders: Staging, lines: Staging) -> tuple[int, int, int]:
-    """Count orders that have lines, those with a total too, and where both are equal.
+def _doubt_amount(orders: Staging, doubt: str) -> None:
+    orders.doubts.insert(0, f"{NUMBERS}{doubt}")
 
-    To a cent for each line.
+
+@dataclass(frozen=True)
+class _Compared:
+    """How many orders have lines, and a total too, and of how many both are alike.
+
+    `sql` makes of a column what is alike most often.
+    """
+
+    met: int = 0
+    given: int = 0
+    alike: int = 0
+    sql: str = ""
+    column: str = ""
+    takes_discount_off: bool = False
+
+
+def _compare_amounts(orders: Staging, lines: Staging) -> _Compared:
+    """Compare totals of orders with the sums of their lines, to a cent for each line.
+
+    The total that names tell, else another number of orders, as it is or with discount
+    or shipping taken off.
     """
     order_id, amount = lines.select["order_id"], lines.select["line_amount"]
-    if "{{" in order_id:
-        return 0, 0, 0
+    if "{{" in order_id or orders.group_by:
+        return _Compared()
     sums = lines.table.typed.filter(" and ".join(lines.conditions) or "true").aggregate(
         f"cast({order_id} as varchar) as of_order, sum({amount}) as added, "
         "count(*) as lines",
         order_id,
     )
-    discount = orders.select.get("discount_amount", "0")
-    totals = orders.table.typed.project(
-        f"cast({orders.select['order_id']} as varchar) as own, "
-        f"{orders.select['order_amount']} as total, coalesce({discount}, 0) as less"
+    numbers = {sql_name(one.name) for one in orders.table.columns if one.is_number}
+    discount, shipping = (
+        f"coalesce({sql}, 0)" if (sql := orders.select.get(name, "")) in numbers else ""
+        for name in ("discount_amount", "shipping_amount")
     )
-    met, given, alike = aggregates(
-        totals.join(sums, "own = of_order"),
+    told = orders.select.get("order_amount", "")
+    totals = [told] if told else []
+    totals += [
+        sql_name(column.name)
+        for column in orders.table.columns
+        if column.is_number
+        and column.given
+        and not column.within
+        and not orders.uses(column)
+        and (column.data_type != "bigint" or column.has_word("money"))
+    ]
+    ways = [
+        (total, [less for less in taken_off if less])
+        for taken_off in ((), (discount,), (shipping,), (discount, shipping))
+        for total in totals
+        if all(taken_off)
+    ]
+    joined = orders.table.typed.project(
+        f"cast({orders.select['order_id']} as varchar) as own, "
+        f"{', '.join([f'{discount or 0} as less', *_totals(ways)])}"
+    ).join(sums, "own = of_order")
+    met, *counts = aggregates(
+        joined,
         [
             "count(*)",
-            "count(total)",
-            "count(*) filter (where abs(total - added + less) <= 0.01 * lines + 1e-6)",
+            *(f"count(total_{n})" for n in range(len(ways))),
+            *(
+                f"count(*) filter (where abs(total_{n} - added + less) "
+                "<= 0.01 * lines + 1e-6)"
+                for n in range(len(ways))
+            ),
         ],
     )
-    return met, given, alike
+    if not ways:
+        return _Compared(met=met)
+    given, alike = counts[: len(ways)], counts[len(ways) :]
+    # What names tell comes first, if it agrees at all.
+    best = max(
+        range(len(ways)),
+        key=lambda n: (
+            alike[n] > _AGREED * given[n],
+            ways[n][0] == told,
+            alike[n],
+            -len(ways[n][1]),
+        ),
+    )
+    total, taken_off = ways[best]
+    return _Compared(
+        met=met,
+        given=given[best],
+        alike=alike[best],
+        sql=" - ".join([total, *taken_off]),
+        column=total,
+        takes_discount_off=discount in taken_off,
+    )
+
+
+def _totals(ways: list[tuple[str, list[str]]]) -> list[str]:
+    return [
+        f"{' - '.join([total, *taken_off])} as total_{number}"
+        for number, (total, taken_off) in enumerate(ways)
+    ]
 
 
 def _add_parts(orders: Staging, tables: list[TableGuess]) -> None:
