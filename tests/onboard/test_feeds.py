@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kith.company.folder import load_company
+from kith.onboard.feeds import Staging
 from tests.onboard.strangers import (
     Make,
     admitted,
@@ -190,6 +191,80 @@ def test_what_a_status_does_to_an_order_is_told(files: Path, make: Make) -> None
     assert doubts(done, "50 of 200 orders are 'retoure' and were bought and given back")
     assert doubts(done, "50 of 200 orders are 'weitergeleitet' and count as purchases")
     assert not doubts(done, "Geliefert")
+
+
+def test_states_of_which_nobody_knows_whether_they_are_revenue_are_told(
+    files: Path, make: Make
+) -> None:
+    words = [
+        "Delivered",
+        "on hold",
+        "pending",
+        "awaiting payment",
+        "partially returned",
+    ]
+    words += ["shipped", "Teilweise-erstattet", *(f"state {n}" for n in range(20))]
+    write(
+        files / "orders.csv",
+        "order_no,email,order_date,status,order_amount,payment_state,is_refunded",
+        [
+            f"{n},p{n % 9}@example.org,2024-01-{n % 28 + 1:02},"
+            f"{words[n % len(words)]},5.00,{'voided' if n % 4 else 'paid'},"
+            f"{'yes' if n % 6 == 0 else 'no'}"
+            for n in range(270)
+        ],
+    )
+    done = make()
+    (unpaid,) = doubts(done, "(numbers) 30 of 270 orders are 'awaiting payment', ")
+    assert "'on hold', 'pending' and count as purchases" in unpaid
+    (partly,) = doubts(done, "(numbers) 20 of 270 orders are 'Teilweise-erstattet', ")
+    assert "count in full" in partly
+    (unknown,) = doubts(done, "(numbers) 200 of 270 orders are 'state 0'")
+    assert "and 10 others" in unknown
+    assert not doubts(done, "Delivered") and not doubts(done, "shipped")
+    # What else tells of it and is not read.
+    assert doubts(done, "(numbers) payment_state is 'voided' in 202 of 270 rows")
+    assert doubts(done, "(numbers) is_refunded is 'yes' in 45 of 270 rows")
+
+
+def test_lines_that_were_cancelled_or_given_back_bring_nothing(
+    files: Path, make: Make
+) -> None:
+    def staged(returned: int) -> tuple[Staging, list[str]]:
+        write(
+            files / "orders.csv",
+            "order_id,customer_no,order_date",
+            [f"o{n},c{n % 40:03},2024-01-{n % 28 + 1:02}" for n in range(120)],
+        )
+        words = ["shipped", "shipped", "cancelled", "Returned", "lost"]
+        write(
+            files / "order_lines.csv",
+            "order_id,line_no,sku,quantity,line_amount,item_status",
+            [
+                f"o{n},{line},p{n % 7},{sign},{sign * (n + line)}.00,{word}"
+                for n in range(120)
+                for line in (1, 2)
+                for word in [words[(n + line) % 5]]
+                for sign in [returned if word == "Returned" else 1]
+            ],
+        )
+        done = make(f"shop_{len(list(files.parent.glob('companies/*')))}")
+        lines = next(each for each in done.stagings if each.feed == "order_lines")
+        return lines, lines.doubts
+
+    lines, told = staged(1)
+    assert lines.conditions == [
+        "(item_status is null or item_status not in ('Returned', 'cancelled'))"
+    ]
+    assert "(numbers) 48 of 240 lines are 'cancelled' and are left out" in told
+    assert any(
+        one.startswith("(numbers) 48 of 240 lines are 'Returned'") for one in told
+    )
+    assert any(one.startswith("(numbers) 48 of 240 lines are 'lost'") for one in told)
+    # What is below 0 gives money back.
+    lines, told = staged(-1)
+    assert "'Returned'" not in "".join(lines.conditions)
+    assert not any("'Returned'" in one for one in told)
 
 
 def test_totals_count_where_orders_have_no_lines_unless_they_hold_more(

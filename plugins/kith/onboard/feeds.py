@@ -16,14 +16,19 @@ import duckdb
 import yaml
 
 from kith.company.folder import feed_names
-from kith.company.order_statuses import OrderStatuses, folded
-from kith.database import quote
+from kith.database import literal, quote
 from kith.deliveries.casts import decimal_places
 from kith.onboard.columns import ColumnGuess, aggregates
 from kith.onboard.deliveries import plain_name
 from kith.onboard.doubts import CUSTOMERS, NUMBERS
 from kith.onboard.nested import ITEM_SQL
 from kith.onboard.people import never_repeats
+from kith.onboard.statuses import (
+    doubts_of_orders,
+    doubts_of_unread,
+    is_state,
+    lines_left_out,
+)
 from kith.onboard.tables import TableGuess, possible_cursors
 from kith.onboard.vocabulary import (
     FEEDS,
@@ -115,7 +120,7 @@ class Staging:
         """Whether it says anything about a column of its table, or of another one."""
         sql = []
         if table in (None, self.table):
-            sql += [*self.select.values(), *self.entries]
+            sql += [*self.select.values(), *self.entries, *self.conditions]
             sql += [lookup.key for lookup in self.lookups]
         for lookup in self.lookups:
             if lookup.table is table:
@@ -185,6 +190,8 @@ def map_feeds(tables: list[TableGuess]) -> list[Staging]:
         add(staging)
     if "order_lines" in stagings and "orders" not in stagings:
         add(_orders_of_lines(stagings["order_lines"]))
+    if "order_lines" in stagings:
+        _settle_lines(stagings["order_lines"], stagings.get("orders"))
     if "orders" in stagings:
         _add_parts(stagings["orders"], tables)
         _settle_amount(stagings["orders"], stagings.get("order_lines"))
@@ -193,6 +200,10 @@ def map_feeds(tables: list[TableGuess]) -> list[Staging]:
     made = [stagings[feed] for feed in sorted(stagings)]
     for table in tables:
         _doubt_use(table, made)
+    of_orders = [one for one in made if one.feed in ("orders", "order_lines")]
+    # Once where both are made of one table.
+    for staging in {one.table.name: one for one in of_orders}.values():
+        _doubt_unread(staging, made)
     _doubt_kinds(made)
     return made
 
@@ -221,6 +232,16 @@ def _doubt_use(table: TableGuess, stagings: list[Staging]) -> None:
             f"({days[0].name}): its rows count nowhere until a staging model says what "
             "they are"
         )
+
+
+def _doubt_unread(staging: Staging, stagings: list[Staging]) -> None:
+    """Doubt what nothing reads of what was cancelled or given back."""
+    unread = [
+        column
+        for column in staging.table.columns
+        if not any(one.uses(column, staging.table) for one in stagings)
+    ]
+    staging.doubts += doubts_of_unread(staging.table, unread)
 
 
 def _titles(*feeds: str) -> set[str]:
@@ -481,7 +502,7 @@ def _staged(
     if feed == "order_lines" and "line_amount" in chosen:
         doubts += _doubts_of_amount(table, select["order_id"], chosen["line_amount"])
     if feed == "orders" and "status" in chosen:
-        doubts += _doubts_of_status(table, chosen["status"])
+        doubts += doubts_of_orders(table, chosen["status"])
     select[own_key] = _key_sql(table)
     if not table.key:
         doubts.append(f"no key: {own_key} is made of the row's content")
@@ -609,30 +630,28 @@ def _doubts_of_amount(
     ]
 
 
-def _doubts_of_status(table: TableGuess, status: ColumnGuess) -> list[str]:
-    """Doubts of orders that count, or do not, by what their status says."""
-    class_of = {
-        word: status_class
-        for status_class, words in OrderStatuses().words().items()
-        for word in words
-    }
-    classes = {value: class_of.get(folded(value)) for value in status.sample}
-    told = {
-        "cancelled": "are no purchases and bring no money",
-        "returned": "were bought and given back, unless a line or an amount is below 0",
-        None: "count as purchases, since nobody knows what that means; map them under "
-        "order_statuses in company.yml",
-    }
-    doubts = []
-    for status_class, words in told.items():
-        found = sorted(v for v in classes if classes[v] == status_class)
-        if found:
-            count = sum(status.sample[value] for value in found)
-            doubts.append(
-                f"{NUMBERS}{count} of {table.delivery.rows} orders are "
-                f"{', '.join(map(repr, found[:5]))} and {words}"
-            )
-    return doubts
+def _settle_lines(lines: Staging, orders: Staging | None) -> None:
+    """Leave lines out that were cancelled or given back, and tell their states."""
+    table = lines.table
+    named = [column for _, column in _matches(table, "status", "string")]
+    amounts = [
+        column
+        for column in table.columns
+        if column.is_number
+        and sql_name(column.name)
+        in (lines.select["quantity"], lines.select["line_amount"])
+    ]
+    for column in table.columns:
+        is_of_orders = orders and orders.table is table and orders.uses(column)
+        if is_of_orders or lines.uses(column):
+            continue
+        if is_state(column) or (column in named and not column.is_id):
+            values, doubts = lines_left_out(table, column, amounts)
+            lines.doubts += doubts
+            if values:
+                name = sql_name(column.name)
+                listed = ", ".join(map(literal, values))
+                lines.conditions.append(f"({name} is null or {name} not in ({listed}))")
 
 
 def _settle_amount(orders: Staging, lines: Staging | None) -> None:
@@ -667,8 +686,8 @@ def _settle_amount(orders: Staging, lines: Staging | None) -> None:
         if compared.column != told:
             _doubt_amount(
                 orders,
-                f"{compared.column} is taken for the total of an order, since its lines "
-                "add up to it",
+                f"{compared.column} is taken for the total of an order, being the sum "
+                "of its lines",
             )
         if "discount_amount" in orders.select and compared.takes_discount_off:
             _doubt_amount(
