@@ -1,3 +1,4 @@
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -71,3 +72,28 @@ def test_a_file_without_a_last_line_end_is_told_once(tmp_path: Path) -> None:
     (told,) = report(run_door(tmp_path))["warnings"]
     assert told.startswith("shop.sales: data/b.csv: the last row has no line end, so ")
     assert report(run_door(tmp_path))["warnings"] == []
+
+
+def test_what_cannot_be_read_counts_as_none_where_that_is_declared(
+    tmp_path: Path,
+) -> None:
+    lines = ["S1,2024-03-01,1,2.50", "S2,2024-03-01,2,", "S3,2024-03-02,3,ask Anna"]
+    columns = with_rules("price", unreadable="drop_value")
+    columns[0]["meta"] = {"unreadable": "drop_value"}
+    company(tmp_path, columns=columns, time_zone="UTC")
+    # Of a key nothing can be dropped.
+    deliver(tmp_path, [*lines, "\ufffd,2024-03-02,3,1.00", *sales(150)])
+    run = run_door(tmp_path)
+    assert admitted(run, "sale_id, price")[:3] == [
+        ("S00000", Decimal("1.50")),
+        ("S00001", Decimal("2.50")),
+        ("S00002", Decimal("3.50")),
+    ]
+    assert ("S3", None) in admitted(run, "sale_id, price")
+    assert report(run)["quarantined"] == 1
+    (told,) = report(run)["warnings"]
+    assert told == (
+        "shop.sales: column price: 1 values cannot be read and count as none, as "
+        "`unreadable: drop_value` says; expected decimal(18,2); have the source mend "
+        "them"
+    )

@@ -119,6 +119,11 @@ def is_required(table: SourceTable, column: Column) -> bool:
     )
 
 
+def drops_unreadable(table: SourceTable, column: Column) -> bool:
+    """Whether a value that cannot be read counts as none instead of its row as bad."""
+    return column.rules.unreadable == "drop_value" and not is_required(table, column)
+
+
 def repeated_header(table: SourceTable, columns: dict[str, str]) -> Iterator[Fault]:
     """A row that holds the names of its columns: the header of a second file.
 
@@ -238,7 +243,7 @@ def column_faults(
             expected[:SHOWN_CHARACTERS],
         )
 
-    if reading.can_fail:
+    if reading.can_fail and not drops_unreadable(table, column):
         # A case, since an `and` would trim each value to see whether one was given.
         unreadable = f"case when {typed} is null then {reading.given} is not null end"
         if kind.startswith("DECIMAL") and not rules.round:
@@ -249,7 +254,7 @@ def column_faults(
                 f"{kind.lower()}: at most {places} places",
                 f"case when {typed} is null then {has_more} end",
             )
-        yield fault("wrong_type", _type_expected(column, kind), unreadable)
+        yield fault("wrong_type", type_expected(column, kind), unreadable)
     if is_required(table, column):
         yield fault("required_missing", "a value", f"{typed} is null")
     # A timestamp counts by its day.
@@ -294,7 +299,8 @@ def _has_more_places(given: str, places: int, decimal: str | None) -> str:
     return f"regexp_full_match(cast({given} as varchar), {pattern})"
 
 
-def _type_expected(column: Column, kind: str) -> str:
+def type_expected(column: Column, kind: str) -> str:
+    """What a value of the column should have been, for people."""
     rules, kind = column.rules, kind.lower()
     if rules.pii:
         article = "an" if rules.pii[0] in "aeiou" else "a"

@@ -12,11 +12,12 @@ from kith.admit.drift import compare_columns
 from kith.admit.faults import (
     Fault,
     column_faults,
+    drops_unreadable,
     first_fault,
     repeated_header,
     total_line,
 )
-from kith.company.tables import SourceTable
+from kith.company.tables import Column, SourceTable
 from kith.database import fetch_row, literal, parquet_sql, quote
 from kith.deliveries.business_days import business_day, has_date_cursor
 from kith.deliveries.casts import as_text, declared_types, read_column
@@ -45,6 +46,8 @@ class Attempt:
             name tells of its delivery, UTC), `ROW_NUMBER`, `_kith_payload` (hash of the
             row as delivered), and of a bad row `_kith_fault` (column_name, reason,
             value, expected, payload_hash).
+        unread: Columns of `judged` that tell of those of a declared column whether a
+            value was given that counts as none.
         raw: Type of each delivered column; of several the one that came first.
         warnings: What people should look at.
         time_zone: The company's.
@@ -54,6 +57,7 @@ class Attempt:
     manifest: Manifest
     columns: list[str]
     judged: str
+    unread: dict[str, str]
     raw: dict[str, str]
     warnings: list[str]
     time_zone: str
@@ -131,6 +135,12 @@ def read_attempt(
         manifest=manifest,
         columns=[*kinds, *evolved],
         judged=f"({' union all by name '.join(judged)})",
+        unread={
+            column.name: _unread(column)
+            for column in table.columns
+            if drops_unreadable(table, column)
+            and any(column.names_in(file.columns) for file in manifest.files)
+        },
         raw=raw,
         warnings=warnings,
         time_zone=run.company.time_zone,
@@ -199,6 +209,9 @@ def _judged_sql(
             typed.append(f"cast(null as {kind}) as {value}")
             continue
         typed.append(f"{reading.typed} as {value}")
+        if drops_unreadable(table, column):
+            unread = f"{value} is null and {reading.given} is not null"
+            admitted.append(f"{unread} as {quote(_unread(column))}")
         later = None
         if name == table.rules.cursor:
             ahead = [
@@ -246,6 +259,10 @@ def _judged_sql(
             from (select *, {", ".join(typed)} from {stored})
         )
     """
+
+
+def _unread(column: Column) -> str:
+    return f"_kith_unread_{column.name}"
 
 
 def _now(table: SourceTable, manifest: Manifest, time_zone: str) -> str | None:

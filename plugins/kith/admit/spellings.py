@@ -4,10 +4,12 @@ from collections.abc import Sequence
 
 import duckdb
 
-from kith.admit.judge import names_of
+from kith.admit.faults import type_expected
+from kith.admit.judge import Attempt, names_of
 from kith.company.tables import SourceTable
 from kith.database import fetch_row, quote
 from kith.deliveries.admitted import Delivery
+from kith.deliveries.casts import declared_types
 from kith.deliveries.columns import is_json, is_text
 from kith.deliveries.raw import PulledFile
 
@@ -37,6 +39,29 @@ def warn_of_held_rows(table: SourceTable, files: Sequence[PulledFile]) -> list[s
         "whether its quotes are closed where the value ends"
         for file in files
         if file.may_hold_rows
+    ]
+
+
+def warn_of_unread(
+    connection: duckdb.DuckDBPyConnection, attempt: Attempt
+) -> list[str]:
+    """What to warn of: values that cannot be read and count as none."""
+    if not attempt.unread:
+        return []
+    table, kinds = attempt.table, declared_types(attempt.table)
+    counts = ", ".join(
+        f"count(*) filter (where {quote(flag)})" for flag in attempt.unread.values()
+    )
+    with attempt.reading():
+        found = fetch_row(
+            connection, f"select {counts} from {attempt.judged} where _kith_good"
+        )
+    return [
+        f"{table.full_name}: column {name}: {count} values cannot be read and count as "
+        "none, as `unreadable: drop_value` says; expected "
+        f"{type_expected(table.column(name), kinds[name])}; have the source mend them"
+        for name, count in zip(attempt.unread, found, strict=True)
+        if count
     ]
 
 

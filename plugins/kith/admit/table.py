@@ -22,6 +22,7 @@ from kith.admit.spellings import (
     warn_of_floats,
     warn_of_held_rows,
     warn_of_open_ends,
+    warn_of_unread,
 )
 from kith.admit.totals import warn_of_totals
 from kith.admit.volume import check_days, check_snapshot
@@ -109,6 +110,7 @@ def _split(
     write_quarantine(connection, run, attempt, folder, built, bad_count)
     admitted = parquet_sql(data)
     attempt.warnings.extend(warn_of_floats(connection, table, admitted))
+    attempt.warnings.extend(warn_of_unread(connection, attempt))
     attempt.warnings.extend(warn_of_totals(connection, attempt, admitted))
     _write_days(connection, attempt, built)
     attempt.warnings.extend(_check_volume(connection, attempt, built, earlier))

@@ -107,6 +107,12 @@ class ColumnRules(Strict):
         "the other of the two, a space or an apostrophe may separate thousands. "
         "Default: a point, and no thousands.",
     )
+    unreadable: Literal["quarantine", "drop_value"] = Field(
+        default="quarantine",
+        description="What becomes of a value that cannot be read: its row is refused, "
+        "or the value counts as none, with a warning. Of a key, a cursor and a "
+        "`required` column the row is refused always.",
+    )
     round: bool = Field(
         default=False,
         description="Numbers with more decimals than a decimal keeps are rounded; else "
