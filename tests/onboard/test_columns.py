@@ -273,3 +273,46 @@ def test_a_word_among_numbers_of_persons_is_nobody_or_doubted(
     (told,) = doubts(done, "45 of 400 values are one word")
     assert "walk-in" not in told
     assert admitted(done) == {"orders": (400, 0)}
+
+
+def test_a_column_of_people_with_odd_values_is_what_most_of_them_are(
+    files: Path, make: Make
+) -> None:
+    odd = {
+        "email": ["", "no email", "anna@", "anna @example.org", "N/A", "ask mother"],
+        "phone": ["ask mother", "0171", "n/a", "later"],
+        "card_no": ["lost", "applied for", "Anna's", "lost"],
+        "birth_date": ["1980", "unknown year", "00.00.0000", "31.02.1980"],
+    }
+
+    def value(name: str, n: int, usual: str) -> str:
+        return odd[name][n // 8 % len(odd[name])] if n % 8 == 0 else usual
+
+    write(
+        files / "customers.csv",
+        f"customer_id,{','.join(odd)},town",
+        [
+            f"c{n},{value('email', n, f'p{n}@example.org')},"
+            f"{value('phone', n, f'0171 {2_000_000 + n // 2}')},"
+            f"{value('card_no', n, f'{900_000 + n}')},"
+            f"{value('birth_date', n, f'{n % 28 + 1:02}.01.{1960 + n % 40}')},Bonn"
+            for n in range(240)
+        ],
+    )
+    done = make()
+    dropping = {"unreadable": "drop_value"}
+    assert rules(done, "customers", "email") == {"pii": "email", **dropping}
+    phone = rules(done, "customers", "phone")
+    assert phone == {"pii": "phone", "phone_region": "IN", **dropping}
+    assert rules(done, "customers", "card_no") == {"pii": "card"}
+    assert kinds(done, "customers")["birth_date"] == "date"
+    assert rules(done, "customers", "birth_date") == {"format": "%d.%m.%Y", **dropping}
+    for told in (
+        "20 of 235 values are no e-mail addresses",
+        "23 of 240 values are no telephone numbers",
+        "30 of 240 values are words",
+        "30 of 240 values are no days",
+    ):
+        (doubt,) = doubts(done, f"(customers) {told}")
+        assert "mother" not in doubt and "lost" not in doubt and "Anna" not in doubt
+    assert admitted(done) == {"customers": (240, 0)}

@@ -26,6 +26,10 @@ _SAMPLE = 500
 _AT_ONCE = 20
 # So many values of a column may go to quarantine rather than make it text.
 _UNFIT_SHARE = 0.001
+# So many of a column of people say what it is, notes and slips of the pen besides.
+_MOST = 0.5
+# No telephone number has fewer.
+_DIGITS = 6
 # Of fewer numbers a word among them may be one of theirs.
 _FEW_NUMBERS = 10
 # Tokens that surely mean nothing; the further ones may be a value of a text: Namibia, a
@@ -41,6 +45,8 @@ _NULL_TOKENS = (
 )
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
+# As links and mail programs write it, too.
+_WRITTEN_EMAIL = r"(.*<)?(mailto:)?[^@\s<>]+@[^@\s<>]+\.[^@\s.<>]+(>|\?.*)?"
 _PHONE = re.compile(r"(\+|00)\d[\d ().-]{6,18}|\(?0?\d{2,4}\)?[ -]\d{3,4}[ -]?\d{3,5}")
 _MAC_OR_IP = re.compile(r"([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}|(\d{1,3}\.){3}\d{1,3}")
 # Numbers of one country are often valid in a neighbour: the larger one is likelier.
@@ -197,6 +203,8 @@ def guess_columns(delivery: TableFiles) -> list[ColumnGuess]:
             continue
         others = {word for one in columns if one is not column for word in one.words}
         _guess_pii(column, others)
+        if "pii" in column.rules:
+            _settle_odd_values(delivery, column)
         raw_types = {delivery.raw_types[name] for name in column.delivered}
         if "pii" not in column.rules and raw_types == {"VARCHAR"}:
             _guess_type(delivery, column)
@@ -307,8 +315,10 @@ def _guess_pii(column: ColumnGuess, other_words: set[str]) -> None:
     """Declare an identifier of a person; what seems to be one is taken for one."""
     words = {*column.words, "".join(column.words), column.name}
 
+    values = _known(column.sample)
+
     def share(shape: re.Pattern[str]) -> float:
-        return sum(map(bool, map(shape.fullmatch, column.sample))) / len(column.sample)
+        return sum(map(bool, map(shape.fullmatch, values))) / len(values)
 
     by_name = [kind for kind, known in PII.items() if words & known]
     # So does Google Analytics call a browser, and others a customer.
@@ -330,9 +340,9 @@ def _guess_pii(column: ColumnGuess, other_words: set[str]) -> None:
     )
     why = "its name looks"
     for by_shape, is_so in (
-        ("email", share(_EMAIL) >= 0.5),
+        ("email", share(_EMAIL) >= _MOST),
         ("device", share(_MAC_OR_IP) >= 0.5 and "version" not in words),
-        ("card", sum(map(_is_card, column.sample)) >= 0.8 * len(column.sample)),
+        ("card", sum(map(_is_card, values)) >= 0.8 * len(values)),
         ("phone", share(_PHONE) >= 0.8 and not words & WORDS["time"]),
     ):
         if is_so:
@@ -340,7 +350,7 @@ def _guess_pii(column: ColumnGuess, other_words: set[str]) -> None:
             break
     if not kind:
         return
-    if kind == "email" and share(_EMAIL) < 0.99:
+    if kind == "email" and share(_EMAIL) < _MOST:
         kind = "handle"
         column.doubts.append(
             f"{CUSTOMERS}not all of its values are e-mail addresses, so that it is "
@@ -380,36 +390,108 @@ def _is_card(value: str) -> bool:
     return bool(re.fullmatch(r"\d{13,19}", digits)) and sum(doubled) % 10 == 0
 
 
+def _known(values: Iterable[str]) -> list[str]:
+    """Those that are no word for nobody; all where there are no others."""
+    values = list(values)
+    return [value for value in values if value.lower() not in NOBODY] or values
+
+
 def _phone_kind(column: ColumnGuess) -> str:
-    """`phone`, with its region declared; `handle` where no region fits all numbers."""
+    """`phone`, with its region declared; `handle` where no region fits its numbers."""
+    values = _known(itertools.islice(column.sample, 100))
+    numbers = [value for value in values if len(re.findall(r"\d", value)) >= _DIGITS]
 
-    def are_valid(region: str | None) -> bool:
-        try:
-            return all(
-                phonenumbers.is_valid_number(phonenumbers.parse(value, region))
-                for value in itertools.islice(column.sample, 100)
+    def misses(region: str | None, allowed: float) -> int:
+        """How many are no numbers of a region, counted up to those allowed."""
+        count = 0
+        for value in numbers:
+            number = _phone_number(value, region)
+            count += number is None or not phonenumbers.is_valid_number(number)
+            if count > allowed:
+                break
+        return count
+
+    if len(numbers) >= _MOST * len(values):
+        if not misses(None, 0):
+            return "phone"
+        allowed = 0.05 * len(numbers)
+        smaller = sorted(phonenumbers.SUPPORTED_REGIONS - set(_LARGE_REGIONS))
+        regions = (*_LARGE_REGIONS, *smaller)
+        found = {region: misses(region, allowed) for region in regions}
+        fewest = min(found.values())
+        best, *others = [region for region in found if found[region] == fewest]
+        if fewest <= allowed:
+            column.rules["phone_region"] = best
+            also = f"; as valid in {', '.join(others[:5])}" if others else ""
+            column.doubts.append(
+                f"{CUSTOMERS}phone_region {best}: country of its numbers without a "
+                f"country code{also}"
             )
-        except phonenumbers.NumberParseException:
-            return False
-
-    if are_valid(None):
-        return "phone"
-    smaller = sorted(phonenumbers.SUPPORTED_REGIONS - set(_LARGE_REGIONS))
-    best, *others = [*filter(are_valid, (*_LARGE_REGIONS, *smaller))] or [""]
-    if not best:
-        column.doubts.append(
-            f"{CUSTOMERS}its numbers are valid in no single country, so that they are "
-            "hashed as "
-            "plain text; declare pii: phone and phone_region to have them normalised"
-        )
-        return "handle"
-    column.rules["phone_region"] = best
-    also = f"; as valid in {', '.join(others[:5])}" if others else ""
+            return "phone"
     column.doubts.append(
-        f"{CUSTOMERS}phone_region {best}: country of its numbers without a country "
-        f"code{also}"
+        f"{CUSTOMERS}its numbers are valid in no single country, so that they are "
+        "hashed as plain text; declare pii: phone and phone_region to have them "
+        "normalised"
     )
-    return "phone"
+    return "handle"
+
+
+def _phone_number(value: str, region: str | None) -> phonenumbers.PhoneNumber | None:
+    try:
+        return phonenumbers.parse(value, region)
+    except phonenumbers.NumberParseException:
+        return None
+
+
+def _settle_odd_values(delivery: TableFiles, column: ColumnGuess) -> None:
+    """Let rows pass whose value is none of what most of them are, and doubt it.
+
+    Notes and slips of the pen name nobody, and the rest of the row is sound.
+    """
+    kind = column.rules["pii"]
+    given = column.reading(delivery).given
+    text = f"lower(cast({given} as varchar))"
+    nobody = f"{text} in ({', '.join(map(literal, NOBODY))})"
+    if kind == "phone":
+        region = column.rules.get("phone_region")
+        numbers = {value: _phone_number(value, region) for value in column.sample}
+        count = sum(
+            column.sample[value]
+            for value, number in numbers.items()
+            if value.lower() not in NOBODY
+            and not (number and phonenumbers.is_possible_number(number))
+        )
+        about = "at least " if column.distinct > len(column.sample) else ""
+        _drop_odd_values(
+            column, f"{about}{count}" if count else "", "telephone numbers"
+        )
+    elif kind == "email":
+        is_odd = f"not regexp_full_match({text}, {literal(_WRITTEN_EMAIL)})"
+        (count,) = aggregates(
+            delivery.delivered, [f"count(*) filter (where {is_odd} and not {nobody})"]
+        )
+        _drop_odd_values(column, f"{count}" if count else "", "e-mail addresses")
+    elif kind == "card":
+        is_word = f"not regexp_matches({text}, '\\d')"
+        (count,) = aggregates(
+            delivery.delivered, [f"count(*) filter (where {is_word} and not {nobody})"]
+        )
+        if 0 < count < _MOST * column.given:
+            column.doubts.append(
+                f"{CUSTOMERS}{count} of {column.given} values are words, the others "
+                "are numbers: each word counts as the number of one person; declare "
+                "among null_values those that mean nobody"
+            )
+
+
+def _drop_odd_values(column: ColumnGuess, count: str, what: str) -> None:
+    if count:
+        column.rules["unreadable"] = "drop_value"
+        column.doubts.append(
+            f"{CUSTOMERS}{count} of {column.given} values are no {what}: they count as "
+            "none, and their rows for whom else they name; take unreadable out to have "
+            "such rows refused"
+        )
 
 
 # --- types ----------------------------------------------------------------------------
@@ -463,11 +545,17 @@ def _guess_type(delivery: TableFiles, column: ColumnGuess) -> None:
                 "lost"
             )
         unfit = [pair for pair in unfit if pair[1] not in _NUMBERS]
-    failing, best = min(unfit, key=lambda one: one[0] > 0, default=(0, None))
-    if best and failing <= _UNFIT_SHARE * column.given:
-        fitting = [one for count, one in unfit if count == 0]
+    is_birth = column.has_word("birth")
+    failing, best = min(
+        unfit, key=lambda one: one[0] if is_birth else one[0] > 0, default=(0, None)
+    )
+    is_day = is_birth and best is not None and is_time(best.data_type.upper())
+    if best and failing <= (1 - _MOST if is_day else _UNFIT_SHARE) * column.given:
+        fitting = [one for count, one in unfit if count in (0, failing * is_day)]
         _take(delivery, column, best, fitting, values)
-        if failing:
+        if failing and is_day:
+            _drop_odd_values(column, f"{failing}", "days")
+        elif failing:
             column.doubts.append(
                 f"{NUMBERS}{failing} of {column.given} values are no "
                 f"{best.data_type} and go to "
@@ -500,23 +588,25 @@ def _candidates(column: ColumnGuess, values: list[str]) -> Iterator[_Candidate]:
     def share(shape: str) -> float:
         return sum(bool(re.fullmatch(shape, value)) for value in values) / len(values)
 
-    is_named = column.has_word("time") or "date" in column.name
+    is_named = column.has_word("time", "birth") or "date" in column.name
+    # What people say of their birth is now and then a year, or nothing.
+    least = _MOST if column.has_word("birth") else 0.9
     for unit, shape in _EPOCHS.items():
         if is_named and share(shape) == 1:
             yield _Candidate("timestamp", {"format": unit})
     if (
         (is_named or not column.is_id)
-        and share(_DATE_LIKE) >= 0.9
+        and share(_DATE_LIKE) >= least
         and (is_named or share(".*[-/.:年 ].*") >= 0.9)
     ):
-        is_iso = share(_ISO) >= 0.9
+        is_iso = share(_ISO) >= least
         if is_iso:
             yield from (_Candidate("date"), _Candidate("timestamp"))
         days, times = (
             (_DAYS[:1], _ZONED_TIMES) if is_iso else (_DAYS, _TIMES + _ZONED_TIMES)
         )
         for day, time in itertools.product(days, times):
-            if _can_read(values, day + time):
+            if _can_read(values, day + time, least):
                 yield _Candidate("date", {"format": day + time})
                 if time:
                     yield _Candidate("timestamp", {"format": day + time})
@@ -530,15 +620,15 @@ def _candidates(column: ColumnGuess, values: list[str]) -> Iterator[_Candidate]:
                 yield candidate
 
 
-def _can_read(values: list[str], pattern: str) -> bool:
-    """Whether nine of ten values are times of our age in this format."""
+def _can_read(values: list[str], pattern: str, least: float) -> bool:
+    """Whether so many of the values are times of our age in this format."""
     misses = 0
     for value in values:
         try:
             misses += not 1850 <= dt.datetime.strptime(value, pattern).year <= 2150
         except ValueError:
             misses += 1
-        if misses > 0.1 * len(values):
+        if misses > (1 - least) * len(values):
             return False
     return True
 

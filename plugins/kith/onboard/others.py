@@ -140,12 +140,19 @@ def _compared(table: TableGuess, column: ColumnGuess, own: ColumnGuess) -> _Comp
 
 
 def _bare(column: ColumnGuess) -> str:
-    """SQL of a value, as far as one person may write it in several ways."""
-    text = f"cast({quote(column.name)} as varchar)"
-    if column.rules["pii"] == "phone":
-        # With and without the country.
-        return f"nullif(right(regexp_replace({text}, '\\D', '', 'g'), 9), '')"
-    return f"lower(trim({text}))"
+    """SQL of a value, as far as one person may write it in several ways.
+
+    NULL for a note in the place of an address or a number.
+    """
+    text = f"lower(trim(cast({quote(column.name)} as varchar)))"
+    match column.rules["pii"]:
+        case "email":
+            return f"case when {text} like '%_@_%.%' then {text} end"
+        case "phone":
+            digits = f"regexp_replace({text}, '\\D', '', 'g')"
+            # With and without the country.
+            return f"case when length({digits}) >= 6 then right({digits}, 9) end"
+    return text
 
 
 def _judge_only(
