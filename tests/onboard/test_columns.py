@@ -316,3 +316,46 @@ def test_a_column_of_people_with_odd_values_is_what_most_of_them_are(
         (doubt,) = doubts(done, f"(customers) {told}")
         assert "mother" not in doubt and "lost" not in doubt and "Anna" not in doubt
     assert admitted(done) == {"customers": (240, 0)}
+
+
+def test_amounts_in_two_spellings_are_told_first_with_what_reads_them(
+    files: Path, make: Make
+) -> None:
+    write(
+        files / "orders.csv",
+        "order_no;customer_no;order_date;wert;kurs;share",
+        [
+            f"o{n};c{n % 40:03};2024-01-{n % 28 + 1:02};{n + 1},1{n % 9}".replace(
+                ",", "," if n % 3 else "."
+            )
+            + f";{'1.' if n % 50 == 0 else ''}{100 + n},5;{n}.5"
+            for n in range(300)
+        ],
+    )
+    done = make()
+    assert kinds(done, "orders")["wert"] == "varchar"
+    assert kinds(done, "orders")["kurs"] == "decimal(18,2)"
+    (doubt,) = doubts(done, "(numbers) 200 values have a comma before their decimals, ")
+    assert "and 100 a point" in doubt
+    assert "cast(replace(wert, ',', '.') as decimal(18, 2))" in doubt
+
+
+def test_amounts_padded_with_noughts_are_amounts(files: Path, make: Make) -> None:
+    write(
+        files / "sales.csv",
+        "sale_no,buyer_mail,sold_on,amount,tax_total,Rechnungsbetrag,branch,serial",
+        [
+            f"s{n},p{n % 30}@example.org,2024-01-{n % 28 + 1:02},{n:07}.{n % 90 + 10},"
+            f"{n:010},{n:09}.5,{n:05},{n:08}.{n % 90 + 10}"
+            for n in range(120)
+        ],
+    )
+    done = make()
+    found = kinds(done, "sales")
+    assert found["amount"] == found["rechnungsbetrag"] == "decimal(18,2)"
+    assert found["tax_total"] == "bigint"
+    assert found["branch"] == found["serial"] == "varchar"
+    assert rules(done, "sales", "serial") == {}
+    (doubt,) = doubts(done, "padded with noughts and no decimals: read as whole")
+    assert "(numbers)" not in doubt  # Nothing is made of it.
+    assert admitted(done) == {"sales": (120, 0)}

@@ -26,6 +26,8 @@ _SAMPLE = 500
 _AT_ONCE = 20
 # So many values of a column may go to quarantine rather than make it text.
 _UNFIT_SHARE = 0.001
+# Amounts with each of the decimal signs.
+_COMMA, _POINT = r"[+-]?[\d.'’ ]*\d,\d{1,2}", r"[+-]?[\d,'’ ]*\d\.\d{1,2}"
 # So many of a column of people say what it is, notes and slips of the pen besides.
 _MOST = 0.5
 # No telephone number has fewer.
@@ -45,6 +47,7 @@ _NULL_TOKENS = (
 )
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
+_FRACTION = re.compile(r"[+-]?\d+[.,]\d{1,2}")
 # As links and mail programs write it, too.
 _WRITTEN_EMAIL = r"(.*<)?(mailto:)?[^@\s<>]+@[^@\s<>]+\.[^@\s.<>]+(>|\?.*)?"
 _PHONE = re.compile(r"(\+|00)\d[\d ().-]{6,18}|\(?0?\d{2,4}\)?[ -]\d{3,4}[ -]?\d{3,5}")
@@ -100,8 +103,8 @@ class ColumnGuess:
     `rules` are those of `meta`; `given` counts its values, `distinct` the different
     ones, `sample` the rows of some of them; `low` and `high` bound a number, a date or
     a timestamp. `swapped` is its format with month and day exchanged, if all values
-    allow that too. A field of a column that holds several is not declared: `within` is
-    its SQL in staging.
+    allow that too; `is_mixed` tells of numbers with two decimal signs. A field of a
+    column that holds several is not declared: `within` is its SQL in staging.
     """
 
     name: str
@@ -115,6 +118,7 @@ class ColumnGuess:
     low: Any = None
     high: Any = None
     swapped: str | None = None
+    is_mixed: bool = False
     within: str = ""
 
     @property
@@ -343,7 +347,13 @@ def _guess_pii(column: ColumnGuess, other_words: set[str]) -> None:
         ("email", share(_EMAIL) >= _MOST),
         ("device", share(_MAC_OR_IP) >= 0.5 and "version" not in words),
         ("card", sum(map(_is_card, values)) >= 0.8 * len(values)),
-        ("phone", share(_PHONE) >= 0.8 and not words & WORDS["time"]),
+        (
+            "phone",
+            share(_PHONE) >= 0.8
+            and not words & (WORDS["time"] | WORDS["money"])
+            # 0000417.11 is no number of another country.
+            and share(_FRACTION) < 0.8,
+        ),
     ):
         if is_so:
             kind, why = by_shape, "its values look"
@@ -523,13 +533,21 @@ def _guess_type(delivery: TableFiles, column: ColumnGuess) -> None:
         column.rules["null_values"] = tokens
     candidates = list(_candidates(column, values)) if values else []
     text = column.reading(delivery).given
-    # Of 007 and of a card's twenty digits a number would lose some.
-    is_code = f"regexp_matches({text}, '^[+-]?(0\\d|\\d{{19}})')"
-    column.given, codes, *unread = aggregates(
+    # Of 007 and of a card's twenty digits a number would lose some; of an amount that
+    # is filled up with noughts it loses nothing.
+    padded = "" if column.has_word("money") else "0\\d|"
+    is_code = f"regexp_matches({text}, '^[+-]?({padded}\\d{{19}})')"
+    is_padded = f"regexp_full_match({text}, '0\\d+')"
+    column.given, codes, noughts, commas, points, *unread = aggregates(
         delivery.delivered,
         [
             f"count({text})",
             f"count(*) filter (where {is_code})",
+            f"count(*) filter (where {is_padded})",
+            *(
+                f"count(*) filter (where regexp_full_match({text}, {literal(sign)}))"
+                for sign in (_COMMA, _POINT)
+            ),
             *(
                 f"count({text}) - count({reading.typed})"
                 for one in candidates
@@ -553,6 +571,12 @@ def _guess_type(delivery: TableFiles, column: ColumnGuess) -> None:
     if best and failing <= (1 - _MOST if is_day else _UNFIT_SHARE) * column.given:
         fitting = [one for count, one in unfit if count in (0, failing * is_day)]
         _take(delivery, column, best, fitting, values)
+        if noughts and column.data_type == "bigint":
+            column.doubts.append(
+                f"{NUMBERS}{noughts} of {column.given} values are padded with noughts "
+                "and no decimals: read as whole numbers; if their last two digits are "
+                "cents, let staging divide them by 100"
+            )
         if failing and is_day:
             _drop_odd_values(column, f"{failing}", "days")
         elif failing:
@@ -564,7 +588,15 @@ def _guess_type(delivery: TableFiles, column: ColumnGuess) -> None:
             )
     else:
         fewest, nearest = min(unfit, key=lambda one: one[0], default=(0, None))
-        if nearest and fewest <= 0.1 * column.given:
+        if commas and points and commas + points >= 0.9 * column.given:
+            column.is_mixed = True
+            column.doubts.append(
+                f"{NUMBERS}{commas} values have a comma before their decimals, and "
+                f"{points} a point: kept as text, so that nothing is made of them; "
+                "have one sign delivered, or let staging say "
+                f"cast(replace({column.name}, ',', '.') as decimal(18, 2))"
+            )
+        elif nearest and fewest <= 0.1 * column.given:
             column.doubts.append(
                 f"{NUMBERS}{column.given - fewest} of {column.given} values are "
                 f"{nearest.data_type}, the others are not: kept as text"

@@ -149,7 +149,7 @@ def _weigh(
                 # For want of a type it may be missing.
                 or (
                     column.data_type == "varchar"
-                    and column.has_word("money", "time", "person")
+                    and (column.is_mixed or column.has_word("money", "time", "person"))
                 )
             )
             if not is_used:
