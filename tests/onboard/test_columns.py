@@ -308,10 +308,10 @@ def test_a_column_of_people_with_odd_values_is_what_most_of_them_are(
     assert kinds(done, "customers")["birth_date"] == "date"
     assert rules(done, "customers", "birth_date") == {"format": "%d.%m.%Y", **dropping}
     for told in (
-        "20 of 235 values are no e-mail addresses",
-        "23 of 240 values are no telephone numbers",
-        "30 of 240 values are words",
-        "30 of 240 values are no days",
+        "20 of 235 values of email are no e-mail addresses",
+        "23 of 240 values of phone are no telephone numbers",
+        "30 of 240 values of card_no are words",
+        "30 of 240 values of birth_date are no days",
     ):
         (doubt,) = doubts(done, f"(customers) {told}")
         assert "mother" not in doubt and "lost" not in doubt and "Anna" not in doubt
@@ -335,7 +335,9 @@ def test_amounts_in_two_spellings_are_told_first_with_what_reads_them(
     done = make()
     assert kinds(done, "orders")["wert"] == "varchar"
     assert kinds(done, "orders")["kurs"] == "decimal(18,2)"
-    (doubt,) = doubts(done, "(numbers) 200 values have a comma before their decimals, ")
+    (doubt,) = doubts(
+        done, "(numbers) 200 values of wert have a comma before their decimals, "
+    )
     assert "and 100 a point" in doubt
     assert "cast(replace(wert, ',', '.') as decimal(18, 2))" in doubt
 

@@ -488,9 +488,9 @@ def _settle_odd_values(delivery: TableFiles, column: ColumnGuess) -> None:
         )
         if 0 < count < _MOST * column.given:
             column.doubts.append(
-                f"{CUSTOMERS}{count} of {column.given} values are words, the others "
-                "are numbers: each word counts as the number of one person; declare "
-                "among null_values those that mean nobody"
+                f"{CUSTOMERS}{count} of {column.given} values of {column.name} are "
+                "words, the others numbers: each word counts as the number of one "
+                "person; declare among null_values those that mean nobody"
             )
 
 
@@ -498,9 +498,9 @@ def _drop_odd_values(column: ColumnGuess, count: str, what: str) -> None:
     if count:
         column.rules["unreadable"] = "drop_value"
         column.doubts.append(
-            f"{CUSTOMERS}{count} of {column.given} values are no {what}: they count as "
-            "none, and their rows for whom else they name; take unreadable out to have "
-            "such rows refused"
+            f"{CUSTOMERS}{count} of {column.given} values of {column.name} are no "
+            f"{what}: they count as none, and their rows for whom else they name; take "
+            "unreadable out to have such rows refused"
         )
 
 
@@ -591,9 +591,9 @@ def _guess_type(delivery: TableFiles, column: ColumnGuess) -> None:
         if commas and points and commas + points >= 0.9 * column.given:
             column.is_mixed = True
             column.doubts.append(
-                f"{NUMBERS}{commas} values have a comma before their decimals, and "
-                f"{points} a point: kept as text, so that nothing is made of them; "
-                "have one sign delivered, or let staging say "
+                f"{NUMBERS}{commas} values of {column.name} have a comma before their "
+                f"decimals, and {points} a point: kept as text, so that nothing is "
+                "made of them; have one sign delivered, or let staging say "
                 f"cast(replace({column.name}, ',', '.') as decimal(18, 2))"
             )
         elif nearest and fewest <= 0.1 * column.given:

@@ -27,7 +27,7 @@ from kith.onboard.statuses import (
     doubts_of_orders,
     doubts_of_unread,
     is_state,
-    lines_left_out,
+    lines_of_nothing,
 )
 from kith.onboard.tables import TableGuess, possible_cursors
 from kith.onboard.vocabulary import (
@@ -120,7 +120,7 @@ class Staging:
         """Whether it says anything about a column of its table, or of another one."""
         sql = []
         if table in (None, self.table):
-            sql += [*self.select.values(), *self.entries, *self.conditions]
+            sql += [*self.select.values(), *self.entries]
             sql += [lookup.key for lookup in self.lookups]
         for lookup in self.lookups:
             if lookup.table is table:
@@ -190,11 +190,13 @@ def map_feeds(tables: list[TableGuess]) -> list[Staging]:
         add(staging)
     if "order_lines" in stagings and "orders" not in stagings:
         add(_orders_of_lines(stagings["order_lines"]))
-    if "order_lines" in stagings:
-        _settle_lines(stagings["order_lines"], stagings.get("orders"))
+    lines = stagings.get("order_lines")
+    delivered = lines.select["line_amount"] if lines else ""
+    if lines:
+        _settle_lines(lines, stagings.get("orders"))
     if "orders" in stagings:
         _add_parts(stagings["orders"], tables)
-        _settle_amount(stagings["orders"], stagings.get("order_lines"))
+        _settle_amount(stagings["orders"], lines, delivered)
     if "customers" in stagings and "attributes" not in stagings:
         add(_traits(stagings["customers"]))
     made = [stagings[feed] for feed in sorted(stagings)]
@@ -631,7 +633,10 @@ def _doubts_of_amount(
 
 
 def _settle_lines(lines: Staging, orders: Staging | None) -> None:
-    """Leave lines out that were cancelled or given back, and tell their states."""
+    """Let lines that were cancelled or given back bring nothing, and tell their states.
+
+    They stay lines: an order without any would bring its total.
+    """
     table = lines.table
     named = [column for _, column in _matches(table, "status", "string")]
     amounts = [
@@ -646,23 +651,30 @@ def _settle_lines(lines: Staging, orders: Staging | None) -> None:
         if is_of_orders or lines.uses(column):
             continue
         if is_state(column) or (column in named and not column.is_id):
-            values, doubts = lines_left_out(table, column, amounts)
+            values, doubts = lines_of_nothing(table, column, amounts)
             lines.doubts += doubts
             if values:
-                name = sql_name(column.name)
-                listed = ", ".join(map(literal, values))
-                lines.conditions.append(f"({name} is null or {name} not in ({listed}))")
+                is_undone = f"{sql_name(column.name)} in ({_listed(values)})"
+                for name in ("quantity", "line_amount"):
+                    sql = lines.select[name]
+                    lines.select[name] = f"case when {is_undone} then 0 else {sql} end"
 
 
-def _settle_amount(orders: Staging, lines: Staging | None) -> None:
+def _listed(values: list[str]) -> str:
+    return ", ".join(map(literal, values))
+
+
+def _settle_amount(orders: Staging, lines: Staging | None, delivered: str) -> None:
     """Take the total of an order where lines agree with it, or where there are none.
+
+    `delivered` is SQL of the amount of a line, whatever became of it.
 
     What its lines add up to counts; a total that holds taxes besides would not be what
     an order without lines adds.
     """
     told = orders.select.get("order_amount")
     count = orders.table.delivery.rows
-    compared = _compare_amounts(orders, lines) if lines else _Compared()
+    compared = _compare_amounts(orders, lines, delivered) if lines else _Compared()
     if told and not compared.given:
         where = "" if not lines else " where it has no line"
         if lines and not compared.met:
@@ -737,8 +749,10 @@ class _Compared:
     takes_discount_off: bool = False
 
 
-def _compare_amounts(orders: Staging, lines: Staging) -> _Compared:
+def _compare_amounts(orders: Staging, lines: Staging, delivered: str) -> _Compared:
     """Compare totals of orders with the sums of their lines, to a cent for each line.
+
+    A total may hold what was cancelled or given back, or not.
 
     The total that names tell, else another number of orders, as it is or with discount
     or shipping taken off.
@@ -748,7 +762,7 @@ def _compare_amounts(orders: Staging, lines: Staging) -> _Compared:
         return _Compared()
     sums = lines.table.typed.filter(" and ".join(lines.conditions) or "true").aggregate(
         f"cast({order_id} as varchar) as of_order, sum({amount}) as added, "
-        "count(*) as lines",
+        f"sum({delivered}) as ordered, count(*) as lines",
         order_id,
     )
     numbers = {sql_name(one.name) for one in orders.table.columns if one.is_number}
@@ -783,8 +797,8 @@ def _compare_amounts(orders: Staging, lines: Staging) -> _Compared:
             "count(*)",
             *(f"count(total_{n})" for n in range(len(ways))),
             *(
-                f"count(*) filter (where abs(total_{n} - added + less) "
-                "<= 0.01 * lines + 1e-6)"
+                f"count(*) filter (where least(abs(total_{n} - added + less), "
+                f"abs(total_{n} - ordered + less)) <= 0.01 * lines + 1e-6)"
                 for n in range(len(ways))
             ),
         ],

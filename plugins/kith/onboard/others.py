@@ -98,15 +98,16 @@ def _judge_second(table: TableGuess, column: ColumnGuess, own: ColumnGuess) -> N
     if evidence > _OTHERS * found.given:
         _declare(
             column,
-            f"{found.others} of {found.given} values are those of {own.name} on other "
-            f"rows, {found.beside} stand beside several of them: taken for another "
-            "person's than the row's",
+            f"{found.others} of {found.given} values of {column.name} are those of "
+            f"{own.name} on other rows, {found.beside} stand beside several of them: "
+            "taken for another person's than the row's",
         )
     elif not _is_plain(column):
         _declare(
             column,
-            f"a second {kind} beside {own.name}, and nothing tells whose: its values "
-            "meet no other row's; taken for another person's than the row's",
+            f"{column.name} is a second {kind} beside {own.name}, and nothing tells "
+            "whose: its values meet no other row's; taken for another person's than "
+            "the row's",
         )
 
 
@@ -168,9 +169,9 @@ def _judge_only(
                 if others > _OTHERS * column.given:
                     _declare(
                         column,
-                        f"{others} of {column.given} values are those of {own.name} of "
-                        f"{parent.name}, given to another {number.name}: taken for "
-                        "another person's than the row's",
+                        f"{others} of {column.given} values of {column.name} are those "
+                        f"of {own.name} of {parent.name}, given to another "
+                        f"{number.name}: taken for another person's than the row's",
                     )
                     return
     if len(table.key) == 1 and title_words(table.name) & WORDS["person"]:
@@ -178,8 +179,8 @@ def _judge_only(
         if shared > _SHARED * column.given:
             _declare(
                 column,
-                f"{shared} of {column.given} values stand on rows of several persons: "
-                "taken for another person's than the row's",
+                f"{shared} of {column.given} values of {column.name} stand on rows of "
+                "several persons: taken for another person's than the row's",
             )
 
 

@@ -24,15 +24,14 @@ _ORDERS = {
     "unknown": f"count as purchases, since nobody knows what that means; {_MAP}",
 }
 _LINES = {
-    "cancelled": "are left out",
-    "returned": "are left out, as neither bought nor given back; if a line of its own "
-    "tells that something came back, let the model turn the sign of quantity and "
-    "amount instead",
-    "unpaid": "count, whether they were ever paid or not; leave them out if they bring "
-    "nothing",
+    "cancelled": "bring nothing",
+    "returned": "bring nothing, as neither bought nor given back; if they stand beside "
+    "the lines that were bought, let the model turn the sign of quantity and amount",
+    "unpaid": "count, whether they were ever paid or not; if not, let the model make 0 "
+    "of quantity and amount",
     "partly": "count in full; let the model take off what came back",
-    "unknown": "count, since nobody knows what that means; leave them out if they "
-    "bring nothing",
+    "unknown": "count, since nobody knows what that means; if they bring nothing, let "
+    "the model make 0 of quantity and amount",
 }
 
 
@@ -83,7 +82,7 @@ def is_state(column: ColumnGuess) -> bool:
     )
 
 
-def lines_left_out(
+def lines_of_nothing(
     table: TableGuess, status: ColumnGuess, amounts: Iterable[ColumnGuess]
 ) -> tuple[list[str], list[str]]:
     """The states of lines that bring nothing, and the doubts about all states.
