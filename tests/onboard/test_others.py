@@ -87,6 +87,27 @@ def test_namesakes_and_neighbours_are_several_people(files: Path, make: Make) ->
         ["nobody"] * 4
     )
     assert rules(done, "customers", "nickname") == {"pii": "handle"}
+    # Nor do they name who ordered; what is no address names nobody.
+    odd = [f"o{n},Anna W{n % 40},Weg {n % 50},2024-01-0{n % 9 + 1}," for n in range(90)]
+    write(
+        files / "orders.csv",
+        "order_no,customer_name,street,order_date,mail",
+        [
+            f"{row}{'none yet' if n % 9 == 0 else f'p{n}@x.org'}"
+            for n, row in enumerate(odd)
+        ],
+    )
+    (orders,) = (one for one in make("known").stagings if one.feed == "orders")
+    assert orders.select["identifier_type"] == (
+        "case when mail is not null then 'email' end"
+    )
+    write(files / "orders.csv", "order_no,customer_name,street,order_date,note", odd)
+    unknown = make("unknown")
+    (orders,) = (one for one in unknown.stagings if one.feed == "orders")
+    assert "identifier_value" not in orders.select
+    assert doubts(
+        unknown, f"{FIRST}no column names the customer (many may bear customer_"
+    )
 
 
 def test_gifts_go_to_others_and_a_buyer_is_known_by_their_own_address(

@@ -518,9 +518,9 @@ def _staged(
             f"the customer is {person['identifier_value']}; the same kind of "
             "identifier must have the same identifier_type in all models"
             if person
-            else f"{CUSTOMERS}no column names the customer: all rows count under "
-            "'unidentified'; "
-            "add identifier_type and identifier_value if one does"
+            else f"{CUSTOMERS}no column names the customer{_names(table)}: all rows "
+            "count under 'unidentified'; add identifier_type and identifier_value if "
+            "one does"
         )
         number = table.person and table.person.column
         if feed == "orders" and number and not lookups and never_repeats(number):
@@ -539,6 +539,14 @@ def _staged(
         conditions=conditions,
         lookups=lookups,
     )
+
+
+def _names(table: TableGuess) -> str:
+    """What many bear, in words."""
+    names = [
+        one.name for one in table.columns if one.rules.get("identifies") == "nobody"
+    ]
+    return f" (many may bear {', '.join(names)})" if names else ""
 
 
 def _decimals(column: ColumnGuess | None) -> int:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from itertools import combinations
 
+from kith.company.tables import OTHERS
 from kith.onboard.columns import ColumnGuess
 from kith.onboard.doubts import CUSTOMERS
 from kith.onboard.others import numbers_of_persons, tell_others
@@ -134,7 +135,7 @@ def _candidates(table: TableGuess) -> Iterator[ColumnGuess]:
             if (
                 column.given
                 and column.rules.get("pii") == kind
-                and column.rules.get("identifies") != "somebody_else"
+                and column.rules.get("identifies") not in OTHERS
             ):
                 yield column
     for column in table.columns:

@@ -74,9 +74,9 @@ class TableGuess:
 
     def has_gaps(self, column: ColumnGuess) -> bool:
         """Whether a row lacks the column's value, or may come to lack it."""
-        return (
+        return bool(
             column.given < self.delivery.rows
-            or "null_values" in column.rules
+            or {"null_values", "unreadable"} & set(column.rules)
             or column.name in self.delivery.missing
         )
 
