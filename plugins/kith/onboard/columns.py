@@ -28,6 +28,8 @@ _AT_ONCE = 20
 _UNFIT_SHARE = 0.001
 # Amounts with each of the decimal signs.
 _COMMA, _POINT = r"[+-]?[\d.'’ ]*\d,\d{1,2}", r"[+-]?[\d,'’ ]*\d\.\d{1,2}"
+# Without thousands, so that a sign is that of the decimals.
+_PLAIN = r"[+-]?\d{1,16}([.,]\d{1,2})?"
 # So many of a column of people say what it is, notes and slips of the pen besides.
 _MOST = 0.5
 # No telephone number has fewer.
@@ -103,8 +105,9 @@ class ColumnGuess:
     `rules` are those of `meta`; `given` counts its values, `distinct` the different
     ones, `sample` the rows of some of them; `low` and `high` bound a number, a date or
     a timestamp. `swapped` is its format with month and day exchanged, if all values
-    allow that too; `is_mixed` tells of numbers with two decimal signs. A field of a
-    column that holds several is not declared: `within` is its SQL in staging.
+    allow that too. `is_mixed` tells of numbers with two decimal signs, `has_one_way`
+    that staging can read them, having no thousands. A field of a column that holds
+    several is not declared: `within` is its SQL in staging.
     """
 
     name: str
@@ -119,6 +122,7 @@ class ColumnGuess:
     high: Any = None
     swapped: str | None = None
     is_mixed: bool = False
+    has_one_way: bool = False
     within: str = ""
 
     @property
@@ -538,7 +542,7 @@ def _guess_type(delivery: TableFiles, column: ColumnGuess) -> None:
     padded = "" if column.has_word("money") else "0\\d|"
     is_code = f"regexp_matches({text}, '^[+-]?({padded}\\d{{19}})')"
     is_padded = f"regexp_full_match({text}, '0\\d+')"
-    column.given, codes, noughts, commas, points, *unread = aggregates(
+    column.given, codes, noughts, commas, points, plain, *unread = aggregates(
         delivery.delivered,
         [
             f"count({text})",
@@ -546,7 +550,7 @@ def _guess_type(delivery: TableFiles, column: ColumnGuess) -> None:
             f"count(*) filter (where {is_padded})",
             *(
                 f"count(*) filter (where regexp_full_match({text}, {literal(sign)}))"
-                for sign in (_COMMA, _POINT)
+                for sign in (_COMMA, _POINT, _PLAIN)
             ),
             *(
                 f"count({text}) - count({reading.typed})"
@@ -589,13 +593,7 @@ def _guess_type(delivery: TableFiles, column: ColumnGuess) -> None:
     else:
         fewest, nearest = min(unfit, key=lambda one: one[0], default=(0, None))
         if commas and points and commas + points >= 0.9 * column.given:
-            column.is_mixed = True
-            column.doubts.append(
-                f"{NUMBERS}{commas} values of {column.name} have a comma before their "
-                f"decimals, and {points} a point: kept as text, so that nothing is "
-                "made of them; have one sign delivered, or let staging say "
-                f"cast(replace({column.name}, ',', '.') as decimal(18, 2))"
-            )
+            _tell_mixed(column, commas, points, plain)
         elif nearest and fewest <= 0.1 * column.given:
             column.doubts.append(
                 f"{NUMBERS}{column.given - fewest} of {column.given} values are "
@@ -612,6 +610,26 @@ def _guess_type(delivery: TableFiles, column: ColumnGuess) -> None:
         column.rules.pop("null_values", None)
     elif not set(tokens) <= set(_SURE_TOKENS):
         column.doubts.append(f"{', '.join(map(repr, tokens))} taken for no value")
+
+
+def _tell_mixed(column: ColumnGuess, commas: int, points: int, plain: int) -> None:
+    """Doubt numbers with two decimal signs, and let staging read them if it can."""
+    column.is_mixed = True
+    told = (
+        f"{NUMBERS}{commas} values of {column.name} have a comma before their "
+        f"decimals, and {points} a point"
+    )
+    if plain == column.given:
+        column.has_one_way = True
+        column.doubts.append(
+            f"{told}: declared as text, and read as numbers by staging; have one sign "
+            "delivered, and declare decimal(18,2)"
+        )
+    else:
+        column.doubts.append(
+            f"{told}, some with thousands or more decimals: kept as text, so that "
+            "nothing is made of them; have one sign delivered, or let staging read them"
+        )
 
 
 def _candidates(column: ColumnGuess, values: list[str]) -> Iterator[_Candidate]:

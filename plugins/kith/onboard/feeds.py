@@ -374,7 +374,9 @@ def _fits(data_type: str, column: ColumnGuess, surest: float) -> bool:
         return is_text and not column.is_time and column.data_type != "boolean"
     if data_type in ("timestamp", "date"):
         return column.is_time
-    return column.is_number if data_type != "boolean" else column.data_type == "boolean"
+    if data_type == "boolean":
+        return column.data_type == "boolean"
+    return column.is_number or (column.has_one_way and data_type.startswith("decimal"))
 
 
 # --- SQL ------------------------------------------------------------------------------
@@ -401,6 +403,8 @@ def _cast(column: ColumnGuess, data_type: str) -> str:
         return f"{{{{ business_midnight('{name}') }}}}"
     if data_type == "date" and column.data_type == "timestamp":
         return f"cast({name} as date)"
+    if column.has_one_way and data_type.startswith("decimal"):
+        return f"cast(replace({name}, ',', '.') as decimal(18, 2))"
     return name
 
 
@@ -647,13 +651,7 @@ def _settle_lines(lines: Staging, orders: Staging | None) -> None:
     """
     table = lines.table
     named = [column for _, column in _matches(table, "status", "string")]
-    amounts = [
-        column
-        for column in table.columns
-        if column.is_number
-        and sql_name(column.name)
-        in (lines.select["quantity"], lines.select["line_amount"])
-    ]
+    amounts = [lines.select[name] for name in ("quantity", "line_amount")]
     for column in table.columns:
         is_of_orders = orders and orders.table is table and orders.uses(column)
         if is_of_orders or lines.uses(column):

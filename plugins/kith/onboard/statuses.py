@@ -83,14 +83,15 @@ def is_state(column: ColumnGuess) -> bool:
 
 
 def lines_of_nothing(
-    table: TableGuess, status: ColumnGuess, amounts: Iterable[ColumnGuess]
+    table: TableGuess, status: ColumnGuess, amounts: Iterable[str]
 ) -> tuple[list[str], list[str]]:
     """The states of lines that bring nothing, and the doubts about all states.
 
-    A line below 0 gives money back, whatever it is called.
+    A line of which one of `amounts`, SQL, is below 0 gives money back, whatever it is
+    called.
     """
     name = quote(status.name)
-    below = " or ".join(f"{quote(amount.name)} < 0" for amount in amounts) or "false"
+    below = " or ".join(f"{amount} < 0" for amount in amounts)
     found = _by_class(status)
     values = [value for kind in _UNDONE for value in found.get(kind, [])]
     counts = aggregates(
@@ -132,9 +133,13 @@ def doubts_of_unread(
             listed = ", ".join(map(repr, sorted(values)[:_TOLD]))
             told = f"is {listed} in {count}"
         elif column.has_word("undone") and (column.is_time or column.is_number):
-            if column.is_number and not (column.low or column.high):
+            is_any = (
+                f"{quote(column.name)} {'<> 0' if column.is_number else 'is not null'}"
+            )
+            (count,) = aggregates(table.typed, [f"count(*) filter (where {is_any})"])
+            if not count:
                 continue
-            told = f"is given in {column.given}"
+            told = f"is given in {count}"
         else:
             continue
         yield (
