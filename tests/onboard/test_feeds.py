@@ -242,9 +242,9 @@ def test_lines_that_were_cancelled_or_given_back_bring_nothing(
         words = ["shipped", "shipped", "cancelled", "Returned", "lost"]
         write(
             files / "order_lines.csv",
-            "order_id,line_no,sku,quantity,line_amount,item_status",
+            "order_id,line_no,sku,quantity,line_amount,item_status,state",
             [
-                f"o{n},{line},p{n % 7},{sign},{sign * (n + line)}.00,{word}"
+                f"o{n},{line},p{n % 7},{sign},{sign * (n + line)}.00,{word},Texas"
                 for n in range(120)
                 for line in (1, 2)
                 for word in [words[(n + line) % 5]]
@@ -267,6 +267,7 @@ def test_lines_that_were_cancelled_or_given_back_bring_nothing(
         one.startswith("(numbers) 48 of 240 lines are 'Returned'") for one in told
     )
     assert any(one.startswith("(numbers) 48 of 240 lines are 'lost'") for one in told)
+    assert not any("Texas" in one for one in told)
     # They bring nothing, and their orders are none that miss lines.
     assert all("not the sum" not in one for one in told)
     # What is below 0 gives money back.

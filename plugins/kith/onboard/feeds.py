@@ -26,6 +26,7 @@ from kith.onboard.people import never_repeats
 from kith.onboard.statuses import (
     doubts_of_orders,
     doubts_of_unread,
+    is_known,
     is_state,
     lines_of_nothing,
 )
@@ -656,7 +657,7 @@ def _settle_lines(lines: Staging, orders: Staging | None) -> None:
         is_of_orders = orders and orders.table is table and orders.uses(column)
         if is_of_orders or lines.uses(column):
             continue
-        if is_state(column) or (column in named and not column.is_id):
+        if is_state(column) or (column in named and is_known(column)):
             values, doubts = lines_of_nothing(table, column, amounts)
             lines.doubts += doubts
             if values:

@@ -82,6 +82,11 @@ def is_state(column: ColumnGuess) -> bool:
     )
 
 
+def is_known(column: ColumnGuess) -> bool:
+    """Whether some values are states of orders, and no federal ones."""
+    return "status" in column.words or set(_by_class(column)) != {"unknown"}
+
+
 def lines_of_nothing(
     table: TableGuess, status: ColumnGuess, amounts: Iterable[str]
 ) -> tuple[list[str], list[str]]:
