@@ -346,6 +346,24 @@ def test_amounts_in_two_spellings_are_told_first_and_read_where_there_is_one_way
     )
 
 
+def test_amounts_and_days_among_notes_are_told_with_their_number(
+    files: Path, make: Make
+) -> None:
+    write(
+        files / "orders.csv",
+        "order_no,customer_no,order_date,total",
+        [
+            f"o{n},c{n % 40:03},{'open' if n % 6 == 0 else f'2024-01-{n % 28 + 1:02}'},"
+            f"{'free' if n % 6 == 1 else f'{n}.50'}"
+            for n in range(300)
+        ],
+    )
+    done = make()
+    assert kinds(done, "orders")["total"] == kinds(done, "orders")["order_date"]
+    assert doubts(done, "(numbers) 250 of 300 values are double, the others are not")
+    assert doubts(done, "(numbers) 250 of 300 values are date, the others are not")
+
+
 def test_amounts_padded_with_noughts_are_amounts(files: Path, make: Make) -> None:
     write(
         files / "sales.csv",

@@ -222,6 +222,18 @@ def test_states_of_which_nobody_knows_whether_they_are_revenue_are_told(
     (unknown,) = doubts(done, "(numbers) 200 of 270 orders are 'state 0'")
     assert "and 10 others" in unknown
     assert not doubts(done, "Delivered") and not doubts(done, "shipped")
+    # So are they where lines tell of orders.
+    write(
+        files / "orders.csv",
+        "order_no,position,sku,email,order_date,status,amount",
+        [
+            f"{n // 2},{n % 2},p{n % 7},p{n // 2 % 9}@example.org,"
+            f"2024-01-0{n // 2 % 9 + 1},{words[n // 2 % len(words)]},5.00"
+            for n in range(270)
+        ],
+    )
+    lines = make("lines")
+    assert doubts(lines, "(numbers) 30 of 270 lines of orders are 'awaiting payment', ")
     # What else tells of it and is not read.
     assert doubts(done, "(numbers) payment_state is 'voided' in 202 of 270 rows")
     assert doubts(done, "(numbers) is_refunded is 'yes' in 45 of 270 rows")

@@ -172,3 +172,12 @@ def test_the_number_of_another_customer_does_not_name_the_row(
     people = {each.feed: each.select["identifier_value"] for each in done.stagings}
     assert people == {"customers": "customer_no", "orders": "customer_no"}
     assert doubts(done, f"{FIRST}invited_by_customer_no numbers persons as well")
+    # The key names the person, though no known word does.
+    for named in ("wrb_kunden_nr", "werber_kunden_nr"):
+        write(
+            files / "customers.csv",
+            f"{named},knr_id,town",
+            [f"{10_000 + n % 600},{10_000 + n},Bonn" for n in range(1200)],
+        )
+        (customers,) = (one for one in make(named).stagings if one.feed == "customers")
+        assert customers.select["identifier_value"] == "knr_id", named

@@ -591,10 +591,11 @@ def _guess_type(delivery: TableFiles, column: ColumnGuess) -> None:
                 "nothing"
             )
     else:
+        least = _MOST if column.has_word("money", "time", "birth") else 0.9
         fewest, nearest = min(unfit, key=lambda one: one[0], default=(0, None))
         if commas and points and commas + points >= 0.9 * column.given:
             _tell_mixed(column, commas, points, plain)
-        elif nearest and fewest <= 0.1 * column.given:
+        elif nearest and fewest <= (1 - least) * column.given:
             column.doubts.append(
                 f"{NUMBERS}{column.given - fewest} of {column.given} values are "
                 f"{nearest.data_type}, the others are not: kept as text"
@@ -639,8 +640,8 @@ def _candidates(column: ColumnGuess, values: list[str]) -> Iterator[_Candidate]:
         return sum(bool(re.fullmatch(shape, value)) for value in values) / len(values)
 
     is_named = column.has_word("time", "birth") or "date" in column.name
-    # What people say of their birth is now and then a year, or nothing.
-    least = _MOST if column.has_word("birth") else 0.9
+    # A note among them does not make it another column.
+    least = _MOST if is_named else 0.9
     for unit, shape in _EPOCHS.items():
         if is_named and share(shape) == 1:
             yield _Candidate("timestamp", {"format": unit})

@@ -924,6 +924,8 @@ def _orders_of_lines(lines: Staging) -> Staging | None:
             if is_one(sql):
                 select[name] = _cast(column, data_type)
                 group_by.append(sql)
+                if name == "status":
+                    doubts += doubts_of_orders(table, column, "lines of orders")
                 break
             if name == "ordered_at":
                 select[name] = f"min({_cast(column, data_type)})"

@@ -18,6 +18,8 @@ from kith.onboard.vocabulary import PII, WORDS, title_words
 _KINDS = ("email", "phone", "card", "handle")
 # So many values of a person's own column stand on others' rows at most.
 _OTHERS = 0.05
+# Of so many values each is another one, but for mistakes.
+_UNIQUE = 0.98
 # So many rows of a list of persons share their own address with another at most.
 _SHARED = 0.1
 _CURE = (
@@ -48,6 +50,24 @@ def numbers_of_persons(table: TableGuess) -> list[ColumnGuess]:
             column.has_word("others"),
             not set(column.words) <= WORDS["person"] | WORDS["id"],
         ),
+    )
+
+
+def key_of_persons(table: TableGuess) -> ColumnGuess | None:
+    """The only key of a table whose name is that of persons."""
+    if len(table.key) == 1 and title_words(table.name) & WORDS["person"]:
+        return table.column(table.key[0])
+    return None
+
+
+def numbers_another(table: TableGuess, column: ColumnGuess) -> bool:
+    """Whether a number in a list of persons is that of another one of them."""
+    key = key_of_persons(table)
+    if key is None or key is column:
+        return False
+    return column.has_word("others") or (
+        column.distinct < _UNIQUE * column.given
+        and _are_of_one_kind(table, key, column)
     )
 
 
@@ -174,7 +194,7 @@ def _judge_only(
                         f"{number.name}: taken for another person's than the row's",
                     )
                     return
-    if len(table.key) == 1 and title_words(table.name) & WORDS["person"]:
+    if key_of_persons(table):
         shared = column.given - column.distinct
         if shared > _SHARED * column.given:
             _declare(
@@ -186,12 +206,13 @@ def _judge_only(
 
 def _lists(parent: TableGuess, number: ColumnGuess) -> bool:
     """Whether a table has a row for each person with such a number."""
-    if len(parent.key) != 1 or not title_words(parent.name) & WORDS["person"]:
+    key = key_of_persons(parent)
+    if key is None:
         return False
     reference = number.rules.get("references")
     if reference:
         return str(reference["table"]).split(".")[-1] == parent.name
-    return parent.column(parent.key[0]).words == number.words
+    return key.words == number.words
 
 
 def _count_of_others(
@@ -220,7 +241,7 @@ def _doubt_second_number(table: TableGuess) -> None:
     numbers = numbers_of_persons(table)
     for column in numbers[1:]:
         own = numbers[0]
-        if _are_of_one_kind(own, column):
+        if _are_of_one_kind(table, own, column):
             column.doubts.append(
                 f"{CUSTOMERS}{column.name} numbers persons as well, of the kind of "
                 f"{own.name}: the customer is {own.name}, the other is taken for "
@@ -228,10 +249,19 @@ def _doubt_second_number(table: TableGuess) -> None:
             )
 
 
-def _are_of_one_kind(own: ColumnGuess, column: ColumnGuess) -> bool:
+def _are_of_one_kind(table: TableGuess, own: ColumnGuess, column: ColumnGuess) -> bool:
+    """Whether two columns number persons of one list, or nearly the same ones."""
     own_list, other_list = (
         each.rules.get("references", {}).get("table") for each in (own, column)
     )
-    return bool(own_list and own_list == other_list) or (
-        set(column.sample) <= set(own.sample)
+    if own_list and other_list:
+        return bool(own_list == other_list)
+    known, others = (
+        table.typed.project(f"cast({quote(each.name)} as varchar) as {name}").distinct()
+        for each, name in ((own, "known"), (column, "other"))
     )
+    met = others.set_alias("others").join(
+        known.set_alias("owners"), "other = known", how="semi"
+    )
+    (count,) = aggregates(met, ["count(*)"])
+    return bool(count > (1 - _OTHERS) * column.distinct)

@@ -11,9 +11,14 @@ from itertools import combinations
 from kith.company.tables import OTHERS
 from kith.onboard.columns import ColumnGuess
 from kith.onboard.doubts import CUSTOMERS
-from kith.onboard.others import numbers_of_persons, tell_others
+from kith.onboard.others import (
+    key_of_persons,
+    numbers_another,
+    numbers_of_persons,
+    tell_others,
+)
 from kith.onboard.tables import Person, Step, TableGuess
-from kith.onboard.vocabulary import WORDS, singular, title_words
+from kith.onboard.vocabulary import WORDS, singular
 
 # Of fewer rows it says nothing that none repeats a number.
 _FEW_ROWS = 20
@@ -127,9 +132,12 @@ class _People:
 
 def _candidates(table: TableGuess) -> Iterator[ColumnGuess]:
     """Columns that may name the customer, the strongest first."""
-    yield from numbers_of_persons(table)
-    if len(table.key) == 1 and title_words(table.name) & WORDS["person"]:
-        yield table.column(table.key[0])
+    numbers = numbers_of_persons(table)
+    others = [column for column in numbers if numbers_another(table, column)]
+    yield from (column for column in numbers if column not in others)
+    if key := key_of_persons(table):
+        yield key
+    yield from others
     for kind in _STRONGEST:
         for column in table.columns:
             if (

@@ -62,11 +62,16 @@ def _told(column: ColumnGuess, values: list[str], rows: int, what: str) -> str:
     return f"{NUMBERS}{count} of {rows} {what} are {listed}{more} and "
 
 
-def doubts_of_orders(table: TableGuess, status: ColumnGuess) -> list[str]:
-    """Doubts of orders that count, or do not, by what their status says."""
+def doubts_of_orders(
+    table: TableGuess, status: ColumnGuess, rows: str = "orders"
+) -> list[str]:
+    """Doubts of orders that count, or do not, by what their status says.
+
+    `rows` says what the rows of the table are.
+    """
     found = _by_class(status)
     return [
-        _told(status, found[kind], table.delivery.rows, "orders") + effect
+        _told(status, found[kind], table.delivery.rows, rows) + effect
         for kind, effect in _ORDERS.items()
         if kind in found
     ]
