@@ -1,6 +1,7 @@
 """Every check of every suite passes on good tables and catches one bad row."""
 
 import functools
+import json
 import re
 from typing import Any
 
@@ -227,11 +228,21 @@ MUTATIONS: dict[tuple[str, str], str] = {
     "where order_id in ('R3', 'R4')",
     (
         "customer.orders",
-        "Orders that their status alone calls returned are the purchases themselves, "
-        "no rows beside these; amounts of such rows belong below 0",
+        "Orders that their status alone calls returned or cancelled are the purchases "
+        "themselves, no rows beside these; such rows need an amount below 0, and no "
+        "status of a cancelled order",
     ): "insert into customer.orders select * replace ('n' || order_id as order_id, "
     "true as is_returned_whole, ordered_at + interval 9 day as ordered_at) "
     f"from customer.orders where {_BUYER} and is_purchase and not is_returned_whole",
+    (
+        "customer.orders",
+        "No order that was cancelled or given back is taken off again, by an order "
+        "below 0 of its customer and amount that nothing else bought explains",
+    ): "insert into customer.orders select * exclude (i) replace (i as order_id, "
+    "false as is_purchase, 0 as gross_amount, 777 * (i % 2) as returned_amount, "
+    "777 * (1 - i % 2) as cancelled_amount, "
+    "case i when 0 then 'cancelled' else 'completed' end as status_class) "
+    f"from (from customer.orders where {_BUYER} limit 1), range(2) as numbers (i)",
     (
         "customer.orders",
         "Of a hundred orders or more, at most one in five was cancelled",
@@ -724,6 +735,90 @@ def test_a_table_of_which_many_rows_were_refused_is_named(candidate: Run) -> Non
         warehouse.execute(MUTATIONS[table, few])
     (observed,) = (c.observed for c in check(candidate, table) if c.expectation == few)
     assert observed == "source_table shop.products, rows_refused 11, rows_admitted 1000"
+
+
+def test_orders_that_are_taken_off_twice_are_named_with_their_share_of_revenue(
+    candidate: Run,
+) -> None:
+    # Customer, order, day, status, gross, given back, cancelled; below 0: gross 0.
+    orders = [
+        ("a", "A1", 1, "cancelled", 0, 0, 70),
+        ("a", "A2", 5, "completed", 0, 70, 0),
+        ("b", "B1", 1, "returned", 40, 40, 0),
+        ("b", "B2", 1, "returned", 0, 40, 0),
+        # The returned line, and the note that credits it.
+        ("c", "C1", 1, "completed", 100, 30, 0),
+        ("c", "C2", 8, "completed", 0, 30, 0),
+        ("c", "C3", 9, "completed", 0, 20, 0),
+        # A cancelled order was bought anew, and that one given back.
+        ("d", "D1", 1, "cancelled", 0, 0, 25),
+        ("d", "D2", 2, "completed", 25, 0, 0),
+        ("d", "D3", 9, "completed", 0, 25, 0),
+        # Other people, other amounts, and what was given back before.
+        ("e", "E1", 1, "cancelled", 0, 0, 70),
+        ("f", "F1", 1, "completed", 0, 70, 0),
+        ("f", "F2", 3, "returned", 70, 70, 0),
+        ("unidentified", "U1", 1, "cancelled", 0, 0, 60),
+        ("unidentified", "U2", 2, "completed", 0, 60, 0),
+        ("g", "G1", 1, "completed", 1620, 0, 0),
+    ]
+    with duckdb.connect(str(candidate.warehouse)) as warehouse:
+        warehouse.execute(
+            "create temp table one as from customer.orders limit 1; "
+            "delete from customer.orders; "
+            "create temp table line as from customer.order_lines limit 1; "
+            "delete from customer.order_lines"
+        )
+        for person, number, day, status, gross, given_back, cancelled in orders:
+            warehouse.execute(
+                f"""
+                insert into customer.orders
+                select * replace ('{person}' as customer_id, '{number}' as order_id,
+                    date '2024-05-01' + {day} as order_date, '{status}' as status_class,
+                    {gross} as gross_amount, {given_back} as returned_amount,
+                    {cancelled} as cancelled_amount, {gross > 0} as is_purchase,
+                    {gross - given_back} as revenue_amount, 1 as line_count) from one;
+                insert into customer.order_lines
+                select * replace ('{person}' as customer_id, {gross > 0} as is_purchase,
+                    {gross - given_back} as revenue_amount) from line
+                """
+            )
+    (found,) = [
+        c
+        for c in check(candidate, "customer.orders")
+        if c.expectation.startswith("No order that was cancelled")
+    ]
+    assert (found.outcome, found.severity) == ("failed", "warning")
+    assert [list(pair.values()) for pair in json.loads(found.sample or "")] == [
+        ["shop", "A1", "A2", "70.00", "140.00", "10.0"],
+        ["shop", "B1", "B2", "40.00", "140.00", "10.0"],
+        ["shop", "C1", "C2", "30.00", "140.00", "10.0"],
+    ]
+
+
+@pytest.mark.parametrize("sign", ["", "-"])
+def test_cancellations_that_are_rows_beside_their_purchases_are_told(
+    sign: str, candidate: Run
+) -> None:
+    # Neither takes anything off: the purchase counts as before.
+    with duckdb.connect(str(candidate.warehouse)) as warehouse:
+        warehouse.execute(
+            f"""
+            insert into customer.orders
+            select * replace ('n' || order_id as order_id, false as is_purchase,
+                'cancelled' as status_class, 0 as gross_amount, 0 as returned_amount,
+                {sign}gross_amount as cancelled_amount,
+                ordered_at + interval 9 day as ordered_at)
+            from customer.orders where is_purchase and not is_returned_whole
+            """
+        )
+    told = "Orders that their status alone calls returned or cancelled"
+    (found,) = [
+        c
+        for c in check(candidate, "customer.orders")
+        if c.expectation.startswith(told)
+    ]
+    assert (found.outcome, found.severity) == ("failed", "warning")
 
 
 def test_statuses_that_nobody_knows_are_named_the_most_frequent_first(
