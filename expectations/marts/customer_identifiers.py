@@ -79,4 +79,44 @@ EXPECTATIONS = [
         where refused > 0.05 * identifiers and refused > 10
         """,
     ),
+    no_rows(
+        (
+            "At most one customer in twenty has several of a source's own numbers of "
+            "one kind, unless these tell one birth date: no strangers are one customer"
+        ),
+        WARNING,
+        """
+        select identifier_type as kind, customers, with_several_numbers
+        from (
+            select
+                identifier_type,
+                count(distinct customer_id) as customers,
+                count(distinct case
+                    when number_count > 1 and not is_born_once then customer_id
+                end) as with_several_numbers
+            from (
+                select
+                    identities.identifier_type,
+                    identities.customer_id,
+                    count(*) as number_count,
+                    count(known.birth_date) = count(*)
+                    and min(known.birth_date) = max(known.birth_date) as is_born_once
+                from {batch} as identities
+                inner join intermediate.int_identifiers as known
+                    on identities.identifier_type = known.identifier_type
+                    and identities.identifier_value = known.identifier_value
+                where identities.customer_id is not null
+                    and identities.identifier_type not in (
+                        'card', 'email', 'handle', 'phone', 'device'
+                    )
+                group by
+                    identities.identifier_type,
+                    identities.customer_id,
+                    identities.sources
+            )
+            group by identifier_type
+        )
+        where 20 * with_several_numbers > customers
+        """,
+    ),
 ]

@@ -35,6 +35,17 @@ def _cut(feed: str) -> str:
     )
 
 
+def _records_twice(birth_date: str) -> str:
+    """SQL that gives each customer a second record; `i` is 0 in one, 1 in the other."""
+    return (
+        "create temp table twice as select * exclude (i) replace "
+        f"({birth_date} as birth_date, customer_record_id || i as customer_record_id) "
+        "from intermediate.int_customer_records, range(2) as numbers (i); "
+        "delete from intermediate.int_customer_records; "
+        "insert into intermediate.int_customer_records from twice"
+    )
+
+
 # (table, check) -> what spoils the good candidate so that just this check must notice.
 MUTATIONS: dict[tuple[str, str], str] = {
     (
@@ -59,6 +70,25 @@ MUTATIONS: dict[tuple[str, str], str] = {
         "customer.customers",
         "Birth dates lie within the last 120 years",
     ): f"update customer.customers set birth_date = '1880-01-01' where {_BUYER}",
+    (
+        "customer.customers",
+        "Of customers with several records that tell a birth date, at most one in "
+        "fifty has two: no strangers are one customer",
+    ): _records_twice("date '1990-01-01' + cast(i as int)"),
+    (
+        "customer.customers",
+        "At most one customer in twenty has several records of one source, unless "
+        "these tell one birth date: no strangers are one customer",
+    ): _records_twice("case i when 1 then date '1990-01-01' end"),
+    (
+        "customer.customer_identifiers",
+        "At most one customer in twenty has several of a source's own numbers of one "
+        "kind, unless these tell one birth date: no strangers are one customer",
+    ): "insert into customer.customer_identifiers "
+    "select * replace ('n' || identifier_value as identifier_value) "
+    "from customer.customer_identifiers; insert into intermediate.int_identifiers "
+    "select * replace ('n' || identifier_value as identifier_value) "
+    "from intermediate.int_identifiers",
     (
         "customer.customer_identifiers",
         "Customers are those of customers, and identifiers those of the feeds",
@@ -735,6 +765,48 @@ def test_a_table_of_which_many_rows_were_refused_is_named(candidate: Run) -> Non
         warehouse.execute(MUTATIONS[table, few])
     (observed,) = (c.observed for c in check(candidate, table) if c.expectation == few)
     assert observed == "source_table shop.products, rows_refused 11, rows_admitted 1000"
+
+
+def test_strangers_who_are_one_customer_are_counted_and_true_doubles_are_not(
+    candidate: Run,
+) -> None:
+    def found() -> dict[str, str | None]:
+        return {
+            c.expectation.split(",")[0]: c.observed
+            for table in ("customer.customers", "customer.customer_identifiers")
+            for c in check(candidate, table)
+            if c.expectation.endswith("no strangers are one customer")
+            and c.outcome == "failed"
+        }
+
+    with duckdb.connect(str(candidate.warehouse)) as warehouse:
+        warehouse.execute(_records_twice("date '1990-01-01'"))
+        # Two numbers of a customer in two systems.
+        warehouse.execute(
+            "insert into customer.customer_identifiers "
+            "select * replace ('n' || identifier_value as identifier_value, "
+            "'crm' as sources) from customer.customer_identifiers; "
+            "insert into intermediate.int_identifiers "
+            "select * replace ('n' || identifier_value as identifier_value) "
+            "from intermediate.int_identifiers"
+        )
+        (customers,) = warehouse.sql(
+            "select count(distinct customer_id) from intermediate.int_customer_records"
+        ).fetchall()[0]
+    assert found() == {}
+    with duckdb.connect(str(candidate.warehouse)) as warehouse:
+        warehouse.execute(
+            "update intermediate.int_customer_records set birth_date = '1991-02-03' "
+            "where customer_record_id like '%1'"
+        )
+    assert found() == {
+        "Of customers with several records that tell a birth date": (
+            f"customers_compared {customers}, with_several_birth_dates {customers}"
+        ),
+        "At most one customer in twenty has several records of one source": (
+            f"source shop, customers {customers}, with_several_records {customers}"
+        ),
+    }
 
 
 def test_orders_that_are_taken_off_twice_are_named_with_their_share_of_revenue(
