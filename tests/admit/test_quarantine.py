@@ -6,6 +6,7 @@ import pytest
 from kith.admit.table import admit_table
 from kith.errors import DeliveryError
 from kith.pull.table import pull_table
+from kith.runs.journal import Journal
 from tests.conftest import new_run
 from tests.one_table import (
     HEADER,
@@ -34,6 +35,27 @@ def test_wrong_type_is_quarantined(tmp_path: Path) -> None:
         ("data/sales.csv", 7, "quantity", "wrong_type", "two", "bigint", "2024-03-02")
     ]
     assert report(run)["admitted"] == 399
+
+
+def test_refused_rows_below_the_limit_are_told_at_the_end_of_the_run(
+    tmp_path: Path,
+) -> None:
+    lines = sales(400)
+    lines[6] = lines[6].replace(",1,", ",two,")
+    # One that contradicts another, and one that lacks its end.
+    deliver(company(tmp_path), [*lines, lines[8].replace(",3,", ",2,"), "S9,x"])
+    run = run_door(tmp_path)
+    journal = Journal(run.run_folder)
+    list(journal.new_entries())
+    assert journal.refused() == [
+        "shop.sales: 4 of 402 rows: 2 conflicting_rows in quantity, "
+        "1 unreadable_line, 1 wrong_type in quantity"
+    ]
+    deliver(tmp_path, sales(400))
+    run_door(tmp_path)
+    clean = Journal(run_door(tmp_path).run_folder)
+    list(clean.new_entries())
+    assert clean.refused() == []
 
 
 def test_too_many_wrong_types_stop(tmp_path: Path) -> None:

@@ -146,6 +146,12 @@ def test_orphans_are_held_back_with_what_depends_on_them(tmp_path: Path) -> None
         "orders 2024-03-03": (1, 0),
         "customers 2024-03-31": (1, 0),
     }
+    journal = Journal(run.run_folder)
+    list(journal.new_entries())
+    assert journal.refused() == [
+        "shop.orders: 1 of 3 rows: 1 unknown_reference in customer",
+        "shop.lines: 1 of 3 rows: 1 unknown_reference in order_id",
+    ]
     # They come back by themselves, also when only the other table is delivered again.
     deliver(tmp_path, customers=GOOD["customers"])
     again = new_run(tmp_path, "2024-03-01", "2024-03-31")

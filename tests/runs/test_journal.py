@@ -116,8 +116,10 @@ def test_the_summary_shows_what_deliveries_were_warned_of(run: Run) -> None:
     for attempt in ("first", "second"):
         with run.stage("admit", "shop.orders") as figures:
             figures["warnings"] = [f"{attempt} {number}" for number in range(11)]
+            figures["refused"] = [f"shop.orders: {attempt}"]
     with run.stage("references") as figures:
         figures |= {"orphans_let_pass": 4, "warnings": ["orders: 4 rows without"]}
+        figures["refused"] = ["shop.lines: 2 of 9 rows: 2 unknown_reference in order"]
     with run.stage("audit") as figures:
         figures["warnings"] = 3  # of the gate, which the summary tells beside them
     release = run.published / "current"
@@ -132,4 +134,9 @@ def test_the_summary_shows_what_deliveries_were_warned_of(run: Run) -> None:
     assert told[start + 1 : start + 12] == [
         *(f"warning: second {number}" for number in range(10)),
         "and 2 more, in the mart operations.source_warnings",
+    ]
+    assert told[start + 12 : start + 15] == [
+        "refused rows, which the mart operations.quarantined_rows shows:",
+        "shop.orders: second",
+        "shop.lines: 2 of 9 rows: 2 unknown_reference in order",
     ]

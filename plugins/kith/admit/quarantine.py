@@ -44,12 +44,13 @@ def write_quarantine(
     folder: Path,
     built: Path,
     bad_count: int,
-) -> None:
+) -> list[str]:
     """Keep bad rows and unreadable lines, also in the table `bad_rows`.
 
-    `folder` is that of the attempt, `built` that of what is admitted, and `bad_count`
-    the number of bad rows beside those in the table. A row with several faults is
-    reported once: the first, in the order of declared columns.
+    Returns a line that counts them and their reasons, where there are any. `folder` is
+    that of the attempt, `built` that of what is admitted, and `bad_count` the number of
+    bad rows beside those in the table. A row with several faults is reported once: the
+    first, in the order of declared columns.
 
     Raises DeliveryError, once they are kept, when too many rows are bad.
     """
@@ -88,6 +89,8 @@ def write_quarantine(
     shutil.copyfile(unfinished, built / REFUSED)
     unfinished.replace(path)
     _check_shares(connection, attempt, f"; all bad rows lie in {path}")
+    rows = manifest.rows_taken + manifest.rejects
+    return counted_reasons(connection, table, "bad_rows", rows)
 
 
 def _check_shares(
@@ -146,12 +149,7 @@ def refusal(
     which are over the limit: file and row_number (NULL where a row has none),
     column_name, reason, value and expected.
     """
-    reasons = connection.execute(
-        f"""
-        select count(*), reason, column_name from {all_bad}
-        group by all order by count(*) desc, reason, column_name
-        """
-    ).fetchall()
+    reasons = _reasons(connection, all_bad)
     count = sum(reason[0] for reason in reasons)
     column, reason, file, numbers, more, example = fetch_row(
         connection,
@@ -182,6 +180,28 @@ def refusal(
         f"{example['expected']}"
     )
     return "; ".join([*parts, _cure(table, column, reason, example["expected"])])
+
+
+def counted_reasons(
+    connection: duckdb.DuckDBPyConnection, table: SourceTable, bad: str, rows: int
+) -> list[str]:
+    """A line that counts the bad ones of so many rows and their reasons, if any are."""
+    reasons = _reasons(connection, bad)
+    if not reasons:
+        return []
+    count = sum(reason[0] for reason in reasons)
+    return [f"{table.full_name}: {count:,} of {rows:,} rows: {_counted(reasons)}"]
+
+
+def _reasons(
+    connection: duckdb.DuckDBPyConnection, bad: str
+) -> list[tuple[int, str, str | None]]:
+    return connection.execute(
+        f"""
+        select count(*), reason, column_name from {bad}
+        group by all order by count(*) desc, reason, column_name
+        """
+    ).fetchall()
 
 
 def _counted(reasons: list[tuple[int, str, str | None]]) -> str:

@@ -65,13 +65,14 @@ def admit_table(run: Run, table: str) -> None:
             attempt = read_attempt(connection, run, declared, folder, manifest)
             built = work / "interval"
             built.mkdir()
-            report = _split(connection, run, attempt, folder, built)
+            report, refused = _split(connection, run, attempt, folder, built)
         (built / "report.json").write_text(json.dumps(report, indent=2))
         _swap(built, run.admitted(table) / run.interval.slug)
         figures["rows"] = report["admitted"]
         figures["quarantined"] = report["quarantined"]
         figures["duplicates"] = report["duplicates"]
         figures["warnings"] = report["warnings"]
+        figures["refused"] = refused
 
 
 # --- rows -----------------------------------------------------------------------------
@@ -83,8 +84,10 @@ def _split(
     attempt: Attempt,
     folder: Path,
     built: Path,
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], list[str]]:
     """Write the good rows, the bad ones and the days; returns the report.
+
+    Beside it stands what to tell of the bad rows.
 
     The usual case, a clean delivery, costs one pass over its rows and a sort of the
     hashes of its keys; only bad rows and repeated keys cost more.
@@ -107,7 +110,7 @@ def _split(
     with syncing(data):
         repeats = settle_repeats(connection, attempt, built)
     bad_count = manifest.rows_taken - good
-    write_quarantine(connection, run, attempt, folder, built, bad_count)
+    refused = write_quarantine(connection, run, attempt, folder, built, bad_count)
     admitted = parquet_sql(data)
     attempt.warnings.extend(warn_of_floats(connection, table, admitted))
     attempt.warnings.extend(warn_of_unread(connection, attempt))
@@ -122,7 +125,7 @@ def _split(
         if file.same_as
     )
     attempt.warnings.extend(repeats.warnings)
-    return {
+    report = {
         "table": table.full_name,
         "interval": run.interval.slug,
         "window": manifest.window.slug,
@@ -155,6 +158,7 @@ def _split(
         "raw_types": attempt.raw,
         "warnings": attempt.warnings,
     }
+    return report, refused
 
 
 def _check_volume(

@@ -11,7 +11,7 @@ from graphlib import CycleError, TopologicalSorter
 import duckdb
 
 from kith.admit.faults import SHOWN_CHARACTERS, shown_sql
-from kith.admit.quarantine import is_over, refusal
+from kith.admit.quarantine import counted_reasons, is_over, refusal
 from kith.build.control_tables import write_warnings
 from kith.company.folder import Company
 from kith.company.tables import Column, Reference, SourceTable
@@ -35,7 +35,8 @@ def hold_orphans_back(warehouse: duckdb.DuckDBPyConnection, run: Run) -> None:
     if not any(_references(table) for table in run.company.sources):
         return
     with run.stage("references") as figures:
-        figures |= {"orphans_held_back": 0, "orphans_let_pass": 0, "warnings": []}
+        figures |= {"orphans_held_back": 0, "orphans_let_pass": 0}
+        figures |= {"warnings": [], "refused": []}
         for table in _parents_first(run.company):
             held_back: dict[str, str] = {}
             for column, reference in _references(table):
@@ -59,9 +60,9 @@ def hold_orphans_back(warehouse: duckdb.DuckDBPyConnection, run: Run) -> None:
                 figures["warnings"].append(warning)
                 write_warnings(warehouse, table, run.interval, [warning])
             if held_back:
-                figures["orphans_held_back"] += _hold_back(
-                    warehouse, run, table, held_back
-                )
+                count, refused = _hold_back(warehouse, run, table, held_back)
+                figures["orphans_held_back"] += count
+                figures["refused"] += refused
 
 
 def _references(table: SourceTable) -> list[tuple[Column, Reference]]:
@@ -136,8 +137,8 @@ def _hold_back(
     run: Run,
     table: SourceTable,
     held_back: dict[str, str],
-) -> int:
-    """Part a table's view from its orphans; returns how many there are.
+) -> tuple[int, list[str]]:
+    """Part a table's view from its orphans; returns how many, and a line on them.
 
     `held_back` maps columns to the table of their orphan values. Of a row that is an
     orphan in several columns the first declared one is named.
@@ -192,7 +193,9 @@ def _hold_back(
         """
     )
     (count,) = fetch_row(warehouse, "select count(*) from orphans")
+    (rows,) = fetch_row(warehouse, f"select count(*) from {whole}")
     _check_shares(warehouse, run, table, whole, day)
+    refused = counted_reasons(warehouse, table, "orphans", rows)
     warehouse.execute(
         f"""
         insert into kith.quarantined_rows by name
@@ -215,7 +218,7 @@ def _hold_back(
         """
     )
     warehouse.execute("drop table orphans")
-    return int(count)
+    return int(count), refused
 
 
 def _check_shares(

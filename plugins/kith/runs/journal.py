@@ -64,12 +64,19 @@ class Journal:
 
     def warnings(self) -> list[str]:
         """What was warned of deliveries; where one was judged again, the last time."""
+        return self._told("warnings")
+
+    def refused(self) -> list[str]:
+        """A line for each table of which rows went to quarantine; likewise."""
+        return self._told("refused")
+
+    def _told(self, figure: str) -> list[str]:
         told: dict[tuple[str, str], list[str]] = {}
         for entry in self._entries:
             if entry["event"] == "end" and entry["stage"] in _JUDGES:
-                found = entry["figures"].get("warnings", [])
+                found = entry["figures"].get(figure, [])
                 told[entry["stage"], entry["item"]] = found
-        return [warning for found in told.values() for warning in found]
+        return [line for found in told.values() for line in found]
 
     def slowest(self, count: int) -> dict[str, float]:
         """Seconds of the slowest nodes of the build: models, tests and seeds."""
@@ -123,6 +130,16 @@ def _sources(warnings: list[str]) -> list[str]:
     return [f"  sources   {len(warnings)} warnings", *shown]
 
 
+def _refused(lines: list[str]) -> list[str]:
+    """Lines on the tables of which rows were refused, those without any left out."""
+    if not lines:
+        return []
+    return [
+        "  refused   rows, which the mart operations.quarantined_rows shows:",
+        *(f"            {line}" for line in lines),
+    ]
+
+
 def summary(run: Run, journal: Journal, total_seconds: float) -> str:
     """What a run that succeeded has published, and how long it took."""
     release = (run.published / "current").resolve()
@@ -140,6 +157,7 @@ def summary(run: Run, journal: Journal, total_seconds: float) -> str:
         f"  gate      {gate['passed']} checks passed, {gate['warnings']} warnings",
         *(f"            warning: {warning}" for warning in gate["failed_warnings"]),
         *_sources(journal.warnings()),
+        *_refused(journal.refused()),
         "  seconds   " + "   ".join(f"{name} {value:.1f}" for name, value in timings),
         "  slowest   "
         + "   ".join(f"{name} {value:.1f}" for name, value in slowest.items()),
