@@ -120,6 +120,64 @@ def test_a_row_of_a_former_day_keeps_its_newest_state(tmp_path: Path) -> None:
     assert prices(run_door(tmp_path, "2024-03-03", "2024-03-03")) == {"A": "9.00"}
 
 
+def test_a_correction_of_an_earlier_cursor_is_told(tmp_path: Path) -> None:
+    company(tmp_path, DATED, look_back_days=30)
+    lines = [f"{n},2024-02-0{n},1,5.00" for n in range(1, 6)]
+    deliver(tmp_path, lines, "export_2024-02-08.csv")
+    lines[0] = "1,2024-02-01,1,9.00"  # the same cursor: the later file counts
+    lines[1] = "2,2024-02-01,1,9.00"  # an earlier one, which loses
+    lines[2] = "3,2024-02-02,1,5.00"  # of which nothing else differs
+    lines[3] = "4,2024-02-05,1,9.00"  # a later one
+    deliver(tmp_path, lines, "export_2024-02-09.csv")
+    deliver(tmp_path, ["2,2024-01-31,1,9.00"], "export_2024-02-10.csv")
+    run = run_door(tmp_path, "2024-02-01", "2024-02-29")
+    expected = {"1": "9.00", "2": "5.00", "3": "5.00", "4": "9.00", "5": "5.00"}
+    assert prices(run) == expected
+    assert report(run)["warnings"] == [
+        "shop.sales: 2 rows of 1 keys came later than the row that counts, but with an "
+        "earlier sold_at and other values, the first in data/export_2024-02-09.csv, "
+        "row 2; the row with the latest sold_at counts; if the later delivery is "
+        "right, declare the time of the change as cursor, or none where each delivery "
+        "is whole"
+    ]
+
+
+def test_where_no_day_is_known_the_names_of_files_tell_which_came_later(
+    tmp_path: Path,
+) -> None:
+    company(tmp_path, "data/*.csv")
+    deliver(tmp_path, ["A,2024-03-02,1,5", "B,2024-03-01,1,5"], "sales_9.csv")
+    deliver(tmp_path, ["A,2024-03-01,1,9", "B,2024-03-02,1,9"], "sales_10.csv")
+    (told,) = report(run_door(tmp_path))["warnings"]
+    assert told.startswith(
+        "shop.sales: 1 rows of 1 keys came later (as the names of files are ordered) "
+        "than the row that counts, but with an earlier sold_at and other values, the "
+        "first in data/sales_10.csv, row 1;"
+    )
+
+
+@pytest.mark.parametrize("is_told", [False, True])
+def test_an_earlier_cursor_further_down_a_file_is_told_where_its_order_counts(
+    tmp_path: Path, is_told: bool
+) -> None:
+    repeated = {"repeated_key": "last_in_file"} if is_told else {}
+    lines = ["A,2024-03-02,1,5.00", "A,2024-03-01,1,9.00", "B,2024-03-01,1,1.00"]
+    deliver(company(tmp_path, **repeated), [*lines, "B,2024-03-02,1,2.00"])
+    run = run_door(tmp_path)
+    assert prices(run) == {"A": "5.00", "B": "2.00"}
+    told = report(run)["warnings"]
+    assert ["1 rows of 1 keys came later" in each for each in told] == [True] * is_told
+
+
+def test_an_earlier_cursor_of_a_later_arrival_is_told(tmp_path: Path) -> None:
+    company(tmp_path, columns=[*COLUMNS, GOT_AT], arrived="got_at", look_back_days=9)
+    rows = ["A,2024-03-02,1,5,2024-03-03", "A,2024-03-01,1,9,2024-03-04"]
+    text = "\n".join([f"{HEADER},got_at", *rows]) + "\n"
+    (tmp_path / "data" / "sales.csv").write_text(text)
+    (told,) = report(run_door(tmp_path))["warnings"]
+    assert "1 rows of 1 keys came later than the row that counts" in told
+
+
 # --- what contradicts itself ----------------------------------------------------------
 
 

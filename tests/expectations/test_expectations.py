@@ -886,9 +886,7 @@ def test_cancellations_that_are_rows_beside_their_purchases_are_told(
         )
     told = "Orders that their status alone calls returned or cancelled"
     (found,) = [
-        c
-        for c in check(candidate, "customer.orders")
-        if c.expectation.startswith(told)
+        c for c in check(candidate, "customer.orders") if c.expectation.startswith(told)
     ]
     assert (found.outcome, found.severity) == ("failed", "warning")
 

@@ -8,6 +8,7 @@ taken, unless the table declares that the last one in a file counts.
 All of this is judged by business day, since a later delivery may own only some days.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,7 +91,8 @@ def settle_repeats(
     if connection.execute(f"{former} limit 1").fetchall():
         write_parquet(connection, former, built / FORMER)
     (dropped,) = fetch_row(connection, f"insert into dropped select _kith_day {later}")
-    return Settled(dropped=twins + dropped, refused=refused)
+    warnings = _told_of_earlier_cursors(connection, attempt, key)
+    return Settled(dropped=twins + dropped, refused=refused, warnings=tuple(warnings))
 
 
 def _rank(
@@ -248,6 +250,75 @@ def _refuse(
         """
     )
     return int(count)
+
+
+def _told_of_earlier_cursors(
+    connection: duckdb.DuckDBPyConnection, attempt: Attempt, key: list[str]
+) -> list[str]:
+    """What to warn of: rows that lost by their cursor, though they came later.
+
+    Where nothing tells when files came, their names are as people number them. Rows of
+    one file came at once, unless their order in it is declared to count.
+    """
+    name, rules = attempt.table.full_name, attempt.table.rules
+    if not (rules.key and rules.cursor):
+        return []
+    origins = sorted({file.origin for file in attempt.manifest.files}, key=_as_numbered)
+    place = f"list_position([{', '.join(map(literal, origins))}], _kith_file)"
+    is_undated = "lost._kith_arrived is null and winner._kith_arrived is null"
+    is_later = (
+        "lost._kith_arrived > winner._kith_arrived "
+        "or lost._kith_arrived = winner._kith_arrived "
+        "and lost._kith_named_at > winner._kith_named_at "
+        f"or {is_undated} and lost._kith_file_place > winner._kith_file_place"
+    )
+    if rules.repeated_key == "last_in_file":
+        is_later += (
+            " or lost._kith_file = winner._kith_file "
+            f"and lost.{ROW_NUMBER} > winner.{ROW_NUMBER}"
+        )
+    values = [
+        quote(column)
+        for column in attempt.columns
+        if column not in (rules.cursor, rules.arrived)
+    ]
+    lost, winner = (
+        values_hash(f"{each}.{value}" for value in values)
+        for each in ("lost", "winner")
+    )
+    rows, keys, by_name, first = fetch_row(
+        connection,
+        f"""
+        select
+            count(*),
+            count(distinct {key_hash(key)}),
+            bool_or({is_undated} and lost._kith_file <> winner._kith_file),
+            min({{'file': lost._kith_file, 'row': lost.{ROW_NUMBER}}})
+        from (select *, {place} as _kith_file_place from ranked) as lost
+        inner join (select *, {place} as _kith_file_place from ranked) as winner
+            using ({", ".join(map(quote, key))})
+        where winner._kith_rank = 1 and lost._kith_rank > 1 and ({is_later})
+            and {lost} <> {winner}
+        """,
+    )
+    if not rows:
+        return []
+    by_name = " (as the names of files are ordered)" if by_name else ""
+    return [
+        f"{name}: {rows} rows of {keys} keys came later{by_name} than the row that "
+        f"counts, but with an earlier {rules.cursor} and other values, the first in "
+        f"{first['file']}, row {first['row']}; the row with the latest {rules.cursor} "
+        "counts; if the later delivery is right, declare the time of the change as "
+        "cursor, or none where each delivery is whole"
+    ]
+
+
+def _as_numbered(origin: str) -> list[tuple[int, str]]:
+    """Sorts part 10 behind part 9."""
+    return [
+        (int(piece), "") if piece.isdigit() else (-1, piece)
+        for piece in re.split(r"(\d+)", origin)
+    ]
 
 
 def _told_of_equals(
