@@ -185,6 +185,43 @@ def test_what_may_be_rows_is_told(tmp_path: Path) -> None:
     assert read(tmp_path, f'{HEADER}\n"{slip(2)}\nS006",b6,2024-03-06,6.00\n')
 
 
+REMARKS = ("on time", "late", "left at the door", "ok")
+TWO = [f"S{n:03},{REMARKS[n % 4]}" for n in range(10, 30)]
+THREE = [f"S{n:03},{n}.50,{REMARKS[n % 4]}" for n in range(10, 30)]
+
+
+@pytest.mark.parametrize(
+    ("good", "lines", "column"),
+    [
+        # Remarks of other forms than those of the other rows.
+        (TWO, 'S031,"was (quite) good!\nS032,even better ...\nS033,so-so"', "note"),
+        (TWO, 'S031,"no. 7?\nS032,ok"', "note"),
+        (THREE, 'S031,1.50,"was (quite) good!\nS032,2.50,so-so"', "note"),
+        # Texts that are none of rows, since one line is divided otherwise …
+        (TWO, 'S031,"S032 as well\nS033,and S034, too"', None),
+        (THREE, 'S031,1.50,"for S032,\nS033,1.50 and\nS034,9.99"', None),
+        # … or has another form where all rows have numbers.
+        (TWO, 'S031,"Main Street 5\n10115,Berlin"', None),
+        (TWO, 'S031,"parts:\nscrew,4\nnail,6"', None),
+        (THREE, 'S031,1.50,"parts:\nS1,four,steel\nS2,six,iron"', None),
+        ([f"{n},{REMARKS[n % 4]}" for n in range(20)], '7,"Way 5\n10115,Berlin"', None),
+    ],
+)
+def test_rows_held_by_a_free_remark_are_told(
+    good: list[str], lines: str, column: str | None, tmp_path: Path
+) -> None:
+    header = "slip,note" if good is not THREE else "slip,amount,note"
+    told = read(tmp_path, text_of(lines, header=header, good=good))
+    assert told == (column and f"line 3, column '{column}'")
+
+
+def test_rows_held_by_a_remark_before_other_columns_are_told(tmp_path: Path) -> None:
+    good = [f"{REMARKS[n % 4]},{n}.50,S{n:03}" for n in range(10, 30)]
+    lines = '"was (quite) good!,1.50,S031\nso-so",2.50,S032'
+    told = read(tmp_path, text_of(lines, header="note,amount,slip", good=good))
+    assert told == "line 3, column 'note'"
+
+
 def test_values_are_looked_at_only_where_one_has_several_lines(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -47,6 +47,10 @@ class Forms:
             for place, known in enumerate(self._known)
             if known and all("9" in form for form in known)
         }
+        self._of_digits = {
+            place: {_form_of_digits(row[place]) for row in rows}
+            for place in self._numbered
+        }
 
     def fit(self, values: Sequence[str | None]) -> bool:
         """Whether values look like a row: all of two, three in four of more."""
@@ -58,6 +62,24 @@ class Forms:
     def fit_number(self, values: Sequence[str | None]) -> bool:
         """Whether one stands where each row has a number, a day or a code."""
         return any(self._is_known(place, values[place]) for place in self._numbered)
+
+    def fit_beside(self, values: Sequence[str | None], place: int) -> bool:
+        """Whether values look like a row, whatever text stands in one column.
+
+        A number, a day or a code has as many digits as one of that column.
+        """
+        return (
+            len(values) == self.width
+            and all(
+                self._is_known(other, values[other])
+                for other in range(self.width)
+                if other != place
+            )
+            and any(
+                _form_of_digits(values[numbered]) in known
+                for numbered, known in self._of_digits.items()
+            )
+        )
 
     def _is_known(self, place: int, value: str | None) -> bool:
         return _form(value) in self._known[place]
@@ -204,7 +226,10 @@ def _judge(
         and forms.fit(rows[-1])
     ):
         return True
-    return False if len(fitting) > 1 else None
+    # The text in which quotes were opened has a form of its own, as remarks have.
+    if len(fitting) > 1 or all(forms.fit_beside(row, place) for row in rows):
+        return False
+    return None
 
 
 def _are_wide(rows: Sequence[Sequence[str | None]], width: int) -> bool:
@@ -218,3 +243,7 @@ def _is_long(name: str) -> str:
 @functools.lru_cache(maxsize=1 << 16)
 def _form(value: str | None) -> str:
     return re.sub(r"[^\W\d_]+", "a", re.sub(r"\d+", "9", value or ""))
+
+
+def _form_of_digits(value: str | None) -> str:
+    return re.sub(r"[^\W\d_]+", "a", re.sub(r"\d", "9", value or ""))
