@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kith.company.tables import Column, ColumnRules, SourceTable, TableRules
-from kith.deliveries.nobody import NOBODY
+from kith.deliveries.nobody import NOBODY, NOBODYS
 from kith.errors import ConfigurationError
 from kith.pull import pseudonyms
 from tests.one_table import COLUMNS, company, refusal
@@ -325,6 +325,47 @@ def test_nobody_is_nobody(kind: str) -> None:
     assert None not in hashes(["0x", "nonesuch", "1000", "10.0.0.0"], declared)
 
 
+def test_an_address_that_is_typed_for_want_of_one_is_nobody() -> None:
+    of_nobody = [
+        *("noemail@example.org", "no-email@shop.de", "NO_MAIL@gmail.com", "nomail@x"),
+        *("None@none.com", "null@web.de", "keine@email.de", "keine.angabe@t-online.de"),
+        *("no-reply@ebay.com", "donotreply@shop.example", "Do.Not.Reply@x.org"),
+        *("test@example.com", "na@example.net", "user@test.com", "x@localhost"),
+        *("n/a@example.com", "guest@shop.invalid", "Anna <noemail@shop.de>"),
+        *("mailto:noreply@shop.de", "no e-mail", "noemail"),
+    ]
+    assert hashes(of_nobody, column("email")) == [None] * len(of_nobody)
+    people = [
+        *("anna@example.com", "na@adams.com", "test@shop.de", "info@shop.de"),
+        *("nora.none@web.de", "nomailer@x.de", "noemail1@web.de", "null.a@web.de"),
+        *("m.gast@web.de", "gast@web.de", "keiner@web.de", "test@shop.example"),
+    ]
+    assert hashes(people, column("email")) == [oracle(f"email:{x}") for x in people]
+    # Where another kind is declared they are what they are.
+    (found,) = hashes(["noemail@example.org"], column("handle"))
+    assert found == oracle("handle:noemail@example.org")
+
+
+def test_a_card_of_words_is_nobody() -> None:
+    of_nobody = [
+        *("CARD", "No card", "NO-CARD", "none123", "NONE 1", "Keine Karte", "Unknown7"),
+        *("XXX", "xxxx-xxxx", "*card*", "walk-in", "Barzahlung", "TEST", "dummy-001"),
+    ]
+    assert hashes(of_nobody, column("card")) == [None] * len(of_nobody)
+    people = ["CARD12345", "NONE12345", "ABCDEFGH", "XX", "GUEST1", "TESTA1", "CARDIFF"]
+    assert hashes(people, column("card")) == [oracle(f"card:{each}") for each in people]
+    # A telephone's or a device's name may be such a word.
+    assert None not in hashes(["card", "test", "xxx"], column("device"))
+
+
+def test_a_blocked_value_that_is_nobody_anyway_is_no_fault() -> None:
+    blocked = {"email": ["noemail@example.org", "a@a.com"], "card": ["none"]}
+    people = table(column("email"))
+    assert pseudonyms.hashes_of([people], blocked, "") == [
+        ("email", oracle("email:a@a.com"))
+    ]
+
+
 def test_a_fraction_is_no_identifier_unless_it_is_meant_so() -> None:
     fractions = ["7.5", "7,5", "-7.5", ".5", "13800138.25", "12.50", " 1234.125"]
     for kind in ("device", "handle"):
@@ -414,6 +455,10 @@ def test_hashes_are_repeatable_and_never_plain(
         if hashed is None:
             bare = re.sub(r"[\W_]", "", value or "")
             is_word = (value or "").strip().lower() in NOBODY
+            if kind in NOBODYS:
+                match = "select regexp_full_match(?, ?)"
+                rows = duckdb.execute(match, [value, NOBODYS[kind]]).fetchall()
+                is_word |= rows == [(True,)]
             assert is_word or not bare or set(bare) == {"0"}
 
 

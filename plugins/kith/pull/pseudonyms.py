@@ -27,7 +27,7 @@ from kith.deliveries.casts import (
     trimmed,
 )
 from kith.deliveries.columns import delimiter_cure, is_json, is_text
-from kith.deliveries.nobody import NOBODY
+from kith.deliveries.nobody import NOBODY, NOBODYS
 from kith.deliveries.totals import is_total
 from kith.errors import ConfigurationError, DeliveryError
 from kith.settings import identifier_key
@@ -177,8 +177,10 @@ def hashes_of(
                     columns.setdefault(value, []).append(
                         f"{table.full_name}.{column.name}"
                     )
-                    if digest and not digest.startswith("!"):
+                    # Who is nobody at the door already need not be found.
+                    if not digest or not digest.startswith("!"):
                         read.add(value)
+                    if value in read and digest:
                         found[str(column.rules.pii), digest] = None
                 connection.unregister("kith_given")
     for kind, number in sorted(columns.keys() - read):
@@ -242,7 +244,7 @@ def _text(column: Column, name: str, kind: str) -> str:
 
 
 def _is_nobody(column: Column, text: str) -> str:
-    """SQL whether a text only says that nobody is known, as N/A or 000000 do.
+    """SQL whether a text only says that nobody is known, as N/A, 000000, noemail@ do.
 
     Where a source counts its devices by itself, 0 may be the first one.
     """
@@ -255,13 +257,15 @@ def _is_nobody(column: Column, text: str) -> str:
         if (rules.pii, rules.scope) == ("device", "source")
         else ""
     )
+    of_kind = "false"
+    if rules.pii in NOBODYS:
+        of_kind = f"regexp_full_match({text}, {literal(NOBODYS[rules.pii])})"
     return (
         f"(case when {text} is null then true {is_first}"
-        f"when {text} < '1' then contains({text}, "
-        f"'0') and regexp_full_match({text}, {literal(_ONLY_NOUGHTS)}) "
-        f"or lower({text}) in ({words}) "
-        f"when strlen({text}) <= {longest} then lower({text}) in ({words}) "
-        "else false end)"
+        f"when {text} < '1' and contains({text}, '0') "
+        f"and regexp_full_match({text}, {literal(_ONLY_NOUGHTS)}) then true "
+        f"when strlen({text}) <= {longest} and lower({text}) in ({words}) then true "
+        f"else {of_kind} end)"
     )
 
 
