@@ -58,6 +58,11 @@ _OFFSET = r"[+-](?:(?:0\d|1[0-3])(?::?[0-5]\d)?|14(?::?00)?)"
 _NO_OFFSET = r"[+-](?:1[5-9]|[2-9]\d|\d\d:?[6-9]\d|14:?(?:0[1-9]|[1-5]\d))(?::?\d\d)?"
 _INSTANT = rf"{_DAY}[ T]+\d{{1,2}}:\d\d:\d\d(?:\.\d+)?(?:Z|{_OFFSET})"
 _JSON_PIECE = r'(?s)"(?:[^"\\]|\\.)*"|-?NaN|-?Infinity|[^"NI-]+|.'
+# ISO 8601's end of a day, which is the next midnight. DuckDB's casts know it, its
+# formats do not.
+_END_OF_DAY = r"(^|[ T])24:00(:00(\.0*)?)?([^\d:.]|$)"
+_LAST_END_OF_DAY = f"{_LAST_YEAR}-12-31 24"
+_TIME_OF_DAY = r"\d{1,2}:\d{1,2}(:\d{1,2}(\.\d+)?)?"
 _UTC = "Z|UTC|GMT"
 _ONE_ZONE = r"(?i)\b(?:UTC|GMT|Z|[a-z_]+/[a-z_/]+)\b"
 _OF_ZONE = r"\[[^\]]*\]"
@@ -277,6 +282,15 @@ def typed_sql(
         return _moment_of_text(column, f"cast({raw} as varchar)", kind)
     if raw_type == kind:
         return _finite(raw) if kind in _FLOATS else raw
+    if kind == "TIME":
+        text = trimmed(f"cast({raw} as varchar)")
+        is_time_of_day = f"regexp_full_match({text}, {literal(_TIME_OF_DAY)})"
+        # DuckDB reads the 10:00 of a day, of a zone and of PM alike, and 24:00 as well,
+        # which Parquet does not know.
+        typed = f"try_cast({text} as time)"
+        return (
+            f"case when {is_time_of_day} and {typed} < time '24:00:00' then {typed} end"
+        )
     if not (is_number(raw_type) and is_number(kind)):
         raw = f"cast({raw} as varchar)"
         if is_number(kind) and column.rules.decimal:
@@ -582,21 +596,15 @@ def _moment_of_text(column: Column, text: str, kind: str) -> str:
     if patterns:
         read = []
         for pattern in patterns:
-            parsed = f"try_strptime({text}, {literal(pattern)})"
-            if "%Z" in pattern:
-                # CST and its like are the letters of several zones.
-                is_one = f"regexp_matches({text}, {literal(_ONE_ZONE)})"
-                parsed = f"case when {is_one} then {parsed} end"
-            if "%z" in pattern:
-                # What stands before and behind it, in so far as it is plain text.
-                around = re.split("%[^z]", pattern)
-                pieces = ".+?".join(map(re.escape, around)).split("%z", 1)
-                far = literal(f"(?s){pieces[0]}{_NO_OFFSET}{pieces[1]}")
+            parsed = _parsed(text, pattern)
+            if "%H:%M" in pattern:
+                midnight = rf"regexp_replace({text}, '(^|[ T])24:', '\100:')"
                 parsed = (
-                    f"case when not regexp_full_match({text}, {far}) then {parsed} end"
+                    f"case when contains({text}, '24:00') "
+                    f"and regexp_matches({text}, {literal(_END_OF_DAY)}) "
+                    f"then {_parsed(midnight, pattern)} + interval 24 hour "
+                    f"else {parsed} end"
                 )
-            if pattern in EPOCHS:
-                parsed = _since_epoch(text, EPOCHS[pattern])
             zoned = pattern in EPOCHS or "%z" in pattern or "%Z" in pattern
             raw_type = _ZONED if zoned else "TIMESTAMP"
             read.append(_moment(column, parsed, raw_type, kind))
@@ -607,7 +615,7 @@ def _moment_of_text(column: Column, text: str, kind: str) -> str:
     # Only a whole time fits there, with no room for an offset but the shortest.
     is_usual = (
         f"{text} like '____-__-_____:__:__' and {text} >= '1' "
-        f"and not suffix({text}, 'Z')"
+        f"and {text} < '{_LAST_END_OF_DAY}' and not suffix({text}, 'Z')"
     )
     usual = _to_utc(column, f"try_cast({text} as timestamp)", kind)
     if kind == "DATE":
@@ -631,6 +639,24 @@ def _moment_of_text(column: Column, text: str, kind: str) -> str:
         f"then {_moment_of_local(column, text, kind)} "
         f"else list_transform([upper({trimmed(text)})], lambda bare: {careful})[1] end"
     )
+
+
+def _parsed(text: str, pattern: str) -> str:
+    """SQL of a time as one format reads it."""
+    if pattern in EPOCHS:
+        return _since_epoch(text, EPOCHS[pattern])
+    parsed = f"try_strptime({text}, {literal(pattern)})"
+    if "%Z" in pattern:
+        # CST and its like are the letters of several zones.
+        is_one = f"regexp_matches({text}, {literal(_ONE_ZONE)})"
+        parsed = f"case when {is_one} then {parsed} end"
+    if "%z" in pattern:
+        # What stands before and behind it, in so far as it is plain text.
+        around = re.split("%[^z]", pattern)
+        pieces = ".+?".join(map(re.escape, around)).split("%z", 1)
+        far = literal(f"(?s){pieces[0]}{_NO_OFFSET}{pieces[1]}")
+        parsed = f"case when not regexp_full_match({text}, {far}) then {parsed} end"
+    return parsed
 
 
 def _moment_of_local(column: Column, text: str, kind: str) -> str:
