@@ -1,0 +1,120 @@
+"""Maximum likelihood: from several starts, with intervals, or a reason why not."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize
+
+Floats = npt.NDArray[np.floating[Any]]
+Booleans = npt.NDArray[np.bool_]
+# Of the logarithms of parameters the log-likelihood and its gradient.
+LogLikelihood = Callable[[Floats], tuple[float, Floats]]
+
+NORMAL_95 = 1.959964
+# The optimiser looks no further than this factor, as a logarithm, from its start.
+_REACH = 12.0
+# Ends of two starts are one where no parameter differs by more than a hundredth.
+_AGREE = 0.01
+_STEP = 1e-4
+# So many rows tell whether the starts agree.
+_ENOUGH = 20_000
+
+
+class Refusal(Exception):
+    """Why a model may not be used; the message is the reason that readers see."""
+
+
+class Fit(NamedTuple):
+    """Parameters in their order, the 95 % interval of each, and the log-likelihood."""
+
+    parameters: Floats
+    lower: Floats
+    upper: Floats
+    log_likelihood: float
+
+    def rescaled(self, units: Sequence[float], log_factor: float) -> "Fit":
+        """The same in other units of parameters and data."""
+        parameters, lower, upper = (each * np.array(units) for each in self[:3])
+        return Fit(parameters, lower, upper, self.log_likelihood + log_factor)
+
+
+def fit(
+    likelihood: Callable[..., LogLikelihood],
+    rows: Sequence[Floats],
+    names: Sequence[str],
+    starts: Sequence[Sequence[float]],
+) -> Fit:
+    """The positive parameters that make these rows likeliest.
+
+    `rows` are the columns from which `likelihood` makes a log-likelihood. Of many rows
+    a part says whether the starts agree, and where to begin with all. The intervals are
+    Wald's, of the logarithms. Raises Refusal where the starts end in several places,
+    or not at a maximum.
+    """
+    step = len(rows[0]) // _ENOUGH
+    if step > 1:
+        thinned = [column[::step] for column in rows]
+        starts = [fit(likelihood, thinned, names, starts).parameters.tolist()]
+    log_likelihood = likelihood(*rows)
+    ends = [_climb(log_likelihood, np.log(start)) for start in starts]
+    best, theta = max(ends, key=lambda end: end[0])
+    for _, other in ends:
+        apart = np.abs(other - theta)
+        if apart.max() > _AGREE:
+            at = int(apart.argmax())
+            raise Refusal(
+                f"the starts of the fit disagree: {names[at]} is "
+                f"{np.exp(theta[at]):.4g} or {np.exp(other[at]):.4g}"
+            )
+    error = _standard_errors(log_likelihood, theta)
+    lower, upper = theta - NORMAL_95 * error, theta + NORMAL_95 * error
+    return Fit(np.exp(theta), np.exp(lower), np.exp(upper), best)
+
+
+def _climb(log_likelihood: LogLikelihood, start: Floats) -> tuple[float, Floats]:
+    """The highest point that the optimiser finds, and where it lies."""
+
+    def descent(theta: Floats) -> tuple[float, Floats]:
+        value, gradient = log_likelihood(theta)
+        return -value, -gradient
+
+    end = minimize(
+        descent,
+        start,
+        jac=True,
+        method="L-BFGS-B",
+        bounds=np.stack([start - _REACH, start + _REACH], axis=1),
+        options={"ftol": 1e-13, "gtol": 1e-6, "maxiter": 500},
+    )
+    return -float(end.fun), end.x
+
+
+def _standard_errors(log_likelihood: LogLikelihood, theta: Floats) -> Floats:
+    """Those of the logarithms of the parameters.
+
+    Raises Refusal where the likelihood does not fall on all sides.
+    """
+    slopes = [
+        log_likelihood(theta - side)[1] - log_likelihood(theta + side)[1]
+        for side in _STEP * np.eye(len(theta))
+    ]
+    curvature = np.array(slopes) / (2 * _STEP)
+    curvature = (curvature + curvature.T) / 2
+    if not np.isfinite(curvature).all() or np.linalg.eigvalsh(curvature)[0] <= 0:
+        raise Refusal("the fit has no maximum: the data do not tell its parameters")
+    return np.sqrt(np.diag(np.linalg.inv(curvature)))
+
+
+def counted(*columns: Floats) -> tuple[Floats, ...]:
+    """Each combination of values once, in their order, and last how often it is there.
+
+    So sums over them do not depend on the order of the rows.
+    """
+    key = np.zeros(len(columns[0]), dtype=np.int64)
+    for column in columns:
+        values, place = np.unique(column, return_inverse=True)
+        key = key * len(values) + place
+    _, first, count = np.unique(key, return_index=True, return_counts=True)
+    return *(column[first] for column in columns), count.astype(np.float64)
