@@ -110,12 +110,7 @@
         {{ "\nunion all\n" if not loop.first }}
         {{- staged_as_contracted(ref(staging_model), node) }}
     {%- else -%}
-        select
-        {%- for column in node.columns.values() %}
-            cast(null as {{ column.data_type }}) as {{ column.name }}
-            {{- "," if not loop.last }}
-        {%- endfor %}
-        where false
+        {{ no_rows(node) }}
     {%- endfor -%}
 {%- endmacro %}
 

@@ -67,6 +67,9 @@ def dbt_vars(company: Company) -> dict[str, Any]:
         | company.survivorship,
         "trusted_sources": company.trusted_sources,
         "profiling": company.profiling,
+        "models": company.models,
+        "margin_pct": company.margin_pct,
+        "monthly_discount_pct": company.monthly_discount_pct,
     }
 
 

@@ -187,6 +187,23 @@ class CompanyFile(Strict):
         "`profiling` of the feed consents). With `with_permission` they have neither "
         "RFM scores nor an activity state, and are counted as `not_permitted`.",
     )
+    models: bool = Field(
+        default=True,
+        description="Whether models foretell what customers will do. Without them the "
+        "marts of predictions are empty, and cost nothing.",
+    )
+    margin_pct: float | None = Field(
+        default=None,
+        le=100,
+        description="Share of revenue that is margin, for lifetime values; may be "
+        "negative. Default: that of the orders whose cost is known, or 100 without any.",
+    )
+    monthly_discount_pct: float = Field(
+        default=1,
+        ge=0,
+        description="By how much what comes a month later is worth less, for lifetime "
+        "values.",
+    )
     feeds: dict[str, list[str]] = Field(
         description="Each feed with the staging models that provide it; those that "
         "are left out are empty."
