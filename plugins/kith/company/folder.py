@@ -196,7 +196,7 @@ class CompanyFile(Strict):
         default=None,
         le=100,
         description="Share of revenue that is margin, for lifetime values; may be "
-        "negative. Default: that of the orders whose cost is known, or 100 without any.",
+        "below 0. Default: that of the orders whose cost is known, or 100 without any.",
     )
     monthly_discount_pct: float = Field(
         default=1,

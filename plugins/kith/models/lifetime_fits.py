@@ -48,17 +48,17 @@ def fit(
 ) -> Fit:
     """The positive parameters that make these rows likeliest.
 
-    `rows` are the columns from which `likelihood` makes a log-likelihood. Of many rows
-    a part says whether the starts agree, and where to begin with all. The intervals are
-    Wald's, of the logarithms. Raises Refusal where the starts end in several places,
-    or not at a maximum.
+    `rows` are the columns from which `likelihood` makes a log-likelihood, the last how
+    often each row is there. Of many rows a part says whether the starts agree, and
+    where to begin with all. The intervals are Wald's, of the logarithms. Raises Refusal
+    where the starts end in several places, or not at a maximum.
     """
     step = len(rows[0]) // _ENOUGH
     if step > 1:
         thinned = [column[::step] for column in rows]
         starts = [fit(likelihood, thinned, names, starts).parameters.tolist()]
     log_likelihood = likelihood(*rows)
-    ends = [_climb(log_likelihood, np.log(start)) for start in starts]
+    ends = [_climb(log_likelihood, np.log(start), rows[-1].sum()) for start in starts]
     best, theta = max(ends, key=lambda end: end[0])
     for _, other in ends:
         apart = np.abs(other - theta)
@@ -73,22 +73,25 @@ def fit(
     return Fit(np.exp(theta), np.exp(lower), np.exp(upper), best)
 
 
-def _climb(log_likelihood: LogLikelihood, start: Floats) -> tuple[float, Floats]:
+def _climb(
+    log_likelihood: LogLikelihood, start: Floats, count: float
+) -> tuple[float, Floats]:
     """The highest point that the optimiser finds, and where it lies."""
 
     def descent(theta: Floats) -> tuple[float, Floats]:
         value, gradient = log_likelihood(theta)
-        return -value, -gradient
+        return -value / count, -gradient / count
 
+    # L-BFGS-B would keep all cores busy with waiting for each other.
     end = minimize(
         descent,
         start,
         jac=True,
-        method="L-BFGS-B",
+        method="SLSQP",
         bounds=np.stack([start - _REACH, start + _REACH], axis=1),
-        options={"ftol": 1e-13, "gtol": 1e-6, "maxiter": 500},
+        options={"ftol": 1e-13, "maxiter": 500},
     )
-    return -float(end.fun), end.x
+    return -float(end.fun) * count, end.x
 
 
 def _standard_errors(log_likelihood: LogLikelihood, theta: Floats) -> Floats:

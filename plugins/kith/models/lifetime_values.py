@@ -267,7 +267,7 @@ def _compared(what: str, foretold: Floats, actual: Floats) -> Iterator[Metric]:
     yield Metric(f"held_out_{what}_expected", expected, n, is_held_out=True)
     yield Metric(f"held_out_{what}_actual", came, n, is_held_out=True)
     if came <= 0:
-        raise Refusal(f"on the days held out there was no {what} to compare with")
+        raise Refusal(f"{what} on the days held out: none to compare with")
     error = 100 * (expected - came) / came
     # Customers are independent of each other, whatever the distribution of each.
     spread = NORMAL_95 * 100 * math.sqrt(math.fsum((actual - foretold) ** 2)) / came
@@ -282,9 +282,8 @@ def _compared(what: str, foretold: Floats, actual: Floats) -> Iterator[Metric]:
     )
     if abs(error) > ERROR_LIMIT_PCT:
         raise Refusal(
-            f"on the days held out {expected:.0f} was the {what} expected and "
-            f"{came:.0f} the actual: off by {error:+.0f} %, allowed are "
-            f"{ERROR_LIMIT_PCT:.0f} %"
+            f"{what} on the days held out: {expected:,.0f} expected, {came:,.0f} "
+            f"actual, off by {error:+.0f} %; allowed are {ERROR_LIMIT_PCT:.0f} %"
         )
 
 

@@ -69,8 +69,8 @@ valued as (
         {% endfor %}
         margins.margin_pct,
         coalesce(
-            'purchases: ' || purchases_evaluated.reason,
-            'amounts: ' || amounts_evaluated.reason,
+            'bg_nbd: ' || purchases_evaluated.reason,
+            'gamma_gamma: ' || amounts_evaluated.reason,
             case
                 when
                     predicted.alive_probability is null
