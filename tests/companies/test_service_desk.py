@@ -169,6 +169,25 @@ def test_a_case_of_an_unknown_caller_is_kept(
     assert complaints["customer_id"].nunique() == cases(log)["caller_id"].nunique()
 
 
+def test_models_that_are_switched_off_are_not_built_and_say_so(
+    published: tuple[Run, Path],
+) -> None:
+    run, release = published
+    with duckdb.connect(str(release / "kith.duckdb"), read_only=True) as connection:
+        found = connection.sql(
+            "select model, value, n, status, reason from segment.model_evaluations "
+            "order by model"
+        ).fetchall()
+        predictions = connection.table("customer.customer_lifetime_values")
+        assert predictions.fetchall() == []
+    why = (None, 0, "switched_off", "models is false in company.yml")
+    assert found == [("bg_nbd", *why), ("gamma_gamma", *why)]
+    with duckdb.connect(str(run.warehouse), read_only=True) as warehouse:
+        built = warehouse.sql("select table_name from duckdb_tables()").fetchall()
+    names = {name for (name,) in built}
+    assert not names & {"int_purchase_histories", "int_lifetimes_evaluated"}
+
+
 def test_a_month_of_the_log_knows_nothing_of_what_came_later(
     folder: Path,
     log: pd.DataFrame,

@@ -305,6 +305,48 @@ MUTATIONS: dict[tuple[str, str], str] = {
     ): "update customer.customer_values set revenue_amount = -1 where customer_id in "
     "(select customer_id from segment.rfm_scores order by customer_id limit 3)",
     (
+        "customer.customer_lifetime_values",
+        "All buyers who may be scored have a row, and nobody else; nobody where models "
+        "are switched off",
+    ): f"delete from customer.customer_lifetime_values where {_BUYER}",
+    (
+        "customer.customer_lifetime_values",
+        "Repeats lie between the first purchase and the as-of date",
+    ): "update customer.customer_lifetime_values set days_since_first_order = "
+    f"first_to_last_days - 1 where {_BUYER}",
+    (
+        "customer.customer_lifetime_values",
+        "P(alive) lies from 0 to 1, and more is expected of more months",
+    ): "update customer.customer_lifetime_values set expected_purchases_3_months = 1, "
+    f"expected_purchases_6_months = 0.9 where {_BUYER}",
+    (
+        "customer.customer_lifetime_values",
+        "What is missing has a reason, and nothing else has",
+    ): "update customer.customer_lifetime_values set missing_reason = null "
+    f"where {_BUYER}",
+    (
+        "customer.customer_lifetime_values",
+        "Only by published models something is foretold",
+    ): "update customer.customer_lifetime_values set alive_probability = 0.5 "
+    f"where {_BUYER}",
+    (
+        "segment.model_evaluations",
+        "A model is published, refused with a reason, or switched off with a reason",
+    ): "update segment.model_evaluations set reason = null where model = 'bg_nbd'",
+    (
+        "segment.model_evaluations",
+        "What is published was off by no more than allowed on days it did not see",
+    ): "update segment.model_evaluations set status = 'published', reason = null",
+    (
+        "segment.model_evaluations",
+        "No value lies outside of its interval",
+    ): "update segment.model_evaluations set lower_bound = value + 1",
+    (
+        "segment.model_evaluations",
+        "What customers pay hardly hangs on how often they buy, as gamma_gamma assumes",
+    ): "update segment.model_evaluations set metric = 'correlation', value = -0.31, "
+    "limit_value = 0.3 where model = 'gamma_gamma'",
+    (
         "segment.rfm_scores",
         "Recency score from 1 to 5",
     ): f"update segment.rfm_scores set r_score = 6 where {_BUYER}",

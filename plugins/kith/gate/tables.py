@@ -79,7 +79,8 @@ def table_keys(run: Run) -> dict[str, list[str]]:
     keys = {}
     for node in nodes.values():
         test = node.get("test_metadata") or {}
-        if test.get("name") == "unique_combination" and node.get("attached_node"):
-            model = nodes[node["attached_node"]]
+        # The tests of a model that is switched off stay there without it.
+        model = nodes.get(node.get("attached_node"))
+        if test.get("name") == "unique_combination" and model:
             keys[f"{model['schema']}.{model['alias']}"] = test["kwargs"]["columns"]
     return keys

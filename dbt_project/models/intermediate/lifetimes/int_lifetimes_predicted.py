@@ -1,8 +1,8 @@
-"""Hands the histories of purchases and the fitted models to kith.models, to foretell."""
+"""Hands histories of purchases and the fitted models to kith.models.lifetime_values."""
 
 
 def model(dbt, session):
-    """One row per customer who has bought: whether they are there, what they will buy."""
+    """One row per customer who has bought: what they will buy."""
     from kith.models.lifetime_values import PREDICTED_FROM, predict
 
     histories = dbt.ref("int_purchase_histories").select(*PREDICTED_FROM)
