@@ -7,8 +7,8 @@ For each size a corner shop with that many interactions is generated and run thr
 each file copied to Parquet and cast to the declared types, dbt's compiled models and
 tests in dbt's order, each mart copied into a second file and to Parquet. The gate's
 queries are not in it. The tax is the whole run over the bare one, measured one after
-the other on the same machine; the machine's noise strikes both. At the end the door
-and identity alone, see `tests.bench.door` and `tests.bench.identity`.
+the other on the same machine; the machine's noise strikes both. At the end the door,
+identity and lifetimes alone, see the modules of these names in `tests.bench`.
 """
 
 import argparse
@@ -24,7 +24,7 @@ import duckdb
 from kith.company.folder import PUBLISHED_SCHEMAS, load_company
 from kith.database import connect, literal, quote
 from kith.settings import REPOSITORY, load_settings
-from tests.bench import door, identity
+from tests.bench import door, identity, lifetimes
 from tests.bench.measure import measured
 from tests.companies.generate import generate
 
@@ -127,7 +127,8 @@ def compute(
         parent = nodes[f"model.kith.{name}"]
         return connection.table(f"{parent['schema']}.{parent['alias']}")
 
-    answer = names["model"](SimpleNamespace(ref=ref), connection)
+    config = SimpleNamespace(meta_get=node["config"]["meta"].get)
+    answer = names["model"](SimpleNamespace(ref=ref, config=config), connection)
     connection.register("answer", answer)
     connection.execute(f"create table {node['schema']}.{node['alias']} as from answer")
     connection.unregister("answer")
@@ -178,4 +179,7 @@ if __name__ == "__main__":
         door.bench(door.ROWS_WANTED, 3, load_settings().home / "bench" / "door")
         identity.bench(
             identity.IDENTIFIERS_WANTED, load_settings().home / "bench" / "identity"
+        )
+        lifetimes.bench(
+            lifetimes.CUSTOMERS_WANTED, load_settings().home / "bench" / "lifetimes"
         )
