@@ -324,13 +324,17 @@ def test_customers_are_the_people_who_are_not_erased(warehouse: Warehouse) -> No
         assert warehouse.value(count) == customers, mart
 
 
-def test_orders_and_revenue_of_each_person_agree_with_the_truth(
-    identified: pd.DataFrame, warehouse: Warehouse
-) -> None:
-    """Of everybody whose identifiers were all joined, and of none else."""
+@pytest.fixture(scope="module")
+def whole(identified: pd.DataFrame) -> pd.DataFrame:
+    """Number and customer of everybody whose identifiers were all joined."""
     own = identified[identified.is_linked & identified.customer_id.notna()]
-    whole = own.groupby("customer").customer_id.agg(["nunique", "first"])
-    whole = whole[whole["nunique"] == 1]["first"].rename("customer_id").reset_index()
+    found = own.groupby("customer").customer_id.agg(["nunique", "first"])
+    return found[found["nunique"] == 1]["first"].rename("customer_id").reset_index()
+
+
+def test_orders_and_revenue_of_each_person_agree_with_the_truth(
+    whole: pd.DataFrame, warehouse: Warehouse
+) -> None:
     values = warehouse.query("from customer.customer_values")
     orders = warehouse.known("orders")
     known = orders[orders.is_identified & (orders.status != "storniert")]
@@ -341,6 +345,27 @@ def test_orders_and_revenue_of_each_person_agree_with_the_truth(
     agrees = (100 * both.revenue_amount.astype(float)).round() == both.cents
     # Who shares a telephone may have ordered by it alone.
     assert agrees.mean() > 0.97
+
+
+@pytest.mark.parametrize("population", ["new", "earlier"])
+def test_whoever_has_left_is_told_by_their_probability(
+    population: str, whole: pd.DataFrame, warehouse: Warehouse
+) -> None:
+    """Against the day on which each person was made to leave, which no source tells."""
+    predictions = warehouse.query(
+        "from customer.customer_lifetime_values where repeat_count > 0 and "
+        f"population = '{population}' and missing_reason is null"
+    )
+    people = warehouse.known("people")
+    both = predictions.merge(whole, on="customer_id").merge(people, on="customer")
+    stays, chance = ~both.is_churned, both.alive_probability
+    assert len(both) > 600
+    assert chance.mean() == pytest.approx(stays.mean(), abs=0.04)
+    assert stays[chance < 0.1].mean() < 0.1
+    assert stays[chance > 0.9].mean() > 0.9
+    # Probability that one who stays has the higher chance (AUC).
+    above = chance.rank()[stays].sum() - stays.sum() * (stays.sum() + 1) / 2
+    assert above / (stays.sum() * (~stays).sum()) > 0.9
 
 
 # --- every measure, computed once more in pandas from what was delivered --------------
