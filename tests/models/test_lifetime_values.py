@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from kith.models import lifetime_purchases
+from kith.models import lifetime_amounts, lifetime_purchases
 from kith.models.lifetime_values import EVALUATED_FROM, PREDICTED_FROM
 from kith.models.lifetime_values import evaluate as evaluate_columns
 from kith.models.lifetime_values import predict as predict_columns
@@ -86,17 +86,33 @@ def test_the_answer_does_not_depend_on_the_order_of_the_rows() -> None:
     )
 
 
-def test_what_came_on_the_held_out_days_changes_no_parameter_of_the_days_before() -> (
-    None
-):
-    """Only what is compared with; nothing of it is foretold from itself."""
-    doubled = changed(PEOPLE, held_out_count=pc.multiply(PEOPLE["held_out_count"], 1.1))
-    one, other = (of(evaluate(table), "bg_nbd") for table in (PEOPLE, doubled))
+def test_held_out_days_are_foretold_by_what_was_known_before_them() -> None:
+    known = PEOPLE.filter(pc.is_valid(PEOPLE["trained_days"]))
+    x, days, age, amount, came = (
+        floats(known, name)
+        for name in (
+            *("trained_repeat_count", "trained_first_to_last_days", "trained_days"),
+            *("trained_repeat_amount", "held_out_count"),
+        )
+    )
+    seen = x, days / 7, age / 7
+    lives = lifetime_purchases.fit_purchases(*seen).parameters
+    purchases = lifetime_purchases.expected_purchases(
+        lifetime_purchases.Parameters(*lives), *seen, [26]
+    ).sum()
+    mean = np.divide(amount, x, out=np.zeros(len(x)), where=x > 0)
+    prices = lifetime_amounts.fit_amounts(x[x > 0], mean[x > 0]).parameters
+    revenue = came * lifetime_amounts.expected_amount(
+        lifetime_amounts.Parameters(*prices), x, mean
+    )
+    found = evaluate(PEOPLE)
 
-    name = "held_out_purchases_expected"
-    assert one[name] == other[name]
-    name = "held_out_purchases_actual"
-    assert other[name]["value"] == pytest.approx(1.1 * one[name]["value"])
+    assert of(found, "bg_nbd")["held_out_purchases_expected"]["value"] == (
+        pytest.approx(purchases)
+    )
+    assert of(found, "gamma_gamma")["held_out_revenue_expected"]["value"] == (
+        pytest.approx(revenue.sum())
+    )
 
 
 def test_a_model_that_is_off_on_the_held_out_days_foretells_nothing() -> None:
