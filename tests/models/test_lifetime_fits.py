@@ -73,6 +73,21 @@ def test_a_parameter_that_nothing_tells_is_refused() -> None:
         fit(plain, (np.zeros(1), np.ones(1)), ("a", "b"), [(1.0, 3.0), (5.0, 3.0)])
 
 
+def plateau(*rows):
+    """So flat at the top, at 1, that the optimiser stops before."""
+
+    def log_likelihood(theta):
+        (at,) = theta
+        return -1e-10 * at**4, np.array([-4e-10 * at**3])
+
+    return log_likelihood
+
+
+def test_an_end_below_the_top_is_refused() -> None:
+    with pytest.raises(Refusal, match="no maximum"):
+        fit(plateau, (np.zeros(1), np.ones(1)), ("a",), [(3.0,)])
+
+
 def test_rows_are_counted_in_an_order_of_their_own() -> None:
     x = np.array([2.0, 0, 2, 0, 2, 1])
     t = np.array([0.5, 7, 0.5, 3, 9, 0.1])

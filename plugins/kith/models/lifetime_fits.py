@@ -97,7 +97,8 @@ def _climb(
 def _standard_errors(log_likelihood: LogLikelihood, theta: Floats) -> Floats:
     """Those of the logarithms of the parameters.
 
-    Raises Refusal where the likelihood does not fall on all sides.
+    Raises Refusal where the likelihood does not fall on all sides, or where it is still
+    farther to the top of it than starts may be apart.
     """
     slopes = [
         log_likelihood(theta - side)[1] - log_likelihood(theta + side)[1]
@@ -105,9 +106,12 @@ def _standard_errors(log_likelihood: LogLikelihood, theta: Floats) -> Floats:
     ]
     curvature = np.array(slopes) / (2 * _STEP)
     curvature = (curvature + curvature.T) / 2
-    if not np.isfinite(curvature).all() or np.linalg.eigvalsh(curvature)[0] <= 0:
-        raise Refusal("the fit has no maximum: the data do not tell its parameters")
-    return np.sqrt(np.diag(np.linalg.inv(curvature)))
+    if np.isfinite(curvature).all() and np.linalg.eigvalsh(curvature)[0] > 0:
+        covariance = np.linalg.inv(curvature)
+        to_the_top = covariance @ log_likelihood(theta)[1]
+        if np.abs(to_the_top).max() <= _AGREE:
+            return np.sqrt(np.diag(covariance))
+    raise Refusal("the fit has no maximum: the data do not tell its parameters")
 
 
 def counted(*columns: Floats) -> tuple[Floats, ...]:
