@@ -60,9 +60,9 @@ def simulated(
 
 
 def histories(people: Simulated, held_out_weeks: float = 26) -> pa.Table:
-    """What kith.models.lifetime_values reads of them, with times as they are.
+    """What kith.models.lifetime_values reads of them, with times in whole days.
 
-    The pipeline rounds to days, by which purchases of one day become one.
+    In the pipeline purchases of one day are one; here they stay as many as they are.
     """
     count = len(people.age)
     customer, after = people.customer, people.after
@@ -74,7 +74,7 @@ def histories(people: Simulated, held_out_weeks: float = 26) -> pa.Table:
     def last(chosen: np.ndarray) -> np.ndarray:
         latest = np.zeros(count)
         np.maximum.at(latest, customer[chosen], after[chosen])
-        return 7 * latest
+        return np.rint(7 * latest)
 
     every = np.ones(len(customer), dtype=bool)
     before = after < people.age[customer] - held_out_weeks
@@ -86,11 +86,11 @@ def histories(people: Simulated, held_out_weeks: float = 26) -> pa.Table:
             "population": pa.array(["new"] * count),
             "repeat_count": sums(every),
             "first_to_last_days": last(every),
-            "days_since_first_order": 7 * people.age,
+            "days_since_first_order": np.rint(7 * people.age),
             "repeat_amount": sums(every, people.amount),
             "trained_repeat_count": pa.array(sums(before), mask=~is_known),
             "trained_first_to_last_days": pa.array(last(before), mask=~is_known),
-            "trained_days": pa.array(7 * trained, mask=~is_known),
+            "trained_days": pa.array(np.rint(7 * trained), mask=~is_known),
             "trained_repeat_amount": pa.array(
                 sums(before, people.amount), mask=~is_known
             ),

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import digamma, expit, gammaln, hyp2f1
 
-from kith.models.lifetime_fits import Fit, Floats, counted, fit
+from kith.models.lifetime_fits import Fit, Floats, counted, fit, placed
 
 NAMES = ("r", "alpha", "a", "b")
 # With times of about 10. The first is what many companies are like, the others are far.
@@ -41,7 +41,7 @@ def fit_purchases(x: Floats, t_x: Floats, t: Floats) -> Fit:
     rows = counted(x, t_x / scale, t / scale)
     # The likelihood is a density of times: each repeat has the unit once.
     return fit(_LogLikelihood, rows, NAMES, _STARTS).rescaled(
-        [1, scale, 1, 1], -math.log(scale) * math.fsum(x)
+        [1, scale, 1, 1], -math.log(scale) * float(x.sum())
     )
 
 
@@ -130,19 +130,30 @@ def alive_probability(
 
 
 def expected_purchases(
-    parameters: Parameters, x: Floats, t_x: Floats, t: Floats, ahead: list[float]
+    parameters: Parameters,
+    x: Floats,
+    t_x: Floats,
+    t: Floats,
+    ahead: list[float],
+    weights: Floats | None = None,
 ) -> Floats:
-    """E[Y]: days with a purchase in the times `ahead` from now; a column for each."""
+    """E[Y]: days with a purchase in the times `ahead` from now; a column for each.
+
+    With `weights`, of a row per time, there is a column for each of theirs instead: the
+    weighted sum of what is expected between one time and the next.
+    """
     # All that costs depends on x and T alone, of which there are few pairs.
-    values, place = np.unique(x, return_inverse=True)
-    times, time = np.unique(t, return_inverse=True)
-    pairs, pair = np.unique(place * len(times) + time, return_inverse=True)
+    values, value = placed(x)
+    times, time = placed(t)
+    pairs, pair = np.unique(value * len(times) + time, return_inverse=True)
     of_x, of_t = values[pairs // len(times)], times[pairs % len(times)]
-    alive = alive_probability(parameters, x, t_x, t)
-    return np.stack(
-        [alive * _if_alive(parameters, of_x, of_t, each)[pair] for each in ahead],
-        axis=1,
+    expected = np.stack(
+        [_if_alive(parameters, of_x, of_t, each) for each in ahead], axis=1
     )
+    if weights is not None:
+        expected = np.diff(expected, axis=1, prepend=0.0) @ weights
+    alive = alive_probability(parameters, x, t_x, t)
+    return alive[:, np.newaxis] * expected[pair]
 
 
 def _if_alive(parameters: Parameters, x: Floats, t: Floats, ahead: float) -> Floats:

@@ -112,7 +112,7 @@ def evaluate(histories: pa.Table) -> pa.Table:
         first, start, last = (members.column(name)[0].as_py() for name in _WINDOW)
         now = _seen(members, _NOW)
         is_known = ~np.isnan(_floats(members, "trained_days"))
-        known = members.filter(pa.array(is_known))
+        known = members.select([*_THEN, *_HELD_OUT]).filter(pa.array(is_known))
         held_out = HeldOut(
             _seen(known, _THEN),
             ((last - start).days + 1) / _WEEK,
@@ -151,31 +151,29 @@ def predict(
     are NULL where a model is refused, and the last where the repeats of a customer
     brought nothing.
     """
-    months = [month * _MONTH for month in range(1, max(HORIZONS) + 1)]
-    worth = (1 + monthly_discount_pct / 100) ** -np.arange(1.0, len(months) + 1)
-    last = [horizon - 1 for horizon in HORIZONS]
+    number = np.arange(1, max(HORIZONS) + 1)
+    is_within = number[:, np.newaxis] <= np.array(HORIZONS)
+    worth = (1 + monthly_discount_pct / 100) ** -number[:, np.newaxis].astype(float)
+    weights = np.hstack([is_within, is_within * worth])
     parts = [_no_predictions()]
     for population, members in _by_population(histories):
         seen = _seen(members, _NOW)
-        unknown = np.full(len(members), math.nan)
-        alive, amount = unknown, unknown
-        expected = discounted = np.stack([unknown] * len(HORIZONS), axis=1)
+        alive = amount = np.full(len(members), math.nan)
+        expected = np.full((len(members), weights.shape[1]), math.nan)
         if found := _published(evaluations, PURCHASES, population):
-            fitted = purchases.Parameters(*(found[name] for name in purchases.NAMES))
-            alive = purchases.alive_probability(fitted, seen.x, seen.t_x, seen.t)
-            until = purchases.expected_purchases(
-                fitted, seen.x, seen.t_x, seen.t, months
+            lives = purchases.Parameters(*(found[name] for name in purchases.NAMES))
+            alive = purchases.alive_probability(lives, seen.x, seen.t_x, seen.t)
+            months = (number * _MONTH).tolist()
+            expected = purchases.expected_purchases(
+                lives, seen.x, seen.t_x, seen.t, months, weights
             )
-            expected = until[:, last]
-            each = np.diff(until, axis=1, prepend=0.0)
-            discounted = np.cumsum(each * worth, axis=1)[:, last]
         if found := _published(evaluations, AMOUNTS, population):
             paid = amounts.Parameters(*(found[name] for name in amounts.NAMES))
             can_tell = (seen.x == 0) | (seen.mean > 0)
             amount = np.where(
                 can_tell, amounts.expected_amount(paid, seen.x, seen.mean), math.nan
             )
-        columns = [alive, *expected.T, *discounted.T, amount]
+        columns = [alive, *expected.T, amount]
         parts.append(
             pa.table(
                 [
@@ -297,8 +295,10 @@ def _total(numbers: Floats) -> float:
 
 def _by_population(histories: pa.Table) -> Iterator[tuple[str, pa.Table]]:
     column = histories.column("population")
-    for population in sorted(pc.unique(column).to_pylist()):
-        yield population, histories.filter(pc.equal(column, population))
+    names = sorted(pc.unique(column).to_pylist())
+    for name in names:
+        is_of_it = pc.equal(column, name)
+        yield name, histories.filter(is_of_it) if len(names) > 1 else histories
 
 
 def _seen(histories: pa.Table, names: tuple[str, str, str, str]) -> Seen:
