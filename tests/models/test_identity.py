@@ -200,6 +200,16 @@ def test_two_devices_that_were_seen_together_are_shared_together() -> None:
     assert set(case.refused()) == {"device1", "device2"}
 
 
+def test_who_gives_the_familys_telephone_too_keeps_their_own() -> None:
+    families = [
+        *(("card1", "phone1"), ("card1", "phone9"), ("phone1", "phone9")),
+        *(("card2", "phone2"), ("card2", "phone9"), ("phone2", "phone9")),
+    ]
+    case = Case(families)
+    assert case.refused() == {"phone9": "shared_by_several"}
+    assert case.persons() == people("card1 phone1", "card2 phone2")
+
+
 def test_a_blocked_value_joins_nobody() -> None:
     case = Case([("card1", "email1"), ("card2", "email1")], blocked={"email1"})
     assert case.persons() == people("card1", "card2")
@@ -322,23 +332,29 @@ def plainly(case: Case) -> tuple[dict[str, str], set[frozenset[str]]]:
     )
     placed = set(KINDS) - SHAREABLE
     for kind in [each for each in KINDS if each in SHAREABLE]:
-        of_kind = [p for p in counting() if {kind_of(n) for n in p} == {kind}]
-        groups = grown([{n} for n in case.names if kind_of(n) == kind], of_kind)
-        across = [
-            p
-            for p in counting()
-            if kind in {kind_of(n) for n in p}
-            and {kind_of(n) for n in p} - {kind} <= placed
-            and {kind_of(n) for n in p} != {kind}
-        ]
-        for group in groups:
-            reached = [
-                person
-                for person in persons
-                if any(set(p) & group and (set(p) - group) & person for p in across)
+        for are_alone in (True, False):
+            of_kind = [p for p in counting() if {kind_of(n) for n in p} == {kind}]
+            groups = grown(
+                [{n} for n in case.names if kind_of(n) == kind],
+                [] if are_alone else of_kind,
+            )
+            across = [
+                p
+                for p in counting()
+                if kind in {kind_of(n) for n in p}
+                and {kind_of(n) for n in p} - {kind} <= placed
+                and {kind_of(n) for n in p} != {kind}
             ]
-            if any(not agree(case, a, b) for a, b in combinations(reached, 2)):
-                refused |= dict.fromkeys(group - refused.keys(), "shared_by_several")
+            for group in groups:
+                reached = [
+                    person
+                    for person in persons
+                    if any(set(p) & group and (set(p) - group) & person for p in across)
+                ]
+                if any(not agree(case, a, b) for a, b in combinations(reached, 2)):
+                    refused |= dict.fromkeys(
+                        group - refused.keys(), "shared_by_several"
+                    )
         placed |= {kind}
         persons = grown(
             persons, [p for p in counting() if {kind_of(n) for n in p} <= placed]

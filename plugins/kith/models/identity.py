@@ -73,7 +73,8 @@ def resolve(identifiers: pa.Table, links: pa.Table) -> pa.Table:
     - What the other links join are persons. A shareable identifier that is linked to
       several of them joins these, unless they contradict each other: by their birth
       dates, or, where these are not all known and equal, by two different identifiers
-      of one kind. Then it is shared, and stands for nobody.
+      of one kind. Then it is shared, and stands for nobody. So are those that were seen
+      together, where they contradict each other and none alone does.
     """
     one = identifiers.sort_by("identifier_number")
     kind = _column(one, "kind").astype(np.int64)
@@ -123,19 +124,24 @@ def _persons(
     for each in np.unique(kind[shareable]):
         is_of_kind = kind == each
         is_placed = ~shareable | (kind <= each)
-        reach = _counting(refused, left, right) & is_placed[left] & is_placed[right]
-        reach &= is_of_kind[left] | is_of_kind[right]
-        within = reach & is_of_kind[left] & is_of_kind[right]
-        group = _joined(np.arange(len(kind)), left[within], right[within])
-        across = reach & ~within
-        swaps = is_of_kind[right[across]]
-        inner = np.where(swaps, right[across], left[across])
-        outer = np.where(swaps, left[across], right[across])
-        shared = _shared(
-            group[inner], person[outer], person, np.where(shareable, _NONE, kind), birth
-        )
-        refused[is_of_kind & np.isin(group, shared)] = True
-        reach &= _counting(refused, left, right)
+        of_kind = is_placed[left] & is_placed[right]
+        of_kind &= is_of_kind[left] | is_of_kind[right]
+        both = of_kind & is_of_kind[left] & is_of_kind[right]
+        group = np.arange(len(kind))
+        # Each alone, then those together that were seen together and are left.
+        for _ in range(2 if both.any() else 1):
+            across = of_kind & ~both & _counting(refused, left, right)
+            swaps = is_of_kind[right[across]]
+            inner = np.where(swaps, right[across], left[across])
+            outer = np.where(swaps, left[across], right[across])
+            shared = _shared(
+                *(group[inner], person[outer], person),
+                *(np.where(shareable, _NONE, kind), birth),
+            )
+            refused[is_of_kind & np.isin(group, shared)] = True
+            within = both & _counting(refused, left, right)
+            group = _joined(group, left[within], right[within])
+        reach = of_kind & _counting(refused, left, right)
         person = _joined(person, left[reach], right[reach])
     return person, refused & ~is_refused
 
