@@ -2,7 +2,7 @@
 
 import pytest
 
-from kith.onboard.feeds import contracts
+from kith.onboard.staging import contracts
 from kith.onboard.vocabulary import (
     COLUMNS,
     FEEDS,

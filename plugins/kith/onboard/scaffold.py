@@ -17,9 +17,11 @@ from kith.database import connect
 from kith.errors import ConfigurationError, one_line
 from kith.onboard.deliveries import read_folder
 from kith.onboard.doubts import NUMBERS, harmless, listed
-from kith.onboard.feeds import Staging, day_in, is_flow, map_feeds
+from kith.onboard.feeds import is_flow, map_feeds
+from kith.onboard.file_days import day_in
 from kith.onboard.nested import ITEM_NUMBER, take_apart
 from kith.onboard.people import guess_people
+from kith.onboard.staging import Staging
 from kith.onboard.tables import (
     TableGuess,
     day_of,

@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from kith.company.yaml_files import unrendered
 from kith.errors import one_line
 from kith.onboard.columns import ColumnGuess
-from kith.onboard.feeds import Staging, sql_name
+from kith.onboard.staging import Staging, sql_name
 from kith.onboard.tables import TableGuess
 
 _WIDTH = 88
