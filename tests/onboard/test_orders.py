@@ -10,7 +10,7 @@ def test_orders_are_those_whose_number_stands_on_a_line_whatever_else_it_lacks(
 ) -> None:
     write(
         files / "order_lines.csv",
-        "receipt,position,sku,amount,customer_no,ordered_at",
+        "receipt,position,sku,receipt_total,customer_no,ordered_at",
         [
             f"{receipt},{n % 2},p{n % 7},{amount},c{n // 2 % 9:03},"
             f"2024-01-{n // 2 % 28 + 1:02} 10:00:00"
@@ -21,6 +21,6 @@ def test_orders_are_those_whose_number_stands_on_a_line_whatever_else_it_lacks(
     )
     conditions = {each.feed: each.conditions for each in make().stagings}
     assert conditions == {
-        "order_lines": ["receipt is not null", "amount is not null"],
+        "order_lines": ["receipt is not null", "receipt_total is not null"],
         "orders": ["receipt is not null"],
     }

@@ -74,7 +74,9 @@ def orders_of_lines(lines: Staging) -> Staging | None:
         select=in_order("orders", select),
         description=f"One row per {order_id} of {table.name}.",
         doubts=doubts,
-        conditions=[one for one in lines.conditions if one.startswith(order_id)],
+        conditions=[
+            one for one in lines.conditions if one == f"{order_id} is not null"
+        ],
         group_by=group_by,
         lookups=lookups,
     )
