@@ -23,31 +23,23 @@ _GUESSED = 0.5
 
 
 @dataclass(frozen=True)
-class _Basket:
+class Basket:
     """Lines of orders without an order's number: whose they are, and of what day."""
 
+    table: TableGuess
     order_id: str
     day: ColumnGuess
     found: Found
 
 
-def find_basket(table: TableGuess) -> _Basket | None:
+def find_basket(table: TableGuess) -> Basket | None:
     """What makes orders of a table of lines that knows no number of an order."""
     found = {
         name: match_columns(table, name, data_type)
         for name, (data_type, _) in contracts()["order_lines"].items()
         if name not in COMMON
     }
-    goods = (
-        found["product_id"]
-        or match_columns(table, "name", "string")
-        or [
-            (_GUESSED, column)
-            for column in table.columns
-            if column.data_type == "varchar"
-            and {*map(singular, column.words)} & titles("products")
-        ]
-    )
+    goods = found["product_id"] or _goods(table)
     moments = possible_cursors(table)
     person = table.person
     if (
@@ -74,15 +66,23 @@ def find_basket(table: TableGuess) -> _Basket | None:
     if person.has_gaps:
         order_id = f"coalesce({order_id}, {key_sql(table)})"
     found["product_id"] = goods
-    return _Basket(order_id, moments[0], {k: v for k, v in found.items() if v})
+    given = {name: matches for name, matches in found.items() if matches}
+    return Basket(table, order_id, moments[0], given)
 
 
-def orders_of_baskets(table: TableGuess) -> Staging | None:
+def _goods(table: TableGuess) -> list[tuple[float, ColumnGuess]]:
+    """Columns that may say what was bought, where none is called its number."""
+    return match_columns(table, "name", "string") or [
+        (_GUESSED, column)
+        for column in table.columns
+        if column.data_type == "varchar"
+        and {*map(singular, column.words)} & titles("products")
+    ]
+
+
+def orders_of_baskets(basket: Basket) -> Staging:
     """An order of each person and day."""
-    basket = find_basket(table)
-    if basket is None:
-        return None
-    person, lookups = identified(table)
+    person, lookups = identified(basket.table)
     select = {
         "order_id": basket.order_id,
         **person,
@@ -90,26 +90,23 @@ def orders_of_baskets(table: TableGuess) -> Staging | None:
     }
     return Staging(
         feed="orders",
-        table=table,
+        table=basket.table,
         select=in_order("orders", select),
-        description=f"One row per person and day of {table.name}.",
+        description=f"One row per person and day of {basket.table.name}.",
         doubts=[
             f"{NUMBERS}no number of an order: what {person['identifier_value']} bought "
-            "on one day counts as one order"
-            "; a row without a person is an order of its own"
+            "on one day counts as one order; a row without a person is an order of its "
+            "own"
         ],
         group_by=[basket.order_id, person["identifier_value"]],
         lookups=lookups,
     )
 
 
-def lines_of_baskets(table: TableGuess) -> Staging | None:
+def lines_of_baskets(basket: Basket) -> Staging | None:
     """The lines of these orders, where they tell an amount."""
-    basket = find_basket(table)
-    if basket is None:
-        return None
     try:
-        return stage_rows(table, "order_lines", basket.found, basket.order_id)
+        return stage_rows(basket.table, "order_lines", basket.found, basket.order_id)
     except Lacking as lack:
-        table.doubts.append(f"{NUMBERS}lines of orders, but {lack}")
+        basket.table.doubts.append(f"{NUMBERS}lines of orders, but {lack}")
         return None

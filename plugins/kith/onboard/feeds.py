@@ -6,18 +6,29 @@ proved on all rows.
 """
 
 from collections import Counter
+from collections.abc import Iterator
 
 from kith.onboard.baskets import find_basket, lines_of_baskets, orders_of_baskets
 from kith.onboard.doubts import CUSTOMERS, NUMBERS
 from kith.onboard.mapping import Lacking, stage_rows
 from kith.onboard.matches import Found, is_of_item, match_columns, titles
-from kith.onboard.order_amounts import settle_amount, settle_lines
+from kith.onboard.order_amounts import settle_amounts
 from kith.onboard.orders import add_parts, orders_of_lines
-from kith.onboard.staging import COMMON, Staging, contracts, identified, key_sql
+from kith.onboard.staging import (
+    COMMON,
+    Staging,
+    contracts,
+    identified,
+    key_sql,
+    own_key,
+)
 from kith.onboard.statuses import doubts_of_unread
 from kith.onboard.surveys import rated, wide_survey
 from kith.onboard.tables import TableGuess, possible_cursors
 from kith.onboard.vocabulary import FEEDS, phrases, title_words
+
+# How likely a table provides a feed, and by which columns.
+Likely = tuple[float, str, Found]
 
 
 def is_flow(table: TableGuess) -> bool:
@@ -50,41 +61,42 @@ def map_feeds(tables: list[TableGuess]) -> list[Staging]:
         return max((score for score, _, _ in likely[table.name]), default=0)
 
     for table in sorted(tables, key=likeness, reverse=True):
-        staging, lacking = wide_survey(table), []
-        if staging is None and find_basket(table):
-            add(orders_of_baskets(table))
-            staging = lines_of_baskets(table)
-        for _, feed, found in (
-            [] if staging or find_basket(table) else likely[table.name]
-        ):
-            try:
-                staging = stage_rows(table, feed, found)
-                break
-            except Lacking as lack:
-                lacking.append((feed, f"looks like the feed {feed}, but {lack}"))
-        for feed, told in lacking:
-            table.doubts.append(f"{'' if staging else _weight(feed)}{told}")
-        add(staging)
+        for staging in _provided(table, likely[table.name]):
+            add(staging)
     if "order_lines" in stagings and "orders" not in stagings:
         add(orders_of_lines(stagings["order_lines"]))
-    lines = stagings.get("order_lines")
-    delivered = lines.select["line_amount"] if lines else ""
-    if lines:
-        settle_lines(lines, stagings.get("orders"))
     if "orders" in stagings:
         add_parts(stagings["orders"], tables)
-        settle_amount(stagings["orders"], lines, delivered)
+    settle_amounts(stagings.get("orders"), stagings.get("order_lines"))
     if "customers" in stagings and "attributes" not in stagings:
         add(_traits(stagings["customers"]))
     made = [stagings[feed] for feed in sorted(stagings)]
     for table in tables:
         _doubt_use(table, made)
-    of_orders = [one for one in made if one.feed in ("orders", "order_lines")]
-    # Once where both are made of one table.
-    for staging in {one.table.name: one for one in of_orders}.values():
-        _doubt_unread(staging, made)
+    _doubt_unread(made)
     _doubt_kinds(made)
     return made
+
+
+def _provided(table: TableGuess, likely: list[Likely]) -> Iterator[Staging | None]:
+    """The staging models of one table; what hinders them becomes its doubt."""
+    if survey := wide_survey(table):
+        yield survey
+        return
+    if basket := find_basket(table):
+        yield orders_of_baskets(basket)
+        yield lines_of_baskets(basket)
+        return
+    staging, lacking = None, []
+    for _, feed, found in likely:
+        try:
+            staging = stage_rows(table, feed, found)
+            break
+        except Lacking as lack:
+            lacking.append((feed, f"looks like the feed {feed}, but {lack}"))
+    for feed, told in lacking:
+        table.doubts.append(f"{'' if staging else _weight(feed)}{told}")
+    yield staging
 
 
 def _weight(feed: str) -> str:
@@ -113,39 +125,41 @@ def _doubt_use(table: TableGuess, stagings: list[Staging]) -> None:
         )
 
 
-def _doubt_unread(staging: Staging, stagings: list[Staging]) -> None:
+def _doubt_unread(stagings: list[Staging]) -> None:
     """Doubt what nothing reads of what was cancelled or given back."""
-    unread = [
-        column
-        for column in staging.table.columns
-        if not any(one.uses(column, staging.table) for one in stagings)
-    ]
-    staging.doubts += doubts_of_unread(staging.table, unread)
+    of_orders = [one for one in stagings if one.feed in ("orders", "order_lines")]
+    # Once where both are made of one table.
+    for staging in {one.table.name: one for one in of_orders}.values():
+        unread = [
+            column
+            for column in staging.table.columns
+            if not any(one.uses(column, staging.table) for one in stagings)
+        ]
+        staging.doubts += doubts_of_unread(staging.table, unread)
 
 
 def _doubt_kinds(stagings: list[Staging]) -> None:
     """Doubt that people are known by several kinds of identifiers, which never meet."""
-    kinds = Counter(
-        staging.table.person.kind
+    known = [
+        (staging, staging.table.person.kind)
         for staging in stagings
         if staging.table.person and "identifier_type" in staging.select
-    )
-    if len(kinds) < 2:
+    ]
+    if not known:
         return
-    usual = kinds.most_common(1)[0][0]
-    for staging in stagings:
-        person = staging.table.person
-        if person and "identifier_type" in staging.select and person.kind != usual:
+    ((usual, _),) = Counter(kind for _, kind in known).most_common(1)
+    for staging, kind in known:
+        if kind != usual:
             staging.doubts.append(
-                f"{CUSTOMERS}known by {person.kind}, while others are by {usual}: "
+                f"{CUSTOMERS}known by {kind}, while others are by {usual}: "
                 "one person is two customers until both are known by one"
             )
 
 
-def _likely(table: TableGuess) -> list[tuple[float, str, Found]]:
-    """Feeds that the table may provide, the likeliest first: score and columns."""
+def _likely(table: TableGuess) -> list[Likely]:
+    """Feeds that the table may provide, the likeliest first."""
     title = title_words(table.name)
-    scores: list[tuple[float, str, Found]] = []
+    scores: list[Likely] = []
     for feed, contract in contracts().items():
         entry = FEEDS[feed]
         hint = len(title & titles(feed))
@@ -155,9 +169,8 @@ def _likely(table: TableGuess) -> list[tuple[float, str, Found]]:
             if name not in COMMON and (matches := match_columns(table, name, data_type))
         }
         score = 2 * hint + sum(matches[0][0] for matches in found.values())
-        own_key = list(contract)[1]
         if entry.get("is_thing") and hint and len(table.key) == 1:
-            found.setdefault(own_key, [(1, table.column(table.key[0]))])
+            found.setdefault(own_key(feed), [(1, table.column(table.key[0]))])
         if feed == "order_lines" and _is_list_of_orders(table):
             found.setdefault("order_id", [(1, table.column(table.key[0]))])
         if (

@@ -7,6 +7,8 @@ import re
 from kith.onboard.staging import sql_name
 from kith.onboard.tables import TableGuess
 
+_UNKNOWN = dt.date(2000, 1, 1)
+
 
 def day_in(name: str) -> dt.date | None:
     """The last day of the year, month or day that a file's name tells."""
@@ -52,5 +54,5 @@ def days_by_file(table: TableGuess) -> list[str]:
             *(f"    else cast('{day}' as date)" for day in rest),
             "end",
         ]
-    last = max(filter(None, (day_in(path.name) for path in delivery.files)), default="")
-    return [f"cast('{last or '2000-01-01'}' as date)"]
+    known = filter(None, (day_in(path.name) for path in delivery.files))
+    return [f"cast('{max(known, default=_UNKNOWN)}' as date)"]

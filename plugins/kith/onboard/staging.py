@@ -90,7 +90,8 @@ def contracts() -> dict[str, dict[str, tuple[str, bool]]]:
     """Columns of each feed after its YAML: type, and whether one is needed."""
     read = {}
     for feed in feed_names():
-        (model,) = yaml.safe_load((_FEEDS / f"feed_{feed}.yml").read_text())["models"]
+        text = (_FEEDS / f"feed_{feed}.yml").read_text(encoding="utf-8")
+        (model,) = yaml.safe_load(text)["models"]
         read[feed] = {
             column["name"]: (
                 column["data_type"],
@@ -99,6 +100,11 @@ def contracts() -> dict[str, dict[str, tuple[str, bool]]]:
             for column in model["columns"]
         }
     return read
+
+
+def own_key(feed: str) -> str:
+    """The column that names a row of a feed."""
+    return list(contracts()[feed])[1]
 
 
 @cache

@@ -18,6 +18,8 @@ _RATING = re.compile(
 _OVERALL = re.compile(r"(^|_|\d)(all|overall|whole|csat|satisfaction)$")
 _NPS = re.compile(r"(nps|netpro|net_promoter|recommend)")
 _QUESTION = re.compile(r"q\d+")
+# So many questions make a table a survey that is called one, or that is not.
+_FEW_QUESTIONS, _MANY_QUESTIONS = 2, 10
 
 
 def rating(table: TableGuess, score: ColumnGuess) -> dict[str, str]:
@@ -60,52 +62,20 @@ def wide_survey(table: TableGuess) -> Staging | None:
         for column in table.columns
         if _QUESTION.match(column.name) or _NPS.search(column.name)
     ]
-    titles = phrases(FEEDS["survey_answers"]["titles"])
-    if len(questions) < (2 if title_words(table.name) & set(titles) else 10):
+    titled = title_words(table.name) & set(phrases(FEEDS["survey_answers"]["titles"]))
+    if len(questions) < (_FEW_QUESTIONS if titled else _MANY_QUESTIONS):
         return None
-    ratings: list[str] = []
-    overall: list[str] = []
-    others = []
-    for column in questions:
-        name, low, high = column.name, column.low or 0, column.high or 0
-        if column.data_type != "bigint" or low < 0 or high > 12 or high - low < 2:
-            continue
-        # 6 beside 1 to 5 is mostly a code; a scale of six is rare.
-        scale = (1, 5) if high <= 6 else (1, 7) if high == 7 else (1, 10)
-        if _NPS.search(name):
-            ratings.append(str((name, "nps", 0, 10)))
-        elif _OVERALL.search(name) and not _asked_with(table, name, overall):
-            overall.append(name)
-            ratings.append(str((name, "csat", *scale)))
-        elif _RATING.search(name):
-            ratings.append(str((name, "perception", *scale)))
-        else:
-            others.append(name)
+    ratings, others = _ratings(table, questions)
     if not ratings:
         return None
-    doubts = [
-        f"{NUMBERS}scale of each question: answers outside of it (codes for 'blank' or "
-        "'does "
-        "not apply') are left out; compare with the code book"
-    ]
-    if others:
-        doubts.append(
-            f"{NUMBERS}add those of these that are ratings too: "
-            + ", ".join(sorted(others))
-        )
-    setting: list[str] = []
-    if moments := sorted(possible_cursors(table), key=lambda one: one.is_change):
-        answered_at = cast_sql(moments[0], "timestamp")
-    else:
-        answered_at = "{{ business_midnight(answered_on) }}"
-        days = days_by_file(table)
-        setting = ["{%- set answered_on -%}", *days, "{%- endset -%}"]
-        known = "the end of the time that a file's name tells, known by the columns "
-        doubts.append(
-            f"{NUMBERS}no column tells when it was answered; answered_on is "
-            + (f"{known}that this file alone fills" if days[1:] else "one day for all")
-        )
     person, lookups = identified(table)
+    answered_at, setting, doubts = _answered_at(table)
+    if others:
+        doubts.insert(
+            0,
+            f"{NUMBERS}add those of these that are ratings too: "
+            f"{', '.join(sorted(others))}",
+        )
     return Staging(
         feed="survey_answers",
         table=table,
@@ -125,11 +95,58 @@ def wide_survey(table: TableGuess) -> Staging | None:
         },
         lookups=lookups,
         variables="question, measure, scale_min, scale_max",
-        entries=ratings,
+        entries=[str(rating) for rating in ratings],
         conditions=["score between scale_min and scale_max"],
         setting=setting,
-        doubts=doubts,
+        doubts=[
+            f"{NUMBERS}scale of each question: answers outside of it (codes for "
+            "'blank' or 'does not apply') are left out; compare with the code book",
+            *doubts,
+        ],
         description=f"One row per rating on a row of {table.name}.",
+    )
+
+
+def _ratings(
+    table: TableGuess, questions: list[ColumnGuess]
+) -> tuple[list[tuple[str, str, int, int]], list[str]]:
+    """The ratings among questions: name, measure, scale; and what may be others."""
+    ratings: list[tuple[str, str, int, int]] = []
+    overall: list[str] = []
+    others: list[str] = []
+    for column in questions:
+        name, low, high = column.name, column.low or 0, column.high or 0
+        if column.data_type != "bigint" or low < 0 or high > 12 or high - low < 2:
+            continue
+        # 6 beside 1 to 5 is mostly a code; a scale of six is rare.
+        most = 5 if high <= 6 else 7 if high == 7 else 10
+        if _NPS.search(name):
+            ratings.append((name, "nps", 0, 10))
+        elif _OVERALL.search(name) and not _asked_with(table, name, overall):
+            overall.append(name)
+            ratings.append((name, "csat", 1, most))
+        elif _RATING.search(name):
+            ratings.append((name, "perception", 1, most))
+        else:
+            others.append(name)
+    return ratings, others
+
+
+def _answered_at(table: TableGuess) -> tuple[str, list[str], list[str]]:
+    """SQL of when it was answered, the lines of Jinja that it needs, and its doubts."""
+    if moments := sorted(possible_cursors(table), key=lambda one: one.is_change):
+        return cast_sql(moments[0], "timestamp"), [], []
+    days = days_by_file(table)
+    known = (
+        "the end of the time that a file's name tells, known by the columns that this "
+        "file alone fills"
+        if days[1:]
+        else "one day for all"
+    )
+    return (
+        "{{ business_midnight(answered_on) }}",
+        ["{%- set answered_on -%}", *days, "{%- endset -%}"],
+        [f"{NUMBERS}no column tells when it was answered; answered_on is {known}"],
     )
 
 
