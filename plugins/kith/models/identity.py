@@ -127,7 +127,7 @@ def _persons(
         of_kind = is_placed[left] & is_placed[right]
         of_kind &= is_of_kind[left] | is_of_kind[right]
         both = of_kind & is_of_kind[left] & is_of_kind[right]
-        group = np.arange(len(kind))
+        group: Integers = np.arange(len(kind))
         # Each alone, then those together that were seen together and are left.
         for _ in range(2 if both.any() else 1):
             across = of_kind & ~both & _counting(refused, left, right)
