@@ -4,6 +4,18 @@ import great_expectations.expectations as gxe
 
 from kith.gate.rows import CRITICAL, WARNING, cure, no_rows
 
+# A line brings its quantity times the price of one, before or after what was taken off;
+# to the cent of each piece, since prices are rounded. NULL where no price is told.
+_BRINGS_ITS_PRICE = """
+    least(
+        abs(quantity * unit_price_amount - line_amount),
+        abs(
+            quantity * unit_price_amount
+            - coalesce(discount_amount, 0) - line_amount
+        )
+    ) <= 0.01 * abs(quantity) + 0.01
+"""
+
 EXPECTATIONS = [
     gxe.ExpectColumnValuesToBeBetween(
         description="No discount on a line is below 0",
@@ -30,6 +42,29 @@ EXPECTATIONS = [
         meta=cure(
             "give a returned line an amount below 0, and one that was sold a quantity "
             "above 0"
+        ),
+    ),
+    no_rows(
+        "Where nearly all lines of a source bring quantity times price, all do",
+        WARNING,
+        f"""
+        select lines.source, lines.order_line_id
+        from {{batch}} as lines
+        inner join (
+            select source
+            from feeds.order_lines
+            where unit_price_amount is not null
+            group by source
+            having
+                count(*) >= 20
+                and 10 * sum(case when {_BRINGS_ITS_PRICE} then 0 else 1 end)
+                <= count(*)
+        ) as agreeing on lines.source = agreeing.source
+        where not ({_BRINGS_ITS_PRICE})
+        """,
+        meta=cure(
+            "bring line_amount of the same row as quantity and unit_price_amount, or "
+            "have the source corrected"
         ),
     ),
     gxe.ExpectColumnValuesToBeBetween(

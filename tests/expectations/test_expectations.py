@@ -660,6 +660,11 @@ MUTATIONS: dict[tuple[str, str], str] = {
     ): "update feeds.order_lines set quantity = -1 where order_line_id = 'R3-1'",
     (
         "feeds.order_lines",
+        "Where nearly all lines of a source bring quantity times price, all do",
+    ): "update feeds.order_lines set line_amount = line_amount / 100 "
+    "where order_line_id = 'R3-1'",
+    (
+        "feeds.order_lines",
         "At most one line in five is a return",
     ): "update feeds.order_lines set quantity = -1 "
     "where order_id like 'R2%' or order_id like 'R3%'",
