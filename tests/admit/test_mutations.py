@@ -694,7 +694,14 @@ def csv_files() -> list[Mutation]:
         ),
         # size
         whole("empty file", "", "stopped", "the file is empty"),
-        whole("header only", header + "\n", "warned", "no row for"),
+        whole("header only", header + "\n", "stopped", "0 are left"),
+        whole(
+            "header only, where declared",
+            header + "\n",
+            "warned",
+            "no row for",
+            meta={"volume": {"action": "warn"}},
+        ),
         whole(
             "header only, where it stops",
             header + "\n",
@@ -704,6 +711,19 @@ def csv_files() -> list[Mutation]:
         ),
         whole(
             "3 % of the rows", csv_text(good_rows()[::33]), "stopped", "minimum_pct 10"
+        ),
+        whole(
+            "cut at the end of a line",
+            csv_text(good_rows()[: ROWS_A_DAY * 3]),
+            "warned",
+            "of 960 rows delivered before",
+        ),
+        whole(
+            "a snapshot without some rows",
+            csv_text(good_rows()[20:]),
+            "warned",
+            "of 960 rows delivered before",
+            meta={"cursor": None},
         ),
         whole("30 times the rows", csv_text(more), "stopped", "maximum_pct 1000"),
         whole(

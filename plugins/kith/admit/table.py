@@ -15,6 +15,7 @@ import duckdb
 
 from kith.admit.drift import compare_types
 from kith.admit.judge import Attempt, read_attempt
+from kith.admit.losses import find_losses
 from kith.admit.quarantine import create_bad_rows, write_quarantine
 from kith.admit.reach import unreached_rows
 from kith.admit.repeats import row_key, settle_repeats
@@ -117,6 +118,8 @@ def _split(
     attempt.warnings.extend(warn_of_totals(connection, attempt, admitted))
     _write_days(connection, attempt, built)
     attempt.warnings.extend(_check_volume(connection, attempt, built, earlier))
+    losses = find_losses(connection, run, attempt, built)
+    attempt.warnings.extend(losses)
     attempt.warnings.extend(unreached_rows(run.company, table, manifest))
     attempt.warnings.extend(
         f"{table.full_name}: {file.origin} holds the same rows as {file.same_as}; they "
@@ -156,6 +159,7 @@ def _split(
         "duplicates": repeats.dropped,
         "exact_duplicates_kept": repeats.kept,
         "raw_types": attempt.raw,
+        "losses": losses,
         "warnings": attempt.warnings,
     }
     return report, refused

@@ -16,12 +16,11 @@ from kith.deliveries.admitted import (
     check_declarations,
     check_keys,
     counting,
-    day_bounds,
-    instant_bounds,
+    cursor_bounds,
     owned_sql,
     spans,
 )
-from kith.deliveries.business_days import has_date_cursor, row_day_sql
+from kith.deliveries.business_days import row_day_sql
 from kith.deliveries.repeats import find_repeated, key_hash
 from kith.runs.run import Interval, Run
 
@@ -130,7 +129,7 @@ def _counted_rows(
         return owned_sql(
             list(paths.values()),
             [
-                (index, *_bounds(run, table, days))
+                (index, *cursor_bounds(table, days, run.company.time_zone))
                 for index, number in enumerate(paths)
                 for days in owned[number]
             ],
@@ -147,12 +146,6 @@ def _counted_rows(
         # They were counted as duplicates.
         _count_superseded(warehouse, run, table, on_own_days(former), -1)
     return f"({' union all by name '.join(parts)})"
-
-
-def _bounds(run: Run, table: SourceTable, days: Interval) -> tuple[str, str]:
-    if has_date_cursor(table):
-        return day_bounds(days)
-    return instant_bounds(days, run.company.time_zone)
 
 
 def _count_superseded(

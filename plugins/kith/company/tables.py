@@ -190,7 +190,11 @@ class VolumeLimits(Strict):
     """
 
     minimum_pct: float = Field(
-        default=10, ge=0, le=100, description="Least share of the usual rows; 0 = any."
+        default=10,
+        ge=0,
+        le=100,
+        description="Least share of the usual rows, and of those that the same days "
+        "had before; 0 = any.",
     )
     maximum_pct: float = Field(
         default=1000, ge=100, description="Greatest share of the usual rows."

@@ -17,6 +17,7 @@ import duckdb
 
 from kith.company.tables import SourceTable
 from kith.database import parquet_sql
+from kith.deliveries.business_days import has_date_cursor
 from kith.deliveries.raw import LateRows, MissedRows
 from kith.errors import ConfigurationError
 from kith.runs.run import Interval, Run
@@ -224,6 +225,15 @@ def instant_bounds(days: Interval, time_zone: str) -> tuple[str, str]:
     """SQL of the first instant and of the first one after, for a column of these."""
     start, end = days.bounds_utc(time_zone)
     return f"timestamp '{start}'", f"timestamp '{end}'"
+
+
+def cursor_bounds(
+    table: SourceTable, days: Interval, time_zone: str
+) -> tuple[str, str]:
+    """SQL of the first value of days and of the first one after, for a cursor."""
+    if has_date_cursor(table):
+        return day_bounds(days)
+    return instant_bounds(days, time_zone)
 
 
 def owned_sql(files: list[Path], owned: list[tuple[int, str, str]], column: str) -> str:
