@@ -76,7 +76,7 @@ def test_the_file_of_the_later_day_counts_in_whatever_order_days_are_run(
         for interval in order:
             run = run_door(tmp_path, *interval)
         assert prices(run) == corrected
-        assert report(run)["duplicates"] == 20
+        assert (report(run)["duplicates"], report(run)["replaced"]) == (20, 20)
 
 
 def test_the_later_hour_in_the_name_of_a_file_counts(tmp_path: Path) -> None:
@@ -242,6 +242,8 @@ def test_files_whose_names_tell_nothing_contradict_each_other(tmp_path: Path) ->
     run = run_door(tmp_path)
     assert prices(run)["X"] == "5.00"
     assert (report(run)["quarantined"], report(run)["duplicates"]) == (0, 2)
+    # Of the two rows that do not count one equals the row that does.
+    assert report(run)["replaced"] == 1
 
 
 def test_the_last_one_in_the_file_counts_where_declared(tmp_path: Path) -> None:

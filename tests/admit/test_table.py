@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from kith.admit.table import admit_table
 from kith.errors import ConfigurationError, DeliveryError
 from kith.pull.table import pull_table
+from kith.runs.journal import Journal, describe
 from tests.conftest import new_run
 from tests.one_table import (
     COLUMNS,
@@ -47,7 +48,10 @@ def test_of_a_duplicate_key_the_latest_counts(tmp_path: Path) -> None:
     deliver(company(tmp_path), lines)
     run = run_door(tmp_path)
     assert admitted(run, "sale_id, quantity") == [("A", 2), ("B", 1), ("C", 1)]
-    assert report(run)["duplicates"] == 3
+    # Two of the three are not what counts.
+    assert (report(run)["duplicates"], report(run)["replaced"]) == (3, 2)
+    (*_, line) = filter(None, map(describe, Journal(run.run_folder).new_entries()))
+    assert ", 1 duplicates, 2 replaced" in line
     assert days(run) == {
         "2024-03-01": (1, 0, 3),
         "2024-03-02": (1, 0, 0),
@@ -154,6 +158,7 @@ def test_rows_of_a_table_without_a_key_get_one(drop: bool, tmp_path: Path) -> No
     rows = admitted(run, "sale_id, row_key")
     assert len({key for _, key in rows}) == len(rows) == (8 if drop else 11)
     assert report(run)["duplicates"] == (3 if drop else 0)
+    assert report(run)["replaced"] == 0
     assert report(run)["exact_duplicates_kept"] == (0 if drop else 3)
     occurrences = sorted(key.split("-")[1] for name, key in rows if name == "S00000")
     assert occurrences == (["1"] if drop else ["1", "2", "3"])

@@ -30,9 +30,13 @@ _MUCH = 0.5
 
 @dataclass(frozen=True)
 class Settled:
-    """How many good rows were dropped, kept though equal to others, or refused."""
+    """How many good rows were dropped, kept though equal to others, or refused.
+
+    `replaced` counts those of the dropped that differ from the row that counts.
+    """
 
     dropped: int = 0
+    replaced: int = 0
     kept: int = 0
     refused: int = 0
     warnings: tuple[str, ...] = ()
@@ -91,8 +95,16 @@ def settle_repeats(
     if connection.execute(f"{former} limit 1").fetchall():
         write_parquet(connection, former, built / FORMER)
     (dropped,) = fetch_row(connection, f"insert into dropped select _kith_day {later}")
+    (replaced,) = fetch_row(
+        connection, f"select count(*) {later} and _kith_is_replaced"
+    )
     warnings = _told_of_earlier_cursors(connection, attempt, key)
-    return Settled(dropped=twins + dropped, refused=refused, warnings=tuple(warnings))
+    return Settled(
+        dropped=twins + dropped,
+        replaced=replaced,
+        refused=refused,
+        warnings=tuple(warnings),
+    )
 
 
 def _rank(
@@ -197,7 +209,10 @@ def _rank(
             row_number() over (partition by {of_key} order by {order}) as _kith_rank,
             row_number() over (
                 partition by {of_day} order by {order}
-            ) as _kith_rank_of_day
+            ) as _kith_rank_of_day,
+            _kith_content <> first_value(_kith_content) over (
+                partition by {of_key} order by {order}
+            ) as _kith_is_replaced
         from placed where not _kith_is_refused and not _kith_is_twin
         """
     )

@@ -71,7 +71,8 @@ def admit_table(run: Run, table: str) -> None:
         _swap(built, run.admitted(table) / run.interval.slug)
         figures["rows"] = report["admitted"]
         figures["quarantined"] = report["quarantined"]
-        figures["duplicates"] = report["duplicates"]
+        figures["duplicates"] = report["duplicates"] - report["replaced"]
+        figures["replaced"] = report["replaced"]
         figures["warnings"] = report["warnings"]
         figures["refused"] = refused
 
@@ -157,6 +158,7 @@ def _split(
         "admitted": good - repeats.dropped - repeats.refused,
         "quarantined": bad_count + repeats.refused + manifest.rejects,
         "duplicates": repeats.dropped,
+        "replaced": repeats.replaced,
         "exact_duplicates_kept": repeats.kept,
         "raw_types": attempt.raw,
         "losses": losses,
