@@ -1,5 +1,8 @@
 """Each identifier stands for one customer or says why not; no town is one person."""
 
+from typing import get_args
+
+from kith.company.tables import PiiKind
 from kith.gate.rows import CRITICAL, WARNING, no_rows
 
 EXPECTATIONS = [
@@ -85,7 +88,7 @@ EXPECTATIONS = [
             "one kind, unless these tell one birth date: no strangers are one customer"
         ),
         WARNING,
-        """
+        f"""
         select identifier_type as kind, customers, with_several_numbers
         from (
             select
@@ -101,14 +104,12 @@ EXPECTATIONS = [
                     count(*) as number_count,
                     count(known.birth_date) = count(*)
                     and min(known.birth_date) = max(known.birth_date) as is_born_once
-                from {batch} as identities
+                from {{batch}} as identities
                 inner join intermediate.int_identifiers as known
                     on identities.identifier_type = known.identifier_type
                     and identities.identifier_value = known.identifier_value
                 where identities.customer_id is not null
-                    and identities.identifier_type not in (
-                        'card', 'email', 'handle', 'phone', 'device'
-                    )
+                    and identities.identifier_type not in {get_args(PiiKind)}
                 group by
                     identities.identifier_type,
                     identities.customer_id,
