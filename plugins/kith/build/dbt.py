@@ -174,11 +174,13 @@ def start(run: Run, *arguments: str, **options: Any) -> "subprocess.Popen[str]":
         text=True,
         env=sealed_environment(
             PYTHONPATH=str(REPOSITORY / "plugins"),
-            KITH_WAREHOUSE=str(run.warehouse),
+            # From the company's state on: a parse holds on wherever that is moved.
+            KITH_WAREHOUSE=str(run.warehouse.relative_to(run.folder)),
             KITH_MEMORY_LIMIT=settings.memory_limit,
             KITH_THREADS=str(settings.threads),
-            KITH_SCRATCH=str(run.folder / "scratch"),
+            KITH_SCRATCH="scratch",
         ),
+        cwd=run.folder,
         **options,
     )
 
