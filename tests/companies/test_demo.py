@@ -630,6 +630,54 @@ def test_complaints_answered_in_time_agree_with_the_truth(
     assert found.to_dict() == {name: warehouse.totals[name] for name in found.index}
 
 
+def test_promises_kept_late_and_broken_agree_with_the_truth(
+    warehouse: Warehouse,
+) -> None:
+    found = warehouse.query(
+        """
+        select
+            kind,
+            count(*) filter (state = 'kept') as kept_in_time,
+            count(*) filter (state = 'late') as kept_late,
+            count(*) filter (kept_at is null) as kept_not
+        from satisfaction.promises
+        group by kind
+        """
+    ).set_index("kind")
+    for kind in warehouse.truth["planted"]["promises"]:
+        expected = {w: warehouse.totals[f"promises_{kind}_{w}"] for w in found.columns}
+        assert found.loc[kind].to_dict() == expected, kind
+
+
+def test_promises_are_in_the_care_of_who_had_the_customer_that_day(
+    warehouse: Warehouse,
+) -> None:
+    """Whoever's care had begun last, and was not over, when it was promised."""
+    promises = warehouse.query("from satisfaction.promises")
+    cares = warehouse.query(
+        """
+        select customer_id, employee_id, department, valid_from, valid_to
+        from feeds.assignments
+        inner join intermediate.identities using (identifier_type, identifier_value)
+        where customer_id is not null
+        """
+    )
+    both = promises[["promise_id", "customer_id", "promised_at"]].merge(
+        cares, on="customer_id"
+    )
+    begun = both.valid_from <= both.promised_at
+    over = both.valid_to.notna() & (both.valid_to <= both.promised_at)
+    in_care = both[begun & ~over].sort_values("valid_from")
+    columns = ["promise_id", "employee_id", "department"]
+    expected = in_care.groupby("promise_id").tail(1)[columns]
+    found = promises[promises.employee_id.notna()][columns]
+    assert len(found) > 30
+    pd.testing.assert_frame_equal(
+        found.sort_values("promise_id", ignore_index=True),
+        expected.sort_values("promise_id", ignore_index=True),
+    )
+
+
 def test_answers_by_touchpoint_agree_with_the_truth(warehouse: Warehouse) -> None:
     scores = warehouse.query(
         """

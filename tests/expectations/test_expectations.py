@@ -493,6 +493,20 @@ MUTATIONS: dict[tuple[str, str], str] = {
     + "; update satisfaction.complaints set state = 'overdue' "
     "where ticket_id in ('n1', 'n2', 'n3', 'n4', 'n5', 'n6', 'n7')",
     (
+        "satisfaction.promises",
+        "Every promise of the feed up to the as-of date is here",
+    ): "delete from satisfaction.promises",
+    (
+        "satisfaction.promises",
+        "No promise was made or kept after the as-of date",
+    ): "update satisfaction.promises set kept_at = '2025-01-01'",
+    (
+        "satisfaction.promises",
+        "Of thirty promises that were due, at most one in five was broken",
+    ): _copies("satisfaction.promises", 29, "promise_id")
+    + "; update satisfaction.promises set state = 'broken' "
+    "where promise_id in ('n1', 'n2', 'n3', 'n4', 'n5', 'n6', 'n7')",
+    (
         "operations.source_deliveries",
         "Something arrived",
     ): "update operations.source_deliveries set row_count = 0",
