@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from pandas.testing import assert_frame_equal
+from scipy.stats import t as student
 
 from kith.company.folder import Company, feed_names, load_company
 from kith.errors import ConfigurationError
@@ -707,6 +709,73 @@ def test_answers_by_touchpoint_agree_with_the_truth(warehouse: Warehouse) -> Non
             "ces_easy": ces["top_box_count"],
             "ces_answers": ces["n"],
         }, touchpoint
+
+
+def test_gaps_of_service_equal_a_computation_over_the_answers(
+    warehouse: Warehouse,
+) -> None:
+    """Pairs by questionnaire and dimension, as this survey asks each once.
+
+    Intervals are those of a regression on a constant with errors clustered by person.
+    """
+    answers = warehouse.query(
+        """
+        select
+            response_id, dimension, measure, score, touchpoint, answered_at,
+            coalesce(customer_id, identifier_value, response_id) as person
+        from feeds.survey_answers
+        left join intermediate.identities using (identifier_type, identifier_value)
+        where measure in ('perception', 'expectation', 'importance')
+        """
+    )
+    answers["year"] = (
+        answers.answered_at.dt.tz_localize("UTC")
+        .dt.tz_convert(warehouse.company.time_zone)
+        .dt.year
+    )
+    pairs = answers.pivot_table(
+        index=["response_id", "dimension", "touchpoint", "year", "person"],
+        columns="measure",
+        values="score",
+    ).reset_index()
+    pairs["gap"] = pairs.perception - pairs.expectation
+    found = warehouse.query("from satisfaction.service_gaps")
+    checked = 0
+    for row in found.itertuples():
+        some = pairs
+        if row.touchpoint != "all":
+            some = some[some.touchpoint == row.touchpoint]
+        if row.period_grain == "year":
+            some = some[some.year == row.period_start.year]
+        if row.dimension != "total":
+            some = some[some.dimension == row.dimension]
+        assert (row.n, row.person_count) == (some.gap.count(), some.person.nunique())
+        assert row.unpaired_count == some.gap.isna().sum()
+        if row.person_count < warehouse.company.minimum_answers:
+            assert pd.isna(row.gap) and "fewer than" in row.missing_reason
+            continue
+        checked += 1
+        means = some.groupby("dimension")[["perception", "expectation", "gap"]].mean()
+        assert row.gap == pytest.approx(means.gap.mean())
+        assert row.perception_mean == pytest.approx(means.perception.mean())
+        assert row.expectation_mean == pytest.approx(means.expectation.mean())
+        left = some.gap - some.dimension.map(means.gap)
+        weight = 1 / some.groupby("dimension").gap.transform("size") / len(means)
+        scores = (left * weight).groupby(some.person).sum()
+        persons = len(scores)
+        error = np.sqrt(persons / (persons - 1) * (scores**2).sum())
+        half = error * student.ppf(0.975, persons - 1)
+        assert row.standard_error == pytest.approx(error)
+        bounds = [row.interval_low - row.gap, row.interval_high - row.gap]
+        assert bounds == pytest.approx([-half, half], rel=1e-4)
+        importance = some.groupby("dimension").importance.mean()
+        if row.dimension == "total":
+            weighted = (importance / importance.sum() * means.gap).sum()
+            assert row.weighted_gap == pytest.approx(weighted)
+        else:
+            assert row.importance_mean == pytest.approx(importance.iloc[0])
+    assert checked > 30
+    assert set(found.dimension) == {*warehouse.truth["planted"]["dimensions"], "total"}
 
 
 def test_the_crisis_is_in_the_hours_channel_and_product_planted(

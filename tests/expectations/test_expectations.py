@@ -507,6 +507,18 @@ MUTATIONS: dict[tuple[str, str], str] = {
     + "; update satisfaction.promises set state = 'broken' "
     "where promise_id in ('n1', 'n2', 'n3', 'n4', 'n5', 'n6', 'n7')",
     (
+        "satisfaction.service_gaps",
+        "Each questionnaire's pairs are in one row of each breakdown",
+    ): "update satisfaction.service_gaps set n = n + 1 where touchpoint <> 'all'",
+    (
+        "satisfaction.service_gaps",
+        "The gap is perception less expectation, within the scale and its interval",
+    ): "update satisfaction.service_gaps set gap = 11",
+    (
+        "satisfaction.service_gaps",
+        "At most one item in five that is asked for both has only one",
+    ): "update satisfaction.service_gaps set unpaired_count = n",
+    (
         "operations.source_deliveries",
         "Something arrived",
     ): "update operations.source_deliveries set row_count = 0",

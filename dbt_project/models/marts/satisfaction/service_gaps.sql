@@ -1,0 +1,297 @@
+{#- Each questionnaire counts once in each. -#}
+{%- set views = [
+    ('all', "'all'"), ('all', 'touchpoint'), ('year', "'all'"), ('year', 'touchpoint')
+] -%}
+{%- set scale = ['source', 'survey', 'scale_min', 'scale_max'] -%}
+{%- set part = ['period_grain', 'period_start', 'touchpoint'] -%}
+with
+
+-- An item is the question without the word of its measure.
+answers as (
+    select
+        *,
+        trim(
+            replace(
+                replace(
+                    replace(lower(coalesce(question, '')), 'perception', ''),
+                    'expectation', ''
+                ),
+                'importance', ''
+            )
+        ) as item
+    from {{ ref('feed_survey_answers') }}
+    where
+        measure in ('perception', 'expectation', 'importance')
+        and score between scale_min and scale_max
+),
+
+identities as (
+    select * from {{ ref('identities') }}
+),
+
+-- One row per item of a questionnaire. Where none is told, it is what a person answered
+-- at one instant.
+items as (
+    select
+        answers.source,
+        coalesce(answers.survey, 'not_stated') as survey,
+        coalesce(answers.dimension, 'overall') as dimension,
+        answers.scale_min,
+        answers.scale_max,
+        answers.item,
+        coalesce(answers.response_id, answers.identifier_value, answers.answer_id)
+            as respondent,
+        case when answers.response_id is null then answers.answered_at end
+            as responded_at,
+        min({{ business_date('answers.answered_at') }}) as answered_date,
+        min(coalesce(answers.touchpoint, 'not_stated')) as touchpoint,
+        min(
+            coalesce(
+                'customer ' || identities.customer_id,
+                'identifier ' || answers.identifier_value,
+                'response ' || answers.response_id,
+                'answer ' || answers.answer_id
+            )
+        ) as person,
+        avg(case when answers.measure = 'perception' then answers.score end)
+            as perception,
+        avg(case when answers.measure = 'expectation' then answers.score end)
+            as expectation,
+        avg(case when answers.measure = 'importance' then answers.score end)
+            as importance
+    from answers
+    left join identities
+        on
+            answers.identifier_type = identities.identifier_type
+            and answers.identifier_value = identities.identifier_value
+    group by
+        answers.source,
+        coalesce(answers.survey, 'not_stated'),
+        coalesce(answers.dimension, 'overall'),
+        answers.scale_min,
+        answers.scale_max,
+        answers.item,
+        coalesce(answers.response_id, answers.identifier_value, answers.answer_id),
+        case when answers.response_id is null then answers.answered_at end
+),
+
+placed as (
+    {% for period_grain, touchpoint in views %}
+    select
+        '{{ period_grain }}' as period_grain,
+        {% if period_grain == 'all' %}
+        min(answered_date) over () as period_start,
+        {% else %}
+        cast(date_trunc('year', answered_date) as date) as period_start,
+        {% endif %}
+        {{ touchpoint }} as touchpoint,
+        source,
+        survey,
+        dimension,
+        scale_min,
+        scale_max,
+        person,
+        perception,
+        expectation,
+        importance,
+        perception - expectation as gap
+    from items
+    {{ "union all" if not loop.last }}
+    {% endfor %}
+),
+
+by_dimension as (
+    select
+        {{ (part + scale) | join(', ') }},
+        dimension,
+        count(gap) as n,
+        count(*) filter (
+            where gap is null and coalesce(perception, expectation) is not null
+        ) as unpaired_count,
+        avg(case when gap is not null then perception end) as perception_mean,
+        avg(case when gap is not null then expectation end) as expectation_mean,
+        avg(gap) as gap,
+        avg(importance) as importance_mean,
+        count(importance) as importance_count
+    from placed
+    group by {{ (part + scale) | join(', ') }}, dimension
+),
+
+shared as (
+    select
+        *,
+        importance_mean / nullif(
+            sum(importance_mean) over (
+                partition by {{ (part + scale) | join(', ') }}
+            ), 0
+        ) as importance_share,
+        count(*) over (partition by {{ (part + scale) | join(', ') }})
+            as dimension_count,
+        min(n) over (partition by {{ (part + scale) | join(', ') }}) as least_n
+    from by_dimension
+),
+
+-- What each person moves the mean of a dimension by: the answers of one person are not
+-- as many as those of several.
+moved as (
+    select
+        {% for column in part + scale %}
+        placed.{{ column }},
+        {% endfor %}
+        placed.dimension,
+        placed.person,
+        sum(placed.gap - shared.gap) / max(shared.n) as moved_by
+    from placed
+    inner join shared
+        on
+            {% for column in part + scale %}
+            placed.{{ column }} = shared.{{ column }}
+            and
+            {% endfor %}
+            placed.dimension = shared.dimension
+    where placed.gap is not null
+    group by
+        {% for column in part + scale %}
+        placed.{{ column }},
+        {% endfor %}
+        placed.dimension,
+        placed.person
+),
+
+persons as (
+    select
+        {{ (part + scale) | join(', ') }},
+        dimension,
+        person,
+        moved_by
+    from moved
+    union all
+    select
+        {{ (part + scale) | join(', ') }},
+        'total' as dimension,
+        person,
+        sum(moved_by) as moved_by
+    from moved
+    group by {{ (part + scale) | join(', ') }}, person
+),
+
+spread as (
+    select
+        {{ (part + scale) | join(', ') }},
+        dimension,
+        count(*) as person_count,
+        sum(power(moved_by, 2)) as moved_square_sum
+    from persons
+    group by {{ (part + scale) | join(', ') }}, dimension
+),
+
+gaps as (
+    select
+        {{ (part + scale) | join(', ') }},
+        dimension,
+        n,
+        unpaired_count,
+        1 as dimension_count,
+        n as least_n,
+        perception_mean,
+        expectation_mean,
+        gap,
+        importance_mean,
+        importance_share,
+        cast(null as double) as weighted_gap
+    from shared
+    union all
+    select
+        {{ (part + scale) | join(', ') }},
+        'total' as dimension,
+        cast(sum(n) as bigint) as n,
+        cast(sum(unpaired_count) as bigint) as unpaired_count,
+        max(dimension_count) as dimension_count,
+        max(least_n) as least_n,
+        case when max(least_n) > 0 then avg(perception_mean) end as perception_mean,
+        case when max(least_n) > 0 then avg(expectation_mean) end as expectation_mean,
+        case when max(least_n) > 0 then avg(gap) end as gap,
+        avg(importance_mean) as importance_mean,
+        sum(importance_share) as importance_share,
+        case
+            when max(least_n) > 0 and min(importance_count) > 0
+                then sum(importance_share * gap)
+        end as weighted_gap
+    from shared
+    group by {{ (part + scale) | join(', ') }}
+    having count(*) > 1
+),
+
+judged as (
+    select
+        gaps.*,
+        coalesce(spread.person_count, 0) as person_count,
+        coalesce(spread.person_count, 0) >= {{ var('minimum_answers') }}
+        and gaps.least_n > 0 as is_enough,
+        sqrt(
+            spread.moved_square_sum * spread.person_count
+            / nullif(spread.person_count - 1, 0)
+        ) / gaps.dimension_count as standard_error
+    from gaps
+    left join spread
+        on
+            {% for column in part + scale %}
+            gaps.{{ column }} = spread.{{ column }}
+            and
+            {% endfor %}
+            gaps.dimension = spread.dimension
+),
+
+final as (
+    select
+        period_grain,
+        period_start,
+        case
+            when period_grain = 'all' then {{ as_of() }}
+            else {{ add_days(add_months('period_start', 12), -1) }}
+        end as period_end,
+        period_grain = 'all'
+        or {{ add_months('period_start', 12) }} <= {{ add_days(as_of(), 1) }}
+            as is_complete,
+        source,
+        survey,
+        scale_min,
+        scale_max,
+        touchpoint,
+        dimension,
+        n,
+        person_count,
+        unpaired_count,
+        case when is_enough then perception_mean end as perception_mean,
+        case when is_enough then expectation_mean end as expectation_mean,
+        case when is_enough then gap end as gap,
+        case when is_enough and person_count > 1 then standard_error end
+            as standard_error,
+        case
+            when is_enough and person_count > 1
+                then
+                    gap
+                    - standard_error * {{ student_quantile('(person_count - 1)') }}
+        end as interval_low,
+        case
+            when is_enough and person_count > 1
+                then
+                    gap
+                    + standard_error * {{ student_quantile('(person_count - 1)') }}
+        end as interval_high,
+        importance_mean,
+        importance_share,
+        case when is_enough then weighted_gap end as weighted_gap,
+        case
+            when is_enough then null
+            when least_n = 0 and n > 0 then 'a dimension without pairs'
+            when n = 0 then 'no item with both perception and expectation'
+            else 'fewer than {{ var("minimum_answers") }} persons'
+        end as missing_reason,
+        'perception - expectation of one item of one questionnaire;'
+        || ' Student interval of 95 %, persons as clusters' as method,
+        {{ as_of() }} as as_of_date
+    from judged
+)
+
+select * from final
