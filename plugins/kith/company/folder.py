@@ -30,16 +30,36 @@ PUBLISHED_SCHEMAS = ("customer", "segment", "satisfaction", "operations")
 class ActivityStates(Strict):
     """Days since the last purchase from which a customer counts as such."""
 
+    by: Literal["days", "rhythm"] = Field(
+        default="days",
+        description="`rhythm` compares that time with the customer's own usual gap "
+        "between purchases, where they have made enough of them.",
+    )
     drowsy: int = Field(
         default=30, gt=0, description="Before that a customer is active."
     )
     half_asleep: int = Field(default=90, gt=0, description="Later than drowsy.")
     asleep: int = Field(default=180, gt=0, description="Later than half asleep.")
+    rhythm_gaps: tuple[float, float, float] = Field(
+        default=(1.5, 3, 6),
+        description="With `by: rhythm`: the usual gaps of their own after which a "
+        "customer is drowsy, half asleep and asleep.",
+    )
+    minimum_gaps: int = Field(
+        default=3,
+        gt=0,
+        description="With `by: rhythm`: gaps between purchases below which the declared "
+        "days count.",
+    )
 
     @model_validator(mode="after")
     def _ascending(self) -> "ActivityStates":
         if not self.drowsy < self.half_asleep < self.asleep:
             raise ValueError("expected drowsy < half_asleep < asleep, in days")
+        if not 0 < self.rhythm_gaps[0] < self.rhythm_gaps[1] < self.rhythm_gaps[2]:
+            raise ValueError(
+                "expected rhythm_gaps above 0 and ascending: drowsy, half asleep, asleep"
+            )
         return self
 
 

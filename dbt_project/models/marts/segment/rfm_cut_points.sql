@@ -1,9 +1,10 @@
 {% set dimensions = ['recency_days', 'frequency_count', 'monetary_amount'] %}
-{% set fifths = [1, 2, 3, 4] %}
+{% set cuts = ['cut_20', 'cut_40', 'cut_60', 'cut_80', 'mean_value', 'sum_value'] %}
 with
 
-purchases as (
-    select * from {{ ref('int_purchases_windowed') }}
+cut_points as (
+    select * from {{ ref('int_rfm_cut_points') }}
+    where window_end = {{ as_of() }}
 ),
 
 dimensions as (
@@ -13,79 +14,20 @@ dimensions as (
     {% endfor %}
 ),
 
-values_counted as (
-    {% for dimension in dimensions %}
-    select
-        '{{ dimension }}' as dimension,
-        cast({{ dimension }} as decimal(18, 2)) as measured,
-        count(*) as customer_count
-    from purchases
-    group by {{ dimension }}
-    {{ "union all" if not loop.last }}
-    {% endfor %}
-),
-
-ranked as (
-    select
-        dimension,
-        measured,
-        customer_count,
-        cast(
-            sum(customer_count) over (
-                partition by dimension
-                order by measured nulls last
-                rows between unbounded preceding and current row
-            ) as bigint
-        ) as last_rank,
-        cast(sum(customer_count) over (partition by dimension) as bigint) as n
-    from values_counted
-),
-
--- With the customers numbered from 0, the first fifth ends at number (n - 1) / 5, so
--- mostly between two customers. In fifths of a customer, all of that is whole numbers.
-neighbours as (
-    select
-        dimension,
-        n,
-        {% for fifth in fifths %}
-        min(case when 5 * last_rank > {{ fifth }} * (n - 1) then measured end)
-            as below_{{ fifth }},
-        min(case when 5 * (last_rank - 1) >= {{ fifth }} * (n - 1) then measured end)
-            as above_{{ fifth }},
-        cast({{ fifth }} * (n - 1) % 5 as decimal(1, 0)) as way_{{ fifth }},
-        {% endfor %}
-        sum(measured * customer_count) as sum_value
-    from ranked
-    group by dimension, n
-),
-
-window_days as (
-    select min(window_start) as window_start
-    from purchases
-),
-
 final as (
     select
         dimensions.dimension,
-        {% for fifth in fifths %}
-        cast(
-            (
-                neighbours.below_{{ fifth }} * (5 - neighbours.way_{{ fifth }})
-                + neighbours.above_{{ fifth }} * neighbours.way_{{ fifth }}
-            ) * cast(0.2 as decimal(2, 1)) as decimal(18, 3)
-        ) as cut_{{ 20 * fifth }},
+        {% for cut in cuts %}
+        cut_points.{{ cut }},
         {% endfor %}
-        {{ mean_of('neighbours.sum_value', 'neighbours.n') }} as mean_value,
-        cast(neighbours.sum_value as decimal(18, 2)) as sum_value,
-        coalesce(neighbours.n, 0) as n,
+        coalesce(cut_points.n, 0) as n,
         'quantiles with linear interpolation, cut by value' as method,
-        coalesce(window_days.window_start, {{ rfm_window_start(as_of()) }})
+        coalesce(cut_points.window_start, {{ rfm_window_start(as_of()) }})
             as window_start,
         {{ as_of() }} as window_end,
         {{ as_of() }} as as_of_date
     from dimensions
-    cross join window_days
-    left join neighbours on dimensions.dimension = neighbours.dimension
+    left join cut_points on dimensions.dimension = cut_points.dimension
 )
 
 select * from final

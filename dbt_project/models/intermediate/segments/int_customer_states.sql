@@ -1,0 +1,197 @@
+{#- What a record tells of a customer; the columns beside them in `customers` say from
+    which day. -#}
+{%- set attributes = [
+    'customer_kind', 'city', 'region', 'country', 'industry', 'level',
+    'registration_source', 'birth_date'
+] -%}
+{%- set counts = [
+    'purchase_day_count', 'purchase_day_count_30d', 'purchase_day_count_90d',
+    'purchase_day_count_365d', 'interaction_count', 'interaction_count_30d',
+    'interaction_count_90d', 'interaction_count_365d'
+] -%}
+{%- set amounts = [
+    'revenue_amount', 'revenue_amount_30d', 'revenue_amount_90d', 'revenue_amount_365d'
+] -%}
+{#- The declared thresholds, in days or in usual gaps of the customer's own. -#}
+{%- set days = [
+    var('drowsy_days'), var('half_asleep_days'), var('asleep_days')
+] -%}
+{%- set gaps = var('rhythm_gaps') -%}
+with
+
+windows as (
+    select * from {{ ref('int_customer_windows') }}
+    where customer_id != 'unidentified'
+),
+
+customers as (
+    select * from {{ ref('customers') }}
+),
+
+scores as (
+    select * from {{ ref('int_rfm_scored') }}
+),
+
+-- Equal amounts have one place, that of the first of them.
+earners as (
+    select
+        customer_id,
+        state_on,
+        revenue_amount_365d,
+        rank() over (
+            partition by state_on order by revenue_amount_365d desc nulls last
+        ) - 1 as above_count,
+        count(*) over (partition by state_on) as n
+    from windows
+    where may_be_scored and revenue_amount_365d > 0
+),
+
+-- Of all time. Summed by amount first, so that equal ones bear the same sum above.
+amounts_summed as (
+    select
+        state_on,
+        revenue_amount,
+        sum(revenue_amount) as amount
+    from windows
+    where may_be_scored and revenue_amount > 0
+    group by state_on, revenue_amount
+),
+
+amounts_placed as (
+    select
+        state_on,
+        revenue_amount,
+        sum(amount) over (
+            partition by state_on
+            order by revenue_amount desc nulls last
+            rows between unbounded preceding and current row
+        ) - amount as above_amount,
+        sum(amount) over (partition by state_on) as total_amount
+    from amounts_summed
+),
+
+silences as (
+    select
+        *,
+        {{ days_between('last_order_date', 'state_on') }} as days_since_last_order,
+        {% if var('activity_by') == 'rhythm' %}
+        gap_count >= {{ var('minimum_gaps') }} as is_by_rhythm
+        {% else %}
+        false as is_by_rhythm
+        {% endif %}
+    from windows
+),
+
+drowsed as (
+    select
+        *,
+        case
+            when not may_be_scored then 'not_permitted'
+            when days_since_last_order is null then 'never_purchased'
+            {% for state, place in [('asleep', 2), ('half_asleep', 1), ('drowsy', 0)] %}
+            when
+                not is_by_rhythm and days_since_last_order >= {{ days[place] }}
+                then '{{ state }}'
+            when
+                is_by_rhythm
+                and days_since_last_order >= {{ gaps[place] }} * median_gap_days
+                then '{{ state }}'
+            {% endfor %}
+            else 'active'
+        end as activity_state
+    from silences
+),
+
+final as (
+    select
+        drowsed.customer_id,
+        drowsed.state_on,
+        drowsed.state_on = {{ as_of() }} as is_latest,
+        drowsed.may_be_scored,
+        {% for attribute in attributes %}
+        case
+            when
+                coalesce(
+                    customers.{{ attribute }}_age_days
+                    >= {{ days_between('drowsed.state_on', as_of()) }},
+                    true
+                )
+                then customers.{{ attribute }}
+        end as {{ attribute }},
+        {% endfor %}
+        {{ business_date('customers.registered_at') }} as registered_date,
+        coalesce(customers.is_earlier, false) as is_earlier,
+        drowsed.first_order_date,
+        drowsed.last_order_date,
+        cast(drowsed.days_since_last_order as bigint) as days_since_last_order,
+        cast(
+            {{ days_between('drowsed.last_interaction_date', 'drowsed.state_on') }}
+            as bigint
+        ) as days_since_last_interaction,
+        drowsed.gap_count,
+        case when drowsed.may_be_scored then drowsed.median_gap_days end
+            as median_gap_days,
+        case
+            when drowsed.may_be_scored
+                then cast(drowsed.days_since_last_order as double)
+                    / drowsed.median_gap_days
+        end as gap_ratio,
+        drowsed.activity_state,
+        case
+            when
+                not drowsed.may_be_scored or drowsed.days_since_last_order is null
+                then null
+            when drowsed.is_by_rhythm then 'own rhythm'
+            else 'declared days'
+        end as activity_method,
+        drowsed.lifecycle,
+        drowsed.purchase_count as order_count,
+        {% for count in counts %}
+        drowsed.{{ count }},
+        {% endfor %}
+        {% for amount in amounts %}
+        drowsed.{{ amount }},
+        {% endfor %}
+        case when drowsed.unknown_cost_count = 0 then drowsed.margin_amount end
+            as margin_amount,
+        100 * cast(earners.above_count as double) / earners.n as revenue_rank_pct_365d,
+        {{ percent_of('amounts_placed.above_amount', 'amounts_placed.total_amount') }}
+            as revenue_above_pct,
+        scores.r_score,
+        scores.f_score,
+        scores.m_score,
+        scores.rfm_cell,
+        scores.segment as rfm_segment,
+        scores.value_type,
+        drowsed.csat_count as csat_answer_count,
+        drowsed.csat_top_count as csat_top_two_count,
+        drowsed.nps_count as nps_answer_count,
+        drowsed.promoter_count,
+        drowsed.detractor_count,
+        drowsed.csat_count_365d as csat_answer_count_365d,
+        cast(drowsed.csat_sum_365d as double) / nullif(drowsed.csat_count_365d, 0)
+            as csat_mean_365d,
+        drowsed.nps_count_365d as nps_answer_count_365d,
+        cast(drowsed.nps_sum_365d as double) / nullif(drowsed.nps_count_365d, 0)
+            as nps_mean_365d,
+        drowsed.complaint_count,
+        drowsed.complaint_count_365d,
+        drowsed.open_case_count
+    from drowsed
+    inner join customers on drowsed.customer_id = customers.customer_id
+    left join scores
+        on
+            drowsed.customer_id = scores.customer_id
+            and drowsed.state_on = scores.window_end
+    left join earners
+        on
+            drowsed.customer_id = earners.customer_id
+            and drowsed.state_on = earners.state_on
+    left join amounts_placed
+        on
+            drowsed.state_on = amounts_placed.state_on
+            and drowsed.revenue_amount = amounts_placed.revenue_amount
+            and drowsed.may_be_scored
+)
+
+select * from final
