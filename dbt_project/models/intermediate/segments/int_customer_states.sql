@@ -155,8 +155,13 @@ final as (
         case when drowsed.unknown_cost_count = 0 then drowsed.margin_amount end
             as margin_amount,
         100 * cast(earners.above_count as double) / earners.n as revenue_rank_pct_365d,
-        {{ percent_of('amounts_placed.above_amount', 'amounts_placed.total_amount') }}
-            as revenue_above_pct,
+        case
+            when drowsed.may_be_scored
+                then
+                    {{ percent_of(
+                        'amounts_placed.above_amount', 'amounts_placed.total_amount'
+                    ) }}
+        end as revenue_above_pct,
         scores.r_score,
         scores.f_score,
         scores.m_score,
@@ -191,7 +196,6 @@ final as (
         on
             drowsed.state_on = amounts_placed.state_on
             and drowsed.revenue_amount = amounts_placed.revenue_amount
-            and drowsed.may_be_scored
 )
 
 select * from final
