@@ -1,4 +1,25 @@
-{#- Segment of whoever left a trace, so that each scheme divides all of them. -#}
+{#- Segment of a customer's state in a scheme (`schemes` in company.yml): the first whose
+    condition holds, so that each scheme divides all customers. -#}
+{% macro segment_of(scheme) -%}
+    case
+        when not may_be_scored then 'not_permitted'
+        {%- for segment in scheme.segments %}
+        when {{ segment.condition }} then {{ as_text(segment.name) }}
+        {%- endfor %}
+        else 'other'
+    end
+{%- endmacro %}
+
+{#- A text as SQL; NULL for none. -#}
+{% macro as_text(text) -%}
+    {%- if text is none -%}
+        cast(null as string)
+    {%- else -%}
+        '{{ text | replace("'", "''") }}'
+    {%- endif -%}
+{%- endmacro %}
+
+{#- RFM segment or type of whoever left a trace. -#}
 {% macro segment_name(is_identified, segment, activity_state) -%}
     case
         when not {{ is_identified }} then 'unidentified'

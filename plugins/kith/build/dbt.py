@@ -15,6 +15,7 @@ from kith.build.failed_models import FailedModel, without_values
 from kith.build.failed_tests import FailedTest
 from kith.build.origins import Origins
 from kith.company.folder import Attribute, Company
+from kith.company.schemes import own_schemes
 from kith.company.tables import OTHERS
 from kith.company.yaml_files import read_yaml, unrendered
 from kith.deliveries.business_days import has_date_cursor
@@ -57,6 +58,7 @@ def dbt_vars(company: Company) -> dict[str, Any]:
         "activity_by": company.activity_states.by,
         "rhythm_gaps": company.activity_states.rhythm_gaps,
         "minimum_gaps": company.activity_states.minimum_gaps,
+        "schemes": schemes_of(company),
         "order_statuses": company.order_statuses.words(),
         "rfm_window_days": company.rfm_window_days,
         "session_timeout_minutes": company.session_timeout_minutes,
@@ -74,6 +76,28 @@ def dbt_vars(company: Company) -> dict[str, Any]:
         "margin_pct": company.margin_pct,
         "monthly_discount_pct": company.monthly_discount_pct,
     }
+
+
+def schemes_of(company: Company) -> list[dict[str, Any]]:
+    """Kith's schemes and the company's, each with its segments in their order."""
+    return [
+        {
+            "name": name,
+            "definition": scheme.definition or "first condition that holds",
+            "owner": scheme.owner or owner,
+            "version": scheme.version,
+            "segments": [
+                {
+                    "name": segment,
+                    "condition": condition,
+                    "other_name": scheme.other_names.get(segment),
+                }
+                for segment, condition in scheme.segments.items()
+            ],
+        }
+        for owner, schemes in (("kith", own_schemes()), (company.owner, company.schemes))
+        for name, scheme in schemes.items()
+    ]
 
 
 def identifying_tables(company: Company) -> list[dict[str, Any]]:

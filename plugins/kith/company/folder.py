@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from kith.company.order_statuses import OrderStatuses
+from kith.company.schemes import Scheme, faults_of
 from kith.company.sources import read_source_tables
 from kith.company.tables import PII_KINDS, Name, SourceTable, Strict, TimeZone
 from kith.company.yaml_files import explained, read_yaml
@@ -40,8 +41,10 @@ class ActivityStates(Strict):
     )
     half_asleep: int = Field(default=90, gt=0, description="Later than drowsy.")
     asleep: int = Field(default=180, gt=0, description="Later than half asleep.")
-    rhythm_gaps: tuple[float, float, float] = Field(
+    rhythm_gaps: tuple[float, ...] = Field(
         default=(1.5, 3, 6),
+        min_length=3,
+        max_length=3,
         description="With `by: rhythm`: the usual gaps of their own after which a "
         "customer is drowsy, half asleep and asleep.",
     )
@@ -168,6 +171,11 @@ class CompanyFile(Strict):
         "that are over since the time before, once a day at most.",
     )
     activity_states: ActivityStates = ActivityStates()
+    schemes: dict[Name, Scheme] = Field(
+        default_factory=dict,
+        description="The company's own schemes of segments by name, beside Kith's own, "
+        "see below.",
+    )
     order_statuses: OrderStatuses = OrderStatuses()
     rfm_window_days: int = Field(
         default=365,
@@ -327,5 +335,6 @@ def _check_names(path: Path, company: Company) -> None:
     ]
     if "most_trusted" in company.survivorship.values() and not company.trusted_sources:
         faults.append("survivorship: most_trusted needs trusted_sources")
+    faults += faults_of(company.schemes)
     if faults:
         raise ConfigurationError(f"{path}: {'; '.join(faults)}")

@@ -1,164 +1,215 @@
-{% set schemes = ['rfm_segment', 'value_type', 'activity_state'] %}
+{%- set schemes = var('schemes') -%}
+{%- set counts = [
+    'customer_count', 'buyer_count', 'order_count', 'csat_answer_count',
+    'csat_top_two_count', 'nps_answer_count', 'promoter_count', 'detractor_count'
+] -%}
+{%- set amounts = [
+    'revenue_amount', 'identified_revenue_amount', 'buyer_revenue_amount',
+    'revenue_amount_365d'
+] -%}
 with
 
-customer_values as (
-    select * from {{ ref('customer_values') }}
+customer_states as (
+    select * from {{ ref('int_customer_states') }}
 ),
 
-rfm_scores as (
-    select * from {{ ref('rfm_scores') }}
-),
-
-activity_states as (
-    select * from {{ ref('activity_states') }}
-),
-
-satisfaction_scores as (
-    select * from {{ ref('satisfaction_scores') }}
-    where
-        period_grain = 'all'
-        and dimension = 'overall'
-        and measure in ('csat_top_two_pct', 'nps')
-),
-
--- Satisfaction counts before willingness to recommend: csat_top_two_pct is the first of
--- the two names.
-chosen as (
-    select min(measure) as measure
-    from satisfaction_scores
-    where n > 0
-),
-
-satisfaction_chosen as (
-    select
-        satisfaction_scores.breakdown,
-        satisfaction_scores.segment,
-        satisfaction_scores.score,
-        satisfaction_scores.n,
-        satisfaction_scores.missing_reason
-    from satisfaction_scores
-    inner join chosen on satisfaction_scores.measure = chosen.measure
+unidentified as (
+    select * from {{ ref('int_customer_windows') }}
+    where customer_id = 'unidentified'
 ),
 
 classified as (
     select
-        customer_values.customer_id != 'unidentified' as is_identified,
-        customer_values.customer_id != 'unidentified'
-        and customer_values.order_count > 0 as is_buyer,
-        {{ segment_name(
-            "(customer_values.customer_id != 'unidentified')",
-            'rfm_scores.segment',
-            'activity_states.state',
-        ) }} as rfm_segment,
-        {{ segment_name(
-            "(customer_values.customer_id != 'unidentified')",
-            'rfm_scores.value_type',
-            'activity_states.state',
-        ) }} as value_type,
-        coalesce(activity_states.state, 'unidentified') as activity_state,
-        customer_values.order_count,
-        customer_values.revenue_amount
-    from customer_values
-    left join rfm_scores on customer_values.customer_id = rfm_scores.customer_id
-    left join activity_states
-        on customer_values.customer_id = activity_states.customer_id
+        state_on,
+        {% for scheme in schemes %}
+        {{ segment_of(scheme) }} as in_{{ scheme.name }},
+        {% endfor %}
+        1 as customer_count,
+        case when order_count > 0 then 1 else 0 end as buyer_count,
+        order_count,
+        csat_answer_count,
+        csat_top_two_count,
+        nps_answer_count,
+        promoter_count,
+        detractor_count,
+        revenue_amount,
+        revenue_amount as identified_revenue_amount,
+        case when order_count > 0 then revenue_amount else 0 end
+            as buyer_revenue_amount,
+        revenue_amount_365d
+    from customer_states
+    union all
+    select
+        state_on,
+        {% for scheme in schemes %}
+        'unidentified' as in_{{ scheme.name }},
+        {% endfor %}
+        0 as customer_count,
+        0 as buyer_count,
+        purchase_count as order_count,
+        csat_count as csat_answer_count,
+        csat_top_count as csat_top_two_count,
+        nps_count as nps_answer_count,
+        promoter_count,
+        detractor_count,
+        revenue_amount,
+        0 as identified_revenue_amount,
+        0 as buyer_revenue_amount,
+        revenue_amount_365d
+    from unidentified
 ),
 
 combined as (
     select
-        rfm_segment,
-        value_type,
-        activity_state,
-        count(*) filter (where is_identified) as customer_count,
-        count(*) filter (where is_buyer) as buyer_count,
-        sum(order_count) as order_count,
-        sum(revenue_amount) as revenue_amount,
-        sum(case when is_identified then revenue_amount else 0 end)
-            as identified_revenue_amount,
-        sum(case when is_buyer then revenue_amount else 0 end) as buyer_revenue_amount
+        state_on,
+        {% for scheme in schemes %}
+        in_{{ scheme.name }},
+        {% endfor %}
+        {% for column in counts + amounts %}
+        sum({{ column }}) as {{ column }}{{ "," if not loop.last }}
+        {% endfor %}
     from classified
-    group by rfm_segment, value_type, activity_state
+    group by
+        {% for scheme in schemes %}
+        in_{{ scheme.name }},
+        {% endfor %}
+        state_on
 ),
 
-total as (
+totals as (
     select
+        state_on,
         cast(sum(customer_count) as bigint) as customer_count,
         cast(sum(buyer_count) as bigint) as buyer_count,
         sum(revenue_amount) as revenue_amount,
         sum(identified_revenue_amount) as identified_revenue_amount,
-        sum(buyer_revenue_amount) as buyer_revenue_amount
+        sum(buyer_revenue_amount) as buyer_revenue_amount,
+        -- Satisfaction counts before willingness to recommend.
+        case
+            when sum(csat_answer_count) > 0 then 'csat_top_two_pct'
+            when sum(nps_answer_count) > 0 then 'nps'
+        end as satisfaction_measure
     from combined
+    group by state_on
 ),
 
 grouped as (
     {% for scheme in schemes %}
     select
-        '{{ scheme }}' as scheme,
-        {{ scheme }} as segment,
-        cast(sum(customer_count) as bigint) as customer_count,
-        cast(sum(buyer_count) as bigint) as buyer_count,
-        cast(sum(order_count) as bigint) as order_count,
-        cast(sum(revenue_amount) as decimal(18, 2)) as revenue_amount,
-        sum(buyer_revenue_amount) as buyer_revenue_amount
+        '{{ scheme.name }}' as scheme,
+        state_on,
+        in_{{ scheme.name }} as segment,
+        {% for column in counts %}
+        cast(sum({{ column }}) as bigint) as {{ column }},
+        {% endfor %}
+        {% for column in amounts %}
+        cast(sum({{ column }}) as decimal(18, 2)) as {{ column }}
+        {{- "," if not loop.last }}
+        {% endfor %}
     from combined
-    group by {{ scheme }}
-    {% if not loop.last %}
-    union all
-    {% endif %}
+    group by state_on, in_{{ scheme.name }}
+    having sum(customer_count) > 0 or sum(order_count) > 0 or sum(revenue_amount) != 0
+    {{ "union all" if not loop.last }}
     {% endfor %}
+),
+
+satisfaction as (
+    select
+        grouped.scheme,
+        grouped.state_on,
+        grouped.segment,
+        case
+            when totals.satisfaction_measure = 'csat_top_two_pct'
+                then grouped.csat_top_two_count
+            else grouped.promoter_count - grouped.detractor_count
+        end as counted,
+        case
+            when totals.satisfaction_measure = 'csat_top_two_pct'
+                then grouped.csat_answer_count
+            else grouped.nps_answer_count
+        end as answer_count
+    from grouped
+    inner join totals on grouped.state_on = totals.state_on
+),
+
+other_names as (
+    select
+        scheme,
+        segment,
+        other_name
+    from {{ ref('schemes') }}
 ),
 
 final as (
     select
         grouped.scheme,
+        grouped.state_on,
         grouped.segment,
+        other_names.other_name,
         grouped.customer_count,
         100 * cast(grouped.customer_count as double)
-        / nullif(total.customer_count, 0) as customer_share_pct,
+        / nullif(totals.customer_count, 0) as customer_share_pct,
         grouped.buyer_count,
         grouped.order_count,
         grouped.revenue_amount,
         case
-            when total.revenue_amount > 0
-                then {{ percent_of('grouped.revenue_amount', 'total.revenue_amount') }}
+            when totals.revenue_amount > 0
+                then {{ percent_of('grouped.revenue_amount', 'totals.revenue_amount') }}
         end as revenue_share_pct,
+        grouped.revenue_amount_365d,
         {{ mean_amount('grouped.revenue_amount', 'grouped.customer_count') }}
             as average_revenue_amount,
         -- Both means times both counts: exactly 1 where they are equal.
         case
-            when total.identified_revenue_amount > 0 and grouped.customer_count > 0
+            when totals.identified_revenue_amount > 0 and grouped.customer_count > 0
                 then
-                    cast(grouped.revenue_amount * total.customer_count as double)
+                    cast(grouped.revenue_amount * totals.customer_count as double)
                     / cast(
-                        total.identified_revenue_amount * grouped.customer_count
+                        totals.identified_revenue_amount * grouped.customer_count
                         as double
                     )
         end as revenue_index,
+        {{ mean_of('totals.identified_revenue_amount', 'totals.customer_count') }}
+            as revenue_index_base_amount,
         case
-            when total.buyer_revenue_amount > 0 and grouped.buyer_count > 0
+            when totals.buyer_revenue_amount > 0 and grouped.buyer_count > 0
                 then
-                    cast(grouped.buyer_revenue_amount * total.buyer_count as double)
+                    cast(grouped.buyer_revenue_amount * totals.buyer_count as double)
                     / cast(
-                        total.buyer_revenue_amount * grouped.buyer_count as double
+                        totals.buyer_revenue_amount * grouped.buyer_count as double
                     )
         end as buyer_revenue_index,
-        chosen.measure as satisfaction_measure,
-        satisfaction_chosen.score as satisfaction_score,
-        coalesce(satisfaction_chosen.n, 0) as satisfaction_answer_count,
+        {{ mean_of('totals.buyer_revenue_amount', 'totals.buyer_count') }}
+            as buyer_revenue_index_base_amount,
+        totals.satisfaction_measure,
         case
-            when satisfaction_chosen.score is not null then null
-            when chosen.measure is null then 'nobody was asked for CSAT or NPS'
-            else coalesce(satisfaction_chosen.missing_reason, 'no valid answer')
+            when satisfaction.answer_count >= {{ var('minimum_answers') }}
+                then
+                    100 * (
+                        satisfaction.counted / cast(satisfaction.answer_count as double)
+                    )
+        end as satisfaction_score,
+        satisfaction.answer_count as satisfaction_answer_count,
+        case
+            when totals.satisfaction_measure is null
+                then 'nobody was asked for CSAT or NPS'
+            when satisfaction.answer_count = 0 then 'no valid answer'
+            when satisfaction.answer_count < {{ var('minimum_answers') }}
+                then 'fewer than {{ var("minimum_answers") }} valid answers'
         end as satisfaction_missing_reason,
         grouped.customer_count as n,
         {{ as_of() }} as as_of_date
     from grouped
-    cross join total
-    cross join chosen
-    left join satisfaction_chosen
+    inner join totals on grouped.state_on = totals.state_on
+    inner join satisfaction
         on
-            grouped.scheme = satisfaction_chosen.breakdown
-            and grouped.segment = satisfaction_chosen.segment
+            grouped.scheme = satisfaction.scheme
+            and grouped.state_on = satisfaction.state_on
+            and grouped.segment = satisfaction.segment
+    left join other_names
+        on
+            grouped.scheme = other_names.scheme
+            and grouped.segment = other_names.segment
 )
 
 select * from final
