@@ -13,15 +13,23 @@
     percentile_cont(0.5) within group (order by cast({{ value }} as double))
 {%- endmacro %}
 
-{#- The median of the rows of a window. -#}
-{% macro running_median(value, window) -%}
-    {{ return(adapter.dispatch('running_median', 'kith')(value, window)) }}
+{#- The median of a value over the rows of its group up to each one, by a unique order. -#}
+{% macro running_median(value, group, order) -%}
+    {{ return(adapter.dispatch('running_median', 'kith')(value, group, order)) }}
 {%- endmacro %}
 
-{% macro default__running_median(value, window) -%}
-    percentile(cast({{ value }} as double), 0.5) over ({{ window }})
+{% macro default__running_median(value, group, order) -%}
+    percentile(cast({{ value }} as double), 0.5) over (
+        partition by {{ group }}
+        order by {{ order }} nulls last
+        rows between unbounded preceding and current row
+    )
 {%- endmacro %}
 
-{% macro duckdb__running_median(value, window) -%}
-    quantile_cont(cast({{ value }} as double), 0.5) over ({{ window }})
+{% macro duckdb__running_median(value, group, order) -%}
+    quantile_cont(cast({{ value }} as double), 0.5) over (
+        partition by {{ group }}
+        order by {{ order }} nulls last
+        rows between unbounded preceding and current row
+    )
 {%- endmacro %}

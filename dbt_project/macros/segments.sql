@@ -10,12 +10,12 @@
     end
 {%- endmacro %}
 
-{#- A text as SQL; NULL for none. -#}
+{#- A text as SQL; NULL for none. Two quotes within a text are one to DuckDB alone. -#}
 {% macro as_text(text) -%}
     {%- if text is none -%}
         cast(null as string)
     {%- else -%}
-        '{{ text | replace("'", "''") }}'
+        '{{ text.split("'") | join("' || chr(39) || '") }}'
     {%- endif -%}
 {%- endmacro %}
 

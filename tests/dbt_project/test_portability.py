@@ -44,7 +44,7 @@ SHARED = {
         "ntile",
         "nullif",
     ),
-    *("or", "power", "replace", "round", "row_number", "sqrt", "sum"),
+    *("or", "power", "rank", "replace", "round", "row_number", "sqrt", "sum"),
     *("timestamp_trunc", "trim"),
 }
 # What macros with a form for each engine give.
@@ -56,6 +56,7 @@ GIVES = {
     "median": "double",
     "ordering": "struct",
     "row_hash": "bigint",
+    "running_median": "double",
     "series": "bigint",
     "sorted_list": "string",
 }

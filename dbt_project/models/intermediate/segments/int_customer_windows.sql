@@ -232,7 +232,7 @@ windowed as (
         sum({{ measure }}) over ({{ so_far }}) as {{ measure }},
         {% endfor %}
         count(gap_days) over ({{ so_far }}) as gap_count,
-        {{ running_median('gap_days', so_far) }} as median_gap_days,
+        {{ running_median('gap_days', 'customer_id', 'day_number') }} as median_gap_days,
         {% for length, measures in windows.items() %}
         {% for measure in measures %}
         sum({{ measure }}) over (
