@@ -25,6 +25,7 @@ EXPECTATIONS = [
                 sum(order_count) as orders,
                 sum(revenue_amount) as revenue
             from {batch}
+            where state_on = as_of_date
             group by scheme
         )
         cross join (
@@ -44,15 +45,41 @@ EXPECTATIONS = [
         """,
     ),
     no_rows(
+        "All schemes divide the same customers and the same revenue on each day",
+        CRITICAL,
+        """
+        select state_on, min(customers) as fewest, max(customers) as most
+        from (
+            select
+                scheme,
+                state_on,
+                sum(customer_count) as customers,
+                sum(order_count) as orders,
+                sum(revenue_amount) as revenue
+            from {batch}
+            group by scheme, state_on
+        )
+        cross join (
+            select count(distinct scheme) as schemes from segment.schemes
+        )
+        group by state_on
+        having min(customers) <> max(customers)
+            or min(orders) <> max(orders)
+            or min(revenue) <> max(revenue)
+            or count(*) <> max(schemes)
+        """,
+    ),
+    no_rows(
         "Shares of each scheme add up to 100 %",
         CRITICAL,
         """
         select
             scheme,
+            state_on,
             sum(customer_share_pct) as customers_pct,
             sum(revenue_share_pct) as revenue_pct
         from {batch}
-        group by scheme
+        group by scheme, state_on
         having abs(sum(customer_share_pct) - 100) > 0.001
             or abs(sum(revenue_share_pct) - 100) > 0.001
         """,
@@ -63,10 +90,11 @@ EXPECTATIONS = [
         """
         select
             scheme,
+            state_on,
             sum(revenue_index * customer_count) / sum(customer_count) as of_customers,
             sum(buyer_revenue_index * buyer_count) / sum(buyer_count) as of_buyers
         from {batch}
-        group by scheme
+        group by scheme, state_on
         having abs(sum(revenue_index * customer_count) / sum(customer_count) - 1) > 1e-6
             or abs(sum(buyer_revenue_index * buyer_count) / sum(buyer_count) - 1) > 1e-6
         """,

@@ -4,7 +4,7 @@ What the tests of the marts compare with, for any company whose orders and trace
 can read. Money is in whole cents, days are business days, months their first days.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 
 import numpy as np
@@ -38,6 +38,22 @@ class Shop:
     first_day: pd.Timestamp
     as_of: pd.Timestamp
     registered: pd.Series = field(default_factory=lambda: pd.Series(dtype="M8[us]"))
+
+    def until(self, day: str) -> "Shop":
+        """What had happened by the end of a day."""
+        end = pd.Timestamp(day)
+        dated = {*self.traces["customer_id"], *self.registered.index}
+        traces = self.traces[self.traces["day"] <= end]
+        registered = self.registered[self.registered <= end]
+        known = {*traces["customer_id"], *registered.index}
+        return replace(
+            self,
+            orders=self.orders[self.orders["day"] <= end],
+            traces=traces,
+            customers=frozenset(self.customers - (dated - known)),
+            as_of=end,
+            registered=registered,
+        )
 
     @cached_property
     def earlier(self) -> frozenset[str]:
@@ -188,7 +204,7 @@ def segment_name(r: int, f: int, m: int) -> str:
     """The rule that the seed's description states, in its order."""
     value = (f + m + 1) // 2
     if r >= 4 and f == 1:
-        return {5: "New", 4: "Promising"}[r]
+        return {5: "Recent and rare", 4: "Promising"}[r]
     if value >= 4 and r >= 3:
         return "Champions" if r == 5 else "Loyal"
     if r >= 4:
@@ -210,7 +226,7 @@ _VALUE_TYPES = {  # recent, frequent, much money
     (True, True, False): "Ordinary value",
     (True, False, False): "Ordinary to develop",
     (False, True, False): "Ordinary to keep",
-    (False, False, False): "Lost",
+    (False, False, False): "Ordinary to win back",
 }
 
 
@@ -356,6 +372,43 @@ def concentrations(shop: Shop, measure: str = "revenue") -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def memberships(shop: Shop) -> pd.DataFrame:
+    """The segment of each customer in each of Kith's schemes."""
+    sums = values(shop).reindex(sorted(shop.customers)).fillna({"order_count": 0})
+    scores, states = rfm_scores(shop), activity_states(shop)
+    begin = shop.as_of - pd.Timedelta(364, "D")
+    year = shop.orders[shop.orders["day"] >= begin].groupby("customer_id")["revenue"]
+    year = year.sum().drop(UNIDENTIFIED, errors="ignore")
+    year = year[year > 0]
+    rank = 100 * (year.rank(method="min", ascending=False) - 1) / len(year)
+    tier = pd.cut(rank, [-1, 4.999999, 19.999999, 49.999999, 100], labels=False)
+    tiers = {0: "VIP", 1: "High", 2: "Middle", 3: "Low"}
+    brought = sums.loc[sums["revenue"] > 0, "revenue"]
+    above = brought.map(lambda revenue: brought[brought > revenue].sum())
+    share = 100 * above / brought.sum()
+    worth = share.map(
+        lambda pct: "Core" if pct < 80 else "Supporting" if pct < 95 else "Marginal"
+    ).reindex(sums.index, fill_value="No revenue")
+    worth[(sums["revenue"] < 0) | (sums["margin"] < 0)] = "Loss-making"
+    current = months(shop)
+    current = current[current["month"] == month_of(pd.Series([shop.as_of]))[0]]
+    lifecycle = current.set_index("customer_id")["lifecycle"].dropna().str.capitalize()
+    named = {
+        "rfm": (scores["segment"], "no_purchase_in_window"),
+        "rfm_type": (scores["value_type"], "no_purchase_in_window"),
+        "activity": (states["state"], "never_purchased"),
+        "tier": (tier.map(tiers), "No revenue in 365 days"),
+        "lifecycle": (lifecycle, "never_purchased"),
+        "value": (worth, "No revenue"),
+    }
+    return pd.DataFrame(
+        {
+            scheme: names.reindex(sums.index).fillna(otherwise)
+            for scheme, (names, otherwise) in named.items()
+        }
+    )
+
+
 def segments(shop: Shop) -> pd.DataFrame:
     """Size and value of each segment of each scheme, beside the averages."""
     everybody = [*sorted(shop.customers), UNIDENTIFIED]
@@ -364,18 +417,12 @@ def segments(shop: Shop) -> pd.DataFrame:
         sums = sums.drop(index=UNIDENTIFIED)
     is_known = sums.index != UNIDENTIFIED
     is_buyer = is_known & (sums["order_count"] > 0)
-    scores, states = rfm_scores(shop), activity_states(shop)
-    schemes = {
-        "rfm_segment": (scores["segment"], "no_purchase_in_window"),
-        "value_type": (scores["value_type"], "no_purchase_in_window"),
-        "activity_state": (states["state"], "never_purchased"),
-    }
+    schemes = memberships(shop)
     mean = sums.loc[is_known, "revenue"].mean()
     buyer_mean = sums.loc[is_buyer, "revenue"].mean()
     rows = []
-    for scheme, (named, otherwise) in schemes.items():
-        names = named.reindex(sums.index).fillna(otherwise)
-        names[~is_known] = UNIDENTIFIED
+    for scheme in schemes:
+        names = schemes[scheme].reindex(sums.index, fill_value=UNIDENTIFIED)
         for name, members in sums.groupby(names):
             customers = members[is_known[names == name]]
             buyers = members[is_buyer[names == name]]

@@ -1,6 +1,7 @@
 """Segment marts of the grocer's year against numpy, and the map of RFM names."""
 
 import csv
+import datetime as dt
 from collections.abc import Iterator
 from decimal import Decimal
 from fractions import Fraction
@@ -68,23 +69,23 @@ def exact_quantile(values: list[Decimal], fifth: int) -> Fraction:
 def test_cut_points_scores_and_means_are_exact_where_many_share_a_value() -> None:
     """Against fractions, for thirty small companies."""
     random = np.random.default_rng(11)
-    models = REPOSITORY / "dbt_project" / "models" / "marts" / "segment"
+    models = REPOSITORY / "dbt_project" / "models" / "intermediate" / "segments"
+    day = dt.date(2024, 6, 30)
     names = ["recency_days", "frequency_count", "monetary_amount"]
     with duckdb.connect() as connection:
         connection.execute(
             """
-            create schema kith;
-            create table kith.run as select date '2024-06-30' as as_of_date;
             create table rfm_segment_names (
                 r_score int, f_score int, m_score int, segment varchar
             );
-            create table int_purchases_windowed (
-                customer_id varchar, recency_days bigint, frequency_count bigint,
-                monetary_amount decimal(18, 2), window_start date, window_end date
+            create table int_customer_windows (
+                customer_id varchar, state_on date, last_order_date date,
+                frequency_count bigint, monetary_amount decimal(18, 2),
+                window_start date, may_be_scored boolean
             );
             """
         )
-        for name in ("rfm_cut_points", "rfm_scores"):
+        for name in ("int_rfm_cut_points", "int_rfm_scored"):
             path = models / f"{name}.sql"
             query = for_engine(path.read_text(), "duckdb", path)
             connection.execute(f"create view {name} as {query}")
@@ -97,14 +98,18 @@ def test_cut_points_scores_and_means_are_exact_where_many_share_a_value() -> Non
             ]
             people = [[column[i] for column in columns] for i in (0, 1, 2)]
             rows = [
-                [str(i), *(people[n][d] for d, n in enumerate(picks)), None, None]
+                [str(i), *(people[n][d] for d, n in enumerate(picks))]
                 for i, picks in enumerate(
                     random.choice(3, (size, 3), p=[0.6, 0.3, 0.1])
                 )
             ]
-            connection.execute("delete from int_purchases_windowed")
+            connection.execute("delete from int_customer_windows")
             connection.executemany(
-                "insert into int_purchases_windowed values (?, ?, ?, ?, ?, ?)", rows
+                "insert into int_customer_windows values (?, ?, ?, ?, ?, null, true)",
+                [
+                    (who, day, day - dt.timedelta(int(recency)), *others)
+                    for who, recency, *others in rows
+                ],
             )
             values = {
                 name: [row[1 + at] for row in rows] for at, name in enumerate(names)
@@ -114,14 +119,14 @@ def test_cut_points_scores_and_means_are_exact_where_many_share_a_value() -> Non
                 for name in names
             }
             found = connection.execute(
-                "select dimension, cut_20, cut_40, cut_60, cut_80 from rfm_cut_points"
+                "select dimension, cut_20, cut_40, cut_60, cut_80 from int_rfm_cut_points"
             ).fetchall()
             assert {name: list(map(Fraction, row)) for name, *row in found} == cuts
             scores = connection.execute(
                 """
                 select r_score, f_score, m_score,
                     recency_is_high, frequency_is_high, monetary_is_high
-                from rfm_scores order by cast(customer_id as bigint)
+                from int_rfm_scored order by cast(customer_id as bigint)
                 """
             ).fetchall()
             below = [
@@ -213,12 +218,41 @@ def test_margin_has_no_concentration_without_costs(
     assert rows == [(None, None, None, "margin unknown for 2469 of 2469 customers")]
 
 
-def test_segments_hold_all_customers_and_all_revenue(
-    warehouse: duckdb.DuckDBPyConnection,
+@pytest.mark.parametrize("day", ["2017-02-28", "2017-08-31", "2017-12-31"])
+def test_segments_of_a_day_are_those_of_the_facts_up_to_it(
+    warehouse: duckdb.DuckDBPyConnection, day: str
 ) -> None:
-    expected = definitions.segments(shop())
-    segments = warehouse.sql("from segment.segments order by scheme, segment").df()
+    cut = shop().until(day)
+    expected = definitions.segments(cut)
+    segments = warehouse.sql(
+        f"from segment.segments where state_on = '{day}' order by scheme, segment"
+    ).df()
 
     assert_frame_equal(segments[list(expected.columns)], expected, **CLOSE)
     totals = segments.groupby("scheme")[["customer_count", "order_count"]].sum()
-    assert (totals == [2_469, 155_848]).all(axis=None)
+    assert len(totals) == 6
+    orders = cut.orders["is_purchase"].sum()
+    assert (totals == [len(cut.customers), orders]).all(axis=None)
+    members = warehouse.sql(
+        f"""
+        select customer_id, scheme, segment from segment.segment_memberships
+        where '{day}' between valid_from and coalesce(valid_to, as_of_date)
+        """
+    ).df()
+    assert_frame_equal(
+        members.pivot(index="customer_id", columns="scheme", values="segment"),
+        definitions.memberships(cut).sort_index(axis="columns"),
+        check_names=False,
+        **EXACT,
+    )
+
+
+def test_segments_hold_all_customers_and_all_revenue(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    totals = warehouse.sql(
+        "select scheme, sum(customer_count) as customers, sum(order_count) as orders "
+        "from segment.segments where state_on = as_of_date group by scheme"
+    ).df()
+    assert (totals[["customers", "orders"]] == [2_469, 155_848]).all(axis=None)
+    assert len(totals) == 6

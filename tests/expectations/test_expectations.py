@@ -400,17 +400,55 @@ MUTATIONS: dict[tuple[str, str], str] = {
     (
         "segment.segments",
         "Segments of each scheme add up to all customers, buyers, orders and revenue",
-    ): "delete from segment.segments "
-    "where scheme = 'rfm_segment' and segment = 'unidentified'",
+    ): "update segment.segments set order_count = order_count + 1 "
+    "where segment = 'unidentified' and state_on = as_of_date",
+    (
+        "segment.segments",
+        "All schemes divide the same customers and the same revenue on each day",
+    ): "update segment.segments set order_count = order_count + 1 "
+    "where scheme = 'tier' and segment = 'unidentified' and state_on < as_of_date",
     (
         "segment.segments",
         "Shares of each scheme add up to 100 %",
     ): "update segment.segments set revenue_share_pct = revenue_share_pct + 0.01 "
-    "where scheme = 'rfm_segment' and segment = 'unidentified'",
+    "where scheme = 'rfm' and segment = 'unidentified'",
     (
         "segment.segments",
         "Each index is 1 on average over those whom it compares",
     ): "update segment.segments set buyer_revenue_index = 1.01 * buyer_revenue_index",
+    (
+        "segment.segment_memberships",
+        "In each scheme each customer is in one segment now",
+    ): "delete from segment.segment_memberships "
+    f"where scheme = 'tier' and is_current and {_BUYER}",
+    (
+        "segment.segment_memberships",
+        "Memberships follow one another without gap and overlap",
+    ): "update segment.segment_memberships set valid_to = valid_to + interval '1' day "
+    f"where not is_current and {_BUYER}",
+    (
+        "segment.segment_memberships",
+        "Each segment is one of its scheme",
+    ): f"update segment.segment_memberships set segment = 'Nowhere' where {_BUYER}",
+    (
+        "segment.segment_transitions",
+        "Who came and who stayed are all who are there, with their revenue",
+    ): "update segment.segment_transitions set revenue_amount = revenue_amount + 1 "
+    "where scheme = 'tier' and customer_count > 0",
+    (
+        "segment.segment_transitions",
+        "Who left and who stayed are all who were there, with their revenue",
+    ): "update segment.segment_transitions set from_segment = 'not_yet_known' "
+    "where scheme = 'tier' and customer_count > 0",
+    (
+        "segment.schemes",
+        "A segment of one name has one condition in all schemes",
+    ): "update segment.schemes set condition = 'true' "
+    "where scheme = 'rfm' and segment = 'no_purchase_in_window'",
+    (
+        "segment.rfm_cells",
+        "There are 125 cells, and they hold all who are scored",
+    ): "delete from segment.rfm_cells where rfm_cell = '111'",
     (
         "segment.cohorts",
         "Retention from 0 to 100 %",

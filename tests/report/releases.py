@@ -109,8 +109,8 @@ def marts(orders: pd.DataFrame, as_of: str, names: list[str] = NAMES) -> Frames:
     lost = float(unidentified.amount.sum())
     segments = pd.concat(
         [
-            _segment_rows("activity_state", state, values, lost),
-            _segment_rows("rfm_segment", rfm, values, lost),
+            _segment_rows("activity", state, values, lost),
+            _segment_rows("rfm", rfm, values, lost),
         ]
     )
 
@@ -346,8 +346,8 @@ create table customer.customer_months (
     customer_id varchar, month date, is_complete boolean, order_count bigint,
     revenue_amount decimal(18, 2), is_active boolean, lifecycle varchar);
 create table segment.segments (
-    scheme varchar, segment varchar, customer_count bigint, customer_share_pct double,
-    buyer_count bigint, revenue_amount decimal(18, 2), revenue_share_pct double,
+    scheme varchar, state_on date, segment varchar, customer_count bigint,
+    customer_share_pct double, as_of_date date, buyer_count bigint, revenue_amount decimal(18, 2), revenue_share_pct double,
     average_revenue_amount decimal(18, 2), revenue_index double);
 create table segment.rfm_scores (
     customer_id varchar, rfm_cell varchar, segment varchar, value_type varchar,
@@ -547,6 +547,11 @@ def publish(
         for table, frame in frames.items():
             if table == "orders":
                 continue
+            if table == "segment.segments":
+                today = frame.assign(state_on=day, as_of_date=day)
+                # What was a month ago is in no figure of today.
+                before = today.assign(state_on=day - dt.timedelta(31), customer_count=7)
+                frame = pd.concat([today, before])
             connection.register("frame", frame)
             connection.execute(f"insert into {table} by name select * from frame")
     manifest = {
@@ -675,7 +680,7 @@ def _events_only() -> tuple[Frames, str]:
     ).assign(order_count=0, revenue_amount=0, is_active=False)
     frames["segment.segments"] = pd.DataFrame(
         {
-            "scheme": ["activity_state", "rfm_segment"],
+            "scheme": ["activity", "rfm"],
             "segment": ["never_purchased", "no_purchase_in_window"],
             "customer_count": [1, 1],
             "customer_share_pct": [100.0, 100.0],
@@ -712,7 +717,7 @@ def _known_before() -> tuple[Frames, str]:
             pd.DataFrame(
                 [
                     refused | {"scheme": scheme, "customer_share_pct": 20.0}
-                    for scheme in ("activity_state", "rfm_segment")
+                    for scheme in ("activity", "rfm")
                 ]
             ),
         ]

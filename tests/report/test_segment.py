@@ -12,7 +12,7 @@ from tests.report.releases import Page, page_of, publish
 def test_tables_of_segments_equal_the_marts(releases: Any) -> None:
     run, frames = releases["grocer"]
     page = Page(page_of(run))
-    segments = frames["segment.segments"].query("scheme == 'rfm_segment'")
+    segments = frames["segment.segments"].query("scheme == 'rfm'")
     shown = page.tables["Share of customers and of revenue by RFM segment"][1:]
     assert shown[-1][0] == "Unidentified"
     assert {row[0]: row[1:] for row in shown} == {
@@ -24,7 +24,7 @@ def test_tables_of_segments_equal_the_marts(releases: Any) -> None:
         ]
         for row in segments.itertuples()
     }
-    states = frames["segment.segments"].query("scheme == 'activity_state'")
+    states = frames["segment.segments"].query("scheme == 'activity'")
     by_state = states.set_index("segment").customer_count
     assert [row[:2] for row in page.tables["Customers by activity state"][1:]] == [
         ["Active", f"{by_state.active:,}"],

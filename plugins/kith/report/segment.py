@@ -47,7 +47,8 @@ with states as (
     {listed(_STATES)}
 ),
 counted as (
-    select * from segment.segments where scheme = 'activity_state'
+    select * from segment.segments
+    where scheme = 'activity' and state_on = as_of_date
 ),
 totals as (
     select
@@ -168,7 +169,7 @@ with segments as (
         cast(sum(revenue_amount) filter (where customer_count > 0) over () as double)
             / nullif(sum(customer_count) over (), 0) as average_amount
     from segment.segments
-    where scheme = 'rfm_segment'
+    where scheme = 'rfm' and state_on = as_of_date
 ),
 windows as (
     select max(window_start) as window_start, max(window_end) as window_end
