@@ -243,7 +243,11 @@ OF_ALL = {
     "segment.cohorts",
     "segment.concentrations",
     "segment.model_evaluations",
+    "segment.rfm_cells",
     "segment.rfm_cut_points",
+    # Half of the schemes compare a customer with all others.
+    "segment.segment_memberships",
+    "segment.segment_transitions",
     "segment.segments",
 }
 # Columns that compare a customer with all others.

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import duckdb
-import yaml
 from pydantic import Field, field_validator
 
 from kith.company.tables import Strict
@@ -90,7 +89,7 @@ def own_schemes() -> dict[str, Scheme]:
 @functools.cache
 def state_columns() -> dict[str, str]:
     """Types of the columns over which conditions are written, by name."""
-    (model,) = yaml.safe_load(_STATES.read_text(encoding="utf-8"))["models"]
+    (model,) = read_yaml(_STATES)["models"]
     return {column["name"]: column["data_type"] for column in model["columns"]}
 
 
@@ -150,8 +149,10 @@ def fault_of(condition: str) -> str | None:
                 "expected one condition and nothing else: no query, comment, second "
                 "statement, or :: (write cast(... as ...))"
             )
+        if '"' in _outside(condition):
+            return "names of columns stand without quotes, texts in single ones"
         for node in _nodes(expression):
-            if fault := _fault_of_node(node, condition):
+            if fault := _fault_of_node(node):
                 return fault
         columns = state_columns().items()
         for values in (
@@ -211,7 +212,7 @@ def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
             yield from _nodes(each)
 
 
-def _fault_of_node(node: dict[str, Any], condition: str) -> str | None:
+def _fault_of_node(node: dict[str, Any]) -> str | None:
     kind = node["class"]
     if kind == "SUBQUERY":
         return "a query within a condition is not possible; use the columns"
@@ -227,13 +228,9 @@ def _fault_of_node(node: dict[str, Any], condition: str) -> str | None:
         if name not in state_columns():
             near = difflib.get_close_matches(name, state_columns(), 1)
             cure = f"; did you mean {near[0]}?" if near else ""
-            if f'"{name}"' in condition:
-                cure = f"; a text stands in single quotes: '{name}'"
             return (
                 f"there is no column {name}{cure} (docs/company.md lists the columns)"
             )
-    if kind == "COLUMN_REF" and '"' in _outside(condition):
-        return "names of columns stand without quotes, texts in single ones"
     if kind not in _KINDS:
         return f"{kind.lower()} is not possible in a condition"
     return None
