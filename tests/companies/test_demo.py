@@ -28,6 +28,7 @@ from kith.settings import REPOSITORY, load_request, load_settings
 from tests.companies import definitions
 from tests.companies.definitions import Shop
 from tests.companies.demo import Demo
+from tests.dbt_project.cut_builds import check_no_look_ahead
 
 DEMO = REPOSITORY / "companies/demo"
 
@@ -456,6 +457,12 @@ def test_scores_and_states_are_those_of_the_delivered_files(
         assert_frame_equal(found[list(expected.columns)], expected, **how)
 
 
+def test_states_of_a_day_know_nothing_of_what_came_later(warehouse: Warehouse) -> None:
+    path = warehouse.state / "warehouse" / "kith_build.duckdb"
+    for day in ("2024-06-30", "2025-03-31"):
+        assert check_no_look_ahead(path, DEMO, day) > 1000
+
+
 def test_cohorts_concentrations_and_segments_are_those_of_the_delivered_files(
     warehouse: Warehouse, shop: Shop
 ) -> None:
@@ -467,7 +474,14 @@ def test_cohorts_concentrations_and_segments_are_those_of_the_delivered_files(
             "concentrations where measure = 'revenue' order by top_pct",
             definitions.concentrations(shop),
         ),
-        ("segments order by scheme, segment", definitions.segments(shop)),
+        (
+            "segments where state_on = as_of_date order by scheme, segment",
+            definitions.segments(shop),
+        ),
+        (
+            "segments where state_on = '2024-10-31' order by scheme, segment",
+            definitions.segments(shop.until("2024-10-31")),
+        ),
     ):
         found = warehouse.query(f"from segment.{mart}")
         assert_frame_equal(found[list(expected.columns)], expected, **CLOSE)
@@ -539,10 +553,10 @@ def test_purchases_and_revenue_are_the_same_in_every_mart_that_tells_them(
             = 'order:' || orders.source || ':' || orders.order_id
         union all
         select scheme, sum(order_count), sum(revenue_amount)
-        from segment.segments group by scheme
+        from segment.segments where state_on = as_of_date group by scheme
         """
     )
-    assert len(found) == 8
+    assert len(found) == 11
     assert found["purchases"].nunique() == 1
     assert found["revenue"].nunique() == 1
     kinds = warehouse.query(

@@ -109,7 +109,7 @@ def test_a_folder_that_was_changed_is_read_again(tmp_path: Path) -> None:
             "company.yml",
             "  events: [",
             "  orders: []\n  events: [",
-            "line 14: key `ord",
+            "line 17: key `ord",
         ),
         ("sources.yml", "{minimum: 0}", "{minimum: 0, minimum: 9}", "key `minimum`"),
         (

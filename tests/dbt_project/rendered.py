@@ -22,6 +22,7 @@ from kith.settings import REPOSITORY
 
 MODELS = DBT_PROJECT / "models"
 MARK = "kith__"
+CORNER_SHOP = REPOSITORY / "tests" / "companies" / "corner_shop"
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,9 @@ def shared(sql: str, path: Path | None = None) -> str:
     return _render(sql, path, lambda macros: dispatch)
 
 
-def for_engine(sql: str, engine: str, path: Path | None = None) -> str:
+def for_engine(
+    sql: str, engine: str, path: Path | None = None, company: Path = CORNER_SHOP
+) -> str:
     """The text that an engine gets: its own form of each macro, else the default."""
 
     def dispatcher(macros: dict[str, Any]) -> Callable[[str, str], Any]:
@@ -84,16 +87,19 @@ def for_engine(sql: str, engine: str, path: Path | None = None) -> str:
 
         return dispatch
 
-    return _render(sql, path, dispatcher)
+    return _render(sql, path, dispatcher, company)
 
 
 def _render(
-    sql: str, path: Path | None, dispatcher: Callable[[dict[str, Any]], Any]
+    sql: str,
+    path: Path | None,
+    dispatcher: Callable[[dict[str, Any]], Any],
+    company: Path = CORNER_SHOP,
 ) -> str:
     environment = _environment()
     macros: dict[str, Any] = {}
     feeds = {feed: [f"stg_shop__{feed}"] for feed in feed_names()}
-    variables = dbt_vars(load_company(REPOSITORY / "tests/companies/corner_shop"))
+    variables = dbt_vars(load_company(company))
     nodes = {
         f"model.kith.feed_{feed}": contract(MODELS / "feeds" / f"feed_{feed}.sql")
         for feed in feed_names()

@@ -523,7 +523,11 @@ def test_a_period_is_complete_once_its_last_day_is_over(scores: pd.DataFrame) ->
 def test_segments_take_over_their_satisfaction(
     warehouse: duckdb.DuckDBPyConnection, scores: pd.DataFrame
 ) -> None:
-    segments = warehouse.sql("from segment.segments").df()
+    breakdowns = {"rfm": "rfm_segment", "rfm_type": "value_type"}
+    breakdowns["activity"] = "activity_state"
+    segments = warehouse.sql(
+        f"from segment.segments where state_on = as_of_date and scheme in {(*breakdowns,)}"
+    ).df()
     whole = scores.query(
         "period_grain == 'all' and dimension == 'overall' "
         "and measure == 'csat_top_two_pct'"
@@ -533,9 +537,9 @@ def test_segments_take_over_their_satisfaction(
     assert set(segments.satisfaction_measure) == {"csat_top_two_pct"}
     for row in segments.itertuples():
         assert row.satisfaction_score == pytest.approx(
-            whole.score_expected[row.scheme, row.segment], nan_ok=True
+            whole.score_expected[breakdowns[row.scheme], row.segment], nan_ok=True
         )
-        assert row.satisfaction_answer_count == whole.n[row.scheme, row.segment]
+        assert row.satisfaction_answer_count == whole.n[breakdowns[row.scheme], row.segment]
 
 
 # complaints --------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from pandas.testing import assert_frame_equal
 from kith.settings import REPOSITORY
 from tests.companies import definitions
 from tests.companies.complete_journey import AS_OF, shop
+from tests.dbt_project.cut_builds import check_no_look_ahead
 from tests.dbt_project.rendered import for_engine
 
 EXACT = {"check_dtype": False, "check_exact": True}
@@ -256,3 +257,11 @@ def test_segments_hold_all_customers_and_all_revenue(
     ).df()
     assert (totals[["customers", "orders"]] == [2_469, 155_848]).all(axis=None)
     assert len(totals) == 6
+
+
+def test_states_of_a_day_know_nothing_of_what_came_later(
+    complete_journey_candidate: Path,
+) -> None:
+    company = REPOSITORY / "companies" / "complete_journey"
+    for day in ("2017-03-31", "2017-10-31"):
+        assert check_no_look_ahead(complete_journey_candidate, company, day) > 2000

@@ -477,3 +477,63 @@ def test_orphans_of_killed_publications_are_swept(run: Run) -> None:
     (run.published / ".tmp-current-x").symlink_to("nowhere")
     publish(run)
     assert list(run.published.glob(".tmp-*")) == []
+
+
+def test_a_scheme_of_three_lines_stands_in_all_marts_of_segments(
+    built_shop: Run,
+) -> None:
+    """The corner shop's company.yml declares `spending`."""
+    with duckdb.connect(str(built_shop.warehouse), read_only=True) as warehouse:
+
+        def found(query: str) -> list[tuple]:
+            return warehouse.sql(query).fetchall()
+
+        spent = """
+            with amounts as (
+                select
+                    customers.customer_id, count(orders.customer_id) as order_count,
+                    coalesce(sum(revenue_amount), 0) as amount
+                from customer.customers as customers
+                left join customer.orders as orders
+                    on customers.customer_id = orders.customer_id
+                    and order_date > date '2024-12-31' - 365
+                where customers.customer_id <> 'unidentified'
+                group by customers.customer_id
+            ),
+            named as (
+                select
+                    customer_id,
+                    case
+                        when amount >= 500 then 'Big spender'
+                        when amount > 0 then 'Spender'
+                        else 'other'
+                    end as segment
+                from amounts
+            )
+        """
+        sizes = found(f"{spent} select segment, count(*) from named group by segment")
+        assert {segment for segment, _ in sizes} >= {"Big spender", "Spender"}
+        assert sorted(sizes) == found(
+            "select segment, customer_count from segment.segments "
+            "where scheme = 'spending' and state_on = as_of_date "
+            "and segment <> 'unidentified' order by segment"
+        )
+        assert found(
+            f"{spent} from named full join (from segment.segment_memberships "
+            "where scheme = 'spending' and is_current) as memberships "
+            "using (customer_id) where named.segment is distinct from "
+            "memberships.segment"
+        ) == []
+        assert sorted(sizes) == found(
+            "select to_segment, sum(customer_count)::bigint "
+            "from segment.segment_transitions "
+            "where scheme = 'spending' and state_on = as_of_date "
+            "and to_segment <> 'unidentified' group by all order by all"
+        )
+        assert found(
+            "select segment, position, owner, definition_version, condition "
+            "from segment.schemes where scheme = 'spending' order by position"
+        ) == [
+            ("Big spender", 1, "kith", 1, "revenue_amount_365d >= 500"),
+            ("Spender", 2, "kith", 1, "revenue_amount_365d > 0"),
+        ]

@@ -1,5 +1,4 @@
-{#- What a record tells of a customer; the columns beside them in `customers` say from
-    which day. -#}
+{#- What records tell of a customer. -#}
 {%- set attributes = [
     'customer_kind', 'city', 'region', 'country', 'industry', 'level',
     'registration_source', 'birth_date'
@@ -26,6 +25,82 @@ windows as (
 
 customers as (
     select * from {{ ref('customers') }}
+),
+
+records as (
+    select
+        *,
+        greatest(
+            {{ business_date('updated_at') }}, {{ business_date('registered_at') }}
+        ) as told_on,
+        coalesce(-1 * {{ epoch_seconds('updated_at') }}, 1.0e18) as staleness
+    from {{ ref('int_customer_records') }}
+),
+
+-- What records tell changes with a record alone.
+changes as (
+    select distinct
+        customer_id,
+        coalesce(told_on, cast('0001-01-01' as date)) as told_from
+    from records
+),
+
+told as (
+    select
+        changes.customer_id,
+        changes.told_from,
+        records.source,
+        records.customer_record_id,
+        records.updated_at,
+        records.staleness,
+        {%- for attribute in attributes %}
+        records.{{ attribute }}
+        {%- if var('survivorship')[attribute] == 'most_frequent' %},
+        count(records.{{ attribute }}) over (
+            partition by
+                changes.customer_id, changes.told_from, records.{{ attribute }}
+        ) as {{ attribute }}_count
+        {%- endif %}{{ "," if not loop.last }}
+        {%- endfor %}
+    from changes
+    inner join records on changes.customer_id = records.customer_id
+    where coalesce(records.told_on <= changes.told_from, true)
+),
+
+-- By the rules of `customers`, among the records of that day.
+recorded as (
+    select
+        customer_id,
+        {%- for attribute in attributes %}
+        min_by({{ attribute }}, {{ survival_of(attribute) }})
+        filter (where {{ attribute }} is not null) as {{ attribute }},
+        {%- endfor %}
+        told_from
+    from told
+    group by customer_id, told_from
+),
+
+followed as (
+    select
+        *,
+        lead(told_from) over (
+            partition by customer_id order by told_from nulls last
+        ) as told_until
+    from recorded
+),
+
+known as (
+    select
+        windows.state_on,
+        {%- for attribute in attributes %}
+        followed.{{ attribute }},
+        {%- endfor %}
+        followed.customer_id
+    from windows
+    inner join followed on windows.customer_id = followed.customer_id
+    where
+        windows.state_on >= followed.told_from
+        and coalesce(windows.state_on < followed.told_until, true)
 ),
 
 scores as (
@@ -109,17 +184,12 @@ final as (
         drowsed.state_on = {{ as_of() }} as is_latest,
         drowsed.may_be_scored,
         {% for attribute in attributes %}
-        case
-            when
-                coalesce(
-                    customers.{{ attribute }}_age_days
-                    >= {{ days_between('drowsed.state_on', as_of()) }},
-                    true
-                )
-                then customers.{{ attribute }}
-        end as {{ attribute }},
+        known.{{ attribute }},
         {% endfor %}
-        {{ business_date('customers.registered_at') }} as registered_date,
+        case
+            when {{ business_date('customers.registered_at') }} <= drowsed.state_on
+                then {{ business_date('customers.registered_at') }}
+        end as registered_date,
         coalesce(customers.is_earlier, false) as is_earlier,
         drowsed.first_order_date,
         drowsed.last_order_date,
@@ -184,6 +254,10 @@ final as (
         drowsed.open_case_count
     from drowsed
     inner join customers on drowsed.customer_id = customers.customer_id
+    left join known
+        on
+            drowsed.customer_id = known.customer_id
+            and drowsed.state_on = known.state_on
     left join scores
         on
             drowsed.customer_id = scores.customer_id
