@@ -22,6 +22,7 @@ from kith.company.folder import (
     feed_names,
 )
 from kith.company.order_statuses import KNOWN_STATUSES, OrderStatuses, known_words
+from kith.company.schemes import Scheme, own_schemes
 from kith.company.tables import (
     ColumnRules,
     DriftPolicy,
@@ -47,6 +48,7 @@ MODELS: dict[str, dict[str, type[BaseModel]]] = {
         "activity_states": ActivityStates,
         "identity": Identity,
         "order_statuses": OrderStatuses,
+        "schemes": Scheme,
     },
     "sources.md": {
         "table": TableRules,
@@ -178,13 +180,41 @@ def order_statuses_table() -> str:
     return "\n".join(lines)
 
 
+def states_table() -> str:
+    """The columns over which conditions of schemes are written."""
+    path = MARTS.parent / "intermediate" / "segments" / "int_customer_states.yml"
+    (model,) = yaml.safe_load(path.read_text())["models"]
+    lines = ["| column | type | meaning |", "|---|---|---|"]
+    for column in model["columns"]:
+        meaning = re.sub(r"{{ var\('(\w+)'\) }}", r"`\1`", column["description"])
+        lines.append(f"| `{column['name']}` | {column['data_type']} | {meaning} |")
+    return "\n".join(lines)
+
+
+def own_schemes_table() -> str:
+    lines = ["| scheme | segments, in their order | meaning |", "|---|---|---|"]
+    for name, scheme in own_schemes().items():
+        segments = [
+            f"{segment} ({other})"
+            if (other := scheme.other_names.get(segment))
+            else segment
+            for segment in scheme.segments
+        ]
+        lines.append(f"| `{name}` | {', '.join(segments)} | {scheme.definition}. |")
+    return "\n".join(lines)
+
+
 def generated() -> dict[str, dict[str, str]]:
     """For each page, the text between the marks of each name."""
     pages = {
         page: {name: keys_table(model) for name, model in models.items()}
         for page, models in MODELS.items()
     }
-    pages["company.md"]["words of statuses"] = order_statuses_table()
+    pages["company.md"] |= {
+        "words of statuses": order_statuses_table(),
+        "own schemes": own_schemes_table(),
+        "columns of states": states_table(),
+    }
     return pages | {"feeds.md": {"feeds": feeds_page()}}
 
 

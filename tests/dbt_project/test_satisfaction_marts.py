@@ -526,7 +526,8 @@ def test_segments_take_over_their_satisfaction(
     breakdowns = {"rfm": "rfm_segment", "rfm_type": "value_type"}
     breakdowns["activity"] = "activity_state"
     segments = warehouse.sql(
-        f"from segment.segments where state_on = as_of_date and scheme in {(*breakdowns,)}"
+        "from segment.segments "
+        f"where state_on = as_of_date and scheme in {(*breakdowns,)}"
     ).df()
     whole = scores.query(
         "period_grain == 'all' and dimension == 'overall' "
@@ -539,7 +540,10 @@ def test_segments_take_over_their_satisfaction(
         assert row.satisfaction_score == pytest.approx(
             whole.score_expected[breakdowns[row.scheme], row.segment], nan_ok=True
         )
-        assert row.satisfaction_answer_count == whole.n[breakdowns[row.scheme], row.segment]
+        assert (
+            row.satisfaction_answer_count
+            == whole.n[breakdowns[row.scheme], row.segment]
+        )
 
 
 # complaints --------------------------------------------------------------------------

@@ -120,7 +120,8 @@ def test_cut_points_scores_and_means_are_exact_where_many_share_a_value() -> Non
                 for name in names
             }
             found = connection.execute(
-                "select dimension, cut_20, cut_40, cut_60, cut_80 from int_rfm_cut_points"
+                "select dimension, cut_20, cut_40, cut_60, cut_80 "
+                "from int_rfm_cut_points"
             ).fetchall()
             assert {name: list(map(Fraction, row)) for name, *row in found} == cuts
             scores = connection.execute(

@@ -518,12 +518,15 @@ def test_a_scheme_of_three_lines_stands_in_all_marts_of_segments(
             "where scheme = 'spending' and state_on = as_of_date "
             "and segment <> 'unidentified' order by segment"
         )
-        assert found(
-            f"{spent} from named full join (from segment.segment_memberships "
-            "where scheme = 'spending' and is_current) as memberships "
-            "using (customer_id) where named.segment is distinct from "
-            "memberships.segment"
-        ) == []
+        assert (
+            found(
+                f"{spent} from named full join (from segment.segment_memberships "
+                "where scheme = 'spending' and is_current) as memberships "
+                "using (customer_id) where named.segment is distinct from "
+                "memberships.segment"
+            )
+            == []
+        )
         assert sorted(sizes) == found(
             "select to_segment, sum(customer_count)::bigint "
             "from segment.segment_transitions "

@@ -347,8 +347,9 @@ create table customer.customer_months (
     revenue_amount decimal(18, 2), is_active boolean, lifecycle varchar);
 create table segment.segments (
     scheme varchar, state_on date, segment varchar, customer_count bigint,
-    customer_share_pct double, as_of_date date, buyer_count bigint, revenue_amount decimal(18, 2), revenue_share_pct double,
-    average_revenue_amount decimal(18, 2), revenue_index double);
+    customer_share_pct double, buyer_count bigint, revenue_amount decimal(18, 2),
+    revenue_share_pct double, average_revenue_amount decimal(18, 2),
+    revenue_index double, as_of_date date);
 create table segment.rfm_scores (
     customer_id varchar, rfm_cell varchar, segment varchar, value_type varchar,
     window_start date, window_end date);

@@ -95,7 +95,10 @@ def schemes_of(company: Company) -> list[dict[str, Any]]:
                 for segment, condition in scheme.segments.items()
             ],
         }
-        for owner, schemes in (("kith", own_schemes()), (company.owner, company.schemes))
+        for owner, schemes in (
+            ("kith", own_schemes()),
+            (company.owner, company.schemes),
+        )
         for name, scheme in schemes.items()
     ]
 

@@ -51,8 +51,8 @@ class ActivityStates(Strict):
     minimum_gaps: int = Field(
         default=3,
         gt=0,
-        description="With `by: rhythm`: gaps between purchases below which the declared "
-        "days count.",
+        description="With `by: rhythm`: gaps between purchases below which the "
+        "declared days count.",
     )
 
     @model_validator(mode="after")
@@ -61,7 +61,7 @@ class ActivityStates(Strict):
             raise ValueError("expected drowsy < half_asleep < asleep, in days")
         if not 0 < self.rhythm_gaps[0] < self.rhythm_gaps[1] < self.rhythm_gaps[2]:
             raise ValueError(
-                "expected rhythm_gaps above 0 and ascending: drowsy, half asleep, asleep"
+                "expected rhythm_gaps above 0, ascending: drowsy, half asleep, asleep"
             )
         return self
 

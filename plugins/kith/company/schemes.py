@@ -27,7 +27,7 @@ _SAMPLES = {
     "date": "'2024-01-31'",
     "boolean": "true",
 }
-# What a condition is made of: kinds of DuckDB's parser that mean the same on all engines.
+# What a condition is made of: what DuckDB's parser calls it, the same on all engines.
 _KINDS = {
     *("COLUMN_REF", "CONSTANT", "COMPARISON", "CONJUNCTION", "OPERATOR", "BETWEEN"),
     *("CASE", "CAST", "FUNCTION"),
@@ -51,7 +51,8 @@ class Scheme(Strict):
         default=None, description="What the scheme tells, in words."
     )
     owner: str | None = Field(
-        default=None, description="Who answers for it; by default the company's `owner`."
+        default=None,
+        description="Who answers for it; by default the company's `owner`.",
     )
     version: int = Field(
         default=1, gt=0, description="To be raised when conditions change."
@@ -80,9 +81,7 @@ class Scheme(Strict):
 @functools.cache
 def own_schemes() -> dict[str, Scheme]:
     """Kith's own schemes, by name."""
-    declared = read_yaml(
-        REPOSITORY / "plugins" / "kith" / "company" / "schemes.yml"
-    )
+    declared = read_yaml(REPOSITORY / "plugins" / "kith" / "company" / "schemes.yml")
     return {name: Scheme.model_validate(each) for name, each in declared.items()}
 
 
@@ -94,7 +93,7 @@ def state_columns() -> dict[str, str]:
 
 
 def faults_of(schemes: Mapping[str, Scheme]) -> list[str]:
-    """What is wrong with a company's schemes, each fault by its place in company.yml."""
+    """What is wrong with a company's schemes, each fault by its place in the file."""
     faults = []
     meanings = {
         segment: (f"Kith's own scheme {name}", condition)
@@ -133,8 +132,7 @@ def faults_of(schemes: Mapping[str, Scheme]) -> list[str]:
 def fault_of(condition: str) -> str | None:
     """What is wrong with a condition, and what to do; None where it can be used.
 
-    It is parsed and tried by DuckDB, on rows of each column's type; nothing of it is run
-    on data.
+    DuckDB parses it and tries it on a row of each column's type, on none of the data.
     """
     with duckdb.connect() as connection:
         connection.execute("set enable_external_access = false")

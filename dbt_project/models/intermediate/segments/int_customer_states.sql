@@ -52,16 +52,16 @@ told as (
         records.source,
         records.customer_record_id,
         records.updated_at,
-        records.staleness,
         {%- for attribute in attributes %}
-        records.{{ attribute }}
-        {%- if var('survivorship')[attribute] == 'most_frequent' %},
+        records.{{ attribute }},
+        {%- if var('survivorship')[attribute] == 'most_frequent' %}
         count(records.{{ attribute }}) over (
             partition by
                 changes.customer_id, changes.told_from, records.{{ attribute }}
-        ) as {{ attribute }}_count
-        {%- endif %}{{ "," if not loop.last }}
+        ) as {{ attribute }}_count,
+        {%- endif %}
         {%- endfor %}
+        records.staleness
     from changes
     inner join records on changes.customer_id = records.customer_id
     where coalesce(records.told_on <= changes.told_from, true)
@@ -203,7 +203,8 @@ final as (
             as median_gap_days,
         case
             when drowsed.may_be_scored
-                then cast(drowsed.days_since_last_order as double)
+                then
+                    cast(drowsed.days_since_last_order as double)
                     / drowsed.median_gap_days
         end as gap_ratio,
         drowsed.activity_state,

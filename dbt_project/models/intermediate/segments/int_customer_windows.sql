@@ -47,6 +47,7 @@
         'csat_count', 'csat_sum', 'nps_count', 'nps_sum'
     ],
 } -%}
+{%- set rfm_days = var('rfm_window_days') | int(365) -%}
 {%- set in_order =
     'partition by customer_id order by day_number nulls last' -%}
 {%- set so_far =
@@ -222,7 +223,6 @@ gaps as (
 windowed as (
     select
         customer_id,
-        day as state_on,
         lifecycle,
         is_state,
         min(purchase_day) over ({{ so_far }}) as first_order_date,
@@ -232,7 +232,8 @@ windowed as (
         sum({{ measure }}) over ({{ so_far }}) as {{ measure }},
         {% endfor %}
         count(gap_days) over ({{ so_far }}) as gap_count,
-        {{ running_median('gap_days', 'customer_id', 'day_number') }} as median_gap_days,
+        {{ running_median('gap_days', 'customer_id', 'day_number') }}
+            as median_gap_days,
         {% for length, measures in windows.items() %}
         {% for measure in measures %}
         sum({{ measure }}) over (
@@ -246,10 +247,10 @@ windowed as (
             'window_start': 'min(exchange_day)',
         }.items() %}
         {{ measured }} over (
-            {{ in_order }}
-            range between {{ var('rfm_window_days') - 1 }} preceding and current row
-        ) as {{ name }}{{ "," if not loop.last }}
+            {{ in_order }} range between {{ rfm_days - 1 }} preceding and current row
+        ) as {{ name }},
         {% endfor %}
+        day as state_on
     from gaps
 ),
 

@@ -8,23 +8,23 @@ customer_states as (
 classified as (
     select
         customer_id,
-        state_on,
         {% for scheme in schemes %}
-        {{ segment_of(scheme) }} as in_{{ scheme.name }}{{ "," if not loop.last }}
+        {{ segment_of(scheme) }} as in_{{ loop.index }},
         {% endfor %}
+        state_on
     from customer_states
 ),
 
 preceded as (
     select
         customer_id,
-        state_on,
         {% for scheme in schemes %}
-        in_{{ scheme.name }},
-        lag(in_{{ scheme.name }}) over (
+        in_{{ loop.index }},
+        lag(in_{{ loop.index }}) over (
             partition by customer_id order by state_on nulls last
-        ) as was_in_{{ scheme.name }}{{ "," if not loop.last }}
+        ) as was_in_{{ loop.index }},
         {% endfor %}
+        state_on
     from classified
 ),
 
@@ -33,11 +33,11 @@ changes as (
     select
         customer_id,
         '{{ scheme.name }}' as scheme,
-        in_{{ scheme.name }} as segment,
-        was_in_{{ scheme.name }} as previous_segment,
+        in_{{ loop.index }} as segment,
+        was_in_{{ loop.index }} as previous_segment,
         state_on as valid_from
     from preceded
-    where coalesce(in_{{ scheme.name }} != was_in_{{ scheme.name }}, true)
+    where coalesce(in_{{ loop.index }} != was_in_{{ loop.index }}, true)
     {{ "union all" if not loop.last }}
     {% endfor %}
 ),

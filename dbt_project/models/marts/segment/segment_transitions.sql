@@ -8,13 +8,13 @@ with
 customer_states as (
     select
         customer_id,
-        state_on,
         1 as customer_count,
         revenue_amount,
         revenue_amount_365d,
         {% for scheme in schemes %}
-        {{ segment_of(scheme) }} as in_{{ scheme.name }}{{ "," if not loop.last }}
+        {{ segment_of(scheme) }} as in_{{ loop.index }},
         {% endfor %}
+        state_on
     from {{ ref('int_customer_states') }}
 ),
 
@@ -22,13 +22,13 @@ customer_states as (
 unidentified as (
     select
         customer_id,
-        state_on,
         0 as customer_count,
         revenue_amount,
         revenue_amount_365d,
         {% for scheme in schemes %}
-        'unidentified' as in_{{ scheme.name }}{{ "," if not loop.last }}
+        'unidentified' as in_{{ loop.index }},
         {% endfor %}
+        state_on
     from {{ ref('int_customer_windows') }}
     where
         customer_id = 'unidentified'
@@ -48,7 +48,6 @@ beginning as (
 
 preceded as (
     select
-        state_on,
         customer_count,
         revenue_amount,
         coalesce(
@@ -65,14 +64,15 @@ preceded as (
             0
         ) as previous_revenue_amount_365d,
         {% for scheme in schemes %}
-        in_{{ scheme.name }},
+        in_{{ loop.index }},
         coalesce(
-            lag(in_{{ scheme.name }}) over (
+            lag(in_{{ loop.index }}) over (
                 partition by customer_id order by state_on nulls last
             ),
             'not_yet_known'
-        ) as was_in_{{ scheme.name }}{{ "," if not loop.last }}
+        ) as was_in_{{ loop.index }},
         {% endfor %}
+        state_on
     from classified
 ),
 
@@ -81,14 +81,14 @@ moves as (
     select
         '{{ scheme.name }}' as scheme,
         state_on,
-        was_in_{{ scheme.name }} as from_segment,
-        in_{{ scheme.name }} as to_segment,
-        sum(customer_count) as customer_count,
+        was_in_{{ loop.index }} as from_segment,
         {% for amount in amounts %}
-        sum({{ amount }}) as {{ amount }}{{ "," if not loop.last }}
+        sum({{ amount }}) as {{ amount }},
         {% endfor %}
+        sum(customer_count) as customer_count,
+        in_{{ loop.index }} as to_segment
     from preceded
-    group by state_on, was_in_{{ scheme.name }}, in_{{ scheme.name }}
+    group by state_on, was_in_{{ loop.index }}, in_{{ loop.index }}
     {{ "union all" if not loop.last }}
     {% endfor %}
 ),

@@ -22,7 +22,7 @@ classified as (
     select
         state_on,
         {% for scheme in schemes %}
-        {{ segment_of(scheme) }} as in_{{ scheme.name }},
+        {{ segment_of(scheme) }} as in_{{ loop.index }},
         {% endfor %}
         1 as customer_count,
         case when order_count > 0 then 1 else 0 end as buyer_count,
@@ -42,7 +42,7 @@ classified as (
     select
         state_on,
         {% for scheme in schemes %}
-        'unidentified' as in_{{ scheme.name }},
+        'unidentified' as in_{{ loop.index }},
         {% endfor %}
         0 as customer_count,
         0 as buyer_count,
@@ -61,17 +61,17 @@ classified as (
 
 combined as (
     select
-        state_on,
         {% for scheme in schemes %}
-        in_{{ scheme.name }},
+        in_{{ loop.index }},
         {% endfor %}
         {% for column in counts + amounts %}
-        sum({{ column }}) as {{ column }}{{ "," if not loop.last }}
+        sum({{ column }}) as {{ column }},
         {% endfor %}
+        state_on
     from classified
     group by
         {% for scheme in schemes %}
-        in_{{ scheme.name }},
+        in_{{ loop.index }},
         {% endfor %}
         state_on
 ),
@@ -98,16 +98,15 @@ grouped as (
     select
         '{{ scheme.name }}' as scheme,
         state_on,
-        in_{{ scheme.name }} as segment,
         {% for column in counts %}
         cast(sum({{ column }}) as bigint) as {{ column }},
         {% endfor %}
         {% for column in amounts %}
-        cast(sum({{ column }}) as decimal(18, 2)) as {{ column }}
-        {{- "," if not loop.last }}
+        cast(sum({{ column }}) as decimal(18, 2)) as {{ column }},
         {% endfor %}
+        in_{{ loop.index }} as segment
     from combined
-    group by state_on, in_{{ scheme.name }}
+    group by state_on, in_{{ loop.index }}
     having sum(customer_count) > 0 or sum(order_count) > 0 or sum(revenue_amount) != 0
     {{ "union all" if not loop.last }}
     {% endfor %}
