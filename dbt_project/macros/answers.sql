@@ -1,7 +1,9 @@
 {#- Score of an answer to a standard question, as satisfaction_scores counts it: on the
     standard scale, a whole number within it. NULL for any other answer. -#}
 {% macro valid_answer(answers, kind) -%}
-    {%- set scale_min, scale_max = {'csat': (1, 5), 'nps': (0, 10)}[kind] -%}
+    {%- set scale_min, scale_max = {
+        'csat': (1, 5), 'nps': (0, 10), 'ces': (1, 7)
+    }[kind] -%}
     case
         when
             {{ answers }}.measure = '{{ kind }}'

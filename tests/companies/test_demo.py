@@ -725,6 +725,93 @@ def test_answers_by_touchpoint_agree_with_the_truth(warehouse: Warehouse) -> Non
         }, touchpoint
 
 
+def test_satisfaction_of_customers_equals_a_computation_over_their_traces(
+    warehouse: Warehouse,
+) -> None:
+    found = warehouse.query("from satisfaction.customer_satisfaction")
+    found = found.set_index("customer_id").sort_index()
+    known = """
+        inner join intermediate.identities using (identifier_type, identifier_value)
+        where customer_id is not null
+    """
+    answers = warehouse.query(f"from feeds.survey_answers {known}")
+    answers = answers.sort_values(["answered_at", "answer_id"], ascending=[True, False])
+    for kind in ("csat", "nps", "ces"):
+        of_kind = answers[(answers.measure == kind) & answers.dimension.isna()]
+        by_customer = of_kind.groupby("customer_id").score
+        before = of_kind[of_kind.duplicated("customer_id", keep="last")]
+        change = by_customer.last() - before.groupby("customer_id").score.mean()
+        for column, expected in {
+            f"{kind}_latest": by_customer.last(),
+            f"{kind}_mean": by_customer.mean(),
+            f"{kind}_change": change,
+            f"{kind}_answer_count": by_customer.count(),
+        }.items():
+            expected = expected.reindex(found.index)
+            if column.endswith("count"):
+                expected = expected.fillna(0)
+            both = found[column].astype(float), expected.astype(float)
+            pd.testing.assert_series_equal(*both, check_names=False)
+    whole = answers[
+        answers.measure.isin(["csat", "nps", "ces"]) & answers.dimension.isna()
+    ]
+    whole = whole.sort_values(
+        ["answered_at", "measure"],
+        key=lambda c: c.replace({"csat": 2, "nps": 1, "ces": 0}),
+    )
+    last = whole.groupby("customer_id")[["measure", "score"]].last()
+    good = last.measure.map({"csat": 4, "nps": 9, "ces": 5})
+    bad = last.measure.map({"csat": 2, "nps": 6, "ces": 3})
+    words = np.select(
+        [last.score >= good, last.score <= bad],
+        ["satisfied", "dissatisfied"],
+        "undecided",
+    )
+    said = pd.Series(words, last.index).reindex(found.index).fillna("unknown")
+    assert (found.satisfaction == said).all()
+    assert found.satisfaction.nunique() == 4
+
+    orders = warehouse.query("from customer.orders where is_purchase")
+    lines = (
+        warehouse.query(
+            """
+        select customer_id, category, min(order_date) as day
+        from customer.order_lines
+        inner join customer.products using (product_key)
+        where is_purchase and category is not null
+        group by customer_id, category
+        """
+        )
+        .groupby("customer_id")
+        .day
+    )
+    posts = warehouse.query(f"from feeds.posts {known}")
+    praise = posts[
+        posts.referred_identifier.notna() | (posts.is_about_us & (posts.sentiment > 0))
+    ]
+    promoters = found.nps_latest >= 9
+    expected = {
+        "buys_again": (orders.groupby("customer_id").order_date.nunique() > 1),
+        "tries_new": lines.max() > lines.min(),
+        "tells_others": promoters | found.index.isin(praise.customer_id),
+        "answers_surveys": pd.Series(
+            found.index.isin(answers.customer_id), found.index
+        ),
+    }
+    all_four = pd.Series(True, found.index)
+    for column, does in expected.items():
+        does = does.reindex(found.index).fillna(False).astype(bool)
+        assert (found[column].astype(bool) == does).all(), column
+        all_four &= does
+    assert (found.is_advocate.astype(bool) == all_four).all() and all_four.any()
+
+    promises = warehouse.query(f"from feeds.promises {known}")
+    due = promises.due_at < pd.Timestamp("2025-12-31 23:00")
+    missed = promises[due & ~(promises.kept_at <= promises.due_at)]
+    missed = missed.groupby("customer_id").size().reindex(found.index).fillna(0)
+    assert (found.promise_missed_count == missed).all()
+
+
 def test_gaps_of_service_equal_a_computation_over_the_answers(
     warehouse: Warehouse,
 ) -> None:

@@ -531,6 +531,23 @@ MUTATIONS: dict[tuple[str, str], str] = {
     + "; update satisfaction.complaints set state = 'overdue' "
     "where ticket_id in ('n1', 'n2', 'n3', 'n4', 'n5', 'n6', 'n7')",
     (
+        "satisfaction.customer_satisfaction",
+        "Every customer has one row",
+    ): "delete from satisfaction.customer_satisfaction",
+    (
+        "satisfaction.customer_satisfaction",
+        "Who is called satisfied or not has said so, and the others have a reason",
+    ): "update satisfaction.customer_satisfaction set told_at = null",
+    (
+        "satisfaction.customer_satisfaction",
+        "Nobody has more unresolved cases than the service desk",
+    ): "update satisfaction.customer_satisfaction set unresolved_case_count = 2",
+    (
+        "satisfaction.customer_satisfaction",
+        "Of thirty customers who said so, at most half are dissatisfied",
+    ): "update satisfaction.customer_satisfaction "
+    "set told_at = '2024-12-01', satisfaction = 'dissatisfied'",
+    (
         "satisfaction.promises",
         "Every promise of the feed up to the as-of date is here",
     ): "delete from satisfaction.promises",
