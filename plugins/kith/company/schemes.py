@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import duckdb
 from pydantic import Field, field_validator
 
 from kith.company.tables import Strict
@@ -134,6 +133,8 @@ def fault_of(condition: str) -> str | None:
 
     DuckDB parses it and tries it on a row of each column's type, on none of the data.
     """
+    import duckdb  # A DAG file reads companies, and must be read fast.
+
     with duckdb.connect() as connection:
         connection.execute("set enable_external_access = false")
         query = "select json_serialize_sql(?)"
