@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from kith.company.order_statuses import OrderStatuses
-from kith.company.schemes import Scheme, faults_of
+from kith.company.schemes import Scheme, faults_of, faults_of_conditions
 from kith.company.sources import read_source_tables
 from kith.company.tables import PII_KINDS, Name, SourceTable, Strict, TimeZone
 from kith.company.yaml_files import explained, read_yaml
@@ -306,6 +306,17 @@ def _load(folder: Path, _: tuple[tuple[int, ...], ...]) -> Company:
     )
     _check_names(path, company)
     return company
+
+
+def check_conditions(company: Company) -> None:
+    """Refuse conditions of schemes that cannot be used.
+
+    Not part of `load_company`, which each parse of a DAG file calls: DuckDB reads them.
+    """
+    if faults := faults_of_conditions(company.schemes):
+        raise ConfigurationError(
+            f"{company.folder / 'company.yml'}: {'; '.join(faults)}"
+        )
 
 
 def _check_names(path: Path, company: Company) -> None:

@@ -92,7 +92,10 @@ def state_columns() -> dict[str, str]:
 
 
 def faults_of(schemes: Mapping[str, Scheme]) -> list[str]:
-    """What is wrong with a company's schemes, each fault by its place in the file."""
+    """What is wrong with a company's schemes, each fault by its place in the file.
+
+    Their conditions are left to `faults_of_conditions`.
+    """
     faults = []
     meanings = {
         segment: (f"Kith's own scheme {name}", condition)
@@ -108,8 +111,6 @@ def faults_of(schemes: Mapping[str, Scheme]) -> list[str]:
             )
             continue
         for segment, condition in scheme.segments.items():
-            if fault := fault_of(condition):
-                faults.append(f"{place}.segments.{segment}: `{condition}`: {fault}")
             scheme_of, meaning = meanings.setdefault(
                 segment, (f"schemes.{name}", condition)
             )
@@ -128,12 +129,22 @@ def faults_of(schemes: Mapping[str, Scheme]) -> list[str]:
     return faults
 
 
+def faults_of_conditions(schemes: Mapping[str, Scheme]) -> list[str]:
+    """Conditions that cannot be used, each by its place in the file."""
+    return [
+        f"schemes.{name}.segments.{segment}: `{condition}`: {fault}"
+        for name, scheme in schemes.items()
+        for segment, condition in scheme.segments.items()
+        if (fault := fault_of(condition))
+    ]
+
+
 def fault_of(condition: str) -> str | None:
     """What is wrong with a condition, and what to do; None where it can be used.
 
     DuckDB parses it and tries it on a row of each column's type, on none of the data.
     """
-    import duckdb  # A DAG file reads companies, and must be read fast.
+    import duckdb  # Each parse of a DAG file reads this module.
 
     with duckdb.connect() as connection:
         connection.execute("set enable_external_access = false")
