@@ -48,7 +48,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 GROUPS = {
     "server": "tests/kith_airflow/test_server",
     "companies": r"tests/(companies/test_demo|build/test_dbt"
-    r"|dbt_project/test_(customer_marts|segment_marts|intermediate))",
+    r"|dbt_project/test_(customer_marts|segment_marts|intermediate|indicators))",
     "built shop": r"tests/(gate|expectations|publish)/"
     r"|tests/build/test_(by_hand|model_runs)",
     "pipeline": "tests/test_pipeline",

@@ -19,6 +19,7 @@ from kith.company.folder import (
     ActivityStates,
     CompanyFile,
     Identity,
+    Models,
     feed_names,
 )
 from kith.company.order_statuses import KNOWN_STATUSES, OrderStatuses, known_words
@@ -47,6 +48,7 @@ MODELS: dict[str, dict[str, type[BaseModel]]] = {
         "company": CompanyFile,
         "activity_states": ActivityStates,
         "identity": Identity,
+        "models": Models,
         "order_statuses": OrderStatuses,
         "schemes": Scheme,
     },
@@ -180,13 +182,15 @@ def order_statuses_table() -> str:
     return "\n".join(lines)
 
 
-def states_table() -> str:
-    """The columns over which conditions of schemes are written."""
-    path = MARTS.parent / "intermediate" / "segments" / "int_customer_states.yml"
+def columns_table(table: str) -> str:
+    """The columns over which a company writes lines of SQL."""
+    path = MARTS.parent / "intermediate" / f"{table}.yml"
     (model,) = yaml.safe_load(path.read_text())["models"]
     lines = ["| column | type | meaning |", "|---|---|---|"]
     for column in model["columns"]:
-        meaning = re.sub(r"{{ var\('(\w+)'\) }}", r"`\1`", column["description"])
+        meaning = re.sub(
+            r"{{ var\('(\w+)'\) }}", r"`\1`", " ".join(column["description"].split())
+        )
         lines.append(f"| `{column['name']}` | {column['data_type']} | {meaning} |")
     return "\n".join(lines)
 
@@ -213,7 +217,8 @@ def generated() -> dict[str, dict[str, str]]:
     pages["company.md"] |= {
         "words of statuses": order_statuses_table(),
         "own schemes": own_schemes_table(),
-        "columns of states": states_table(),
+        "columns of states": columns_table("segments/int_customer_states"),
+        "actions": columns_table("indicators/int_customer_actions"),
     }
     return pages | {"feeds.md": {"feeds": feeds_page()}}
 

@@ -105,9 +105,11 @@
     where {{ value }} is not null
 {%- endmacro %}
 
+{#- Two quotes within a text are one to DuckDB alone. -#}
 {% macro staged_literal(constant) -%}
     {%- if constant is none -%} null
-    {%- elif constant is string -%} '{{ constant | replace("'", "''") }}'
+    {%- elif constant is string -%}
+        '{{ constant.split("'") | join("' || chr(39) || '") }}'
     {%- else -%} {{ constant }}
     {%- endif -%}
 {%- endmacro %}

@@ -9,7 +9,7 @@ import datetime as dt
 from pathlib import Path
 from typing import Any
 
-from kith.company.folder import check_conditions, load_company
+from kith.company.folder import check_expressions, load_company
 from kith.runs.run import Interval, Run, plan_run
 from kith.runs.source_systems import adopt_source_systems
 
@@ -40,7 +40,7 @@ def plan(
     another verdict.
     """
     declared = load_company(Path(company))
-    check_conditions(declared)
+    check_expressions(declared)
     run = plan_run(declared, params, data_interval_start, data_interval_end, run_id)
     last_day = declared.last_day
     if not params.get("from_day") and last_day and run.interval.from_day > last_day:

@@ -14,7 +14,7 @@ import yaml
 from kith.build.failed_models import FailedModel, without_values
 from kith.build.failed_tests import FailedTest
 from kith.build.origins import Origins
-from kith.company.folder import Attribute, Company, check_conditions
+from kith.company.folder import Attribute, Company, Models, check_expressions
 from kith.company.schemes import own_schemes
 from kith.company.tables import OTHERS
 from kith.company.yaml_files import read_yaml, unrendered
@@ -72,7 +72,9 @@ def dbt_vars(company: Company) -> dict[str, Any]:
         | company.survivorship,
         "trusted_sources": company.trusted_sources,
         "profiling": company.profiling,
-        "models": company.models,
+        "models": bool(company.models),
+        **(company.models or Models()).model_dump(),
+        "indicators": company.indicators,
         "margin_pct": company.margin_pct,
         "monthly_discount_pct": company.monthly_discount_pct,
     }
@@ -133,7 +135,7 @@ def assemble_project(run: Run) -> Path:
     <target>/<path of the model>, and an absolute path there is the user's own file.
     Of sources.yml it is given a copy that it reads as Kith does: as mere text.
     """
-    check_conditions(run.company)
+    check_expressions(run.company)
     project = run.folder / "dbt" / "project"
     shutil.rmtree(project, ignore_errors=True)
     (project / "company" / "staging").mkdir(parents=True)

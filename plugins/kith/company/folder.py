@@ -14,8 +14,9 @@ from pydantic import (
     model_validator,
 )
 
+from kith.company import indicators, schemes
 from kith.company.order_statuses import OrderStatuses
-from kith.company.schemes import Scheme, faults_of, faults_of_conditions
+from kith.company.schemes import Scheme
 from kith.company.sources import read_source_tables
 from kith.company.tables import PII_KINDS, Name, SourceTable, Strict, TimeZone
 from kith.company.yaml_files import explained, read_yaml
@@ -64,6 +65,30 @@ class ActivityStates(Strict):
                 "expected rhythm_gaps above 0, ascending: drowsy, half asleep, asleep"
             )
         return self
+
+
+class Models(Strict):
+    """How far models look ahead, and how often they may be wrong."""
+
+    horizon_days: int = Field(
+        default=90,
+        gt=0,
+        le=365,
+        description="Days ahead of which models of customers tell who will buy.",
+    )
+    max_error_rate_pct: float = Field(
+        default=50,
+        ge=0,
+        le=100,
+        description="Of those whom a model names, the share that may turn out wrong; "
+        "above it the model is not published.",
+    )
+    max_miss_rate_pct: float = Field(
+        default=50,
+        ge=0,
+        le=100,
+        description="Of those whom it should have named, the share that it may miss.",
+    )
 
 
 # What a customer's records tell, and by which rule one of them counts for it.
@@ -216,10 +241,16 @@ class CompanyFile(Strict):
         "RFM scores nor an activity state nor lifetime values, and are counted as "
         "`not_permitted`.",
     )
-    models: bool = Field(
-        default=True,
-        description="Whether models foretell what customers will do. Without them the "
-        "marts of predictions are empty, and cost nothing.",
+    models: Models | None = Field(
+        default_factory=Models,
+        description="What models that foretell what customers will do must satisfy. "
+        "With `false` there are none: the marts of predictions are then empty, and "
+        "cost nothing.",
+    )
+    indicators: dict[Name, str] = Field(
+        default_factory=dict,
+        description="The company's own indicators of behaviour, each by its name with "
+        "a line of SQL over all actions of a customer, see below.",
     )
     margin_pct: float | None = Field(
         default=None,
@@ -237,6 +268,13 @@ class CompanyFile(Strict):
         description="Each feed with the staging models that provide it; those that "
         "are left out are empty."
     )
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _are_on_or_off(cls, models: object) -> object:
+        if models is None:
+            raise ValueError("expected true, false, or keys below it")
+        return {True: {}, False: None}[models] if isinstance(models, bool) else models
 
     @field_validator("name")
     @classmethod
@@ -308,12 +346,14 @@ def _load(folder: Path, _: tuple[tuple[int, ...], ...]) -> Company:
     return company
 
 
-def check_conditions(company: Company) -> None:
-    """Refuse conditions of schemes that cannot be used.
+def check_expressions(company: Company) -> None:
+    """Refuse conditions of schemes, and indicators, that cannot be computed.
 
     Not part of `load_company`, which each parse of a DAG file calls: DuckDB reads them.
     """
-    if faults := faults_of_conditions(company.schemes):
+    faults = schemes.faults_of_conditions(company.schemes)
+    faults += indicators.faults_of(company.indicators)
+    if faults:
         raise ConfigurationError(
             f"{company.folder / 'company.yml'}: {'; '.join(faults)}"
         )
@@ -346,6 +386,6 @@ def _check_names(path: Path, company: Company) -> None:
     ]
     if "most_trusted" in company.survivorship.values() and not company.trusted_sources:
         faults.append("survivorship: most_trusted needs trusted_sources")
-    faults += faults_of(company.schemes)
+    faults += schemes.faults_of(company.schemes)
     if faults:
         raise ConfigurationError(f"{path}: {'; '.join(faults)}")
