@@ -242,6 +242,8 @@ OF_ALL = {
     "customer.customer_merges",
     "segment.cohorts",
     "segment.concentrations",
+    "segment.customer_indicators",
+    "segment.indicators",
     "segment.model_evaluations",
     "segment.rfm_cells",
     "segment.rfm_cut_points",

@@ -398,6 +398,29 @@ MUTATIONS: dict[tuple[str, str], str] = {
         "Somebody is still active",
     ): "update segment.activity_states set state = 'drowsy' where state = 'active'",
     (
+        "segment.indicators",
+        "An indicator is used, or says why it is not",
+    ): "update segment.indicators set reason = 'so' where indicator = 'tenure_days'",
+    (
+        "segment.indicators",
+        "No more customers differ, or are known, than were looked at",
+    ): "update segment.indicators set known_count = n + 1 "
+    "where indicator = 'tenure_days'",
+    (
+        "segment.indicators",
+        "Five hundred indicators or more are there",
+    ): "delete from segment.indicators where position > 499",
+    (
+        "segment.customer_indicators",
+        "Values are those of indicators that are used, or the company's own, never 0",
+    ): "update segment.indicators set status = 'sparse', reason = 'few' "
+    "where indicator = 'tenure_days'",
+    (
+        "segment.customer_indicators",
+        "Shares of what is counted within itself lie from 0 to 1, trends from -1 to 1",
+    ): "update segment.customer_indicators set value = 1.1 "
+    "where indicator = 'order_count_trend_90d'",
+    (
         "segment.segments",
         "Segments of each scheme add up to all customers, buyers, orders and revenue",
     ): "update segment.segments set order_count = order_count + 1 "

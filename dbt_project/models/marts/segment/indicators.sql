@@ -1,0 +1,58 @@
+{%- set judged = ref('int_indicators_judged') -%}
+{%- set traits_from = ref('feed_attributes') -%}
+{%- if execute -%}
+{%- set declared = [] -%}
+{%- do all_indicators(declared) -%}
+with
+
+declared as (
+    select *
+    from (
+        values
+        {%- for each in declared %}
+        (
+            {{ loop.index }},
+            {{ staged_literal(each.name) }},
+            {{ staged_literal(each.definition) }},
+            {{ staged_literal(each.kind) }},
+            {{ staged_literal(each.channel) }},
+            {{ staged_literal(each.measure) }},
+            {{ staged_literal(each.window_days) }}
+        ){{ "," if not loop.last }}
+        {%- endfor %}
+    ) as listed (
+        position, indicator, definition, kind, channel, measure, window_days
+    )
+),
+
+judged as (
+    select * from {{ judged }}
+),
+
+run as (
+    select * from {{ source('kith', 'run') }}
+),
+
+final as (
+    select
+        declared.indicator,
+        cast(declared.position as bigint) as position,
+        declared.definition,
+        declared.kind,
+        declared.channel,
+        declared.measure,
+        cast(declared.window_days as bigint) as window_days,
+        case when declared.kind = 'own' then run.company else 'kith' end as owner,
+        judged.status,
+        judged.reason,
+        judged.known_count,
+        judged.differing_count,
+        judged.n,
+        {{ as_of() }} as as_of_date
+    from declared
+    inner join judged on declared.indicator = judged.indicator
+    cross join run
+)
+
+select * from final
+{%- endif -%}
