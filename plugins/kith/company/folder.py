@@ -272,8 +272,6 @@ class CompanyFile(Strict):
     @field_validator("models", mode="before")
     @classmethod
     def _are_on_or_off(cls, models: object) -> object:
-        if models is None:
-            raise ValueError("expected true, false, or keys below it")
         return {True: {}, False: None}[models] if isinstance(models, bool) else models
 
     @field_validator("name")
