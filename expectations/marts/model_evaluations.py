@@ -22,7 +22,7 @@ EXPECTATIONS = [
             population,
             max(case when metric like 'held_out%error_pct' then value end) as error_pct
         from {batch}
-        where status = 'published'
+        where status = 'published' and model in ('bg_nbd', 'gamma_gamma')
         group by model, population
         having sum(
             case
@@ -32,6 +32,29 @@ EXPECTATIONS = [
                 else 0
             end
         ) <> 1
+        """,
+    ),
+    no_rows(
+        "What is published is wrong and misses no more often than allowed, and is better "
+        "than its baseline",
+        CRITICAL,
+        """
+        select
+            model,
+            max(case when metric = 'error_rate' then value end) as error_rate,
+            max(case when metric = 'miss_rate' then value end) as miss_rate,
+            max(case when metric = 'auc_gained' then lower_bound end) as least_gained
+        from {batch}
+        where status = 'published'
+            and model in ('buys_again', 'pays_again', 'becomes_vip')
+        group by model
+        having sum(
+            case
+                when metric in ('error_rate', 'miss_rate') and value <= limit_value then 1
+                when metric = 'auc_gained' and lower_bound > limit_value then 1
+                else 0
+            end
+        ) <> 3
         """,
     ),
     no_rows(

@@ -55,7 +55,7 @@ histories as (
         observation_days.observed_on, observation_days.role, order_days.customer_id
 ),
 
--- VIP as in the scheme tier: the best 5 % of those who brought any; equals together.
+-- Kith's own scheme tier, on the day; equals stand together.
 earners as (
     select
         observed_on,
@@ -75,7 +75,13 @@ placed as (
         histories.customer_id,
         histories.purchase_day_count,
         histories.last_order_date,
-        coalesce(100 * earners.above_count < 5 * earners.n, false) as is_vip
+        case
+            when 100 * earners.above_count < 5 * earners.n then 'VIP'
+            when 100 * earners.above_count < 20 * earners.n then 'High'
+            when 100 * earners.above_count < 50 * earners.n then 'Middle'
+            when earners.n > 0 then 'Low'
+            else 'No revenue in 365 days'
+        end as tier
     from histories
     left join earners
         on
@@ -115,12 +121,12 @@ followed as (
         placed.role,
         placed.customer_id,
         placed.purchase_day_count,
-        placed.is_vip,
+        placed.tier,
         {{ days_between('placed.last_order_date', 'placed.observed_on') }}
         < {{ horizon_days }} as is_active,
         coalesce(futures.buys_in_horizon, 0) = 1 as buys,
         coalesce(futures.buys_in_next_horizon, 0) = 1 as buys_later,
-        coalesce(afterwards.is_vip, false) as is_vip_later
+        coalesce(afterwards.tier = 'VIP', false) as is_vip_later
     from placed
     inner join observation_days on placed.observed_on = observation_days.observed_on
     left join futures
@@ -138,7 +144,7 @@ asked as (
     {% for question, outcome, population in [
         ('buys_again', 'buys', 'true'),
         ('pays_again', 'buys', 'purchase_day_count = 1'),
-        ('becomes_vip', 'is_vip_later', 'not is_vip'),
+        ('becomes_vip', 'is_vip_later', "tier != 'VIP'"),
         ('stays', 'buys_later', "is_active and role = 'train'"),
     ] -%}
     select
@@ -146,6 +152,7 @@ asked as (
         observed_on,
         role,
         customer_id,
+        tier,
         case when role != 'score' then {{ outcome }} end as outcome
     from followed
     where {{ population }}
@@ -159,6 +166,7 @@ final as (
         observed_on,
         role,
         customer_id,
+        tier,
         outcome,
         row_number() over (
             partition by question, observed_on

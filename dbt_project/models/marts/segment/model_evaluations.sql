@@ -2,16 +2,50 @@ with
 
 evaluated as (
     {% if var('models') %}
-    select * from {{ ref('int_lifetimes_evaluated') }}
+    select
+        model,
+        population,
+        metric,
+        value,
+        lower_bound,
+        upper_bound,
+        limit_value,
+        n,
+        window_start,
+        window_end,
+        status,
+        reason
+    from {{ ref('int_lifetimes_evaluated') }}
+    union all
+    select
+        predictions.model,
+        predictions.population,
+        predictions.metric,
+        predictions.value,
+        predictions.lower_bound,
+        predictions.upper_bound,
+        predictions.limit_value,
+        predictions.n,
+        {{ add_days('days.observed_on', 1) }} as window_start,
+        coalesce(
+            {{ add_days('days.observed_on', var('horizon_days')) }}, {{ as_of() }}
+        ) as window_end,
+        predictions.status,
+        predictions.reason
+    from {{ ref('int_predictions_evaluated') }} as predictions
+    left join {{ ref('int_observation_days') }} as days
+        on predictions.role = days.role
     {% else %}
     {{ no_rows() }}
     {% endif %}
 ),
 
 models as (
-    select 'bg_nbd' as model
-    union all
-    select 'gamma_gamma' as model
+    {% for model in
+        ['bg_nbd', 'gamma_gamma', 'buys_again', 'pays_again', 'becomes_vip'] %}
+    select '{{ model }}' as model
+    {{ 'union all' if not loop.last }}
+    {% endfor %}
 ),
 
 -- A model that is switched off, or had nobody to be fitted to, says so.
@@ -19,7 +53,13 @@ with_all_models as (
     select
         models.model,
         coalesce(evaluated.population, 'all') as population,
-        coalesce(evaluated.metric, 'repeat_buyers') as metric,
+        coalesce(
+            evaluated.metric,
+            case
+                when models.model in ('bg_nbd', 'gamma_gamma') then 'repeat_buyers'
+                else 'positives'
+            end
+        ) as metric,
         evaluated.value,
         evaluated.lower_bound,
         evaluated.upper_bound,
@@ -59,7 +99,15 @@ final as (
         reason,
         case
             when metric like 'held_out%' then 'fitted to the days before window_start'
-            else 'maximum likelihood, intervals after Wald'
+            when model in ('bg_nbd', 'gamma_gamma')
+                then 'maximum likelihood, intervals after Wald'
+            when metric in ('positives', 'indicators', 'threshold')
+                then 'logistic regression, calibrated on customers held out in turn'
+            when metric in ('auc', 'baseline_auc', 'auc_gained')
+                then 'fitted to the horizon before window_start, intervals after DeLong'
+            when metric in ('brier_score', 'calibration_slope')
+                then 'fitted to the horizon before window_start, normal intervals'
+            else 'fitted to the horizon before window_start, intervals after Wilson'
         end as method,
         {{ as_of() }} as as_of_date
     from with_all_models
