@@ -51,7 +51,8 @@ def find_leaks(indicators: pa.Table, outcomes: pa.Table) -> pa.Table:
                 seen.outcome
             ) - _FEW:
                 continue
-            for name, reason in [*_by_trait(seen), *_perfect(seen, question)]:
+            alone = _perfect(seen, question) if role == "test" else []
+            for name, reason in [*_by_trait(seen), *alone]:
                 found.setdefault(
                     (question, name),
                     {

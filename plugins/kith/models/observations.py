@@ -18,6 +18,7 @@ BASELINES = {
     "buys_again": ("days_since_order", -1.0),
     "pays_again": ("days_since_order", -1.0),
     "becomes_vip": ("order_amount_365d", 1.0),
+    "stays": ("days_since_order", -1.0),
 }
 
 
@@ -28,6 +29,7 @@ class Asked(NamedTuple):
     """
 
     customers: pa.Array
+    tiers: pa.Array
     names: list[str]
     indicators: Floats
     outcome: Booleans
@@ -37,6 +39,15 @@ class Asked(NamedTuple):
         name, sign = BASELINES[question]
         values = self.indicators[:, self.names.index(name)]
         return sign * np.where(np.isnan(values), -sign * np.inf, values)
+
+    def of(self, chosen: Booleans) -> "Asked":
+        """Some of the customers."""
+        return self._replace(
+            customers=self.customers.filter(pa.array(chosen)),
+            tiers=self.tiers.filter(pa.array(chosen)),
+            indicators=self.indicators[chosen],
+            outcome=self.outcome[chosen],
+        )
 
     def without(self, names: set[str]) -> "Asked":
         """The same without these indicators."""
@@ -74,6 +85,7 @@ def asked(
     rows = of_day.take(place.drop_null())
     return Asked(
         chosen["customer_id"].combine_chunks(),
+        chosen["tier"].combine_chunks(),
         names,
         matrix(rows, names),
         np.asarray(pc.fill_null(chosen["outcome"], False)),

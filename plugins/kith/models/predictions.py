@@ -20,6 +20,7 @@ from kith.models.judgements import Estimate
 from kith.models.lifetime_fits import Refusal
 from kith.models.observations import BASELINES, Asked, asked, leaks_of, matrix
 
+QUESTIONS = ("buys_again", "pays_again", "becomes_vip")
 # Of customers of whom it came, and of whom not, on the day of training and of judging.
 MINIMUM_CUSTOMERS = 100
 
@@ -80,7 +81,7 @@ def evaluate(
     """
     rows: list[dict[str, Any]] = []
     with threadpool_limits(1):  # more would wait for each other, and for DuckDB
-        for question in BASELINES:
+        for question in QUESTIONS:
             found, reason = [], None
             try:
                 for metric in _judged(
@@ -128,7 +129,7 @@ def predict(
     }
     models: dict[str, tuple[Classifier, list[str]]] = {}
     with threadpool_limits(1):
-        for question in BASELINES:
+        for question in QUESTIONS:
             if question in published:
                 seen = _asked(
                     indicators, outcomes, question, "test", leaks_of(findings, question)
@@ -137,7 +138,7 @@ def predict(
         parts = [_PREDICTION.empty_table()]
         now = outcomes.filter(pa.compute.equal(outcomes["role"], "score"))
         for rows in today:
-            for question in BASELINES:
+            for question in QUESTIONS:
                 parts.append(_applied(rows, now, question, models.get(question)))
     return pa.concat_tables(parts)
 

@@ -1,0 +1,348 @@
+"""Behaviours with their share of the effect on staying.
+
+Asked of those who bought lately on the day of training: who still buys in the horizon
+after the next one, when whoever left in between is gone? What their own purchases tell
+(how often, how long, how lately) is taken out of the outcome and of each behaviour, so
+that it is compared between customers who buy alike; scores of surveys are no behaviour.
+A behaviour is one indicator, or several that tell the same: how they are put together is
+found on one half of the customers and judged on the other, and the other way round.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from threadpoolctl import threadpool_limits
+
+from kith.models.key_drivers import MOST_DRIVERS_OF_LMG, lmg, relative_weights
+from kith.models.lifetime_fits import Floats, Integers
+from kith.models.observations import Asked, asked
+
+QUESTION = "stays"
+# In words, and the indicators by which it is told: a share or an amount as it is, with
+# `any_` whether there is any of what is counted.
+BEHAVIOURS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "late_deliveries": (
+        "deliveries that came later than promised",
+        ("late_delivery_share_ever", "any_late_delivery_count_ever"),
+    ),
+    "unanswered_complaints": (
+        "complaints and other cases that were answered late or not at all",
+        (
+            "any_late_ticket_count_ever",
+            "late_ticket_count_ever",
+            "any_complaint_count_ever",
+            "complaint_count_ever",
+        ),
+    ),
+    "service_cases": ("questions, claims and repairs", ("any_ticket_count_ever",)),
+    "discounts": ("discounts on what they buy", ("discount_share_ever",)),
+    "app": (
+        "use of the app",
+        (
+            "any_event_count_app_ever",
+            "any_order_count_app_ever",
+            "event_count_share_app_ever",
+            "order_amount_share_app_ever",
+        ),
+    ),
+    "web": ("visits to the website", ("any_event_count_web_ever",)),
+    "searches": ("searches", ("any_event_count_search_ever", "searches_per_view_ever")),
+    "wishes": ("wish lists", ("any_event_count_wishlist_ever", "wishes_per_view_ever")),
+    "carts": ("carts that are filled", ("carts_per_view_ever",)),
+    "community": ("posts in communities", ("any_post_count_ever", "post_count_ever")),
+    "referrals": ("recommending us to others", ("any_referral_count_ever",)),
+    "store_visits": ("visits to places", ("any_stay_count_ever", "minutes_per_stay_ever")),
+    "surveys": ("answers to surveys", ("any_answer_count_ever",)),
+    "returns": ("returns", ("returns_per_order_ever", "returned_share_ever")),
+    "cancellations": ("cancelled orders", ("cancelled_per_order_ever",)),
+    "offers_opened": ("messages that they open", ("opened_contact_share_ever",)),
+    "offers_answered": ("messages that they answer", ("answered_contact_share_ever",)),
+    "broken_promises": ("promises that were not kept", ("broken_promise_share_ever",)),
+    "quotes": ("quotations asked for", ("any_quote_count_ever",)),
+    "orders_in_stores": ("buying in stores", ("order_amount_share_store_ever",)),
+    "orders_on_the_web": ("buying on the web", ("order_amount_share_web_ever",)),
+    "orders_by_telephone": ("buying by telephone", ("order_amount_share_call_ever",)),
+    "orders_face_to_face": ("buying face to face", ("order_amount_share_person_ever",)),
+    "orders_in_communities": ("buying in communities", ("order_amount_share_forum_ever",)),
+    "orders_on_social_media": (
+        "buying on social media",
+        ("order_amount_share_social_ever",),
+    ),
+    "orders_on_marketplaces": (
+        "buying on marketplaces",
+        ("order_amount_share_marketplace_ever",),
+    ),
+    "basket_size": ("units in an order", ("average_order_units_ever",)),
+}
+ANY = "any_"
+# Behaviours whose lead indicators are related as closely as that are one.
+ONE_BEHAVIOUR = 0.7
+MINIMUM_CUSTOMERS = 50
+CUSTOMERS_PER_BEHAVIOUR = 10
+REFITS = 100
+_SEED = 20_240_101
+_RIDGE = 0.02
+_NOTHING = 1e-9
+# Of a ratio that fewer can have nothing is said.
+_LEAST_SHARE = 0.02
+
+
+_DRIVERS = pa.schema(
+    {
+        "segment": pa.string(),
+        "behaviour": pa.string(),
+        "words": pa.string(),
+        "indicators": pa.string(),
+        "share": pa.float64(),
+        "lower_bound": pa.float64(),
+        "upper_bound": pa.float64(),
+        "correlation": pa.float64(),
+        "stability": pa.float64(),
+        "is_leak": pa.bool_(),
+        "explained": pa.float64(),
+        "n": pa.int64(),
+        "method": pa.string(),
+        "reason": pa.string(),
+    }
+)
+
+
+class Behaviours(NamedTuple):
+    """Customers with their behaviours, what their own purchases tell taken out.
+
+    `columns` has a row per customer and the columns of all behaviours, in units of their
+    deviations; `owner` says of each to which of `names` it belongs. The first one of a
+    behaviour leads it.
+    """
+
+    names: list[str]
+    words: list[str]
+    indicators: list[str]
+    columns: Floats
+    owner: Integers
+    outcome: Floats
+
+    @property
+    def leads(self) -> Integers:
+        """The column that leads each behaviour."""
+        return np.unique(self.owner, return_index=True)[1]
+
+
+def find_drivers(
+    indicators: pa.Table, outcomes: pa.Table, findings: pa.Table
+) -> pa.Table:
+    """One row per segment and behaviour, and one per trait that leaks.
+
+    Segments are `all` and the tiers of the day of training. Shares sum to 1; they are
+    NULL with a reason where customers are too few or nothing is explained.
+    """
+    rows: list[dict[str, Any]] = []
+    seen = asked(indicators, outcomes, QUESTION, "train")
+    if seen is not None:
+        tiers = np.asarray(seen.tiers)
+        with threadpool_limits(1):
+            for segment in ["all", *np.unique(tiers)]:
+                chosen = (tiers == segment) | (segment == "all")
+                rows += [
+                    {"segment": segment, "is_leak": False, **row}
+                    for row in _of_segment(seen.of(chosen))
+                ]
+        rows += [
+            {
+                "segment": "all",
+                "behaviour": row["indicator"],
+                "words": "a trait that gives the outcome away",
+                "indicators": row["indicator"],
+                "is_leak": True,
+                "n": row["n"],
+                "method": "leak",
+                "reason": row["reason"],
+            }
+            for row in findings.to_pylist()
+            if row["question"] == QUESTION
+        ]
+    return pa.Table.from_pylist(rows, _DRIVERS)
+
+
+def _of_segment(seen: Asked) -> Iterator[dict[str, Any]]:
+    found = _behaviours(seen)
+    n, count = len(seen.outcome), len(found.names)
+    wanted = max(MINIMUM_CUSTOMERS, CUSTOMERS_PER_BEHAVIOUR * count)
+    share = lower = upper = stability = np.full(count, np.nan)
+    explained, reason, method = np.nan, None, "none"
+    correlation = np.full(count, np.nan)
+    if n < wanted:
+        reason = f"{n} customers, {wanted} are required"
+    elif np.ptp(found.outcome) == 0:
+        reason = "all of them stayed, or none"
+    elif (explained := _explained(found)) <= 0:
+        reason = "on customers not fitted they explain nothing"
+    else:
+        method = (
+            "LMG" if count <= MOST_DRIVERS_OF_LMG else "relative weights (Johnson 2000)"
+        ) + f", judged on the half not fitted, {REFITS} bootstrap refits"
+        share, correlation = _shares(found, np.ones(n))
+        drawn = np.random.default_rng(_SEED)
+        refits = [
+            _shares(found, drawn.multinomial(n, np.full(n, 1 / n)).astype(float))
+            for _ in range(REFITS)
+        ]
+        shares = np.array([refit[0] for refit in refits])
+        lower, upper = np.quantile(shares, (0.025, 0.975), axis=0)
+        lower, upper = np.minimum(lower, share), np.maximum(upper, share)
+        signs = np.sign([refit[1] for refit in refits])
+        stability = (signs == np.sign(correlation)).mean(axis=0)
+    numbers = (share, lower, upper, correlation, stability)
+    for place in range(count):
+        values = (float(column[place]) for column in numbers)
+        names = ("share", "lower_bound", "upper_bound", "correlation", "stability")
+        yield {
+            "behaviour": found.names[place],
+            "words": found.words[place],
+            "indicators": found.indicators[place],
+            **{
+                name: value if math.isfinite(value) else None
+                for name, value in zip(names, values, strict=True)
+            },
+            "explained": max(float(explained), 0.0) if math.isfinite(explained) else None,
+            "n": n,
+            "method": method,
+            "reason": reason,
+        }
+
+
+def _behaviours(seen: Asked) -> Behaviours:
+    """Behaviours that differ between customers; of one told by another it is a part."""
+    places = {name: place for place, name in enumerate(seen.names)}
+    habits = _habits(seen, places)
+
+    def beside_habits(values: Floats) -> Floats:
+        return values - habits @ np.linalg.lstsq(habits, values, rcond=None)[0]
+
+    groups: list[tuple[str, list[str], list[str], list[Floats]]] = []
+    for name, (words, told_by) in BEHAVIOURS.items():
+        columns, used = [], []
+        for indicator in told_by:
+            base = indicator.removeprefix(ANY)
+            if base not in places:
+                continue
+            values = _values(seen.indicators[:, places[base]], base != indicator)
+            if values is not None:
+                kept = beside_habits(values)
+                columns.append(kept / kept.std())
+                used.append(base)
+        if not columns:
+            continue
+        for other in groups:
+            if abs(other[3][0] @ columns[0]) / len(columns[0]) >= ONE_BEHAVIOUR:
+                other[1].append(words)
+                other[2].extend(used)
+                other[3].extend(columns)
+                break
+        else:
+            groups.append((name, [words], used, columns))
+    outcome = beside_habits(seen.outcome.astype(float))
+    return Behaviours(
+        [name for name, *_ in groups],
+        ["; with it goes ".join(words) for _, words, *_ in groups],
+        [", ".join(dict.fromkeys(used)) for _, _, used, _ in groups],
+        np.stack([each for *_, columns in groups for each in columns], axis=1)
+        if groups
+        else np.empty((len(outcome), 0)),
+        np.repeat(np.arange(len(groups)), [len(group[3]) for group in groups]),
+        outcome if seen.outcome.any() and not seen.outcome.all() else 0 * outcome,
+    )
+
+
+def _habits(seen: Asked, places: dict[str, int]) -> Floats:
+    """What customers' own purchases tell: how often they buy, how long, how lately."""
+    days, since_first, since_last, tenure = (
+        np.nan_to_num(seen.indicators[:, places[name]])
+        for name in (
+            *("order_days_ever", "days_since_first_order"),
+            *("days_since_order", "tenure_days"),
+        )
+    )
+    rate = days / (since_first + 30)
+    return np.stack(
+        [
+            np.ones_like(rate),
+            np.log1p(days),
+            np.log1p(since_first),
+            np.log1p(since_last),
+            np.log1p(tenure),
+            np.log(np.maximum(rate, 1e-9)),
+            np.sqrt(rate),
+            since_last * rate,
+            np.log1p(days) * np.log1p(since_first),
+        ],
+        axis=1,
+    )
+
+
+def _values(values: Floats, is_any: bool) -> Floats | None:
+    """A column without gaps; None where nearly all are alike."""
+    is_known = ~np.isnan(values)
+    if is_any:
+        found = (is_known & (values > 0)).astype(float)
+        share = found.mean()
+        return found if _LEAST_SHARE <= share <= 1 - _LEAST_SHARE else None
+    if is_known.mean() < _LEAST_SHARE:
+        return None
+    found = np.sign(values) * np.log1p(np.abs(values))
+    found = np.where(is_known, found, found[is_known].mean())
+    return found if found.std() > _NOTHING else None
+
+
+def _shares(found: Behaviours, weight: Floats) -> tuple[Floats, Floats]:
+    """Share of each behaviour, and the correlation of the column that leads it."""
+    columns, outcome, count = found.columns, found.outcome, len(found.names)
+    is_even = np.arange(len(outcome)) % 2 == 0
+    moments = []
+    for half in (is_even, ~is_even):
+        weighed = columns[half] * weight[half, np.newaxis]
+        moments.append(
+            (
+                weighed.T @ columns[half],
+                weighed.T @ outcome[half],
+                float((weight[half] * outcome[half] ** 2).sum()),
+                float(weight[half].sum()),
+            )
+        )
+    raw = np.zeros(count)
+    for seen, judged in (moments, moments[::-1]):
+        together = np.zeros((columns.shape[1], count))
+        for place in range(count):
+            own = np.flatnonzero(found.owner == place)
+            together[own, place] = np.linalg.solve(
+                seen[0][np.ix_(own, own)] + _RIDGE * seen[3] * np.eye(len(own)),
+                seen[1][own],
+            )
+        products = together.T @ judged[0] @ together
+        size = np.sqrt(np.maximum(np.diag(products), _NOTHING))
+        r_xx = products / np.outer(size, size)
+        np.fill_diagonal(r_xx, 1.0)
+        r_xy = together.T @ judged[1] / size / math.sqrt(judged[2])
+        divide = lmg if count <= MOST_DRIVERS_OF_LMG else relative_weights
+        raw += divide(r_xx, r_xy) / 2
+    both = [first + second for first, second in zip(*moments, strict=True)]
+    leads = found.leads
+    correlation = both[1][leads] / np.sqrt(np.diag(both[0])[leads] * both[2])
+    return raw / raw.sum(), correlation
+
+
+def _explained(found: Behaviours) -> float:
+    """R² of all behaviours together on customers who were not fitted; below 0 nothing."""
+    columns, outcome = found.columns, found.outcome
+    is_even = np.arange(len(outcome)) % 2 == 0
+    foretold = np.empty_like(outcome)
+    for half in (is_even, ~is_even):
+        seen = columns[half]
+        penalty = half.sum() * np.eye(columns.shape[1])
+        weights = np.linalg.solve(seen.T @ seen + penalty, seen.T @ outcome[half])
+        foretold[~half] = columns[~half] @ weights
+    related = float(np.corrcoef(foretold, outcome)[0, 1])
+    return math.copysign(related**2, related)
