@@ -26,6 +26,23 @@ rfm_scores as (
     select * from {{ ref('rfm_scores') }}
 ),
 
+purchases_foretold as (
+    select
+        customer_id,
+        probability,
+        -- As if purchases came evenly: of a day, from the probability of the horizon.
+        case
+            when probability >= 0.25 and probability < 1
+                then -ln(1 - probability) / horizon_days
+        end as daily_rate
+    from {{ ref('customer_predictions') }}
+    where question = 'buys_again'
+),
+
+values_ahead as (
+    select * from {{ ref('customer_lifetime_values') }}
+),
+
 final as (
     select
         customers.customer_id,
@@ -71,6 +88,13 @@ final as (
             when activity_states.state = 'not_permitted' then 'profiling not permitted'
             else 'no purchase in the window'
         end as rfm_missing_reason,
+        1 - purchases_foretold.probability as churn_probability,
+        values_ahead.alive_probability,
+        values_ahead.value_12_months_amount,
+        {{ add_days(as_of(), "cast(ceil(ln(4 / 3.0e0) / purchases_foretold.daily_rate) as bigint)") }}
+            as next_purchase_from,
+        {{ add_days(as_of(), "cast(ceil(ln(4.0e0) / purchases_foretold.daily_rate) as bigint)") }}
+            as next_purchase_until,
         {{ as_of() }} as as_of_date
     from customers
     left join interactions on customers.customer_id = interactions.customer_id
@@ -79,6 +103,9 @@ final as (
     left join activity_states
         on customers.customer_id = activity_states.customer_id
     left join rfm_scores on customers.customer_id = rfm_scores.customer_id
+    left join purchases_foretold
+        on customers.customer_id = purchases_foretold.customer_id
+    left join values_ahead on customers.customer_id = values_ahead.customer_id
 )
 
 select * from final
