@@ -34,6 +34,7 @@ SHARED = {
         "if",
         "lag",
         "lead",
+        "ln",
         "least",
         "left",
         "length",

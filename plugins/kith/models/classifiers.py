@@ -45,7 +45,9 @@ class Preparation(NamedTuple):
         """Prepared columns, of a row per customer and a column per indicator."""
         values = _logarithms(indicators[:, self.column])
         is_missing = np.isnan(values)
-        kept = np.clip(np.where(is_missing, self.filling, values), self.lower, self.upper)
+        kept = np.clip(
+            np.where(is_missing, self.filling, values), self.lower, self.upper
+        )
         return (np.where(self.is_gap, is_missing, kept) - self.mean) / self.deviation
 
     def only(self, chosen: Integers) -> "Preparation":

@@ -54,7 +54,10 @@ BEHAVIOURS: dict[str, tuple[str, tuple[str, ...]]] = {
     "carts": ("carts that are filled", ("carts_per_view_ever",)),
     "community": ("posts in communities", ("any_post_count_ever", "post_count_ever")),
     "referrals": ("recommending us to others", ("any_referral_count_ever",)),
-    "store_visits": ("visits to places", ("any_stay_count_ever", "minutes_per_stay_ever")),
+    "store_visits": (
+        "visits to places",
+        ("any_stay_count_ever", "minutes_per_stay_ever"),
+    ),
     "surveys": ("answers to surveys", ("any_answer_count_ever",)),
     "returns": ("returns", ("returns_per_order_ever", "returned_share_ever")),
     "cancellations": ("cancelled orders", ("cancelled_per_order_ever",)),
@@ -66,7 +69,10 @@ BEHAVIOURS: dict[str, tuple[str, tuple[str, ...]]] = {
     "orders_on_the_web": ("buying on the web", ("order_amount_share_web_ever",)),
     "orders_by_telephone": ("buying by telephone", ("order_amount_share_call_ever",)),
     "orders_face_to_face": ("buying face to face", ("order_amount_share_person_ever",)),
-    "orders_in_communities": ("buying in communities", ("order_amount_share_forum_ever",)),
+    "orders_in_communities": (
+        "buying in communities",
+        ("order_amount_share_forum_ever",),
+    ),
     "orders_on_social_media": (
         "buying on social media",
         ("order_amount_share_social_ever",),
@@ -207,7 +213,9 @@ def _of_segment(seen: Asked) -> Iterator[dict[str, Any]]:
                 name: value if math.isfinite(value) else None
                 for name, value in zip(names, values, strict=True)
             },
-            "explained": max(float(explained), 0.0) if math.isfinite(explained) else None,
+            "explained": max(float(explained), 0.0)
+            if math.isfinite(explained)
+            else None,
             "n": n,
             "method": method,
             "reason": reason,

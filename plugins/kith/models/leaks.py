@@ -47,9 +47,10 @@ def find_leaks(indicators: pa.Table, outcomes: pa.Table) -> pa.Table:
     for question in BASELINES:
         for role in ("test", "train"):
             seen = asked(indicators, outcomes, question, role)
-            if seen is None or not _FEW <= seen.outcome.sum() <= len(
-                seen.outcome
-            ) - _FEW:
+            if (
+                seen is None
+                or not _FEW <= seen.outcome.sum() <= len(seen.outcome) - _FEW
+            ):
                 continue
             alone = _perfect(seen, question) if role == "test" else []
             for name, reason in [*_by_trait(seen), *alone]:
@@ -100,9 +101,12 @@ def _perfect(seen: Asked, question: str) -> Iterator[tuple[str, str]]:
         return
     areas = _areas(seen.indicators, seen.outcome)
     for place in np.flatnonzero(areas >= _NEARLY_PERFECT):
-        yield seen.names[place], (
-            "alone it parts those of whom the outcome came from the others: AUC "
-            f"{areas[place]:.3f} over {len(seen.outcome)} customers"
+        yield (
+            seen.names[place],
+            (
+                "alone it parts those of whom the outcome came from the others: AUC "
+                f"{areas[place]:.3f} over {len(seen.outcome)} customers"
+            ),
         )
 
 

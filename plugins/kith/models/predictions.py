@@ -123,9 +123,7 @@ def predict(
     whether it is foretold are NULL where the model is refused.
     """
     published = {
-        row["model"]
-        for row in evaluations.to_pylist()
-        if row["status"] == "published"
+        row["model"] for row in evaluations.to_pylist() if row["status"] == "published"
     }
     models: dict[str, tuple[Classifier, list[str]]] = {}
     with threadpool_limits(1):
@@ -134,7 +132,10 @@ def predict(
                 seen = _asked(
                     indicators, outcomes, question, "test", leaks_of(findings, question)
                 )
-                models[question] = fit(seen.indicators, seen.outcome, *limits), seen.names
+                models[question] = (
+                    fit(seen.indicators, seen.outcome, *limits),
+                    seen.names,
+                )
         parts = [_PREDICTION.empty_table()]
         now = outcomes.filter(pa.compute.equal(outcomes["role"], "score"))
         for rows in today:
@@ -187,7 +188,9 @@ def _judged(
     model = fit(before.indicators, before.outcome, *limits)
     probability, outcome = model.probability(after.indicators), after.outcome
     n = len(outcome)
-    yield Metric("indicators", Estimate(float(len(model.coefficients)), came.n), None, True)
+    yield Metric(
+        "indicators", Estimate(float(len(model.coefficients)), came.n), None, True
+    )
     yield Metric("threshold", Estimate(model.threshold, came.n), None, True)
     yield Metric("base_rate", judgements.share(int(outcome.sum()), n))
     counts = judgements.confusion(outcome, probability >= model.threshold)

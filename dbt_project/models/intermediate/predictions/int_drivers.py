@@ -6,7 +6,7 @@ def model(dbt, session):
     from kith.models.drivers import find_drivers
 
     return find_drivers(
-        dbt.ref("int_indicators_judged").to_arrow_table(),
+        dbt.ref("int_indicators_asked").to_arrow_table(),
         dbt.ref("int_outcomes").to_arrow_table(),
         dbt.ref("int_indicator_findings").to_arrow_table(),
     )

@@ -6,6 +6,6 @@ def model(dbt, session):
     from kith.models.leaks import find_leaks
 
     return find_leaks(
-        dbt.ref("int_indicators_judged").to_arrow_table(),
+        dbt.ref("int_indicators_asked").to_arrow_table(),
         dbt.ref("int_outcomes").to_arrow_table(),
     )

@@ -170,7 +170,7 @@ final as (
         outcome,
         row_number() over (
             partition by question, observed_on
-            order by {{ dbt.hash('customer_id') }}, customer_id
+            order by md5(customer_id) asc nulls last, customer_id asc nulls last
         ) as place
     from asked
 )

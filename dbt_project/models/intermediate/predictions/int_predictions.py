@@ -16,7 +16,7 @@ def model(dbt, session):
     today = pc.max(outcomes["observed_on"]).as_py()
     rows = dbt.ref("int_indicators").filter(f"observed_on = '{today}'")
     return predict(
-        dbt.ref("int_indicators_judged").to_arrow_table(),
+        dbt.ref("int_indicators_asked").to_arrow_table(),
         outcomes,
         dbt.ref("int_indicator_findings").to_arrow_table(),
         dbt.ref("int_predictions_evaluated").to_arrow_table(),

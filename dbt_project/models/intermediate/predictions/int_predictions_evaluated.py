@@ -10,7 +10,7 @@ def model(dbt, session):
         dbt.config.meta_get("max_miss_rate_pct"),
     )
     return evaluate(
-        dbt.ref("int_indicators_judged").to_arrow_table(),
+        dbt.ref("int_indicators_asked").to_arrow_table(),
         dbt.ref("int_outcomes").to_arrow_table(),
         dbt.ref("int_indicator_findings").to_arrow_table(),
         limits,

@@ -66,8 +66,9 @@ campaign_contacts as (
 campaign_costs as (
     select
         campaign_contacts.channel,
-        sum(campaigns.cost_amount) / sum(campaign_contacts.contact_count)
-            as cost_amount
+        {{ mean_amount(
+            'sum(campaigns.cost_amount)', 'sum(campaign_contacts.contact_count)'
+        ) }} as cost_amount
     from campaign_contacts
     inner join {{ ref('campaigns') }} as campaigns
         on
@@ -141,7 +142,7 @@ reached as (
     select
         sleepers.customer_id,
         channels.channel,
-        coalesce(campaign_costs.cost_amount, 0) as cost_amount,
+        cast(coalesce(campaign_costs.cost_amount, 0) as decimal(18, 2)) as cost_amount,
         (
             coalesce(own_contacts.noticed_count, 0)
             + 10 * cast(channels.noticed_count as double) / channels.contact_count
@@ -165,7 +166,7 @@ channels_ranked as (
     select
         customer_id,
         channel,
-        cast(cost_amount as decimal(18, 2)) as cost_amount,
+        cost_amount,
         noticed_share,
         row_number() over (
             partition by customer_id
@@ -286,7 +287,7 @@ final as (
         margin_pct,
         cost_amount,
         expected_gain_amount,
-        left({{ dbt.hash("'wake_up:' || customer_id") }}, 2) < '33' as is_held_out,
+        left(md5('wake_up:' || customer_id), 2) < '33' as is_held_out,
         case
             when channel is null then 'no channel on which they permit marketing'
             when probability is null then 'buys_again: ' || missing_reason
