@@ -47,9 +47,9 @@ EXPECTATIONS = [
         where candidates.channel is not null
             and kept > 0
             and coalesce(
-                concat(', ', lower(customers.consents), ',')
-                not like concat('%, marketing by ', candidates.channel, ',%')
-                and concat(', ', customers.consents, ',') not like '%, marketing,%',
+                ', ' || lower(customers.consents) || ','
+                not like '%, marketing by ' || candidates.channel || ',%'
+                and ', ' || lower(customers.consents) || ',' not like '%, marketing,%',
                 true
             )
         """,

@@ -127,7 +127,10 @@ def marts(run: Run) -> Callable[[dt.date], tuple[pd.DataFrame, ...]]:
         with duckdb.connect(str(run.warehouse), read_only=True) as warehouse:
             return (
                 warehouse.sql("from customer.customer_lifetime_values").df(),
-                warehouse.sql("from segment.model_evaluations").df(),
+                warehouse.sql(
+                    "from segment.model_evaluations "
+                    "where model in ('bg_nbd', 'gamma_gamma')"
+                ).df(),
             )
 
     return built

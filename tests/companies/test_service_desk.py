@@ -178,14 +178,25 @@ def test_models_that_are_switched_off_are_not_built_and_say_so(
             "select model, value, n, status, reason from segment.model_evaluations "
             "order by model"
         ).fetchall()
-        predictions = connection.table("customer.customer_lifetime_values")
-        assert predictions.fetchall() == []
+        for mart in (
+            "customer.customer_lifetime_values",
+            "segment.customer_predictions",
+            "segment.behaviour_drivers",
+            "segment.wake_up_candidates",
+        ):
+            assert connection.table(mart).fetchall() == [], mart
     why = (None, 0, "switched_off", "models is false in company.yml")
-    assert found == [("bg_nbd", *why), ("gamma_gamma", *why)]
+    assert found == [
+        (model, *why)
+        for model in ("becomes_vip", "bg_nbd", "buys_again", "gamma_gamma", "pays_again")
+    ]
     with duckdb.connect(str(run.warehouse), read_only=True) as warehouse:
         built = warehouse.sql("select table_name from duckdb_tables()").fetchall()
     names = {name for (name,) in built}
-    assert not names & {"int_purchase_histories", "int_lifetimes_evaluated"}
+    assert not names & {
+        *("int_purchase_histories", "int_lifetimes_evaluated"),
+        *("int_outcomes", "int_indicator_findings", "int_predictions", "int_drivers"),
+    }
 
 
 def test_a_month_of_the_log_knows_nothing_of_what_came_later(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from kith.build.dbt import dbt_vars
 from kith.company.folder import load_company
 from kith.errors import ConfigurationError
 from kith.settings import REPOSITORY
@@ -18,6 +19,23 @@ def test_companies_of_the_repository_are_sound(folder: Path) -> None:
     company = load_company(folder.parent if folder.is_file() else folder)
     assert company.sources
     assert company.feeds
+
+
+def test_models_have_their_usual_limits_unless_some_are_declared_or_all_are_off(
+    tmp_path: Path,
+) -> None:
+    folder = Path(shutil.copytree(CORNER_SHOP, tmp_path / "shop"))
+    text = (folder / "company.yml").read_text()
+    found = []
+    for models in ("true", "{max_error_rate_pct: 20}", "false"):
+        (folder / "company.yml").write_text(f"{text}\nmodels: {models}\n")
+        found.append(dbt_vars(load_company(folder)))
+    shown = ("models", "horizon_days", "max_error_rate_pct", "max_miss_rate_pct")
+    assert [tuple(each[name] for name in shown) for each in found] == [
+        (True, 90, 50, 50),
+        (True, 90, 20, 50),
+        (False, 90, 50, 50),
+    ]
 
 
 def test_a_folder_that_was_changed_is_read_again(tmp_path: Path) -> None:
@@ -151,6 +169,18 @@ def test_a_folder_that_was_changed_is_read_again(tmp_path: Path) -> None:
             "feeds:",
             "trusted_sources: [shop, crn]\nfeeds:",
             "trusted_sources: there is no source crn",
+        ),
+        (
+            "company.yml",
+            "feeds:",
+            "models: {horizon_days: 0}\nfeeds:",
+            "models.horizon_days: Input should be greater than 0",
+        ),
+        (
+            "company.yml",
+            "feeds:",
+            "models:\nfeeds:",
+            "models: expected true, false, or keys below it",
         ),
     ],
 )

@@ -240,6 +240,7 @@ def test_a_link_that_comes_late_changes_only_whom_it_joins_and_the_merge_is_told
 # Marts of groups, which a customer less changes, and the record of merges.
 OF_ALL = {
     "customer.customer_merges",
+    "segment.behaviour_drivers",
     "segment.cohorts",
     "segment.concentrations",
     "segment.customer_indicators",
@@ -259,7 +260,11 @@ RELATIVE = [
     *("recency_is_high", "frequency_is_high", "monetary_is_high"),
 ]
 # Those that say to how many a model was fitted.
-OF_MODELS = {"customer.customer_lifetime_values": ["n", "missing_reason"]}
+OF_MODELS = {
+    "customer.customer_lifetime_values": ["n", "missing_reason"],
+    "segment.customer_predictions": ["n", "missing_reason"],
+    "segment.wake_up_candidates": ["n", "missing_reason", "reason"],
+}
 
 
 def test_what_every_mart_says_of_all_others_is_the_same_in_another_order_of_rows(

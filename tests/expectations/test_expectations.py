@@ -347,6 +347,58 @@ MUTATIONS: dict[tuple[str, str], str] = {
     ): "update segment.model_evaluations set metric = 'correlation', value = -0.31, "
     "limit_value = 0.3 where model = 'gamma_gamma'",
     (
+        "segment.model_evaluations",
+        "What is published is wrong and misses no more often than allowed, and is better "
+        "than its baseline",
+    ): "update segment.model_evaluations set status = 'published', reason = null "
+    "where model = 'becomes_vip'",
+    (
+        "segment.customer_predictions",
+        "All buyers who may be scored are asked whether they buy again, and nobody else "
+        "is; nobody where models are switched off",
+    ): f"delete from segment.customer_predictions where {_BUYER}",
+    (
+        "segment.customer_predictions",
+        "A probability lies from 0 to 1",
+    ): "update segment.customer_predictions set probability = 1.5",
+    (
+        "segment.customer_predictions",
+        "By published models something is foretold of each, by others of nobody and "
+        "with the reason",
+    ): "update segment.customer_predictions set missing_reason = null "
+    "where question = 'becomes_vip'",
+    (
+        "segment.behaviour_drivers",
+        "The shares of a segment sum to 100 %",
+    ): "update segment.behaviour_drivers set share_pct = 3, missing_reason = null "
+    "where not is_leak",
+    (
+        "segment.behaviour_drivers",
+        "A share lies within its interval, and none is below 0",
+    ): "update segment.behaviour_drivers set share_pct = 100, missing_reason = null, "
+    "share_pct_upper_bound = 99 where behaviour = (select min(behaviour) from "
+    "segment.behaviour_drivers)",
+    (
+        "segment.behaviour_drivers",
+        "What has no share has a reason, and nothing that leaks has a share",
+    ): "update segment.behaviour_drivers set missing_reason = null",
+    (
+        "segment.wake_up_candidates",
+        "All who sleep have a row, and nobody else; nobody where models are switched off",
+    ): "delete from segment.wake_up_candidates where customer_id = (select "
+    "min(customer_id) from segment.wake_up_candidates)",
+    (
+        "segment.wake_up_candidates",
+        "Only who brings more than the message costs is worth waking, on a channel",
+    ): "update segment.wake_up_candidates set is_worth_waking = true, "
+    "expected_gain_amount = 0",
+    (
+        "segment.wake_up_candidates",
+        "Nobody is woken on a channel on which they have withdrawn marketing",
+    ): "update feeds.consents set purpose = 'marketing'; "
+    "update segment.wake_up_candidates set channel = 'pigeon', "
+    "is_worth_waking = coalesce(expected_gain_amount > 0, false)",
+    (
         "segment.rfm_scores",
         "Recency score from 1 to 5",
     ): f"update segment.rfm_scores set r_score = 6 where {_BUYER}",

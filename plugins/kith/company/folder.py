@@ -323,6 +323,10 @@ def _load(folder: Path, _: tuple[tuple[int, ...], ...]) -> Company:
         declared = CompanyFile.model_validate(content)
     except ValidationError as error:
         raise explained(path, content, error) from None
+    if "models" in content and content["models"] is None:
+        raise ConfigurationError(
+            f"{path}: models: expected true, false, or keys below it (found nothing)"
+        )
     for feed, models in declared.feeds.items():
         if feed not in feed_names():
             raise ConfigurationError(

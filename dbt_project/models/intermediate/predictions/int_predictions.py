@@ -3,8 +3,7 @@
 
 def model(dbt, session):
     """One row per question and customer asked."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
+    from pyarrow import Table
 
     from kith.models.predictions import Limits, predict
 
@@ -12,14 +11,20 @@ def model(dbt, session):
         dbt.config.meta_get("max_error_rate_pct"),
         dbt.config.meta_get("max_miss_rate_pct"),
     )
-    outcomes = dbt.ref("int_outcomes").to_arrow_table()
-    today = pc.max(outcomes["observed_on"]).as_py()
-    rows = dbt.ref("int_indicators").filter(f"observed_on = '{today}'")
-    return predict(
+    (today,) = (
+        dbt.ref("int_observation_days")
+        .filter("role = 'score'")
+        .select("observed_on")
+        .fetchone()
+    )
+    learnt_from = (
         dbt.ref("int_indicators_asked").to_arrow_table(),
-        outcomes,
+        dbt.ref("int_outcomes").to_arrow_table(),
         dbt.ref("int_indicator_findings").to_arrow_table(),
         dbt.ref("int_predictions_evaluated").to_arrow_table(),
-        limits,
-        map(pa.table, rows.to_arrow_reader(50_000)),
     )
+    # Read last, and in parts: another query would end this one.
+    rows = dbt.ref("int_indicators").filter(f"observed_on = '{today}'")
+    batches = rows.to_arrow_reader(50_000)
+    parts = (Table.from_batches([batch]) for batch in batches)
+    return predict(*learnt_from, limits, parts)
