@@ -1,4 +1,4 @@
-"""Shares of effects: they sum up, lie in their intervals, and are missing for a reason."""
+"""Shares of effects sum up, lie in their intervals and are missing for a reason."""
 
 from kith.gate.rows import CRITICAL, no_rows
 

@@ -4,7 +4,7 @@ from kith.gate.rows import CRITICAL, no_rows
 
 EXPECTATIONS = [
     no_rows(
-        "All buyers who may be scored are asked whether they buy again, and nobody else "
+        "All buyers who may be scored are asked whether they buy again, nobody else "
         "is; nobody where models are switched off",
         CRITICAL,
         """

@@ -35,8 +35,8 @@ EXPECTATIONS = [
         """,
     ),
     no_rows(
-        "What is published is wrong and misses no more often than allowed, and is better "
-        "than its baseline",
+        "What is published is wrong, and misses, no more often than allowed, and is "
+        "better than its baseline",
         CRITICAL,
         """
         select
@@ -50,7 +50,8 @@ EXPECTATIONS = [
         group by model
         having sum(
             case
-                when metric in ('error_rate', 'miss_rate') and value <= limit_value then 1
+                when metric in ('error_rate', 'miss_rate') and value <= limit_value
+                    then 1
                 when metric = 'auc_gained' and lower_bound > limit_value then 1
                 else 0
             end

@@ -4,7 +4,7 @@ from kith.gate.rows import CRITICAL, no_rows
 
 EXPECTATIONS = [
     no_rows(
-        "All who sleep have a row, and nobody else; nobody where models are switched off",
+        "All who sleep have a row, nobody else has; nobody where models are off",
         CRITICAL,
         """
         select candidates.customer_id, activity_states.state

@@ -188,7 +188,9 @@ def test_models_that_are_switched_off_are_not_built_and_say_so(
     why = (None, 0, "switched_off", "models is false in company.yml")
     assert found == [
         (model, *why)
-        for model in ("becomes_vip", "bg_nbd", "buys_again", "gamma_gamma", "pays_again")
+        for model in (
+            *("becomes_vip", "bg_nbd", "buys_again", "gamma_gamma", "pays_again"),
+        )
     ]
     with duckdb.connect(str(run.warehouse), read_only=True) as warehouse:
         built = warehouse.sql("select table_name from duckdb_tables()").fetchall()

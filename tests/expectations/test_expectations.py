@@ -348,13 +348,13 @@ MUTATIONS: dict[tuple[str, str], str] = {
     "limit_value = 0.3 where model = 'gamma_gamma'",
     (
         "segment.model_evaluations",
-        "What is published is wrong and misses no more often than allowed, and is better "
-        "than its baseline",
+        "What is published is wrong, and misses, no more often than allowed, and is "
+        "better than its baseline",
     ): "update segment.model_evaluations set status = 'published', reason = null "
     "where model = 'becomes_vip'",
     (
         "segment.customer_predictions",
-        "All buyers who may be scored are asked whether they buy again, and nobody else "
+        "All buyers who may be scored are asked whether they buy again, nobody else "
         "is; nobody where models are switched off",
     ): f"delete from segment.customer_predictions where {_BUYER}",
     (
@@ -384,7 +384,7 @@ MUTATIONS: dict[tuple[str, str], str] = {
     ): "update segment.behaviour_drivers set missing_reason = null",
     (
         "segment.wake_up_candidates",
-        "All who sleep have a row, and nobody else; nobody where models are switched off",
+        "All who sleep have a row, nobody else has; nobody where models are off",
     ): "delete from segment.wake_up_candidates where customer_id = (select "
     "min(customer_id) from segment.wake_up_candidates)",
     (

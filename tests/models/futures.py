@@ -1,4 +1,4 @@
-"""Customers with a known future: tables as int_indicators and int_outcomes have them."""
+"""Customers with a known future, in tables like int_indicators and int_outcomes."""
 
 import datetime as dt
 
@@ -18,9 +18,9 @@ def future(
 ) -> tuple[pa.Table, pa.Table]:
     """Indicators and outcomes of n customers on three days.
 
-    How likely the outcome is tell the days since the last purchase and, by `effect`, the
-    indicator `liking`; of `trait_paid` and `trait_left` one stands where it came, the
-    other where it did not.
+    How likely the outcome is tell the days since the last purchase and, by `effect`,
+    the indicator `liking`; of `trait_paid` and `trait_left` one stands where it came,
+    the other where it did not.
     """
     draw = np.random.default_rng(seed)
     rows, outcomes = [], []

@@ -57,9 +57,7 @@ def test_few_customers_or_an_outcome_that_is_rare_anyhow_prove_nothing() -> None
     assert found(traits, outcomes) == {}
 
 
-def test_an_indicator_that_parts_them_all_but_perfectly_is_named_unless_recency_does() -> (
-    None
-):
+def test_what_parts_them_all_but_perfectly_is_named_unless_recency_does() -> None:
     indicators, outcomes = future(600)
     answer = np.asarray(outcomes["outcome"].fill_null(False)).astype(float)
     noise = np.random.default_rng(4).normal(size=len(answer)) * 0.1

@@ -30,9 +30,7 @@ OUTCOMES = pa.table(
 )
 
 
-def test_indicators_of_the_day_stand_beside_what_came_after_it_in_the_order_of_places() -> (
-    None
-):
+def test_indicators_of_the_day_stand_beside_what_came_after_it() -> None:
     found = asked(INDICATORS, OUTCOMES, "buys_again", "train")
     assert found.customers.to_pylist() == ["b", "a"]
     assert found.tiers.to_pylist() == ["High", "Low"]

@@ -109,9 +109,7 @@ def test_a_model_that_does_not_do_is_refused_and_says_why(
     assert made["probability"].null_count == made["is_foretold"].null_count == n
 
 
-def test_without_days_before_the_horizons_or_without_anybody_asked_all_are_refused() -> (
-    None
-):
+def test_without_days_to_train_on_or_anybody_asked_all_are_refused() -> None:
     indicators, outcomes = future(400)
     today = outcomes.filter(pc.equal(outcomes["role"], "score"))
     found = evaluated(indicators, today)

@@ -52,7 +52,15 @@ class Preparation(NamedTuple):
 
     def only(self, chosen: Integers) -> "Preparation":
         """The same of some of its columns."""
-        return Preparation(*(each[chosen] for each in self))
+        return Preparation(
+            self.column[chosen],
+            self.is_gap[chosen],
+            self.lower[chosen],
+            self.upper[chosen],
+            self.filling[chosen],
+            self.mean[chosen],
+            self.deviation[chosen],
+        )
 
 
 class Classifier(NamedTuple):
@@ -118,7 +126,7 @@ def best_threshold(
     max_error_rate: float = 1.0,
     max_miss_rate: float = 1.0,
 ) -> float:
-    """From which probability on customers are foretold; a value that one of them has."""
+    """From which probability on customers are foretold; one of them has it."""
     order = np.argsort(-probability, kind="stable")
     ordered = probability[order]
     found = np.cumsum(outcome[order])

@@ -4,8 +4,8 @@ Asked of those who bought lately on the day of training: who still buys in the h
 after the next one, when whoever left in between is gone? What their own purchases tell
 (how often, how long, how lately) is taken out of the outcome and of each behaviour, so
 that it is compared between customers who buy alike; scores of surveys are no behaviour.
-A behaviour is one indicator, or several that tell the same: how they are put together is
-found on one half of the customers and judged on the other, and the other way round.
+A behaviour is one indicator, or several that tell the same: how they are put together
+is found on one half of the customers and judged on the other, and the other way round.
 """
 
 import math
@@ -119,9 +119,9 @@ _DRIVERS = pa.schema(
 class Behaviours(NamedTuple):
     """Customers with their behaviours, what their own purchases tell taken out.
 
-    `columns` has a row per customer and the columns of all behaviours, in units of their
-    deviations; `owner` says of each to which of `names` it belongs. The first one of a
-    behaviour leads it.
+    `columns` has a row per customer and the columns of all behaviours, in units of
+    their deviations; `owner` says of each to which of `names` it belongs. The first one
+    of a behaviour leads it.
     """
 
     names: list[str]
@@ -306,7 +306,7 @@ def _values(values: Floats, is_any: bool) -> Floats | None:
 
 
 def _shares(found: Behaviours, weight: Floats) -> tuple[Floats, Floats]:
-    """Share of each behaviour, and the correlation of the column that leads it."""
+    """Share of each behaviour, and the correlation of its leading column."""
     columns, outcome, count = found.columns, found.outcome, len(found.names)
     is_even = np.arange(len(outcome)) % 2 == 0
     moments = []
@@ -343,7 +343,7 @@ def _shares(found: Behaviours, weight: Floats) -> tuple[Floats, Floats]:
 
 
 def _explained(found: Behaviours) -> float:
-    """R² of all behaviours together on customers who were not fitted; below 0 nothing."""
+    """R² of all together on customers who were not fitted; below 0 it is nothing."""
     columns, outcome = found.columns, found.outcome
     is_even = np.arange(len(outcome)) % 2 == 0
     foretold = np.empty_like(outcome)

@@ -1,7 +1,7 @@
-"""How good a model is: numbers with their 95 % intervals, after definitions of the field.
+"""How good a model is: the field's usual numbers, with their 95 % intervals.
 
-`outcome` says of each customer whether it came, `score` orders them, the likeliest last,
-and `probability` is what the model says. An interval is (lower, upper).
+`outcome` says of each customer whether it came, `score` orders them, the likeliest
+last, and `probability` is what the model says.
 """
 
 import math
@@ -65,7 +65,7 @@ def confusion(outcome: Booleans, is_foretold: Booleans) -> Confusion:
 
 
 def share(part: int, whole: int) -> Estimate:
-    """part / whole with Wilson's interval; NULL of nothing."""
+    """Part / whole with Wilson's interval; NULL of nothing."""
     if whole == 0:
         return Estimate(None, 0)
     z = NORMAL_95
@@ -92,7 +92,7 @@ def area_under_curve(outcome: Booleans, score: Floats) -> Estimate:
 
 
 def area_gained(outcome: Booleans, score: Floats, baseline: Floats) -> Estimate:
-    """AUC of `score` less that of `baseline`, on the same customers (DeLong, paired)."""
+    """AUC of `score` less that of `baseline`, of the same customers (DeLong)."""
     if outcome.all() or not outcome.any():
         return Estimate(None, len(outcome))
     came, came_not = _placements(outcome, score)

@@ -2,9 +2,9 @@
 
 What only those have of whom it came, or only the others, is written because it came or
 because it did not, and nobody has it in time. So is what parts the two all but
-perfectly, where the baseline does not. Only traits are judged by who has them: when they
-were written is what a source says. What people did is dated, and its days count; that
-somebody without a purchase in a year does not buy is no leak.
+perfectly, where the baseline does not. Only traits are judged by who has them: when
+they were written is what a source says. What people did is dated, and its days count;
+that somebody without a purchase in a year does not buy is no leak.
 """
 
 import math
@@ -91,7 +91,7 @@ def _alike(which: Booleans, outcome: Booleans, words: str) -> str | None:
         return None
     return (
         f"{n} customers {words}, and the outcome came of {'all' if came else 'none'} of "
-        f"them; of the other {others} it came of {100 * outcome[~which].mean():.0f} %"
+        f"them; of {others} others it came of {100 * outcome[~which].mean():.0f} %"
     )
 
 

@@ -1,8 +1,8 @@
-"""Who will buy, pay again, become VIP: models fitted, judged and applied, table to table.
+"""Who will buy, pay again, become VIP: models fitted, judged, applied, table to table.
 
 A model is fitted to customers as they were on the day of training and judged, a horizon
 later, on customers as they were then: what came after that day it has not seen. What is
-then applied to customers of today is fitted in the same way to the later day. A model is
+then applied to customers of today is fitted in the same way to the later day. It is
 published where it is wrong no more often than allowed, and better than one indicator
 alone: for purchases the days since the last one.
 """
@@ -10,7 +10,6 @@ alone: for purchases the days since the last one.
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-import numpy as np
 import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
@@ -210,18 +209,18 @@ def _judged(
     yield Metric(
         "calibration_slope", judgements.calibration_slope(outcome, probability)
     )
-    if error_rate.value is None:
+    if error_rate.value is None or miss_rate.value is None:
         raise Refusal("it names nobody on the day of judging")
     for words, rate, limit in (
-        ("of those whom it names {} % turn out wrong", error_rate, limits.error_rate),
-        ("of those it should name it misses {} %", miss_rate, limits.miss_rate),
+        ("of those whom it names {} % turn out wrong", error_rate.value, limits[0]),
+        ("of those it should name it misses {} %", miss_rate.value, limits[1]),
     ):
-        if rate.value > limit:
+        if rate > limit:
             raise Refusal(
-                f"{words.format(f'{100 * rate.value:.0f}')}, allowed are "
-                f"{100 * limit:.0f} % (company.yml)"
+                f"{words.format(f'{100 * rate:.0f}')}, allowed are {100 * limit:.0f} % "
+                "(company.yml)"
             )
-    if gain.lower <= 0:
+    if gain.lower is None or gain.lower <= 0:
         raise Refusal(
             f"no better than {BASELINES[question][0]} alone: AUC {area.value:.3f} "
             f"against {alone.value:.3f}, a difference of {gain.lower:+.3f} to "
