@@ -5,11 +5,13 @@ still not know who has left already: that, only the days since they were last se
 """
 
 import datetime as dt
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 
 from companies.demo.generator.plan import MONTHLY_CHURN
+from kith.models.judgements import area_under_curve
 from tests.companies.demo import Demo
 
 
@@ -58,3 +60,40 @@ def odds(
     gone = leaving / (leaving + rate) * (1 - still)
     buys = buying / (buying + leaving) * (1 - np.exp(-(buying + leaving) * horizon))
     return still / (still + gone) * buys
+
+
+def area_possible(demo: Demo, query: Callable[[str], pd.DataFrame]) -> float:
+    """AUC of these odds, of who was asked on the day of judging whether they buy."""
+    asked = query(
+        """
+        select customer_id, observed_on, outcome
+        from intermediate.int_outcomes
+        where question = 'buys_again' and role = 'test'
+        """
+    ).set_index("customer_id")
+    best = odds(
+        demo,
+        query(
+            "select customer_id, identifier_value from customer.customer_identifiers"
+        ),
+        query(
+            """
+            select customer_id, occurred_date as day, false as is_purchase
+            from customer.interactions
+            where customer_id is not null
+                and interaction_kind not in ('contact', 'order')
+            union all
+            select customer_id, order_date as day, is_purchase
+            from customer.orders
+            where customer_id <> 'unidentified' and not has_return
+            """
+        ),
+        asked["observed_on"].iloc[0].date(),
+        90,
+    ).reindex(asked.index)
+    is_known = best.notna().to_numpy()
+    assert is_known.mean() > 0.99
+    outcome = asked["outcome"].astype(bool).to_numpy()
+    area = area_under_curve(outcome[is_known], best.to_numpy()[is_known]).value
+    assert area is not None
+    return area
