@@ -25,8 +25,8 @@ def odds(
     """P(a purchase within the horizon after the day), by customer_id.
 
     `customers` has a row per identifier (customer_id, identifier_value), `traces` one
-    per trace (customer_id, day, is_purchase), those before and after the day alike: from
-    all of them it is counted how often somebody who has not left is seen.
+    per trace (customer_id, day, is_purchase), those before and after the day alike:
+    from all of them it is counted how often somebody who has not left is seen.
     """
     plan = demo.truth["plan"]
     first, last = (pd.Timestamp(plan[name]) for name in ("first_day", "last_day"))

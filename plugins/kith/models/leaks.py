@@ -90,8 +90,8 @@ def _alike(which: Booleans, outcome: Booleans, words: str) -> str | None:
     if n * math.log(share if came else 1 - share) > math.log(_CHANCE):
         return None
     return (
-        f"{n} customers {words}, and the outcome came of {'all' if came else 'none'} of "
-        f"them; of {others} others it came of {100 * outcome[~which].mean():.0f} %"
+        f"{n} customers {words}, and the outcome came of {'all' if came else 'none'} "
+        f"of them; of {others} others it came of {100 * outcome[~which].mean():.0f} %"
     )
 
 
