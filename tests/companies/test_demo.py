@@ -29,7 +29,6 @@ from tests.companies import definitions
 from tests.companies.definitions import Shop
 from tests.companies.demo import Demo
 from tests.companies.planted_odds import area_possible
-from tests.companies.planted_odds import odds
 from tests.dbt_project.cut_builds import check_no_look_ahead
 
 DEMO = REPOSITORY / "companies/demo"

@@ -111,6 +111,15 @@ def test_where_nothing_is_explained_nothing_is_shared_out() -> None:
     }
 
 
+def test_an_indicator_of_the_companys_own_is_a_behaviour_of_its_own() -> None:
+    indicators, outcomes = asked(400)
+    own = np.random.default_rng(2).random(400)
+    indicators = indicators.append_column("club_visits", pa.array(own))
+    found = find_drivers(indicators, outcomes, NO_FINDINGS, "club_visits other")
+    behaviours = found.column("behaviour").to_pylist()
+    assert "club_visits" in behaviours and "other" not in behaviours
+
+
 def test_a_trait_that_leaks_has_a_row_and_no_share() -> None:
     findings = pa.table(
         {

@@ -23,7 +23,8 @@ from kith.models.observations import Asked, asked
 QUESTION = "stays"
 # In words, and the indicators by which it is told: a share or an amount as it is, with
 # `any_` whether there is any of what is counted.
-BEHAVIOURS: dict[str, tuple[str, tuple[str, ...]]] = {
+Told = dict[str, tuple[str, tuple[str, ...]]]
+BEHAVIOURS: Told = {
     "late_deliveries": (
         "deliveries that came later than promised",
         ("late_delivery_share_ever", "any_late_delivery_count_ever"),
@@ -84,6 +85,7 @@ BEHAVIOURS: dict[str, tuple[str, tuple[str, ...]]] = {
     "basket_size": ("units in an order", ("average_order_units_ever",)),
 }
 ANY = "any_"
+OWN = "an indicator of the company's own"
 # Behaviours whose lead indicators are related as closely as that are one.
 ONE_BEHAVIOUR = 0.7
 MINIMUM_CUSTOMERS = 50
@@ -138,15 +140,21 @@ class Behaviours(NamedTuple):
 
 
 def find_drivers(
-    indicators: pa.Table, outcomes: pa.Table, findings: pa.Table
+    indicators: pa.Table,
+    outcomes: pa.Table,
+    findings: pa.Table,
+    own_indicators: str | None = None,
 ) -> pa.Table:
     """One row per segment and behaviour, and one per trait that leaks.
+
+    Each of the company's `own_indicators`, with blanks between them, is a behaviour.
 
     Segments are `all` and the tiers of the day of training. Shares sum to 1; they are
     NULL with a reason where customers are too few or nothing is explained.
     """
     rows: list[dict[str, Any]] = []
     seen = asked(indicators, outcomes, QUESTION, "train")
+    own = {name: (OWN, (name,)) for name in (own_indicators or "").split()}
     if seen is not None:
         tiers = np.asarray(seen.tiers)
         with threadpool_limits(1):
@@ -154,7 +162,7 @@ def find_drivers(
                 chosen = (tiers == segment) | (segment == "all")
                 rows += [
                     {"segment": segment, "is_leak": False, **row}
-                    for row in _of_segment(seen.of(chosen))
+                    for row in _of_segment(seen.of(chosen), BEHAVIOURS | own)
                 ]
         rows += [
             {
@@ -173,8 +181,8 @@ def find_drivers(
     return pa.Table.from_pylist(rows, _DRIVERS)
 
 
-def _of_segment(seen: Asked) -> Iterator[dict[str, Any]]:
-    found = _behaviours(seen)
+def _of_segment(seen: Asked, behaviours: Told) -> Iterator[dict[str, Any]]:
+    found = _behaviours(seen, behaviours)
     n, count = len(seen.outcome), len(found.names)
     wanted = max(MINIMUM_CUSTOMERS, CUSTOMERS_PER_BEHAVIOUR * count)
     share = lower = upper = stability = np.full(count, np.nan)
@@ -222,7 +230,7 @@ def _of_segment(seen: Asked) -> Iterator[dict[str, Any]]:
         }
 
 
-def _behaviours(seen: Asked) -> Behaviours:
+def _behaviours(seen: Asked, behaviours: Told) -> Behaviours:
     """Behaviours that differ between customers; of one told by another it is a part."""
     places = {name: place for place, name in enumerate(seen.names)}
     habits = _habits(seen, places)
@@ -231,7 +239,7 @@ def _behaviours(seen: Asked) -> Behaviours:
         return values - habits @ np.linalg.lstsq(habits, values, rcond=None)[0]
 
     groups: list[tuple[str, list[str], list[str], list[Floats]]] = []
-    for name, (words, told_by) in BEHAVIOURS.items():
+    for name, (words, told_by) in behaviours.items():
         columns, used = [], []
         for indicator in told_by:
             base = indicator.removeprefix(ANY)

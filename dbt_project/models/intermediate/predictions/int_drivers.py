@@ -9,4 +9,5 @@ def model(dbt, session):
         dbt.ref("int_indicators_asked").to_arrow_table(),
         dbt.ref("int_outcomes").to_arrow_table(),
         dbt.ref("int_indicator_findings").to_arrow_table(),
+        dbt.config.meta_get("own_indicators"),
     )

@@ -26,6 +26,16 @@ rfm_scores as (
     select * from {{ ref('rfm_scores') }}
 ),
 
+memberships as (
+    select
+        customer_id,
+        max(case when scheme = 'tier' then segment end) as tier,
+        max(case when scheme = 'lifecycle' then segment end) as lifecycle
+    from {{ ref('segment_memberships') }}
+    where is_current
+    group by customer_id
+),
+
 purchases_foretold as (
     select
         customer_id,
@@ -88,6 +98,8 @@ final as (
             when activity_states.state = 'not_permitted' then 'profiling not permitted'
             else 'no purchase in the window'
         end as rfm_missing_reason,
+        memberships.tier,
+        memberships.lifecycle,
         1 - purchases_foretold.probability as churn_probability,
         values_ahead.alive_probability,
         values_ahead.value_12_months_amount,
@@ -103,6 +115,7 @@ final as (
     left join activity_states
         on customers.customer_id = activity_states.customer_id
     left join rfm_scores on customers.customer_id = rfm_scores.customer_id
+    left join memberships on customers.customer_id = memberships.customer_id
     left join purchases_foretold
         on customers.customer_id = purchases_foretold.customer_id
     left join values_ahead on customers.customer_id = values_ahead.customer_id
