@@ -39,6 +39,16 @@ EXPECTATIONS = [
         """,
     ),
     no_rows(
+        "The first whole month retains all of its own revenue",
+        CRITICAL,
+        """
+        select cohort, period_number, net_revenue_retention_pct as net
+        from {batch}
+        where period_number = base_period_number
+            and (net_revenue_retention_pct <> 100 or gross_revenue_retention_pct <> 100)
+        """,
+    ),
+    no_rows(
         "Who comes back later is fewer each month, and never fewer than who is there",
         CRITICAL,
         """

@@ -2,7 +2,7 @@
 
 import great_expectations.expectations as gxe
 
-from kith.gate.rows import CRITICAL, no_rows
+from kith.gate.rows import CRITICAL, WARNING, no_rows
 
 EXPECTATIONS = [
     gxe.ExpectColumnValuesToBeBetween(
@@ -54,6 +54,15 @@ EXPECTATIONS = [
         )
         where (unidentified_revenue_share_pct is null) <> (known_shares = 0)
             or abs(unidentified_revenue_share_pct - share_valued) > 0.001
+        """,
+    ),
+    no_rows(
+        "The costs of at least half of the revenue are known, if any are",
+        WARNING,
+        """
+        select measure, top_pct, unknown_revenue_share_pct as unknown_share
+        from {batch}
+        where unknown_revenue_share_pct > 50 and n > 0 and top_pct = 100
         """,
     ),
 ]

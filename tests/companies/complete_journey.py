@@ -75,7 +75,7 @@ def baskets() -> pd.DataFrame:
 
 @cache
 def traces() -> pd.DataFrame:
-    """One row per basket, letter sent and coupon redeemed: customer_id, at, kind."""
+    """One row per basket, letter sent and coupon redeemed: who, when, kind, channel."""
     letters = read("campaigns", ["campaign_id", "household_id"]).merge(
         read("campaign_descriptions", ["campaign_id", "start_date"]), on="campaign_id"
     )
@@ -85,15 +85,23 @@ def traces() -> pd.DataFrame:
     ).drop_duplicates()
     frame = pd.concat(
         [
-            baskets()[["customer_id", "day", "at"]].assign(kind="order"),
-            letters.rename(columns={"start_date": "day"}).assign(kind="contact"),
-            redemptions.rename(columns={"redemption_date": "day"}).assign(kind="event"),
+            baskets()[["customer_id", "day", "at"]].assign(
+                kind="order", channel="store"
+            ),
+            letters.rename(columns={"start_date": "day"}).assign(
+                kind="contact", channel="letter"
+            ),
+            redemptions.rename(columns={"redemption_date": "day"}).assign(
+                kind="event", channel="till"
+            ),
         ]
-    )[["customer_id", "day", "at", "kind"]]
+    )[["customer_id", "day", "at", "kind", "channel"]]
     midnight = frame["day"].dt.tz_localize(ZONE).dt.tz_convert("UTC")
     # Letters and redemptions have a day, no time.
     frame["at"] = frame["at"].fillna(midnight.dt.tz_localize(None))
     frame["month"] = month_of(frame["day"])
+    # All coupons that a household redeems on a day are one visit.
+    frame["visit"] = frame["customer_id"] + frame["day"].astype(str)
     return frame[frame["day"] <= AS_OF]
 
 

@@ -27,7 +27,8 @@ class Shop:
     Attributes:
         orders: One row per order: customer_id, day, is_purchase, has_return,
             is_cancelled, the amounts, and cost, NaN where it is unknown.
-        traces: One row per contact: customer_id, day, kind.
+        traces: One row per contact: customer_id, day, kind, the folded word of its
+            channel, and for events the visit to which they belong.
         customers: Everybody who is one.
         registered: Day of registration of those who tell it, by customer_id.
     """
@@ -71,6 +72,24 @@ class Shop:
         """Each buyer's distinct purchase days, ascending."""
         days = self.purchases.groupby("customer_id")["day"].unique()
         return {customer: np.sort(unique) for customer, unique in days.items()}
+
+    @cached_property
+    def contacts(self) -> pd.DataFrame:
+        """What people did: customer_id, day, channel. Events of a visit are one."""
+        own = self.traces[self.traces["kind"] != "contact"]
+        is_event = own["kind"] == "event"
+        rows = own.loc[~is_event, ["customer_id", "day", "channel"]].to_dict("records")
+        for _, visit in own[is_event].groupby("visit", sort=False):
+            known = set(visit["customer_id"]) - {UNIDENTIFIED}
+            first = visit.iloc[0]
+            rows.append(
+                {
+                    "customer_id": known.pop() if len(known) == 1 else UNIDENTIFIED,
+                    "day": first["day"],
+                    "channel": first["channel"],
+                }
+            )
+        return pd.DataFrame(rows)
 
     @cached_property
     def beginning(self) -> pd.Timestamp:
@@ -296,7 +315,11 @@ def activity_states(shop: Shop) -> pd.DataFrame:
 
 
 def cohorts(shop: Shop) -> pd.DataFrame:
-    """Each cell of the retention grid; one that is not over holds nothing."""
+    """Each cell of the retention grid; one that is not over holds nothing.
+
+    Revenue is retained of the cohort's first whole month: that after the first
+    purchase, for who was known earlier the one with which the data begin.
+    """
     known = months(shop).dropna(subset="cohort").astype({"is_active": "int64"})
     revenue, active = (
         known.pivot(index="customer_id", columns="month", values=name).fillna(0)
@@ -307,11 +330,16 @@ def cohorts(shop: Shop) -> pd.DataFrame:
     rows = []
     for (cohort, begin), members in known.groupby(["cohort", "cohort_month"]):
         ids = members["customer_id"].unique()
-        start = revenue.loc[ids, begin].clip(lower=0)
-        for number, month in enumerate(active.columns[active.columns >= begin]):
-            is_complete = month + pd.offsets.MonthEnd() <= shop.as_of
-            present = revenue.loc[ids, month]
-            kept = np.minimum(present.clip(lower=0), start).sum()
+        is_whole_at_once = cohort == "earlier" and shop.first_day <= begin
+        base = 0 if is_whole_at_once else 1
+        every_month = active.columns[active.columns >= begin]
+        is_over = [m + pd.offsets.MonthEnd() <= shop.as_of for m in every_month]
+        has_base = len(every_month) > base and is_over[base]
+        start = pd.Series(dtype="int64")
+        if has_base:
+            start = revenue.loc[ids, every_month[base]]
+            start = start[start > 0]
+        for number, month in enumerate(every_month):
             active_count = active.loc[ids, month].sum()
             later_count = (last[ids] >= month).sum()
             found = {
@@ -319,34 +347,142 @@ def cohorts(shop: Shop) -> pd.DataFrame:
                 "retention_pct": 100 * active_count / len(ids),
                 "active_or_later_count": later_count,
                 "unbounded_retention_pct": 100 * later_count / len(ids),
-                "revenue_amount": present.sum() / 100,
-                "gross_revenue_retention_pct": 100 * kept / start.sum()
-                if start.sum()
-                else np.nan,
+                "revenue_amount": revenue.loc[ids, month].sum() / 100,
             }
+            kept = {
+                "net_revenue_retention_pct": np.nan,
+                "gross_revenue_retention_pct": np.nan,
+            }
+            if not is_over[number]:
+                found = dict.fromkeys(found, np.nan)
+                reason = "the month is not over"
+            elif number < base:
+                reason = "no revenue retention: the first month is not whole"
+            elif not len(start):
+                reason = "no revenue retention: no revenue in the first whole month"
+            else:
+                reason = None
+                now = revenue.loc[start.index, month]
+                kept = {
+                    "net_revenue_retention_pct": 100 * now.sum() / start.sum(),
+                    "gross_revenue_retention_pct": 100
+                    * sum(min(max(b, 0), a) for a, b in zip(start, now, strict=True))
+                    / start.sum(),
+                }
             rows.append(
                 {
                     "cohort": cohort,
                     "cohort_month": begin,
                     "period_number": number,
                     "period_month": month,
-                    "is_complete": is_complete,
+                    "is_complete": is_over[number],
                     "cohort_size": len(ids),
-                    **(found if is_complete else dict.fromkeys(found, np.nan)),
+                    **found,
+                    "base_period_number": base,
+                    "base_customer_count": len(start) if has_base else np.nan,
+                    "base_revenue_amount": start.sum() / 100 if has_base else np.nan,
+                    **kept,
+                    "missing_reason": reason,
                     "n": len(ids),
                 }
             )
     keys = ["cohort", "period_number"]
-    return pd.DataFrame(rows).sort_values(keys, ignore_index=True)
+    frame = pd.DataFrame(rows).astype({"base_customer_count": "Int64"})
+    return frame.sort_values(keys, ignore_index=True)
+
+
+def engagement(shop: Shop) -> pd.DataFrame:
+    """Who is active how often, by month and channel, by sets of customers and days."""
+    traces = shop.traces.assign(month=month_of(shop.traces["day"]))
+    made = shop.contacts
+    every_month = sorted(months(shop)["month"].unique())
+    every_month = [m for m in every_month if m >= traces["month"].min()]
+    whole_weeks = shop.first_day + pd.Timedelta(days=6)
+    rows = []
+    for channel in [None, *sorted(traces["channel"].unique())]:
+        of_all, of_known = (
+            frame if channel is None else frame[frame["channel"] == channel]
+            for frame in (traces, made[made["customer_id"] != UNIDENTIFIED])
+        )
+        counts = of_known.groupby(["day", "customer_id"]).size()
+        active = {
+            day: set(c.index.get_level_values(1)) for day, c in counts.groupby("day")
+        }
+        for month in every_month:
+            end = month + pd.offsets.MonthEnd()
+            days = pd.date_range(month, end)
+            seen = of_all[of_all["month"] == month]
+            is_message = seen["kind"] == "contact"
+            is_unknown = ~is_message & (seen["customer_id"] == UNIDENTIFIED)
+            of_month = counts[counts.index.get_level_values(0).isin(days)]
+            customers = len(set(of_month.index.get_level_values(1)))
+            weeks = [
+                len(
+                    set().union(
+                        *(active.get(d - pd.Timedelta(days=i), ()) for i in range(7))
+                    )
+                )
+                for d in days
+                if d >= whole_weeks
+            ]
+            is_complete = shop.first_day <= month and end <= shop.as_of
+            daily, weekly = len(of_month) / len(days), np.mean(weeks)
+            busy = int((of_month >= 3).sum())
+            figures = {
+                "daily_active_average": daily,
+                "weekly_active_average": weekly,
+                "monthly_active_count": customers,
+                "daily_to_monthly_pct": 100 * daily / customers if customers else None,
+                "daily_to_weekly_pct": 100 * daily / weekly if weekly else None,
+                "contacts_per_active_day": of_month.sum() / len(of_month)
+                if customers
+                else None,
+                "three_contacts_pct": 100 * busy / len(of_month) if customers else None,
+            }
+            reason = None if customers else "no customer was active"
+            if not is_complete:
+                figures = dict.fromkeys(figures)
+                reason = "not all days of the month lie in the data"
+            rows.append(
+                {
+                    "month": month,
+                    "breakdown": "total" if channel is None else "channel",
+                    "channel": channel or "all",
+                    "is_complete": is_complete,
+                    "interaction_count": len(seen),
+                    "message_count": int(is_message.sum()),
+                    "unidentified_count": int(is_unknown.sum()),
+                    "contact_count": of_month.sum(),
+                    "active_day_count": len(of_month),
+                    "three_contacts_day_count": busy,
+                    **figures,
+                    "missing_reason": reason,
+                    "n": customers,
+                }
+            )
+    frame = pd.DataFrame(rows)
+    numbers = list(figures)
+    return frame.astype(dict.fromkeys(numbers, "float64")).sort_values(
+        ["breakdown", "channel", "month"], ignore_index=True
+    )
 
 
 def concentrations(shop: Shop, measure: str = "revenue") -> pd.DataFrame:
-    """Share of the best 1 to 100 % of the buyers, and Gini."""
+    """Share of the best 1 to 100 % of the buyers, and Gini.
+
+    Margin is that of the orders whose cost is known.
+    """
     sums = values(shop)
     all_revenue = sums["revenue"].sum()
     unidentified = sums["revenue"].get(UNIDENTIFIED, 0)
     buyers = sums[(sums["order_count"] > 0) & (sums.index != UNIDENTIFIED)]
-    amounts = np.sort(buyers[measure].to_numpy())[::-1]
+    theirs = shop.orders[shop.orders["customer_id"].isin(buyers.index)]
+    counts = theirs[theirs["is_purchase"] | theirs["has_return"]]
+    known = counts.assign(margin=counts["revenue"] - counts["cost"])
+    known = known.dropna(subset=[measure])
+    unknown = counts.drop(index=known.index)
+    amounts = known.groupby("customer_id")[measure].sum().to_numpy()
+    amounts = np.sort(amounts)[::-1]
     n = len(amounts)
     gini = np.nan
     if measure == "revenue" and amounts.min() >= 0:
@@ -365,6 +501,10 @@ def concentrations(shop: Shop, measure: str = "revenue") -> pd.DataFrame:
                 "share_pct": 100 * amounts[:count].sum() / amounts.sum(),
                 "ties_at_edge_count": (amounts[count:] == amounts[count - 1]).sum(),
                 "gini": gini,
+                "unknown_customer_count": unknown["customer_id"].nunique(),
+                "unknown_revenue_share_pct": 100
+                * unknown["revenue"].sum()
+                / buyers["revenue"].sum(),
                 "unidentified_revenue_share_pct": 100 * unidentified / all_revenue,
                 "n": n,
             }

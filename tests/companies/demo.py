@@ -250,34 +250,45 @@ class Demo:
             return self._sound(f"crm.{name}", self._database_table(name), key, at)
 
         posts = self._service_table("community_posts")
-        told: list[tuple[str, pd.DataFrame, dict[str, str]]] = [
-            ("order", self.receipts, three),
-            (
-                "event",
-                self._sound("web.events", events, "event_id", "occurred_at"),
-                {"email": "email", "device": "device"},
-            ),
-            ("presence", stays, {"device": "device"}),
+        visited = _visits(self._sound("web.events", events, "event_id", "occurred_at"))
+        told: list[tuple[str, pd.DataFrame, str | None, dict[str, str]]] = [
+            ("order", self.receipts, "channel", three),
+            ("event", visited, "touchpoint", {"email": "email", "device": "device"}),
+            ("presence", stays, None, {"device": "device"}),
             (
                 "post",
                 self._sound("community.posts", posts, "post", "posted_at"),
+                "platform",
                 {"handle": "author"},
             ),
             (
                 "survey_response",
                 answers.groupby("response").first(),
+                "method",
                 {"card": "card_number", "email": "email"},
             ),
             (
                 "contact",
                 self._sound("mailing.contacts", contacts, "contact", "sent_at", False),
+                "channel",
                 two,
             ),
-            ("ticket", from_database("cases", "case_number", "opened_at"), three),
-            ("lead", from_database("leads", "lead", "created_at"), two),
+            (
+                "ticket",
+                from_database("cases", "case_number", "opened_at"),
+                "channel",
+                three,
+            ),
+            (
+                "lead",
+                from_database("leads", "lead", "created_at"),
+                "source_of_lead",
+                two,
+            ),
             (
                 "quote",
                 from_database("quotes", "quote", "quoted_at"),
+                None,
                 {"email": "email"},
             ),
         ]
@@ -288,12 +299,36 @@ class Demo:
                         "customer_id": self._named(rows, names, **columns),
                         "day": rows["day"],
                         "kind": kind,
+                        "channel": [
+                            re.sub("[ _-]", "", (word or kind).lower())
+                            for word in (
+                                rows[channel] if channel else [kind] * len(rows)
+                            )
+                        ],
+                        "visit": rows.get("visit"),
                     }
                 )
-                for kind, rows, columns in told
+                for kind, rows, channel, columns in told
             ],
             ignore_index=True,
         )
+
+
+def _visits(events: pd.DataFrame) -> pd.DataFrame:
+    """Events with their `visit`: those of a device without a pause over 30 minutes."""
+    at, device = events["at"], events["device"]
+    pause = at - at.groupby(device, dropna=False).shift()
+    is_start = pause.isna() | (pause > pd.Timedelta(minutes=30)) | device.isna()
+    return events.assign(
+        visit=[
+            f"{name}-{number}"
+            for name, number in zip(
+                device,
+                is_start.groupby(device, dropna=False).cumsum(),
+                strict=True,
+            )
+        ]
+    )
 
 
 def _json(line: str) -> dict[str, Any] | None:

@@ -245,6 +245,7 @@ OF_ALL = {
     "segment.concentrations",
     "segment.customer_indicators",
     "segment.indicators",
+    "segment.engagement",
     "segment.model_evaluations",
     "segment.rfm_cells",
     "segment.rfm_cut_points",

@@ -199,6 +199,17 @@ def test_each_cell_of_the_retention_grid(warehouse: duckdb.DuckDBPyConnection) -
     assert_frame_equal(cohorts[list(expected.columns)], expected, **CLOSE)
 
 
+def test_who_is_active_how_often_by_month_and_channel(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    expected = definitions.engagement(shop())
+    engagement = warehouse.sql(
+        "from segment.engagement order by breakdown, channel, month"
+    ).df()
+
+    assert_frame_equal(engagement[list(expected.columns)], expected, **CLOSE)
+
+
 def test_shares_of_the_top_and_gini(warehouse: duckdb.DuckDBPyConnection) -> None:
     expected = definitions.concentrations(shop())
     concentrations = warehouse.sql(
@@ -213,11 +224,13 @@ def test_margin_has_no_concentration_without_costs(
     warehouse: duckdb.DuckDBPyConnection,
 ) -> None:
     rows = warehouse.sql(
-        "select distinct amount, share_pct, gini, missing_reason "
+        "select distinct amount, share_pct, gini, n, unknown_customer_count, "
+        "unknown_revenue_share_pct, missing_reason "
         "from segment.concentrations where measure = 'margin'"
     ).fetchall()
 
-    assert rows == [(None, None, None, "margin unknown for 2469 of 2469 customers")]
+    reason = "margin unknown for 2469 of 2469 customers"
+    assert rows == [(None, None, None, 0, 2469, 100, reason)]
 
 
 @pytest.mark.parametrize("day", ["2017-02-28", "2017-08-31", "2017-12-31"])

@@ -537,6 +537,11 @@ MUTATIONS: dict[tuple[str, str], str] = {
         "segment.cohorts",
         "Gross revenue retention from 0 to 100 %",
     ): "update segment.cohorts set gross_revenue_retention_pct = 101 "
+    "where period_number = 2",
+    (
+        "segment.cohorts",
+        "The first whole month retains all of its own revenue",
+    ): "update segment.cohorts set net_revenue_retention_pct = 99.9 "
     "where period_number = 1",
     (
         "segment.cohorts",
@@ -558,6 +563,19 @@ MUTATIONS: dict[tuple[str, str], str] = {
     ): "update segment.cohorts set cohort_size = cohort_size + 1 "
     "where period_number = 0 and cohort = '2024-01'",
     (
+        "segment.engagement",
+        "All traces of each month are those of customer_months",
+    ): "delete from segment.engagement where month = '2024-03-01'",
+    (
+        "segment.engagement",
+        "The channels of a month add up to all of it, but for who comes on several",
+    ): "delete from segment.engagement where channel = 'web'",
+    (
+        "segment.engagement",
+        "No day has more active customers than its month, no share is above 100 %",
+    ): "update segment.engagement set contacts_per_active_day = 0.9 "
+    "where channel = 'all'",
+    (
         "segment.concentrations",
         "Gini from 0 to 1",
     ): "update segment.concentrations set gini = 1.1 where top_pct = 7",
@@ -573,6 +591,11 @@ MUTATIONS: dict[tuple[str, str], str] = {
         "segment.concentrations",
         "The unidentified share of revenue is that of customer_values",
     ): "update segment.concentrations set unidentified_revenue_share_pct = 0",
+    (
+        "segment.concentrations",
+        "The costs of at least half of the revenue are known, if any are",
+    ): "update segment.concentrations set unknown_revenue_share_pct = 50.1 "
+    "where measure = 'margin'",
     (
         "satisfaction.satisfaction_scores",
         "Each breakdown holds every answer of the feed up to the as-of date, in each "

@@ -21,7 +21,7 @@ def test_a_candidate_of_another_run_is_not_judged(candidate: Run) -> None:
 
 def test_no_table_is_left_out(candidate: Run) -> None:
     tables = list_tables(candidate)
-    assert len(tables) == 54
+    assert len(tables) == 55
     checks = check_tables(candidate, tables, load_suites(candidate.company.folder))
     assert {check.table_name for check in checks} == {t.full_name for t in tables}
     values = next(t for t in tables if t.full_name == "customer.customer_months")

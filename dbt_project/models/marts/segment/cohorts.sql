@@ -18,6 +18,20 @@ cells as (
     from customer_months
 ),
 
+-- Who first buys on the 20th has eleven days in their first month: set against it, any
+-- whole month would look like revenue retained. So the first whole month is the base.
+bases as (
+    select
+        *,
+        cast(
+            case
+                when cohort = 'earlier' and cohort_month >= {{ first_day() }} then 0
+                else 1
+            end as bigint
+        ) as base_period_number
+    from cells
+),
+
 -- Most months are empty. They make cells and nothing else.
 months as (
     select
@@ -30,21 +44,37 @@ months as (
     where is_active or revenue_amount != 0
 ),
 
-first_revenues as (
+base_revenues as (
     select
-        customer_id,
-        cohort,
-        revenue_amount
+        months.customer_id,
+        months.cohort,
+        months.revenue_amount
     from months
-    where period_number = 0 and revenue_amount > 0
+    inner join bases
+        on
+            months.cohort = bases.cohort
+            and months.period_number = bases.period_number
+    where
+        bases.period_number = bases.base_period_number
+        and bases.is_complete
+        and months.revenue_amount > 0
 ),
 
-first_totals as (
+base_totals as (
     select
         cohort,
+        count(*) as customer_count,
         sum(revenue_amount) as revenue_amount
-    from first_revenues
+    from base_revenues
     group by cohort
+),
+
+base_months as (
+    select
+        cohort,
+        is_complete
+    from bases
+    where period_number = base_period_number
 ),
 
 sums as (
@@ -62,11 +92,15 @@ kept as (
     select
         months.cohort,
         months.period_number,
-        sum(least(months.revenue_amount, first_revenues.revenue_amount))
-            as revenue_amount
+        sum(months.revenue_amount) as net_amount,
+        sum(
+            least(
+                greatest(months.revenue_amount, cast(0 as decimal(18, 2))),
+                base_revenues.revenue_amount
+            )
+        ) as gross_amount
     from months
-    inner join first_revenues on months.customer_id = first_revenues.customer_id
-    where months.revenue_amount > 0
+    inner join base_revenues on months.customer_id = base_revenues.customer_id
     group by months.cohort, months.period_number
 ),
 
@@ -99,38 +133,55 @@ sizes as (
 
 counted as (
     select
-        cells.cohort,
-        cells.cohort_month,
-        cells.period_number,
-        cells.period_month,
-        cells.is_complete,
+        bases.cohort,
+        bases.cohort_month,
+        bases.period_number,
+        bases.period_month,
+        bases.is_complete,
         sizes.customer_count as cohort_size,
         coalesce(sums.active_count, 0) as active_count,
         cast(
             sum(coalesce(last_active_counts.customer_count, 0)) over (
-                partition by cells.cohort
-                order by cells.period_number desc
+                partition by bases.cohort
+                order by bases.period_number desc
                 rows between unbounded preceding and current row
             ) as bigint
         ) as active_or_later_count,
         coalesce(sums.revenue_amount, 0) as revenue_amount,
-        coalesce(kept.revenue_amount, 0) as kept_amount,
-        first_totals.revenue_amount as first_amount
-    from cells
-    inner join sizes on cells.cohort = sizes.cohort
-    left join first_totals on cells.cohort = first_totals.cohort
+        bases.base_period_number,
+        case
+            when base_months.is_complete
+                then coalesce(base_totals.customer_count, 0)
+        end as base_customer_count,
+        case
+            when base_months.is_complete
+                then coalesce(base_totals.revenue_amount, 0)
+        end as base_revenue_amount,
+        coalesce(kept.net_amount, 0) as net_amount,
+        coalesce(kept.gross_amount, 0) as gross_amount,
+        case
+            when not bases.is_complete then 'the month is not over'
+            when bases.period_number < bases.base_period_number
+                then 'no revenue retention: the first month is not whole'
+            when base_totals.revenue_amount is null
+                then 'no revenue retention: no revenue in the first whole month'
+        end as missing_reason
+    from bases
+    inner join sizes on bases.cohort = sizes.cohort
+    left join base_months on bases.cohort = base_months.cohort
+    left join base_totals on bases.cohort = base_totals.cohort
     left join sums
         on
-            cells.cohort = sums.cohort
-            and cells.period_number = sums.period_number
+            bases.cohort = sums.cohort
+            and bases.period_number = sums.period_number
     left join kept
         on
-            cells.cohort = kept.cohort
-            and cells.period_number = kept.period_number
+            bases.cohort = kept.cohort
+            and bases.period_number = kept.period_number
     left join last_active_counts
         on
-            cells.cohort = last_active_counts.cohort
-            and cells.period_number = last_active_counts.period_number
+            bases.cohort = last_active_counts.cohort
+            and bases.period_number = last_active_counts.period_number
 ),
 
 final as (
@@ -153,10 +204,18 @@ final as (
         case
             when is_complete then cast(revenue_amount as decimal(18, 2))
         end as revenue_amount,
+        base_period_number,
+        base_customer_count,
+        cast(base_revenue_amount as decimal(18, 2)) as base_revenue_amount,
         case
-            when is_complete
-                then {{ percent_of('kept_amount', 'first_amount') }}
+            when missing_reason is null
+                then {{ percent_of('net_amount', 'base_revenue_amount') }}
+        end as net_revenue_retention_pct,
+        case
+            when missing_reason is null
+                then {{ percent_of('gross_amount', 'base_revenue_amount') }}
         end as gross_revenue_retention_pct,
+        missing_reason,
         cohort_size as n,
         'calendar months, {{ var("time_zone") }}' as method,
         {{ as_of() }} as as_of_date

@@ -5,6 +5,11 @@ customer_values as (
     where order_count > 0 and customer_id != 'unidentified'
 ),
 
+orders as (
+    select * from {{ ref('orders') }}
+    where is_purchase or has_return
+),
+
 unidentified_share as (
     select
         case
@@ -18,15 +23,40 @@ unidentified_share as (
     from {{ ref('customer_values') }}
 ),
 
+-- An order whose cost is unknown leaves its customer's other orders in.
+margins as (
+    select
+        orders.customer_id,
+        sum(orders.margin_amount) as margin_amount,
+        sum(
+            case when orders.margin_amount is null then orders.revenue_amount else 0 end
+        ) as unknown_amount,
+        count(*) - count(orders.margin_amount) as unknown_count
+    from orders
+    inner join customer_values on orders.customer_id = customer_values.customer_id
+    group by orders.customer_id
+),
+
 amounts as (
     select
         'revenue' as measure,
-        revenue_amount as amount
+        revenue_amount as amount,
+        cast(0 as decimal(18, 2)) as unknown_amount,
+        0 as unknown_count
     from customer_values
     union all
     select
         'margin' as measure,
-        margin_amount as amount
+        margin_amount as amount,
+        unknown_amount,
+        unknown_count
+    from margins
+),
+
+bought as (
+    select
+        count(*) as customer_count,
+        sum(revenue_amount) as revenue_amount
     from customer_values
 ),
 
@@ -70,10 +100,11 @@ ranked as (
 totals as (
     select
         measure,
-        count(*) as n,
-        count(amount) as known_count,
+        count(amount) as n,
         count(*) filter (where amount < 0) as negative_count,
-        sum(amount) as amount
+        sum(amount) as amount,
+        count(*) filter (where unknown_count > 0) as unknown_customer_count,
+        sum(unknown_amount) as unknown_amount
     from amounts
     group by measure
 ),
@@ -112,7 +143,6 @@ edges as (
         floor(100 * cast(ranked.last_rank as double) / totals.n) as pct_to_here
     from ranked
     inner join totals on ranked.measure = totals.measure
-    where totals.known_count = totals.n
 ),
 
 percents as (
@@ -128,9 +158,10 @@ tops as (
             ceil(percents.number * coalesce(totals.n, 0) / cast(100 as double))
             as bigint
         ) as customer_count,
-        totals.known_count,
         totals.negative_count,
-        totals.amount as total_amount
+        totals.amount as total_amount,
+        coalesce(totals.unknown_customer_count, 0) as unknown_customer_count,
+        totals.unknown_amount
     from measures
     cross join percents
     left join totals on measures.measure = totals.measure
@@ -145,8 +176,9 @@ summed as (
         - edges.amount * (edges.last_rank - tops.customer_count) as amount,
         tops.total_amount,
         edges.last_rank - tops.customer_count as ties_at_edge_count,
-        tops.known_count,
         tops.negative_count,
+        tops.unknown_customer_count,
+        tops.unknown_amount,
         tops.n
     from tops
     left join edges
@@ -169,12 +201,12 @@ final as (
         summed.ties_at_edge_count,
         case when summed.total_amount > 0 then ginis.gini end as gini,
         case
-            when summed.n = 0 then 'no customer has a purchase'
-            when summed.known_count < summed.n
+            when bought.customer_count = 0 then 'no customer has a purchase'
+            when summed.n = 0
                 then
                     summed.measure || ' unknown for '
-                    || cast(summed.n - summed.known_count as string)
-                    || ' of ' || cast(summed.n as string) || ' customers'
+                    || cast(bought.customer_count as string)
+                    || ' of ' || cast(bought.customer_count as string) || ' customers'
             when summed.total_amount <= 0
                 then 'no share and no Gini: the total is not positive'
             when summed.measure = 'margin'
@@ -185,12 +217,18 @@ final as (
                     || cast(summed.negative_count as string)
                     || ' of ' || cast(summed.n as string) || ' customers'
         end as missing_reason,
+        summed.unknown_customer_count,
+        case
+            when bought.revenue_amount > 0
+                then {{ percent_of('summed.unknown_amount', 'bought.revenue_amount') }}
+        end as unknown_revenue_share_pct,
         unidentified_share.unidentified_revenue_share_pct,
         summed.n,
         'top customers by descending amount, all history to as_of_date' as method,
         {{ as_of() }} as as_of_date
     from summed
     cross join unidentified_share
+    cross join bought
     left join ginis on summed.measure = ginis.measure
 )
 
