@@ -397,7 +397,7 @@ def engagement(shop: Shop) -> pd.DataFrame:
     made = shop.contacts
     every_month = sorted(months(shop)["month"].unique())
     every_month = [m for m in every_month if m >= traces["month"].min()]
-    whole_weeks = shop.first_day + pd.Timedelta(days=6)
+    every_day = pd.date_range(every_month[0], shop.as_of)
     rows = []
     for channel in [None, *sorted(traces["channel"].unique())]:
         of_all, of_known = (
@@ -405,9 +405,9 @@ def engagement(shop: Shop) -> pd.DataFrame:
             for frame in (traces, made[made["customer_id"] != UNIDENTIFIED])
         )
         counts = of_known.groupby(["day", "customer_id"]).size()
-        active = {
-            day: set(c.index.get_level_values(1)) for day, c in counts.groupby("day")
-        }
+        by_day = counts.unstack(fill_value=0).reindex(every_day, fill_value=0)
+        weekly = (by_day > 0).rolling(7, min_periods=1).max().sum(axis="columns")
+        weekly = weekly[every_day >= shop.first_day + pd.Timedelta(days=6)]
         for month in every_month:
             end = month + pd.offsets.MonthEnd()
             days = pd.date_range(month, end)
@@ -416,24 +416,16 @@ def engagement(shop: Shop) -> pd.DataFrame:
             is_unknown = ~is_message & (seen["customer_id"] == UNIDENTIFIED)
             of_month = counts[counts.index.get_level_values(0).isin(days)]
             customers = len(set(of_month.index.get_level_values(1)))
-            weeks = [
-                len(
-                    set().union(
-                        *(active.get(d - pd.Timedelta(days=i), ()) for i in range(7))
-                    )
-                )
-                for d in days
-                if d >= whole_weeks
-            ]
             is_complete = shop.first_day <= month and end <= shop.as_of
-            daily, weekly = len(of_month) / len(days), np.mean(weeks)
+            daily = len(of_month) / len(days)
+            in_week = weekly[weekly.index.isin(days)].mean()
             busy = int((of_month >= 3).sum())
             figures = {
                 "daily_active_average": daily,
-                "weekly_active_average": weekly,
+                "weekly_active_average": in_week,
                 "monthly_active_count": customers,
                 "daily_to_monthly_pct": 100 * daily / customers if customers else None,
-                "daily_to_weekly_pct": 100 * daily / weekly if weekly else None,
+                "daily_to_weekly_pct": 100 * daily / in_week if in_week else None,
                 "contacts_per_active_day": of_month.sum() / len(of_month)
                 if customers
                 else None,
@@ -461,10 +453,9 @@ def engagement(shop: Shop) -> pd.DataFrame:
                 }
             )
     frame = pd.DataFrame(rows)
-    numbers = list(figures)
-    return frame.astype(dict.fromkeys(numbers, "float64")).sort_values(
-        ["breakdown", "channel", "month"], ignore_index=True
-    )
+    types = dict.fromkeys(figures, "float64") | {"monthly_active_count": "Int64"}
+    keys = ["breakdown", "channel", "month"]
+    return frame.astype(types).sort_values(keys, ignore_index=True)
 
 
 def concentrations(shop: Shop, measure: str = "revenue") -> pd.DataFrame:

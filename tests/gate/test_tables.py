@@ -34,4 +34,4 @@ def test_tests_of_a_model_that_is_switched_off_do_no_harm(candidate: Run) -> Non
     manifest = json.loads(path.read_text())
     del manifest["nodes"]["model.kith.int_purchase_histories"]
     path.write_text(json.dumps(manifest))
-    assert len(list_tables(candidate)) == 54
+    assert len(list_tables(candidate)) == 55
