@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from kith.report import marks
-from kith.report.entries import Entry, Grid, Row, Tile, Words
+from kith.report.entries import Entry, Grid, Row, Series, Tile, Words
 from kith.report.formats import MISSING, fill
 
 _MONTHS_SHOWN = 36
@@ -71,7 +71,7 @@ def card_of(entry: Entry, rows: list[Row], facts: Row) -> Row | None:
     card["note"] = " ".join([_said(entry.note, rows), *notes])
     card["footnote"] = _said(entry.footnote, rows)
     card["headings"] = [fill(heading, rows[0]) for heading in entry.columns]
-    card["style"] = entry.style
+    card["style"], card["is_folded"] = entry.style, entry.is_folded
     if isinstance(entry, Grid):
         return card | _grid(card["headings"], rows, texts)
     alarms = [heading in entry.alarms for heading in entry.columns]
@@ -94,8 +94,17 @@ def card_of(entry: Entry, rows: list[Row], facts: Row) -> Row | None:
         chart = marks.chart_of(card["headings"])
         drawn = entry.marks(chart, values, entry.series)
         card["spec"] = marks.specification(drawn, values)
-        card["legend"] = list(entry.series.values()) if len(entry.series) > 1 else []
+        card["legend"] = _legend(entry.series, rows) if len(entry.series) > 1 else []
     return card
+
+
+def _legend(series: Series, rows: list[Row]) -> list[tuple[str, str]]:
+    """Label and colour of each of the series that has something to show."""
+    return [
+        shown
+        for name, shown in series.items()
+        if any(row[name] if name in row else name in row.values() for row in rows)
+    ]
 
 
 def _cell(cell: Any, row: Row) -> str:
@@ -128,8 +137,11 @@ def _plain(value: Any) -> Any:
 def _grid(headings: list[str], rows: list[Row], texts: list[list[str]]) -> Row:
     """The table of a grid, with a cell per step, blank where it is not known."""
     steps = 1 + max(row["step"] for row in rows)
-    # Step 0 is mostly 100% by definition: the shades spread over all other cells.
-    shares = [row["pct"] or 0 for row in rows if row["step"] or row["pct"] != 100]
+    # The base is 100% by definition: the shades spread over all other cells.
+    base = min((row["step"] for row in rows if row["pct"] is not None), default=0)
+    shares = [
+        row["pct"] or 0 for row in rows if row["step"] > base or row["pct"] != 100
+    ]
     highest = max(shares, default=0)
     darkest = max(round(highest), _DARK_PCT)
     lines: dict[tuple[str, ...], list[tuple[str, str]]] = {}
@@ -140,7 +152,7 @@ def _grid(headings: list[str], rows: list[Row], texts: list[list[str]]) -> Row:
         cells = lines.setdefault(tuple(line), blank)
         if row["pct"] is not None:
             # Rounded like the text: what reads alike looks alike.
-            is_whole = not row["step"] and row["pct"] == 100
+            is_whole = row["step"] == base and row["pct"] == 100
             style = _WHOLE if is_whole else _shade(round(row["pct"]) / darkest)
             cells[len(line) + row["step"]] = f"{row['pct']:.0f}%", style
     is_dense, is_summed = steps > 16, rows[-1]["is_total"]

@@ -2,8 +2,8 @@
 
 To add a chart, add an `Entry` to the file of its mart's schema (`customer.py`,
 `segment.py`, `satisfaction.py`, `operations.py`), or of its subject (`identity.py`,
-`one_customer.py`), and name it in `charts` of the file's `SECTION`: a list there is a
-row of the page. Nothing else changes.
+`movements.py`, `retention.py`, `one_customer.py`), and name it in `charts` of the
+file's `SECTION`: a list there is a row of the page. Nothing else changes.
 
 The query is one statement of portable SQL on the marts of the release. It names no
 person, and may take the parameters `$run_id` and `$time_zone`. Its rows, in their
@@ -62,6 +62,7 @@ class Entry:
     only says what is absent. `series` are the columns that are drawn; if they are
     several, their labels are the legend. `text` stands beside each mark. Only the first
     `drawn` rows are drawn. Cells under the headings `alarms` are red unless they are 0.
+    A table in `tables` that `is_folded` is shown on demand.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Entry:
     footnote: Words = ""
     alarms: tuple[str, ...] = ()
     style: str = ""
+    is_folded: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,8 +87,8 @@ class Grid(Entry):
     """A table whose query has a row per cell: after its columns come `step`s from 0 on.
 
     Cells hold `pct`, the darker the higher: the darkest is the highest, but never less
-    than 25%. Step 0 is pale where it is the whole, 100%. If `is_total` is true
-    in the last row, the last line is a total.
+    than 25%. The first step with a value is pale where it is the whole, 100%. If
+    `is_total` is true in the last row, the last line is a total.
     """
 
 

@@ -7,6 +7,7 @@ data, never within an expression. Charts take the width of their container, labe
 included.
 """
 
+import datetime as dt
 import textwrap
 import unicodedata
 from typing import Any
@@ -71,7 +72,12 @@ def color_of(series: Series, column: str = "kind") -> dict[str, Any]:
 # Months ------------------------------------------------------------------------------
 
 
-def _month_x(rows: list[Row]) -> alt.X:
+def month_name(day: str) -> str:
+    """`Jun 25` of a day in ISO's form."""
+    return dt.date.fromisoformat(day).strftime("%b %y")
+
+
+def _month_x(rows: list[Row], **padding: float) -> alt.X:
     months = [row["month"] for row in rows]
     # January must keep its label: it carries the year.
     every = 1 if len(months) <= 13 else 3
@@ -91,14 +97,14 @@ def _month_x(rows: list[Row]) -> alt.X:
     )
     # A first month alone must not become a wall.
     outer = 1 if len(months) < 4 else 0.15
-    scale = alt.Scale(domain=months, paddingInner=0.25, paddingOuter=outer)
+    bands = {"paddingInner": 0.25, "paddingOuter": outer}
+    scale = alt.Scale(domain=months, **(padding or bands))
     return alt.X("month:O", sort=None, axis=axis, scale=scale)
 
 
-def month_bars(chart: Any, rows: list[Row], series: Series) -> Any:
-    """A bar per `month`, stacked of the series."""
+def _size_axis(rows: list[Row], series: Series) -> alt.Axis:
     is_counted = all(isinstance(row[column], int) for row in rows for column in series)
-    axis = alt.Axis(
+    return alt.Axis(
         title=None,
         tickCount=5,
         tickMinStep=1 if is_counted else 0.01,
@@ -107,13 +113,17 @@ def month_bars(chart: Any, rows: list[Row], series: Series) -> Any:
         labelExpr="datum.value < 1000 ? format(datum.value, ',~f') "
         ": replace(format(datum.value, '~s'), 'G', 'bn')",
     )
+
+
+def month_bars(chart: Any, rows: list[Row], series: Series) -> Any:
+    """A bar per `month`, stacked of the series."""
     is_over = alt.datum.is_complete
     return (
         chart.transform_fold(list(series), as_=["kind", "value"])
         .mark_bar(strokeWidth=1.5)
         .encode(
             x=_month_x(rows),
-            y=alt.Y("value:Q", axis=axis, scale=alt.Scale(nice=5)),
+            y=alt.Y("value:Q", axis=_size_axis(rows, series), scale=alt.Scale(nice=5)),
             color=alt.Color(**color_of(series)),
             stroke=alt.Stroke(**color_of(series)),
             order="color_kind_sort_index:Q",
@@ -123,6 +133,24 @@ def month_bars(chart: Any, rows: list[Row], series: Series) -> Any:
         )
         .properties(height=_HEIGHT)
     )
+
+
+def month_lines(chart: Any, rows: list[Row], series: Series) -> Any:
+    """A line per series with a point per `month`; NULL has none."""
+    axis = _size_axis(rows, series)
+    lines = (
+        chart.transform_fold(list(series), as_=["kind", "value"])
+        .transform_filter("isValid(datum.value)")
+        .encode(
+            x=_month_x(rows, padding=0.5),
+            y=alt.Y("value:Q", axis=axis, scale=alt.Scale(nice=5, zero=True)),
+            color=alt.Color(**color_of(series)),
+        )
+    )
+    return alt.layer(
+        lines.mark_line(strokeWidth=2),
+        lines.mark_point(filled=True, size=28, opacity=1),
+    ).properties(height=_HEIGHT)
 
 
 # Labelled rows -----------------------------------------------------------------------

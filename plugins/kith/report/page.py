@@ -14,8 +14,10 @@ from kith.errors import PublicationError
 from kith.report import (
     customer,
     identity,
+    movements,
     one_customer,
     operations,
+    retention,
     satisfaction,
     segment,
 )
@@ -27,7 +29,16 @@ from kith.storage import READABLE, restrict
 
 SECTIONS = tuple(
     part.SECTION
-    for part in (customer, identity, segment, satisfaction, one_customer, operations)
+    for part in (
+        customer,
+        identity,
+        segment,
+        movements,
+        retention,
+        satisfaction,
+        one_customer,
+        operations,
+    )
 )
 
 

@@ -1,4 +1,4 @@
-"""Entries on the marts of `segment`: groups of customers."""
+"""Entries on the segments of today, and on how few bring how much."""
 
 from functools import partial
 from typing import Any
@@ -6,17 +6,11 @@ from typing import Any
 import altair as alt
 
 from kith.report import marks
-from kith.report.entries import Entry, Grid, Row, Section, Series, listed
+from kith.report.entries import Entry, Row, Section, Series, listed
 from kith.report.formats import fill
+from kith.report.movements import ACTIVITY
 
-_STATES = {
-    "active": ("Active", marks.GOOD),
-    "drowsy": ("Drowsy", marks.FAIR),
-    "half_asleep": ("Half asleep", marks.DOUBTFUL),
-    "asleep": ("Asleep", marks.BAD),
-    "never_purchased": ("Never purchased", marks.GREY),
-    "not_permitted": ("Not permitted", marks.SOFT),
-}
+_STATES = ACTIVITY | {"not_permitted": ("Not permitted", marks.SOFT)}
 
 
 def _states_note(rows: list[Row]) -> str:
@@ -116,6 +110,20 @@ def _curve(chart: Any, rows: list[Row], series: Series) -> Any:
     ).properties(height=260)
 
 
+def _best_note(rows: list[Row]) -> str:
+    words = "The top 20% of customers with an order ({best_count:,} of {all_count:,}) "
+    words += "bring {best_pct:percent} of identified revenue."
+    if rows[0]["margin_pct"] is not None:
+        words += " The top 20% by margin bring {margin_pct:percent} of it"
+        if rows[0]["unknown_pct"]:
+            words += ", without the {unknown_pct:percent} of revenue whose cost is "
+            words += "unknown"
+        words += "."
+        if rows[0]["margin_pct"] > 100:
+            words += " More than all, since others cost more than they bring."
+    return fill(words, rows[0])
+
+
 # With few customers several percentages name the same ones: the curve stands at the
 # share of customers that was counted, not at the one asked for.
 _CONCENTRATION = Entry(
@@ -134,12 +142,19 @@ curve as (
     select * from points
     union all
     select 0, 0, 0, 0
+),
+margins as (
+    select
+        max(share_pct) filter (where top_pct = 20) as margin_pct,
+        max(unknown_revenue_share_pct) as unknown_pct
+    from segment.concentrations
+    where measure = 'margin'
 )
 select
     *, top_pct in (1, 5) or (top_pct > 0 and top_pct % 10 = 0) as is_listed,
     max(customer_count) over () as all_count,
     100.0 * customer_count / max(customer_count) over () as customers_pct
-from curve cross join best
+from curve cross join best cross join margins
 order by top_pct
 """,
     columns={
@@ -148,8 +163,7 @@ order by top_pct
         "Revenue": "{amount:,.2f}",
         "Share of identified revenue": "{share_pct:percent}",
     },
-    note="The top 20% of customers with an order ({best_count:,} of {all_count:,}) "
-    "bring {best_pct:percent} of identified revenue.",
+    note=_best_note,
     absent="No identified customer has ordered yet.",
     marks=_curve,
     series={
@@ -162,7 +176,8 @@ order by top_pct
 _SEGMENTS = """
 with segments as (
     select
-        *, segment in ('no_purchase_in_window', 'not_permitted', 'unidentified')
+        *,
+        segment in ('no_purchase_in_window', 'not_permitted', 'other', 'unidentified')
             as is_rest,
         case when customer_count > 0 then customer_share_pct end as customer_bar_pct,
         max(average_revenue_amount) over () as largest_amount,
@@ -228,84 +243,8 @@ _SEGMENT_AVERAGES = Entry(
 )
 
 
-def _retention_note(rows: list[Row]) -> str:
-    words = (
-        "Share of the customers who first bought in a month (row) and bought again n "
-        "months later (column). Months that are not over are blank."
-    )
-    if rows[0]["is_earlier"]:
-        words += (
-            " Known before: who registered before the data begin, by months since "
-            "{cohort_month:%b %Y}; share of all of them who have bought."
-        )
-    elif rows[0]["cohort_count"] <= 24:
-        words += (
-            " {cohort_month:%b %Y} begins the data: its row may also hold customers "
-            "who bought before."
-        )
-    if rows[0]["cohort_count"] > 24:
-        words += " The last 24 of {cohort_count} cohorts, first 24 months."
-    return fill(words, rows[0])
-
-
-def _cohort(row: Row) -> str:
-    if row["is_earlier"]:
-        return "Known before"
-    if row["cohort_month"]:
-        return fill("{cohort_month:%b %Y}", row)
-    if row["cohort_count"] > 24:
-        return "All shown"
-    return "All new" if row["has_earlier"] else "All cohorts"
-
-
-# Who was known before has a line, and no part in the last one: their months are not
-# counted from a first purchase.
-_RETENTION = Grid(
-    "retention",
-    "Retention by cohort",
-    """
-with cohorts as (
-    select *, cohort = 'earlier' as is_earlier from segment.cohorts
-),
-ranked as (
-    select
-        *,
-        dense_rank() over (partition by is_earlier order by cohort_month desc) as age
-    from cohorts
-),
-cells as (
-    select
-        is_earlier, cohort_month, cohort_size, period_number as step, active_count,
-        retention_pct as pct,
-        (select count(distinct cohort) from cohorts where not is_earlier)
-            as cohort_count
-    from ranked
-    where age <= 24 and period_number < 24
-),
-lines as (
-    select is_earlier, cohort_month, cohort_size, step, pct, cohort_count from cells
-    union all
-    select
-        false, null,
-        (select sum(cohort_size) from cells where step = 0 and not is_earlier), step,
-        100.0 * sum(active_count) / sum(cohort_size), max(cohort_count)
-    from cells
-    where pct is not null and cohort_count > 1 and not is_earlier
-    group by step
-)
-select
-    *, cohort_month is null as is_total, bool_or(is_earlier) over () as has_earlier
-from lines
-order by is_earlier desc, cohort_month nulls last, step
-""",
-    columns={"First bought": _cohort, "Customers": "{cohort_size:,}"},
-    note=_retention_note,
-    absent="No identified customer has ordered yet.",
-    caption="Retention by cohort, percent of the cohort",
-)
 SECTION = Section(
     charts=[[_ACTIVITY_STATES, _CONCENTRATION], [_SEGMENT_SHARES, _SEGMENT_AVERAGES]],
-    tables=[_RETENTION],
     definitions={
         "Activity state": "By days since the last purchase: active below "
         "{company.activity_states.drowsy}, drowsy from "
@@ -316,9 +255,6 @@ SECTION = Section(
         "its quintiles.",
         "Index": "Average revenue of the segment divided by that of all identified "
         "customers, also those without an order.",
-        "Retention": "Bounded: customers of the cohort who bought in that very month, "
-        "divided by the size of the cohort. Who registered before the data begin is "
-        "of one cohort, Known before, since nobody knows when they first bought.",
         "Concentration": "Customers with at least one order, by revenue; shares of "
         "identified revenue. The top q% are rounded up to whole customers. Gini: 0 "
         "when all bring the same.",
