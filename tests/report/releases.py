@@ -86,6 +86,99 @@ def _segment_rows(
     )
 
 
+def _past(known: pd.DataFrame, today: pd.Timestamp) -> Frames:
+    """Segments at each end of a month, and who moved between them."""
+    days = [*pd.date_range(known.day.min(), today, freq="ME"), today]
+    members: list[pd.DataFrame] = []
+    for day in sorted(set(days)):
+        until = known[known.day <= day]
+        since = (day - until.groupby("customer_id").day.max()).dt.days
+        year = until[until.day > day - pd.Timedelta(days=365)]
+        year = year.groupby("customer_id").amount.sum()
+        rank = 100 * year.rank(ascending=False, method="first") / len(year)
+        tiers = pd.cut(
+            rank, [0, 5, 20, 50, 100], labels=["VIP", "High", "Middle", "Low"]
+        )
+        found = pd.DataFrame({"activity": _states(since), "tier": tiers.astype(object)})
+        found["tier"] = found.tier.fillna("No revenue in 365 days")
+        members.append(found.assign(year=year).fillna({"year": 0}).assign(state_on=day))
+    sizes, moves = [], []
+    for scheme in ("activity", "tier"):
+        for at, now in enumerate(members):
+            if scheme == "tier" or at < len(members) - 1:
+                size = now.groupby(scheme).year.agg(["size", "sum"]).reset_index()
+                size.columns = ["segment", "customer_count", "revenue_amount_365d"]
+                share = 100 * size.customer_count / len(now)
+                size = size.assign(scheme=scheme, customer_share_pct=share)
+                sizes.append(
+                    size.assign(state_on=now.state_on.iloc[0], as_of_date=today)
+                )
+            if not at:
+                continue
+            was = members[at - 1]
+            both = now.join(was[[scheme, "year"]].add_suffix("_before"))
+            both[f"{scheme}_before"] = both[f"{scheme}_before"].fillna("not_yet_known")
+            move = both.fillna({"year_before": 0}).groupby([f"{scheme}_before", scheme])
+            move = move.agg({"state_on": "size", "year": "sum", "year_before": "sum"})
+            move = move.reset_index()
+            move.columns = [
+                *("from_segment", "to_segment", "customer_count"),
+                *("revenue_amount_365d", "previous_revenue_amount_365d"),
+            ]
+            moves.append(
+                move.assign(
+                    scheme=scheme,
+                    is_move=move.from_segment != move.to_segment,
+                    previous_state_on=was.state_on.iloc[0],
+                    state_on=now.state_on.iloc[0],
+                    as_of_date=today,
+                )
+            )
+    frames = {"past": pd.concat(sizes)}
+    return frames | ({"segment.segment_transitions": pd.concat(moves)} if moves else {})
+
+
+def _states(since: pd.Series) -> pd.Series:
+    labels = ["active", "drowsy", "half_asleep", "asleep"]
+    return pd.cut(since, [-1, 29, 89, 179, 10**6], labels=labels).astype(str)
+
+
+def _engagement(known: pd.DataFrame, is_over: dict[pd.Period, bool]) -> pd.DataFrame:
+    """As if each order were a contact in the web shop or, each third, at the till."""
+    channel = np.where(np.arange(len(known)) % 3, "web", "till")
+    told = known.assign(month=known.day.dt.to_period("M"), channel=channel)
+    rows = []
+    for name, of_channel in [("all", told), *told.groupby("channel")]:
+        for month, over in is_over.items():
+            seen = of_channel[of_channel.month == month]
+            days = seen.drop_duplicates(["customer_id", "day"])
+            count = seen.customer_id.nunique()
+            daily = len(days) / month.days_in_month
+            figures = {
+                "daily_active_average": daily,
+                "weekly_active_average": 3 * daily,
+                "monthly_active_count": count,
+                "daily_to_monthly_pct": 100 * daily / count if count else None,
+                "daily_to_weekly_pct": 100 / 3 if count else None,
+                "contacts_per_active_day": len(seen) / len(days) if count else None,
+                "three_contacts_pct": 0 if count else None,
+            }
+            rows.append(
+                {
+                    "month": month.to_timestamp(),
+                    "breakdown": "total" if name == "all" else "channel",
+                    "channel": name,
+                    "is_complete": over,
+                    "interaction_count": len(seen) + 5,
+                    "unidentified_count": 5,
+                    "active_day_count": len(days),
+                    "n": count,
+                    **(figures if over else dict.fromkeys(figures)),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
 def marts(orders: pd.DataFrame, as_of: str, names: list[str] = NAMES) -> Frames:
     """The marts that the page reads, computed from orders."""
     today = pd.Timestamp(as_of)
@@ -99,11 +192,7 @@ def marts(orders: pd.DataFrame, as_of: str, names: list[str] = NAMES) -> Frames:
         first=("day", "min"),
     )
     since = (today - values["last"]).dt.days
-    state = pd.cut(
-        since,
-        [-1, 29, 89, 179, 10**6],
-        labels=["active", "drowsy", "half_asleep", "asleep"],
-    ).astype(str)
+    state = _states(since)
     rank = values.revenue_amount.rank(method="first", pct=True)
     rfm = rank.map(lambda r: names[int((1 - r) * len(names))])
     lost = float(unidentified.amount.sum())
@@ -152,7 +241,15 @@ def marts(orders: pd.DataFrame, as_of: str, names: list[str] = NAMES) -> Frames:
             active = int(counts.get((cohort, m), 0)) if is_over[m] else None
             pct = None if active is None else 100 * active / size
             start = cohort.to_timestamp()
-            cohorts.append((str(cohort), start, number, size, active, pct))
+            later = None if active is None else 100 - number / 2
+            # Kept is half of the base, or all of it in its own month, net is more.
+            kept = None if active is None or not number else 50 if number > 1 else 100
+            cohorts.append(
+                (
+                    *(str(cohort), start, number, is_over[m], size, active, pct, later),
+                    *(size // 2, 30 * size, kept and kept * 1.5 - 50, kept),
+                )
+            )
 
     ordered = values.revenue_amount.sort_values(ascending=False).to_numpy()
     n, index = len(ordered), np.arange(1, len(ordered) + 1)
@@ -191,11 +288,19 @@ def marts(orders: pd.DataFrame, as_of: str, names: list[str] = NAMES) -> Frames:
                 "cohort",
                 "cohort_month",
                 "period_number",
+                "is_complete",
                 "cohort_size",
                 "active_count",
                 "retention_pct",
+                "unbounded_retention_pct",
+                "base_customer_count",
+                "base_revenue_amount",
+                "net_revenue_retention_pct",
+                "gross_revenue_retention_pct",
             ],
         ),
+        "segment.engagement": _engagement(known, is_over),
+        **_past(known, today),
         "segment.concentrations": pd.DataFrame(
             {
                 "measure": "revenue",
@@ -347,18 +452,39 @@ create table customer.customer_months (
     revenue_amount decimal(18, 2), is_active boolean, lifecycle varchar);
 create table segment.segments (
     scheme varchar, state_on date, segment varchar, customer_count bigint,
-    customer_share_pct double, buyer_count bigint, revenue_amount decimal(18, 2),
-    revenue_share_pct double, average_revenue_amount decimal(18, 2),
-    revenue_index double, as_of_date date);
+    customer_share_pct double, as_of_date date, buyer_count bigint,
+    revenue_amount decimal(18, 2), revenue_share_pct double,
+    revenue_amount_365d decimal(18, 2), average_revenue_amount decimal(18, 2),
+    revenue_index double, satisfaction_score double,
+    satisfaction_answer_count bigint);
+create table segment.segment_transitions (
+    scheme varchar, previous_state_on date, state_on date, from_segment varchar,
+    to_segment varchar, is_move boolean, customer_count bigint,
+    revenue_amount_365d decimal(18, 2), previous_revenue_amount_365d decimal(18, 2),
+    as_of_date date);
+create table segment.schemes (
+    scheme varchar, segment varchar, position bigint, owner varchar);
+create table segment.engagement (
+    month date, breakdown varchar, channel varchar, is_complete boolean,
+    interaction_count bigint, unidentified_count bigint, active_day_count bigint,
+    daily_active_average double, weekly_active_average double,
+    monthly_active_count bigint, daily_to_monthly_pct double,
+    daily_to_weekly_pct double, contacts_per_active_day double,
+    three_contacts_pct double, n bigint);
+create table customer.touchpoints (touchpoint varchar, name varchar);
 create table segment.rfm_scores (
     customer_id varchar, rfm_cell varchar, segment varchar, value_type varchar,
     window_start date, window_end date);
 create table segment.cohorts (
-    cohort varchar, cohort_month date, period_number bigint, cohort_size bigint,
-    active_count bigint, retention_pct double);
+    cohort varchar, cohort_month date, period_number bigint, is_complete boolean,
+    cohort_size bigint, active_count bigint, retention_pct double,
+    unbounded_retention_pct double, base_customer_count bigint,
+    base_revenue_amount decimal(18, 2), net_revenue_retention_pct double,
+    gross_revenue_retention_pct double);
 create table segment.concentrations (
     measure varchar, top_pct bigint, customer_count bigint, amount decimal(18, 2),
-    share_pct double, gini double, missing_reason varchar, n bigint);
+    share_pct double, gini double, missing_reason varchar,
+    unknown_revenue_share_pct double, n bigint);
 create table operations.source_deliveries (
     source_name varchar, table_name varchar, day date, status varchar,
     row_count bigint, quarantined_count bigint, duplicate_count bigint,
@@ -546,12 +672,13 @@ def publish(
     with duckdb.connect(str(release / "kith.duckdb")) as connection:
         connection.execute(_TYPES)
         for table, frame in frames.items():
-            if table == "orders":
+            if table in ("orders", "past"):
                 continue
             if table == "segment.segments":
                 today = frame.assign(state_on=day, as_of_date=day)
-                # What was a month ago is in no figure of today.
-                before = today.assign(state_on=day - dt.timedelta(31), customer_count=7)
+                # What was before is in no figure of today.
+                then = today.assign(state_on=day - dt.timedelta(31), customer_count=7)
+                before = frames.get("past", then)
                 frame = pd.concat([today, before])
             connection.register("frame", frame)
             connection.execute(f"insert into {table} by name select * from frame")
