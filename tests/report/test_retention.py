@@ -109,7 +109,7 @@ def test_curves_are_those_of_all_cohorts_that_a_quarter_has_reached(
     cohorts = frames["segment.cohorts"].copy()
     # Many came late: of few the later months are known.
     sizes = ["cohort_size", "active_count"]
-    cohorts.loc[cohorts.cohort == "2017-08", sizes] *= 20
+    cohorts.loc[cohorts.cohort == "2017-08", sizes] *= 500
     run = publish(tmp_path, "late", frames | {"segment.cohorts": cohorts}, "2017-12-31")
     write_report(run)
     page = Page(page_of(run))
