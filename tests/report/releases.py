@@ -317,6 +317,88 @@ def marts(orders: pd.DataFrame, as_of: str, names: list[str] = NAMES) -> Frames:
     }
 
 
+def predictions(customer_ids: pd.Series, leak: str) -> Frames:
+    """One model that is published, one refused when judged, one never judged."""
+    days = {"window_start": "2017-10-03", "window_end": "2017-12-31", "n": 1732}
+    judged = {
+        "precision": (0.76, 0.73, 0.79, None),
+        "recall": (0.96, 0.94, 0.97, None),
+        "base_rate": (0.52, 0.5, 0.55, None),
+        "auc": (0.89, 0.87, 0.9, None),
+        "baseline_auc": (0.87, 0.85, 0.89, None),
+        "error_rate": (0.24, 0.21, 0.27, 0.5),
+        "miss_rate": (0.04, 0.03, 0.06, 0.5),
+    }
+    names = ["value", "lower_bound", "upper_bound", "limit_value"]
+    evaluations = [
+        {"model": model, "population": "all", "metric": metric, "status": status}
+        | {"reason": reason}
+        | dict(zip(names, figures, strict=True))
+        | days
+        for model, status, reason in (
+            ("buys_again", "published", None),
+            (
+                "becomes_vip",
+                "refused",
+                "its miss rate is 60 %, at most 50 % is allowed",
+            ),
+        )
+        for metric, figures in judged.items()
+    ]
+    few = "the outcome came of 35 customers, 100 are required"
+    evaluations += [
+        {"model": "pays_again", "population": "all", "metric": "positives"}
+        | {"status": "refused", "reason": few, "value": 35, "n": 126},
+        *(
+            {"model": "bg_nbd", "population": "new", "metric": f"held_out_{metric}"}
+            | {"value": value, "limit_value": limit, "status": "published", "n": 472}
+            for metric, value, limit in (
+                ("purchases_expected", 2264, None),
+                ("purchases_actual", 2137, None),
+                ("purchases_error_pct", 5.96, 20),
+            )
+        ),
+        {"model": "gamma_gamma", "population": "all", "metric": "repeat_buyers"}
+        | {"status": "refused", "reason": "q is 0.9, above 1 is required", "n": 3},
+    ]
+    shares = [("discounts", 50.6, "drives_away"), ("the app", 30.5, "keeps")]
+    shares += [("returns", 12.0, "drives_away"), ("a club", 7.0, "keeps")]
+    told = {"observed_on": "2017-07-05", "n": 977, "is_leak": False} | days
+    drivers = [
+        {"scheme": "all", "segment": "all", "behaviour": behaviour, "effect": effect}
+        | {"definition": behaviour, "share_pct": share, "stability_pct": 99}
+        | {"share_pct_lower_bound": share / 2, "share_pct_upper_bound": share * 1.4}
+        | told
+        | {"n": 977, "explained_pct": 4.5}
+        for behaviour, share, effect in shares
+    ]
+    drivers += [
+        {"scheme": "tier", "segment": "VIP", "behaviour": "discounts"}
+        | told
+        | {"missing_reason": "61 customers, 210 are required", "n": 61},
+        {"scheme": "all", "segment": "all", "behaviour": f"trait_{leak}"}
+        | told
+        | {"is_leak": True, "missing_reason": "all who have it stayed"},
+    ]
+    asked = pd.DataFrame({"customer_id": customer_ids, "horizon_days": 90})
+    number = np.arange(len(asked))
+    sleepers = asked.assign(
+        state=np.array(["drowsy", "half_asleep", "asleep"])[number % 3],
+        channel=np.where(number % 4, "email", None),
+        expected_gain_amount=np.where(number % 4, number % 2 - 0.5, np.nan),
+        is_held_out=number % 5 == 0,
+    )
+    is_worth = (number % 4 > 0) & (sleepers.expected_gain_amount > 0)
+    return {
+        "segment.model_evaluations": pd.DataFrame(evaluations),
+        "segment.behaviour_drivers": pd.DataFrame(drivers),
+        "segment.customer_predictions": asked.assign(
+            question="buys_again", is_foretold=number % 2 == 0
+        ),
+        "segment.wake_up_candidates": sleepers.assign(is_worth_waking=is_worth),
+    }
+
+
 def _scores(
     measure: str,
     months: pd.DatetimeIndex,
@@ -471,6 +553,21 @@ create table segment.engagement (
     monthly_active_count bigint, daily_to_monthly_pct double,
     daily_to_weekly_pct double, contacts_per_active_day double,
     three_contacts_pct double, n bigint);
+create table segment.behaviour_drivers (
+    scheme varchar, segment varchar, behaviour varchar, definition varchar,
+    share_pct double, share_pct_lower_bound double, share_pct_upper_bound double,
+    effect varchar, stability_pct double, is_leak boolean, explained_pct double,
+    n bigint, observed_on date, window_start date, window_end date,
+    missing_reason varchar);
+create table segment.model_evaluations (
+    model varchar, population varchar, metric varchar, value double,
+    lower_bound double, upper_bound double, limit_value double, n bigint,
+    window_start date, window_end date, status varchar, reason varchar);
+create table segment.customer_predictions (
+    customer_id varchar, question varchar, is_foretold boolean, horizon_days bigint);
+create table segment.wake_up_candidates (
+    customer_id varchar, state varchar, is_worth_waking boolean, channel varchar,
+    expected_gain_amount decimal(18, 2), is_held_out boolean, horizon_days bigint);
 create table customer.touchpoints (touchpoint varchar, name varchar);
 create table segment.rfm_scores (
     customer_id varchar, rfm_cell varchar, segment varchar, value_type varchar,
@@ -705,6 +802,7 @@ def _grocer() -> tuple[Frames, str]:
     frames = marts(orders, "2017-12-31")
     customer_ids = frames["customer.customers"].customer_id
     frames |= _identity(customer_ids, "2017-12-31", "visit")
+    frames |= predictions(customer_ids, "club_balance")
     frames["customer.orders"] = order_rows(orders, "2017-12-31")
     values = frames["customer.customer_values"]
     frames["customer.customer_values"] = values.assign(
@@ -787,6 +885,7 @@ def _long_names() -> tuple[Frames, str]:
     months = pd.DatetimeIndex(["2015-11-01", "2016-11-01", "2017-12-01"])
     frames = marts(orders, "2017-12-31", names)
     customer_ids = frames["customer.customers"].customer_id
+    frames |= predictions(customer_ids, HOSTILE)
     return frames | _identity(customer_ids, "2017-12-31", HOSTILE) | {
         "satisfaction.satisfaction_scores": _scores(
             "csat_top_two_pct", months, [400, 12, 400], names, dimension=HOSTILE

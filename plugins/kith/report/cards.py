@@ -93,6 +93,8 @@ def card_of(entry: Entry, rows: list[Row], facts: Row) -> Row | None:
         ][: entry.drawn]
         chart = marks.chart_of(card["headings"])
         drawn = entry.marks(chart, values, entry.series)
+        if drawn is None:
+            return card
         card["spec"] = marks.specification(drawn, values)
         card["legend"] = _legend(entry.series, rows) if len(entry.series) > 1 else []
     return card

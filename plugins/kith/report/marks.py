@@ -256,6 +256,28 @@ def _points(chart: Any, channel: Any, **options: Any) -> list[Any]:
     ]
 
 
+def interval_bars(chart: Any, rows: list[Row], series: Series, states: Series) -> Any:
+    """A bar of `score` per label, coloured by `state`, with its interval and `text`."""
+    chart, height = _labelled(chart, rows, 34)
+    columns = ("score", "interval_high")
+    ends = [row[name] for row in rows for name in columns if row[name] is not None]
+    scale = alt.Scale(domain=[0, max(ends, default=1)], nice=False)
+    bar = chart.transform_filter("isValid(datum.score)").mark_bar(cornerRadiusEnd=2)
+    line = chart.transform_filter("isValid(datum.interval_low)")
+    # A column at the right edge: elsewhere Vega misjudges the room for text.
+    text = chart.mark_text(align="left", dx=8).encode(text="text:N")
+    return alt.layer(
+        bar.encode(
+            alt.X("score:Q", axis=None, scale=scale),
+            alt.Color(**color_of(states, "state")),
+        ),
+        line.mark_rule(strokeWidth=2, color=INK).encode(
+            alt.X("interval_low:Q", axis=None, scale=scale), alt.X2("interval_high:Q")
+        ),
+        text.encode(x=alt.value("width")),
+    ).properties(height=height)
+
+
 def points_by_period(chart: Any, rows: list[Row], series: Series) -> Any:
     """A `score` per `month` or `year`; a cross where there are too few answers, `n`."""
     years = alt.X("year:O", axis=alt.Axis(title=None, labelAngle=0))
