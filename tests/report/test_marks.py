@@ -30,8 +30,9 @@ def _labels(**columns: list[Any]) -> list[Row]:
 
 
 def _spec(form: Any, rows: list[Row], series: Any = SERIES) -> Row:
-    chart = form(marks.chart_of(["Month", "Orders"]), rows, series)
-    return marks.specification(chart, rows)
+    spec = marks.specification(form, ["Month", "Orders"], rows, series)
+    assert spec
+    return spec
 
 
 def _found(part: Any, key: str) -> list[Any]:
@@ -58,6 +59,12 @@ FORMS = {
     "by_period": (
         marks.points_by_period,
         _months(2, n=40, score=5.0, interval_low=1.0, interval_high=9.0),
+        SERIES,
+    ),
+    "month_lines": (marks.month_lines, _months(3), TWO),
+    "intervals": (
+        partial(marks.interval_bars, states={"keeps": ("Keeps", "#111111")}),
+        [row | {"state": "keeps"} for row in SCORES],
         SERIES,
     ),
     "by_label": (marks.points_by_label, SCORES, SERIES),
@@ -155,3 +162,22 @@ def test_scores_lie_within_their_scale_with_the_overall_score() -> None:
     domains = {tuple(x["scale"]["domain"]) for x in _found(spec, "x") if "scale" in x}
     assert domains == {(29.0, 61.0)}
     assert {x["datum"] for x in _found(spec, "x") if "datum" in x} == {60.0}
+
+
+def test_intervals_lie_within_their_bars_scale() -> None:
+    form, rows, series = FORMS["intervals"]
+    bar, rule, _ = _spec(form, rows, series)["layer"]
+    assert bar["encoding"]["x"]["scale"]["domain"] == [0, 50]
+    assert bar["encoding"]["x"]["scale"] == rule["encoding"]["x"]["scale"]
+
+
+def test_lines_have_points_where_there_is_a_value() -> None:
+    rows = [row | {"late": None} for row in _months(3)]
+    line, point = _spec(marks.month_lines, rows, TWO)["layer"]
+    valid = {"filter": "isValid(datum.value)"}
+    assert valid in line["transform"] and valid in point["transform"]
+    assert line["encoding"]["x"]["scale"]["padding"] == 0.5
+
+
+def test_a_form_may_draw_nothing() -> None:
+    assert marks.specification(lambda *_: None, ["Month"], _months(1), SERIES) is None

@@ -91,11 +91,10 @@ def card_of(entry: Entry, rows: list[Row], facts: Row) -> Row | None:
             | {"place": place}
             for place, (row, line) in enumerate(zip(rows, texts, strict=True))
         ][: entry.drawn]
-        chart = marks.chart_of(card["headings"])
-        drawn = entry.marks(chart, values, entry.series)
-        if drawn is None:
+        spec = marks.specification(entry.marks, card["headings"], values, entry.series)
+        if spec is None:
             return card
-        card["spec"] = marks.specification(drawn, values)
+        card["spec"] = spec
         card["legend"] = _legend(entry.series, rows) if len(entry.series) > 1 else []
     return card
 

@@ -13,8 +13,9 @@ import unicodedata
 from typing import Any
 
 import altair as alt
+from altair.utils.schemapi import debug_mode
 
-from kith.report.entries import Row, Series
+from kith.report.entries import Marks, Row, Series
 
 INK, MUTED, RULE = "#1b2733", "#5b6876", "#d9e0e7"
 ACCENT, SOFT, GREY = "#1f5f99", "#a9c3dc", "#aeb6bf"
@@ -43,16 +44,22 @@ _CONFIG: dict[str, Any] = {
 }
 
 
-def chart_of(headings: list[str]) -> Any:
+def _chart_of(headings: list[str]) -> Any:
     """A chart without marks, whose tooltip shows the cells under the headings."""
     cells = [alt.Tooltip(f"cell_{at}:N", title=h) for at, h in enumerate(headings)]
     return alt.Chart(alt.NamedData(name="rows")).encode(tooltip=cells)
 
 
-def specification(chart: Any, rows: list[Row]) -> dict[str, Any]:
-    """A chart with its rows as Vega-Lite, as wide as its container."""
+def specification(
+    form: Marks, headings: list[str], rows: list[Row], series: Series
+) -> dict[str, Any] | None:
+    """The rows in a form as Vega-Lite, as wide as the container; None if undrawn."""
     whole = {"width": "container", "datasets": {"rows": rows}, "config": _CONFIG}
-    return chart.to_dict() | whole
+    # To hold each part against Vega-Lite's schema takes half of the page's time. Tests
+    # look at each form in a browser instead.
+    with debug_mode(False):
+        chart = form(_chart_of(headings), rows, series)
+        return chart.to_dict(validate=False) | whole if chart is not None else None
 
 
 def wrapped(label: str) -> str:
