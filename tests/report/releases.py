@@ -533,9 +533,9 @@ create table customer.customer_months (
     customer_id varchar, month date, is_complete boolean, order_count bigint,
     revenue_amount decimal(18, 2), is_active boolean, lifecycle varchar);
 create table segment.segments (
-    scheme varchar, state_on date, segment varchar, customer_count bigint,
-    customer_share_pct double, as_of_date date, buyer_count bigint,
-    revenue_amount decimal(18, 2), revenue_share_pct double,
+    scheme varchar, state_on date, segment varchar, other_name varchar,
+    customer_count bigint, customer_share_pct double, as_of_date date,
+    buyer_count bigint, revenue_amount decimal(18, 2), revenue_share_pct double,
     revenue_amount_365d decimal(18, 2), average_revenue_amount decimal(18, 2),
     revenue_index double, satisfaction_score double,
     satisfaction_answer_count bigint);

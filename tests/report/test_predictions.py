@@ -54,9 +54,9 @@ def test_a_model_card_says_of_100_how_often_it_is_right(releases: Any) -> None:
     ]
     card = card_of(page, "model-buys-again")
     assert (
-        "Published. Foretells 90 days. Judged on 1,732 customers as they were before "
-        "3 Oct 2017, by what they did until 31 Dec 2017: better than the last purchase "
-        "alone. Today it names 1,235 of 2,469."
+        "Published. Foretells the next 90 days. Judged on 1,732 customers as they were "
+        "before 3 Oct 2017, by what they did until 31 Dec 2017: better than the last "
+        "purchase alone. Today it names 1,235 of 2,469."
     ) in card
     assert 'class="chart"' in card
 

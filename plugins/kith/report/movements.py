@@ -301,7 +301,8 @@ departed as (
     from moves group by scheme, from_segment
 )
 select
-    today.scheme, today.segment, today.customer_count, today.customer_share_pct,
+    today.scheme, today.segment, today.other_name, today.customer_count,
+    today.customer_share_pct,
     coalesce(entered_count, 0) as entered_count, coalesce(left_count, 0) as left_count,
     today.revenue_amount_365d, today.revenue_index, today.satisfaction_score,
     today.satisfaction_answer_count
@@ -319,7 +320,9 @@ order by
 """,
     columns={
         "Scheme": "{scheme:name}",
-        "Segment": "{segment:name}",
+        "Segment": lambda row: fill(
+            "{segment:name}" + " ({other_name})" * bool(row["other_name"]), row
+        ),
         "Customers": "{customer_count:,}",
         "Share": "{customer_share_pct:percent}",
         "Came in this month": "{entered_count:,}",

@@ -115,7 +115,9 @@ def _card_note(rows: list[Row]) -> str:
     if facts["status"] != "published":
         off = "Switched off" if facts["status"] == "switched_off" else "Not published"
         return fill(off + ": {reason}.", facts).replace("..", ".")
-    words = "Published. Foretells {horizon_days} days. Judged on {judged_count:,} "
+    words = (
+        "Published. Foretells the next {horizon_days} days. Judged on {judged_count:,} "
+    )
     words += "customers as they were before {window_start:%-d %b %Y}, by what they did "
     words += "until {window_end:%-d %b %Y}: better than {rule}. Today it names "
     words += "{named_count:,} of {asked_count:,}."
