@@ -50,8 +50,8 @@ def test_conditions_over_the_columns_are_taken(condition: str) -> None:
         ("true, false", "expected one condition and nothing else"),
         ("true order by 1", "expected one condition and nothing else"),
         ("true union select false", "expected one condition and nothing else"),
-        ("exists (select 1)", "a query within a condition"),
-        ("order_count > (select 1)", "a query within a condition"),
+        ("exists (select 1)", "a query within one condition"),
+        ("order_count > (select 1)", "a query within one condition"),
         ("sum(order_count) over () > 1", "sums over other rows"),
         ("max(order_count) > 1", "function max is not known"),
         ("random() < 0.5", "function random is not known"),
@@ -118,8 +118,8 @@ def test_a_faulty_condition_stops_the_plan_with_its_place(
     with pytest.raises(ConfigurationError) as fault:
         plan(str(folder), {}, "run_1")
     assert str(fault.value).startswith(
-        f"{path}: schemes.spending.segments.Big spender: `revenue_365d >= 500`: there is "
-        "no column revenue_365d; did you mean "
+        f"{path}: schemes.spending.segments.Big spender: `revenue_365d >= 500`: "
+        "there is no column revenue_365d; did you mean "
     )
 
 
