@@ -25,6 +25,11 @@ EXPECTATIONS = [
             select
                 customer_id,
                 days_since_last_order,
+                coalesce(method, 'none') as method,
+                case
+                    when method = 'own rhythm' then gap_ratio
+                    else days_since_last_order
+                end as silence,
                 case state
                     when 'active' then 1
                     when 'drowsy' then 2
@@ -37,17 +42,18 @@ EXPECTATIONS = [
         ),
 
         ranges as (
-            select depth, max(days_since_last_order) as longest
+            select method, depth, max(silence) as longest
             from ranked
             where depth is not null
-            group by depth
+            group by method, depth
         )
 
         select customer_id
         from ranked
         left join ranges
-            on ranked.depth > ranges.depth
-            and ranked.days_since_last_order <= ranges.longest
+            on ranked.method = ranges.method
+            and ranked.depth > ranges.depth
+            and ranked.silence <= ranges.longest
         where ranges.depth is not null
             or is_never <> (days_since_last_order is null)
             or (ranked.depth is null and not is_never)

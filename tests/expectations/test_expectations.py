@@ -1181,3 +1181,25 @@ def test_a_query_means_the_same_to_duckdb_and_to_spark(query: str) -> None:
         for engine in ("duckdb", "spark")
     }
     assert as_read_by["duckdb"] == as_read_by["spark"]
+
+
+def test_by_rhythm_silence_is_compared_in_usual_gaps(candidate: Run) -> None:
+    def outcome(weekly_gaps: float) -> str:
+        with duckdb.connect(str(candidate.warehouse)) as warehouse:
+            warehouse.execute(
+                f"""
+                update segment.activity_states set method = 'own rhythm',
+                    days_since_last_order = if({_BUYER}, 42, 80),
+                    gap_ratio = if({_BUYER}, {weekly_gaps}, 1),
+                    state = if({_BUYER}, 'asleep', 'active')
+                where method is not null
+                """
+            )
+        (found,) = [
+            c.outcome
+            for c in check(candidate, "segment.activity_states")
+            if c.expectation.startswith("Longer silence")
+        ]
+        return found
+
+    assert (outcome(6), outcome(0.9)) == ("passed", "failed")

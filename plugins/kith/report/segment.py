@@ -250,7 +250,9 @@ SECTION = Section(
         "{company.activity_states.drowsy}, drowsy from "
         "{company.activity_states.drowsy}, half asleep from "
         "{company.activity_states.half_asleep}, asleep from "
-        "{company.activity_states.asleep}.",
+        "{company.activity_states.asleep}. Counted by "
+        "{company.activity_states.by}: by rhythm, usual gaps of the customer's own "
+        "count where there are enough of them.",
         "RFM segment": "By recency, frequency and monetary value, each scored 1–5 at "
         "its quintiles.",
         "Index": "Average revenue of the segment divided by that of all identified "
