@@ -263,3 +263,19 @@ def test_cells_of_a_grid_that_read_alike_look_alike_and_1_percent_is_pale() -> N
         "background:rgba(22,78,128,0.04);color:#000",
         "background:rgba(22,78,128,0.04);color:#000",
     ]
+
+
+def test_the_base_of_a_line_is_pale_whichever_its_step_is() -> None:
+    entry = Grid("kept", "Kept", "select 1", columns={"First": "{line}"})
+    cells = [("Old", 0, 100.0), ("Old", 1, 50.0), ("Jan", 0, None), ("Jan", 1, 100.0)]
+    rows = [
+        {"line": line, "step": step, "pct": pct, "is_total": False}
+        for line, step, pct in [*cells, ("Jan", 2, 100.0)]
+    ]
+    card = card_of(entry, rows, FACTS)
+    assert card
+    whole, darkest = "background:#eceff2", "background:rgba(22,78,128,1.00);color:#fff"
+    old, jan = ([style for _, style in line[1:]] for line in card["lines"])
+    assert old[0] == jan[1] == whole
+    assert old[1].startswith("background:rgba(22,78,128,0.50)")
+    assert jan[2] == darkest

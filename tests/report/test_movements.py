@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from kith.report.formats import name
 from tests.report.releases import Page, page_of
 
 
@@ -96,9 +97,8 @@ def test_every_scheme_has_its_segments_of_today(releases: Any) -> None:
     segments = frames["segment.segments"].query("segment != 'unidentified'")
     past = frames["past"].query("scheme == 'tier'")
     tiers = past[past.state_on == pd.Timestamp("2017-12-31")]
-    assert {(line[0], line[1]): line[2] for line in lines} == {
-        (row.scheme.capitalize(), row.segment.replace("_", " ").capitalize())
-        if row.segment.islower()
-        else (row.scheme.capitalize(), row.segment): f"{row.customer_count:,}"
+    schemes = {"activity": "Activity", "rfm": "RFM", "tier": "Tier"}
+    assert {line[0]: line[1] for line in lines} == {
+        f"{schemes[row.scheme]}: {name(row.segment)}": f"{row.customer_count:,}"
         for row in pd.concat([segments, tiers]).itertuples()
     }

@@ -138,23 +138,29 @@ def _plain(value: Any) -> Any:
 def _grid(headings: list[str], rows: list[Row], texts: list[list[str]]) -> Row:
     """The table of a grid, with a cell per step, blank where it is not known."""
     steps = 1 + max(row["step"] for row in rows)
-    # The base is 100% by definition: the shades spread over all other cells.
-    base = min((row["step"] for row in rows if row["pct"] is not None), default=0)
+    # A line's base is 100% by definition: the shades spread over all other cells.
+    bases: dict[tuple[str, ...], int] = {}
+    for row, line in zip(rows, texts, strict=True):
+        if row["pct"] is not None:
+            bases.setdefault(tuple(line), row["step"])
+    is_whole = [
+        row["pct"] == 100 and row["step"] == bases[tuple(line)]
+        for row, line in zip(rows, texts, strict=True)
+    ]
     shares = [
-        row["pct"] or 0 for row in rows if row["step"] > base or row["pct"] != 100
+        row["pct"] or 0 for row, whole in zip(rows, is_whole, strict=True) if not whole
     ]
     highest = max(shares, default=0)
     darkest = max(round(highest), _DARK_PCT)
     lines: dict[tuple[str, ...], list[tuple[str, str]]] = {}
-    for row, line in zip(rows, texts, strict=True):
+    for row, line, whole in zip(rows, texts, is_whole, strict=True):
         blank = (
             [(text, "") for text in line] + [("", _WHOLE)] + [("", "")] * (steps - 1)
         )
         cells = lines.setdefault(tuple(line), blank)
         if row["pct"] is not None:
             # Rounded like the text: what reads alike looks alike.
-            is_whole = row["step"] == base and row["pct"] == 100
-            style = _WHOLE if is_whole else _shade(round(row["pct"]) / darkest)
+            style = _WHOLE if whole else _shade(round(row["pct"]) / darkest)
             cells[len(line) + row["step"]] = f"{row['pct']:.0f}%", style
     is_dense, is_summed = steps > 16, rows[-1]["is_total"]
     return {

@@ -7,7 +7,7 @@ import altair as alt
 
 from kith.report import marks
 from kith.report.entries import Cell, Entry, Row, Section, Series
-from kith.report.formats import fill
+from kith.report.formats import fill, name
 
 ACTIVITY = {
     "active": ("Active", marks.GOOD),
@@ -43,12 +43,12 @@ def _by_month(scheme: str, title: str, segments: Series, note: str) -> Entry:
     names = [f"segment_{at}" for at in range(len(drawn))]
     counts = ",\n    ".join(
         f"coalesce(sum(customer_count) filter (where folded = '{segment}'), 0) "
-        f"as {name}"
-        for segment, name in zip(drawn, names, strict=True)
+        f"as {column}"
+        for segment, column in zip(drawn, names, strict=True)
     )
     columns: dict[str, Cell] = {"End of": "{month:%b %Y}"}
-    for (label, _), name in zip(drawn.values(), names, strict=True):
-        columns[label] = f"{{{name}:,}}"
+    for (label, _), column in zip(drawn.values(), names, strict=True):
+        columns[label] = f"{{{column}:,}}"
     return Entry(
         f"{scheme}-by-month",
         title,
@@ -319,9 +319,9 @@ order by
     today.scheme, schemes.position nulls last, today.segment
 """,
     columns={
-        "Scheme": "{scheme:name}",
-        "Segment": lambda row: fill(
-            "{segment:name}" + " ({other_name})" * bool(row["other_name"]), row
+        "Scheme and segment": lambda row: fill(
+            "{scheme}: {segment:name}" + " ({other_name})" * bool(row["other_name"]),
+            row | {"scheme": name(row["scheme"]).replace("Rfm", "RFM")},
         ),
         "Customers": "{customer_count:,}",
         "Share": "{customer_share_pct:percent}",
