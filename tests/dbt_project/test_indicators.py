@@ -210,7 +210,8 @@ class Seen:
         orders = self.rows("feeds.orders", "ordered_at").astype(
             {"discount_amount": float}
         )
-        orders = orders.join(summed, on="order_id", rsuffix="_lines")
+        summed = summed.rename(columns={"discount_amount": "line_discount"})
+        orders = orders.join(summed, on="order_id")
         voucher = orders.discount_amount.fillna(0)
         net = orders.line_amount - voucher
         delivered = orders.delivered_at.where(orders.delivered_at < self.end)
@@ -234,7 +235,7 @@ class Seen:
             bought=bought,
             returned=returned.where(~went_back, net),
             units=orders.quantity.where(~went_back, 0),
-            discount=orders.discount_amount_lines + voucher,
+            discount=orders.line_discount + voucher,
         )
 
     def expected(self) -> pd.DataFrame:
