@@ -12,6 +12,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import expit
 
+# Not later: what it loads must be there when threads are limited.
+from sklearn.linear_model import LogisticRegression
+
 from kith.models.judgements import recalibrated
 from kith.models.lifetime_fits import Booleans, Floats, Integers, Refusal
 
@@ -217,8 +220,6 @@ def _regression(
     prepared: Floats, outcome: Booleans, penalty: float
 ) -> tuple[Floats, float]:
     """Coefficients and intercept."""
-    from sklearn.linear_model import LogisticRegression
-
     found = LogisticRegression(C=penalty, solver="newton-cholesky").fit(
         prepared, outcome
     )
