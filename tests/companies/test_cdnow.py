@@ -106,7 +106,9 @@ def run(company: Path) -> Iterator[Run]:
         admit_table(run, "cdnow.purchases")
         run.warehouse.parent.mkdir(parents=True, exist_ok=True)
         prepare_warehouse(run)
-        dbt(run, "run", "--select", "+customer_lifetime_values", "+model_evaluations")
+        marts = ("+customer_lifetime_values", "+model_evaluations")
+        no_tests = ("resource_type:test", "resource_type:unit_test")
+        dbt(run, "build", "--select", *marts, "--exclude", *no_tests)
         yield run
 
 
@@ -123,7 +125,8 @@ def marts(run: Run) -> Callable[[dt.date], tuple[pd.DataFrame, ...]]:
                     [last, last + dt.timedelta(1)],
                 )
             models = ["feed_orders", "orders", "customer_values"]
-            dbt(run, "run", "--select", *models, "int_purchase_histories+")
+            lifetimes = ["intermediate.lifetimes", "customer_lifetime_values"]
+            dbt(run, "run", "--select", *models, *lifetimes, "model_evaluations")
         with duckdb.connect(str(run.warehouse), read_only=True) as warehouse:
             return (
                 warehouse.sql("from customer.customer_lifetime_values").df(),

@@ -256,7 +256,7 @@ OF_ALL = {
 }
 # Columns that compare a customer with all others.
 RELATIVE = [
-    *("revenue_share_pct", "rfm_segment", "value_type", "segment", "rfm_cell"),
+    *("revenue_share_pct", "rfm_segment", "value_type", "segment", "rfm_cell", "tier"),
     *("r_score", "f_score", "m_score"),
     *("recency_is_high", "frequency_is_high", "monetary_is_high"),
 ]
