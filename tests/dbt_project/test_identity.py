@@ -264,7 +264,7 @@ RELATIVE = [
 OF_MODELS = {
     "customer.customer_lifetime_values": ["n", "missing_reason"],
     "segment.customer_predictions": ["n", "missing_reason"],
-    "segment.wake_up_candidates": ["n", "missing_reason", "reason"],
+    "segment.wake_up_candidates": ["n", "reason"],
 }
 
 

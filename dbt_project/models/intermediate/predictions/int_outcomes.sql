@@ -50,7 +50,7 @@ histories as (
         ) as year_amount
     from observation_days
     inner join order_days
-        on order_days.order_date <= observation_days.observed_on
+        on observation_days.observed_on >= order_days.order_date
     group by
         observation_days.observed_on, observation_days.role, order_days.customer_id
 ),
@@ -110,7 +110,7 @@ futures as (
     inner join order_days
         on
             observation_days.observed_on < order_days.order_date
-            and order_days.order_date <= observation_days.next_horizon_ends_on
+            and observation_days.next_horizon_ends_on >= order_days.order_date
     where order_days.purchase_count = 1
     group by observation_days.observed_on, order_days.customer_id
 ),

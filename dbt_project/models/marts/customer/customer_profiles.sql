@@ -36,7 +36,7 @@ memberships as (
     group by customer_id
 ),
 
-purchases_foretold as (
+rates_foretold as (
     select
         customer_id,
         probability,
@@ -47,6 +47,15 @@ purchases_foretold as (
         end as daily_rate
     from {{ ref('customer_predictions') }}
     where question = 'buys_again'
+),
+
+purchases_foretold as (
+    select
+        customer_id,
+        probability,
+        cast(ceil(ln(4 / 3.0e0) / daily_rate) as bigint) as quarter_days,
+        cast(ceil(ln(4.0e0) / daily_rate) as bigint) as three_quarters_days
+    from rates_foretold
 ),
 
 values_ahead as (
@@ -103,9 +112,9 @@ final as (
         1 - purchases_foretold.probability as churn_probability,
         values_ahead.alive_probability,
         values_ahead.value_12_months_amount,
-        {{ add_days(as_of(), "cast(ceil(ln(4 / 3.0e0) / purchases_foretold.daily_rate) as bigint)") }}
+        {{ add_days(as_of(), 'purchases_foretold.quarter_days') }}
             as next_purchase_from,
-        {{ add_days(as_of(), "cast(ceil(ln(4.0e0) / purchases_foretold.daily_rate) as bigint)") }}
+        {{ add_days(as_of(), 'purchases_foretold.three_quarters_days') }}
             as next_purchase_until,
         {{ as_of() }} as as_of_date
     from customers

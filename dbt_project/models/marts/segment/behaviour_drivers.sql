@@ -34,7 +34,8 @@ final as (
         100 * drivers.explained as explained_pct,
         drivers.n,
         trained.observed_on,
-        {{ add_days('trained.observed_on', var('horizon_days') + 1) }} as window_start,
+        {{ add_days('trained.observed_on', '(1 + ' ~ var('horizon_days') ~ ')') }}
+            as window_start,
         {{ as_of() }} as window_end,
         drivers.method,
         drivers.reason as missing_reason,

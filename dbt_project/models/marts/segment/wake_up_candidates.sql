@@ -131,7 +131,7 @@ permitted as (
         channels.channel
     from channels
     inner join marketing
-        on coalesce(marketing.channel = channels.channel, true)
+        on coalesce(channels.channel = marketing.channel, true)
     where marketing.position = 1
     group by marketing.customer_id, channels.channel
     having min(case when marketing.is_granted then 1 else 0 end) = 1
