@@ -138,7 +138,7 @@
         ('ticket', 'unanswered_ticket_count', 'Service cases opened, not answered yet',
             'far', '', ''),
         ('ticket', 'late_ticket_count',
-            'Service cases opened, answered too late or not yet though due', 'far',
+            'Service cases opened, answered late or not yet though due', 'far',
             '', ''),
         ('ticket', 'open_ticket_count', 'Service cases opened, not resolved yet', 'far',
             '', ''),

@@ -11,9 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.special import expit
-
-# Not later: what it loads must be there when threads are limited.
-from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 
 from kith.models.judgements import recalibrated
 from kith.models.lifetime_fits import Booleans, Floats, Integers, Refusal
@@ -220,9 +218,13 @@ def _regression(
     prepared: Floats, outcome: Booleans, penalty: float
 ) -> tuple[Floats, float]:
     """Coefficients and intercept."""
-    found = LogisticRegression(C=penalty, solver="newton-cholesky").fit(
-        prepared, outcome
-    )
+    # It takes a second to import, and few small companies have enough customers.
+    from sklearn.linear_model import LogisticRegression
+
+    with threadpool_limits(1):  # of what was loaded just now as well
+        found = LogisticRegression(C=penalty, solver="newton-cholesky").fit(
+            prepared, outcome
+        )
     return found.coef_[0], float(found.intercept_[0])
 
 

@@ -8,7 +8,6 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import rankdata
 
 from kith.models.lifetime_fits import NORMAL_95, Booleans, Floats
 
@@ -102,6 +101,8 @@ def area_gained(outcome: Booleans, score: Floats, baseline: Floats) -> Estimate:
 
 def _placements(outcome: Booleans, score: Floats) -> tuple[Floats, Floats]:
     """Of each customer the share of the other kind whom they are rightly apart from."""
+    from scipy.stats import rankdata  # slow to import
+
     came, came_not = score[outcome], score[~outcome]
     ranks = rankdata(score)
     return (

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from scipy.stats import rankdata
 
 from kith.models.lifetime_fits import Booleans, Floats
 from kith.models.observations import BASELINES, TRAIT, Asked, asked
@@ -112,6 +111,8 @@ def _perfect(seen: Asked, question: str) -> Iterator[tuple[str, str]]:
 
 def _areas(values: Floats, outcome: Booleans) -> Floats:
     """AUC of each column, in whichever direction; what is missing stands at an end."""
+    from scipy.stats import rankdata  # slow to import
+
     is_missing = np.isnan(values)
     ranks = rankdata(np.where(is_missing, -np.inf, values), axis=0)
     missing = is_missing.sum(axis=0)
