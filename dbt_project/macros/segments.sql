@@ -4,19 +4,10 @@
     case
         when not may_be_scored then 'not_permitted'
         {%- for segment in scheme.segments %}
-        when {{ segment.condition }} then {{ as_text(segment.name) }}
+        when {{ segment.condition }} then {{ staged_literal(segment.name) }}
         {%- endfor %}
         else 'other'
     end
-{%- endmacro %}
-
-{#- A text as SQL; NULL for none. Two quotes within a text are one to DuckDB alone. -#}
-{% macro as_text(text) -%}
-    {%- if text is none -%}
-        cast(null as string)
-    {%- else -%}
-        '{{ text.split("'") | join("' || chr(39) || '") }}'
-    {%- endif -%}
 {%- endmacro %}
 
 {#- RFM segment or type of whoever left a trace. -#}

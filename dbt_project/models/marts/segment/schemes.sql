@@ -5,13 +5,13 @@ declared as (
     {% set is_last = loop.last %}
     {% for segment in scheme.segments %}
     select
-        {{ as_text(scheme.name) }} as scheme,
+        cast({{ staged_literal(scheme.name) }} as string) as scheme,
         {{ loop.index }} as position,
-        {{ as_text(segment.name) }} as segment,
-        {{ as_text(segment.other_name) }} as other_name,
-        {{ as_text(segment.condition) }} as condition,
-        {{ as_text(scheme.definition) }} as definition,
-        {{ as_text(scheme.owner) }} as owner,
+        cast({{ staged_literal(segment.name) }} as string) as segment,
+        cast({{ staged_literal(segment.other_name) }} as string) as other_name,
+        cast({{ staged_literal(segment.condition) }} as string) as condition,
+        cast({{ staged_literal(scheme.definition) }} as string) as definition,
+        cast({{ staged_literal(scheme.owner) }} as string) as owner,
         {{ scheme.version }} as definition_version
     {{ "union all" if not (is_last and loop.last) }}
     {% endfor %}
