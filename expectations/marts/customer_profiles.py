@@ -38,6 +38,26 @@ EXPECTATIONS = [
         """,
     ),
     no_rows(
+        "Who is satisfied and what is unresolved is as the marts of satisfaction say",
+        CRITICAL,
+        """
+        select told, told_there, unresolved, unresolved_there
+        from (
+            select
+                count(satisfaction_told_at) as told,
+                coalesce(sum(unresolved_case_count), 0) as unresolved
+            from {batch}
+        )
+        cross join (
+            select
+                count(told_at) as told_there,
+                coalesce(sum(unresolved_case_count), 0) as unresolved_there
+            from satisfaction.customer_satisfaction
+        )
+        where told <> told_there or unresolved <> unresolved_there
+        """,
+    ),
+    no_rows(
         "Nobody's first trace follows their last, and none lies after the as-of date",
         CRITICAL,
         """

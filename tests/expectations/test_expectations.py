@@ -54,6 +54,10 @@ MUTATIONS: dict[tuple[str, str], str] = {
     ): f"delete from customer.customers where {_BUYER}",
     (
         "customer.customer_profiles",
+        "Who is satisfied and what is unresolved is as the marts of satisfaction say",
+    ): "update customer.customer_profiles set unresolved_case_count = 7",
+    (
+        "customer.customer_profiles",
         "Each customer has a profile",
     ): f"delete from customer.customer_profiles where {_BUYER}",
     (

@@ -58,6 +58,10 @@ purchases_foretold as (
     from rates_foretold
 ),
 
+satisfied as (
+    select * from {{ ref('customer_satisfaction') }}
+),
+
 values_ahead as (
     select * from {{ ref('customer_lifetime_values') }}
 ),
@@ -107,6 +111,11 @@ final as (
             when activity_states.state = 'not_permitted' then 'profiling not permitted'
             else 'no purchase in the window'
         end as rfm_missing_reason,
+        satisfied.satisfaction,
+        satisfied.told_at as satisfaction_told_at,
+        satisfied.is_advocate,
+        satisfied.unresolved_case_count,
+        satisfied.promise_missed_count,
         memberships.tier,
         memberships.lifecycle,
         1 - purchases_foretold.probability as churn_probability,
@@ -124,6 +133,7 @@ final as (
     left join activity_states
         on customers.customer_id = activity_states.customer_id
     left join rfm_scores on customers.customer_id = rfm_scores.customer_id
+    left join satisfied on customers.customer_id = satisfied.customer_id
     left join memberships on customers.customer_id = memberships.customer_id
     left join purchases_foretold
         on customers.customer_id = purchases_foretold.customer_id
