@@ -597,6 +597,19 @@ ATTRIBUTES = [
     *["customer_kind", "city", "region", "country", "industry", "level", "account_id"],
     *["registration_source", "birth_date"],
 ]
+# What is said of CHOSEN alone.
+AHEAD = {
+    "tier": "VIP",
+    "satisfaction": "satisfied",
+    "is_advocate": True,
+    "unresolved_case_count": 2,
+    "promise_missed_count": 0,
+    "churn_probability": 0.256,
+    "alive_probability": 0.9,
+    "value_12_months_amount": 1234.5,
+    "next_purchase_from": dt.date(2018, 1, 5),
+    "next_purchase_until": dt.date(2018, 2, 9),
+}
 FOOTPRINTS = ["search", "trade", "social", "service", "survey", "presence"]
 _OF_RECORD = ", ".join(
     f"{name} {'date' if name == 'birth_date' else 'varchar'}, {name}_source varchar, "
@@ -609,7 +622,12 @@ create table customer.customers (
     employee_id varchar, department varchar, consents varchar, {_OF_RECORD});
 create table customer.customer_profiles (
     customer_id varchar, may_be_profiled boolean, interaction_count bigint,
-    {", ".join(f"has_{name} boolean" for name in FOOTPRINTS)});
+    {", ".join(f"has_{name} boolean" for name in FOOTPRINTS)},
+    tier varchar, satisfaction varchar, is_advocate boolean,
+    unresolved_case_count bigint, promise_missed_count bigint,
+    churn_probability double, alive_probability double,
+    value_12_months_amount decimal(18, 2), next_purchase_from date,
+    next_purchase_until date);
 """
 
 
@@ -693,6 +711,9 @@ def _identity(customer_ids: pd.Series, as_of: str, kind: str) -> Frames:
         }
     )
     profiles.loc[3, "has_social"] = False
+    is_chosen = profiles.customer_id == CHOSEN
+    for column, value in AHEAD.items():
+        profiles[column] = pd.Series([value] * len(profiles)).where(is_chosen, None)
     return {
         "customer.customer_identifiers": identifiers,
         "customer.customer_merges": pd.DataFrame(

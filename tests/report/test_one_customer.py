@@ -87,7 +87,9 @@ def test_interactions_are_counted_by_kind(releases: Any) -> None:
 def test_orders_value_and_activity_equal_the_marts(releases: Any) -> None:
     run, frames = releases["grocer"]
     values = frames["customer.customer_values"].set_index("customer_id").loc[CHOSEN]
-    shown = Page(page_of(run)).tables["One customer: orders, value and activity"]
+    shown = Page(page_of(run)).tables[
+        "One customer: value, satisfaction and what comes next"
+    ]
     assert shown[1:] == [
         ["Purchases", f"{int(values.order_count):,}"],
         ["First purchase", "1 Mar 2017"],
@@ -104,4 +106,13 @@ def test_orders_value_and_activity_equal_the_marts(releases: Any) -> None:
         ["RFM scores", "545"],
         ["RFM segment", "Champions"],
         ["Value type", "Important value"],
+        ["Tier", "VIP"],
+        ["Satisfaction", "Satisfied"],
+        ["Advocate", "yes"],
+        ["Unresolved cases", "2"],
+        ["Chance that they stop buying", "26%"],
+        ["Chance that they are not lost", "90%"],
+        ["Expected value, 12 months", "1,234.50 USD"],
+        ["Next purchase likely from", "5 Jan 2018"],
+        ["Next purchase likely until", "9 Feb 2018"],
     ]

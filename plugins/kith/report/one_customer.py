@@ -237,7 +237,22 @@ _MEASURES = [
     ("RFM scores", "rfm_cell", "{words}"),
     ("RFM segment", "segment", "{words:name}"),
     ("Value type", "value_type", "{words}"),
+    ("Tier", "tier", "{words}"),
+    ("Satisfaction", "satisfaction", "{words:name}"),
+    ("Advocate", "case when is_advocate then 'yes' end", "{words}"),
+    ("Unresolved cases", "nullif(unresolved_case_count, 0)", _COUNT),
+    ("Promises missed", "nullif(promise_missed_count, 0)", _COUNT),
+    ("Chance that they stop buying", "100 * churn_probability", "{figure:,.0f}%"),
+    ("Chance that they are not lost", "100 * alive_probability", "{figure:,.0f}%"),
+    ("Expected value, 12 months", "value_12_months_amount", _AMOUNT),
+    ("Next purchase likely from", "next_purchase_from", "{day:%-d %b %Y}"),
+    ("Next purchase likely until", "next_purchase_until", "{day:%-d %b %Y}"),
 ]
+_OF_PROFILE = (
+    "tier, satisfaction, is_advocate, unresolved_case_count, promise_missed_count, "
+    "churn_probability, alive_probability, value_12_months_amount, "
+    "next_purchase_from, next_purchase_until"
+)
 
 
 def _measure(position: int, label: str, column: str, template: str) -> str:
@@ -255,7 +270,7 @@ from worth
 
 _WORTH = Entry(
     "one-customer-value",
-    "One customer: orders, value and activity",
+    "One customer: value, satisfaction and what comes next",
     f"""
 {_CHOSEN},
 worth as (
@@ -263,7 +278,8 @@ worth as (
         customer_values.*, activity_states.first_order_date,
         activity_states.last_order_date, activity_states.state,
         activity_states.days_since_last_order, activity_states.median_gap_days,
-        rfm_scores.rfm_cell, rfm_scores.segment, rfm_scores.value_type
+        rfm_scores.rfm_cell, rfm_scores.segment, rfm_scores.value_type,
+        {_OF_PROFILE}
     from chosen
     inner join customer.customer_values as customer_values
         on chosen.customer_id = customer_values.customer_id
