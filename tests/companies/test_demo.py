@@ -725,6 +725,26 @@ def test_answers_by_touchpoint_agree_with_the_truth(warehouse: Warehouse) -> Non
         }, touchpoint
 
 
+def test_marts_are_the_same_to_the_bit_however_many_threads_compute_them(
+    warehouse: Warehouse,
+) -> None:
+    """Doubles that are added up in another order differ in their last digits."""
+    path = warehouse.state / "warehouse" / "kith_build.duckdb"
+    marts = warehouse.state / "dbt/target/compiled/kith/models/marts"
+    compared = 0
+    for file in sorted(marts.glob("[!o]*/*.sql")):
+        found = set()
+        for threads in (1, 4):
+            with duckdb.connect(config={"threads": threads}) as connection:
+                connection.execute("set preserve_insertion_order = false")
+                connection.execute(f"attach '{path}' as kith_build (read_only)")
+                query = f"select sum(hash(mart)) from ({file.read_text()}) as mart"
+                found |= set(connection.execute(query).fetchall())
+        assert len(found) == 1, file.stem
+        compared += 1
+    assert compared > 30
+
+
 def test_satisfaction_of_customers_equals_a_computation_over_their_traces(
     warehouse: Warehouse,
 ) -> None:

@@ -108,10 +108,13 @@ by_dimension as (
         count(*) filter (
             where gap is null and coalesce(perception, expectation) is not null
         ) as unpaired_count,
-        avg(case when gap is not null then perception end) as perception_mean,
-        avg(case when gap is not null then expectation end) as expectation_mean,
-        avg(gap) as gap,
-        avg(importance) as importance_mean,
+        {{ exact_sum('case when gap is not null then perception end') }}
+        / nullif(count(gap), 0) as perception_mean,
+        {{ exact_sum('case when gap is not null then expectation end') }}
+        / nullif(count(gap), 0) as expectation_mean,
+        {{ exact_sum('gap') }} / nullif(count(gap), 0) as gap,
+        {{ exact_sum('importance') }} / nullif(count(importance), 0)
+            as importance_mean,
         count(importance) as importance_count
     from placed
     group by {{ (part + scale) | join(', ') }}, dimension
@@ -121,7 +124,7 @@ shared as (
     select
         *,
         importance_mean / nullif(
-            sum(importance_mean) over (
+            sum(cast(importance_mean as decimal(18, 12))) over (
                 partition by {{ (part + scale) | join(', ') }}
             ), 0
         ) as importance_share,
@@ -140,7 +143,10 @@ moved as (
         {% endfor %}
         placed.dimension,
         placed.person,
-        sum(placed.gap - shared.gap) / max(shared.n) as moved_by
+        cast(
+            ({{ exact_sum('placed.gap') }} - count(*) * max(shared.gap))
+            / max(shared.n) as decimal(18, 12)
+        ) as moved_by
     from placed
     inner join shared
         on
@@ -170,7 +176,7 @@ persons as (
         {{ (part + scale) | join(', ') }},
         'total' as dimension,
         person,
-        sum(moved_by) as moved_by
+        cast(sum(moved_by) as decimal(18, 12)) as moved_by
     from moved
     group by {{ (part + scale) | join(', ') }}, person
 ),
@@ -180,7 +186,7 @@ spread as (
         {{ (part + scale) | join(', ') }},
         dimension,
         count(*) as person_count,
-        sum(power(moved_by, 2)) as moved_square_sum
+        cast(sum(moved_by * moved_by) as double) as moved_square_sum
     from persons
     group by {{ (part + scale) | join(', ') }}, dimension
 ),
@@ -208,14 +214,19 @@ gaps as (
         cast(sum(unpaired_count) as bigint) as unpaired_count,
         max(dimension_count) as dimension_count,
         max(least_n) as least_n,
-        case when max(least_n) > 0 then avg(perception_mean) end as perception_mean,
-        case when max(least_n) > 0 then avg(expectation_mean) end as expectation_mean,
-        case when max(least_n) > 0 then avg(gap) end as gap,
-        avg(importance_mean) as importance_mean,
-        sum(importance_share) as importance_share,
+        case
+            when max(least_n) > 0 then {{ exact_sum('perception_mean') }} / count(*)
+        end as perception_mean,
+        case
+            when max(least_n) > 0 then {{ exact_sum('expectation_mean') }} / count(*)
+        end as expectation_mean,
+        case when max(least_n) > 0 then {{ exact_sum('gap') }} / count(*) end as gap,
+        {{ exact_sum('importance_mean') }} / nullif(count(importance_mean), 0)
+            as importance_mean,
+        {{ exact_sum('importance_share') }} as importance_share,
         case
             when max(least_n) > 0 and min(importance_count) > 0
-                then sum(importance_share * gap)
+                then {{ exact_sum('importance_share * gap') }}
         end as weighted_gap
     from shared
     group by {{ (part + scale) | join(', ') }}
