@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from kith.company.folder import check_expressions, load_company
-from kith.company.indicators import action_columns, fault_of
+from kith.company.indicators import action_columns, fault_of, faults_of
 from kith.errors import ConfigurationError
 from tests.companies.generate import generate
 
@@ -38,6 +38,9 @@ def test_a_number_per_customer_is_an_indicator(line: str) -> None:
         ("1", "sum, count, avg, min or max of them is expected"),
         ("sum(order_amount) + age_days", "cannot be computed"),
         ("sum(channel)", "cannot be computed"),
+        ("100 / (sum(order_count) - 9)", "write ... / nullif(..., 0)"),
+        ("sqrt(9 - sum(order_count))", "function sqrt is not known"),
+        ("min(order_amount, 2)", "a number is expected"),
         ("max(channel)", "gives varchar; a number is expected"),
         ("count(*) > 3", "gives boolean; a number is expected"),
         ("median(order_amount)", "function median is not known to give the same"),
@@ -72,6 +75,12 @@ def test_the_error_names_file_indicator_column_and_cure(tmp_path: Path) -> None:
         "column order_cuont; did you mean order_count? (docs/company.md lists the "
         "columns)"
     )
+
+
+def test_a_word_of_sql_is_no_name() -> None:
+    (fault,) = faults_of({"select": "count(*)", "days": "count(*)"})
+    assert fault.startswith("indicators.select: `count(*)`: select is a word of SQL")
+    assert "own_select" in fault
 
 
 def test_lines_run_over_the_documented_table() -> None:

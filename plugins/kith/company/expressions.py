@@ -18,7 +18,7 @@ _KINDS = {
 }
 _FUNCTIONS = {
     *("abs", "ceil", "floor", "greatest", "least", "left", "length", "lower"),
-    *("nullif", "replace", "round", "sqrt", "trim"),
+    *("nullif", "replace", "round", "trim"),
 }
 _SIGNS = {"+", "-", "*", "/", "||", "~~", "!~~"}
 # A value of each type, to try expressions on.
@@ -144,6 +144,13 @@ def _check_node(
             f"function {node['function_name']} is not known to give the same on all "
             f"engines; known are coalesce, {known}"
         )
+    if kind == "FUNCTION" and node["function_name"] == "/":
+        divisor = node["children"][1]
+        if divisor["class"] != "CONSTANT" and divisor.get("function_name") != "nullif":
+            raise Fault(
+                "divides by what may be 0, which is no number on all engines; write "
+                "... / nullif(..., 0)"
+            )
     if kind == "COLUMN_REF":
         name = ".".join(node["column_names"])
         if name not in columns:

@@ -27,8 +27,20 @@ def faults_of(indicators: Mapping[str, str]) -> list[str]:
     return [
         f"indicators.{name}: `{line}`: {fault}"
         for name, line in indicators.items()
-        if (fault := fault_of(line))
+        if (fault := _fault_of_name(name) or fault_of(line))
     ]
+
+
+def _fault_of_name(name: str) -> str | None:
+    """A word of SQL would stand where a column's name does."""
+    import duckdb  # Each parse of a DAG file reads this module.
+
+    with duckdb.connect() as connection:
+        query = "select 1 from duckdb_keywords() where keyword_name = lower(?) "
+        query += "and keyword_category <> 'unreserved'"
+        if connection.execute(query, [name]).fetchone():
+            return f"{name} is a word of SQL; choose another name, such as own_{name}"
+    return None
 
 
 def fault_of(line: str) -> str | None:
@@ -42,6 +54,6 @@ def fault_of(line: str) -> str | None:
             "a customer has many actions; sum, count, avg, min or max of them is "
             "expected, such as sum(order_amount)"
         )
-    if kind.split("(")[0] not in _NUMBERS:
+    if kind.endswith("]") or kind.split("(")[0] not in _NUMBERS:
         return f"gives {kind.lower()}; a number is expected"
     return None

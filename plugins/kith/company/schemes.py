@@ -12,6 +12,8 @@ from kith.settings import REPOSITORY
 
 # Segments that stand in each scheme without being declared.
 NOT_PERMITTED, UNIDENTIFIED, OTHER = "not_permitted", "unidentified", "other"
+# Whence those come in segment_transitions who were not there before.
+_NOT_YET_KNOWN = "not_yet_known"
 _STATES = REPOSITORY.joinpath(
     "dbt_project", "models", "intermediate", "segments", "int_customer_states.yml"
 )
@@ -44,7 +46,7 @@ class Scheme(Strict):
     @classmethod
     def _are_named(cls, segments: dict[str, str]) -> dict[str, str]:
         for name in segments:
-            if name in (NOT_PERMITTED, UNIDENTIFIED, OTHER):
+            if name in (NOT_PERMITTED, UNIDENTIFIED, OTHER, _NOT_YET_KNOWN):
                 raise ValueError(
                     f"{name} stands in each scheme without being declared; choose "
                     "another name"

@@ -292,6 +292,8 @@ final as (
             when channel is null then 'no channel on which they permit marketing'
             when probability is null then 'buys_again: ' || missing_reason
             when expected_gain_amount is null then 'no purchase tells what one brings'
+            when expected_gain_amount > 0 and cost_amount = 0
+                then 'they are likely to buy, and no cost of the message is known'
             when expected_gain_amount > 0
                 then 'what they are likely to bring is more than the message costs'
             else 'the message costs more than they are likely to bring'
