@@ -6,11 +6,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kith.models.indicators import KEYS
 from kith.models.lifetime_fits import Booleans, Floats
 
 # On so many customers a model is fitted and judged; more would make it hardly better.
 MOST_CUSTOMERS = 20_000
-KEYS = ("customer_id", "observed_on")
 # How names of indicators begin that tell a trait: its number, or 1 where it is filled.
 TRAIT = "trait_"
 # The one indicator alone by which a question would be answered, and its sign.
