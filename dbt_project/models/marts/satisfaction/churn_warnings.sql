@@ -513,23 +513,39 @@ all_signs as (
     {% endfor %}
 ),
 
+-- What was a sign a year ago is none today, but for a complaint not yet resolved.
+ended as (
+    select
+        customer_id,
+        sign,
+        about,
+        opened_on,
+        case
+            when sign = 'unresolved_complaint' then closed_on
+            else least(closed_on, {{ add_days('opened_on', 365) }})
+        end as closed_on,
+        is_severe,
+        evidence
+    from all_signs
+),
+
 -- What begins and ends on one day was open at the end of none.
 opened as (
     select
-        all_signs.customer_id,
-        all_signs.sign,
-        all_signs.about,
-        all_signs.opened_on,
-        case when all_signs.closed_on <= {{ as_of() }} then all_signs.closed_on end
+        ended.customer_id,
+        ended.sign,
+        ended.about,
+        ended.opened_on,
+        case when ended.closed_on <= {{ as_of() }} then ended.closed_on end
             as closed_on,
-        all_signs.is_severe,
-        all_signs.evidence
-    from all_signs
-    inner join customers on all_signs.customer_id = customers.customer_id
+        ended.is_severe,
+        ended.evidence
+    from ended
+    inner join customers on ended.customer_id = customers.customer_id
     where
         customers.may_be_scored
-        and all_signs.opened_on <= {{ as_of() }}
-        and coalesce(all_signs.closed_on > all_signs.opened_on, true)
+        and ended.opened_on <= {{ as_of() }}
+        and coalesce(ended.closed_on > ended.opened_on, true)
 ),
 
 purchases_around as (
