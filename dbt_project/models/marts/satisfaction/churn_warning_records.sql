@@ -174,37 +174,7 @@ counted as (
             and signs.sign = warned.sign
 ),
 
--- One customer is there on several days: the variance is that between customers.
 rated as (
-    select
-        *,
-        {% for rate, of, clusters, squares, products in [
-            ('precision_rate', 'warned_count', 'warned_customer_count',
-                'warned_squares', 'warned_products'),
-            ('recall_rate', 'left_count', 'leaver_count',
-                'left_squares', 'left_products'),
-        ] %}
-        case
-            when {{ clusters }} >= {{ var('minimum_answers') }}
-                then cast(hit_count as double) / {{ of }}
-        end as {{ rate }},
-        case
-            when {{ clusters }} >= {{ var('minimum_answers') }}
-                then
-                    (
-                        hit_squares
-                        - 2 * hit_count * {{ products }} / {{ of }}
-                        + power(cast(hit_count as double) / {{ of }}, 2) * {{ squares }}
-                    ) / power(cast({{ of }} as double), 2)
-                    * {{ clusters }} / ({{ clusters }} - 1)
-        end as {{ rate }}_variance
-        {{- "," if not loop.last }}
-        {% endfor %}
-    from counted
-),
-
--- As many answers of independent customers would tell as much.
-weighed as (
     select
         *,
         {% for rate, of, clusters in [
@@ -212,16 +182,25 @@ weighed as (
             ('recall_rate', 'left_count', 'leaver_count'),
         ] %}
         case
-            when {{ rate }} * (1 - {{ rate }}) > 0 and {{ rate }}_variance > 0
-                then
-                    least(
-                        {{ rate }} * (1 - {{ rate }}) / {{ rate }}_variance,
-                        cast({{ of }} as double)
-                    )
-            else cast({{ clusters }} as double)
-        end as {{ rate }}_n
-        {{- "," if not loop.last }}
+            when {{ clusters }} >= {{ var('minimum_answers') }}
+                then cast(hit_count as double) / {{ of }}
+        end as {{ rate }}{{ "," if not loop.last }}
         {% endfor %}
+    from counted
+),
+
+-- One customer is there on several days.
+weighed as (
+    select
+        *,
+        {{ independent_count(
+            'precision_rate', 'warned_count', 'warned_customer_count',
+            'hit_squares', 'warned_products', 'warned_squares'
+        ) }} as precision_rate_n,
+        {{ independent_count(
+            'recall_rate', 'left_count', 'leaver_count',
+            'hit_squares', 'left_products', 'left_squares'
+        ) }} as recall_rate_n
     from rated
 ),
 
