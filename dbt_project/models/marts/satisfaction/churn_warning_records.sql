@@ -68,7 +68,7 @@ warned_then as (
     from warned_by_sign
 ),
 
-{#- On each day, and on all of them together. #}
+-- On each day, and on all of them together.
 {% for step, columns in [
     ('customers', 'customer_id'), ('warned', 'customer_id, sign')
 ] %}
@@ -176,7 +176,6 @@ counted as (
 
 rated as (
     select
-        *,
         {% for rate, of, clusters in [
             ('precision_rate', 'warned_count', 'warned_customer_count'),
             ('recall_rate', 'left_count', 'leaver_count'),
@@ -184,8 +183,9 @@ rated as (
         case
             when {{ clusters }} >= {{ var('minimum_answers') }}
                 then cast(hit_count as double) / {{ of }}
-        end as {{ rate }}{{ "," if not loop.last }}
+        end as {{ rate }},
         {% endfor %}
+        *
     from counted
 ),
 

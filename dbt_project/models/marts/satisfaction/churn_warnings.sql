@@ -101,7 +101,8 @@ unresolved_complaints as (
         || coalesce(', ' || reason, '')
         || case
             when first_response_at is null then ', nobody has answered'
-            else ', answered on '
+            else
+                ', answered on '
                 || cast({{ business_date('first_response_at') }} as string)
         end
         || coalesce(
@@ -119,11 +120,10 @@ all_answers as (
         survey_answers.source,
         survey_answers.answer_id,
         {{ business_date('survey_answers.answered_at') }} as day,
-        case
-        {%- for measure in standards %}
-            when survey_answers.measure = '{{ measure }}'
-                then {{ valid_answer('survey_answers', measure) }}
-        {%- endfor %}
+        case survey_answers.measure
+            {% for measure in standards %}
+            when '{{ measure }}' then {{ valid_answer('survey_answers', measure) }}
+            {% endfor %}
         end as score
     from {{ ref('feed_survey_answers') }} as survey_answers
     inner join identities
@@ -162,13 +162,14 @@ answers_judged as (
         *,
         coalesce(
             case measure
-            {%- for measure, (least, best, good, bad, points) in standards.items() %}
+                {% for measure, (least, best, good, bad, points) in
+                    standards.items() %}
                 when '{{ measure }}'
                     then
                         score < {{ good }}
                         and (score + {{ (best - least) / 4 }}e0) * count_before
                         <= sum_before
-            {%- endfor %}
+                {% endfor %}
             end,
             false
         ) as is_fallen
@@ -228,9 +229,9 @@ falling_satisfaction as (
         opened_on,
         closed_on,
         case measure
-        {%- for measure, (least, best, good, bad, points) in standards.items() %}
+            {% for measure, (least, best, good, bad, points) in standards.items() %}
             when '{{ measure }}' then score <= {{ bad }}
-        {%- endfor %}
+            {% endfor %}
         end as is_severe,
         measure
         || ' '
@@ -257,7 +258,7 @@ paces as (
     from {{ ref('int_customer_states') }}
     where
         {{ days_between('first_order_date', 'state_on') }} + 1 >= 180
-        and {{ month_of(add_days('state_on', 1)) }} > state_on
+        and extract(day from {{ add_days('state_on', 1) }}) = 1
 ),
 
 -- Of as many by chance fewer than one in twenty would be so few.
@@ -452,9 +453,10 @@ years as (
         count(*) as answer_count,
         sum(
             case measure
-            {%- for measure, (least, best, good, bad, points) in standards.items() %}
+                {% for measure, (least, best, good, bad, points) in
+                    standards.items() %}
                 when '{{ measure }}' then (score - {{ least }}) * {{ points }}
-            {%- endfor %}
+                {% endfor %}
             end
         ) as points
     from answers
@@ -556,7 +558,7 @@ purchases_around as (
             as bought_before,
         min(case when purchase_days.day > opened.opened_on then purchase_days.day end)
             as bought_after
-    from (select distinct customer_id, opened_on from opened) as opened
+    from opened
     inner join purchase_days on opened.customer_id = purchase_days.customer_id
     group by opened.customer_id, opened.opened_on
 ),
@@ -580,9 +582,9 @@ final as (
         case when opened.is_severe then 'high' else 'medium' end as severity,
         opened.evidence,
         case opened.sign
-        {%- for sign, step in next_steps.items() %}
+            {% for sign, step in next_steps.items() %}
             when '{{ sign }}' then '{{ step }}'
-        {%- endfor %}
+            {% endfor %}
         end as next_step,
         foretold.churn_probability,
         {{ add_days('opened.opened_on', var('horizon_days')) }} as judged_on,

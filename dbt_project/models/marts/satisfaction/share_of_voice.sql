@@ -1,7 +1,7 @@
 {%- set least = var('minimum_answers') -%}
 with
 
-mentions as (
+voiced as (
     select
         mentions.subject_kind,
         mentions.subject,
@@ -41,7 +41,7 @@ known as (
             and posts.post_id = mentions.post_id
 ),
 
-{#- Each mention counts once in each. #}
+-- Each mention counts once in each.
 viewed as (
     {% for breakdown in ['total', 'platform', 'topic'] %}
     {% for grain in ['all', 'month'] %}
@@ -62,7 +62,7 @@ viewed as (
         is_referral,
         method,
         source || ' ' || writer as writer
-    from mentions
+    from voiced
     {{ "union all" if not (loop.last and breakdown == 'topic') }}
     {% endfor %}
     {% endfor %}
@@ -106,7 +106,7 @@ with_voices as (
     from counted_by_writer
 ),
 
-{#- Squares and products of whole numbers: exact in whatever order they are summed. #}
+-- Squares and products of whole numbers: exact in whatever order they are summed.
 voices as (
     select
         period_grain,
@@ -144,7 +144,6 @@ counted as (
         voice,
         subject_kind,
         subject,
-        count(*) as writer_count,
         count(case when told_count > 0 then 1 end) as told_writer_count,
         {% for count in [
             'mention', 'positive', 'neutral', 'negative', 'unknown', 'told', 'referral'
@@ -156,8 +155,9 @@ counted as (
             ('negative', 'negative'), ('negative', 'told'), ('told', 'told'),
         ] %}
         cast(sum({{ part }}_count * {{ whole }}_count) as double)
-            as {{ part }}_{{ whole }}{{ "," if not loop.last }}
+            as {{ part }}_{{ whole }},
         {% endfor %}
+        count(*) as writer_count
     from with_voices
     group by
         period_grain, month, breakdown, breakdown_value, voice, subject_kind, subject
@@ -249,7 +249,7 @@ final as (
         ] %}
         case when told_count >= {{ least }} then 100 * {{ bound }} end as {{ name }},
         {% endfor %}
-        case when told_count < {{ least }} then 'too few mentions of known sentiment' end
+        case when told_count < {{ least }} then 'too few mentions tell their mood' end
             as missing_reason,
         referral_count,
         method,
