@@ -25,7 +25,7 @@ from kith.company.folder import Company, feed_names, load_company
 from kith.errors import ConfigurationError
 from kith.runs.source_systems import source_systems
 from kith.settings import REPOSITORY, load_request, load_settings
-from tests.companies import definitions
+from tests.companies import definitions, leaving
 from tests.companies.definitions import Shop
 from tests.companies.demo import Demo
 from tests.companies.planted_odds import area_possible
@@ -830,6 +830,82 @@ def test_satisfaction_of_customers_equals_a_computation_over_their_traces(
     missed = promises[due & ~(promises.kept_at <= promises.due_at)]
     missed = missed.groupby("customer_id").size().reindex(found.index).fillna(0)
     assert (found.promise_missed_count == missed).all()
+
+
+def test_warnings_and_their_record_equal_plain_loops_over_the_traces(
+    warehouse: Warehouse,
+) -> None:
+    bought = leaving.purchase_days(warehouse.query)
+    known = leaving.warnings(warehouse.query, bought)
+    found = warehouse.query("from satisfaction.churn_warnings")
+    opened, closed = map(leaving.days_of, (found.opened_on, found.closed_on))
+    about = [None if pd.isna(each) else each for each in found.about]
+    told = zip(found.customer_id, found.sign, about, opened, closed, strict=True)
+    assert set(told) == known
+    for customer, day, outcome in zip(
+        found.customer_id, opened, found.outcome, strict=True
+    ):
+        days = bought.get(customer, [])
+        after = leaving.next_after(days, day)
+        until = day + leaving.HORIZON
+        if not any(day - leaving.YEAR < each <= day for each in days):
+            expected = "no customer"
+        elif after is not None and after <= until:
+            expected = "stayed"
+        else:
+            expected = "left" if until <= leaving.LAST else "not yet known"
+        assert outcome == expected, (customer, day)
+
+    record = warehouse.query("from satisfaction.churn_warning_records")
+    counts = ["n", "left_count", "warned_count", "hit_count"]
+    of_record = {
+        (row.sign, row.period): tuple(row._asdict()[count] for count in counts)
+        for row in record.itertuples()
+    }
+    assert of_record == leaving.records(known, bought)
+
+
+def test_planted_promises_and_leavers_are_among_the_signs(warehouse: Warehouse) -> None:
+    found = warehouse.query(
+        """
+        select about, employee_id, opened_on, count(distinct customer_id) as customers
+        from satisfaction.churn_warnings
+        left join (
+            select distinct employee_id, employee_id as about from feeds.assignments
+        ) using (about)
+        where sign = 'owner_left' group by all order by about
+        """
+    )
+    days = {
+        row.about: (row.opened_on - pd.Timestamp("2024-01-01")).days
+        for row in found.itertuples()
+    }
+    assert days == warehouse.truth["planted"]["leavers"]
+    cared = warehouse.query(
+        """
+        select employee_id as about, count(distinct customer_id) as customers
+        from feeds.assignments
+        inner join intermediate.identities using (identifier_type, identifier_value)
+        where valid_to is not null group by all order by about
+        """
+    )
+    assert found.customers.tolist() == cared.customers.tolist()
+    missed = warehouse.query(
+        """
+        select promises.promise_id, warnings.about
+        from satisfaction.promises as promises
+        left join satisfaction.churn_warnings as warnings
+            on warnings.about = promises.source || ':' || promises.promise_id
+        where not is_kept_in_time and promises.customer_id is not null
+            and kept_at is null
+            and not exists (
+                from customer.orders where is_purchase
+                    and orders.customer_id = promises.customer_id
+                    and order_date = due_at::date + 1
+            )
+        """
+    )
+    assert len(missed) > 50 and missed.about.notna().all()
 
 
 def test_gaps_of_service_equal_a_computation_over_the_answers(
