@@ -62,7 +62,7 @@ def warnings(query: Query, bought: Days) -> set[Warning_]:
     ]
     kept = set()
     for customer, sign, about, opened, closed in found:
-        if sign != "unresolved_complaint":
+        if sign not in ("unresolved_complaint", "low_satisfaction_for_years"):
             closed = min(closed or opened + YEAR, opened + YEAR)
         if closed is not None and closed > LAST:
             closed = None
@@ -213,36 +213,46 @@ def _low_years(query: Query) -> Iterator[Warning_]:
             yield customer, "low_satisfaction_for_years", None, LAST, None
 
 
-def records(
-    known: set[Warning_], bought: Days
-) -> dict[tuple[str, str], tuple[int, int, int, int]]:
-    """By sign and day: customers, who left, who was warned, who was both."""
-    counts: dict[tuple[str, str], list[int]] = {}
-    signs = sorted({sign for _, sign, *_ in known} | {"any"})
-    for step in range(1, 8):
-        day = LAST - step * HORIZON
+SIGNS = (
+    *("long_gap", "unresolved_complaint", "falling_satisfaction"),
+    *("falling_frequency", "owner_left", "broken_promise"),
+    *("low_satisfaction_for_years",),
+)
+
+
+def customers_then(known: set[Warning_], bought: Days) -> pd.DataFrame:
+    """Customers of each day that is judged: who left, who was warned by which sign."""
+    rows = []
+    for day in (LAST - step * HORIZON for step in range(1, 8)):
         warned = defaultdict(set)
         for customer, sign, _, opened, closed in known:
             if opened <= day and (closed is None or closed > day):
-                warned[sign].add(customer)
-                warned["any"].add(customer)
-        customers = {
-            customer
-            for customer, days in bought.items()
-            if any(day - YEAR < each <= day for each in days)
-        }
-        stayed = {
-            customer
-            for customer in customers
-            if any(day < each <= day + HORIZON for each in bought[customer])
-        }
-        for sign in signs:
-            of_sign = warned[sign] & customers
-            found = [
-                *(len(customers), len(customers - stayed)),
-                *(len(of_sign), len(of_sign - stayed)),
-            ]
-            counts[sign, str((EPOCH + pd.Timedelta(days=day)).date())] = found
-            before = counts.get((sign, "all"), [0, 0, 0, 0])
-            counts[sign, "all"] = [a + b for a, b in zip(before, found, strict=True)]
-    return {key: tuple(value) for key, value in counts.items()}  # type: ignore[misc]
+                warned[customer].add(sign)
+        for customer, days in bought.items():
+            last = bisect_right(days, day)
+            if last > 0 and days[last - 1] > day - YEAR:
+                after = next_after(days, day)
+                rows.append(
+                    {
+                        "period": str((EPOCH + pd.Timedelta(days=day)).date()),
+                        "customer_id": customer,
+                        "left": after is None or after > day + HORIZON,
+                        "any": bool(warned[customer]),
+                        **{sign: sign in warned[customer] for sign in SIGNS},
+                    }
+                )
+    return pd.DataFrame(rows)
+
+
+def interval(hits: pd.Series, whole: pd.Series) -> tuple[float, float, float]:
+    """A share with its interval, of sums by customer, who count several times."""
+    share = hits.sum() / whole.sum()
+    residuals = hits - share * whole
+    clusters = int((whole > 0).sum())
+    variance = (residuals**2).sum() / whole.sum() ** 2 * clusters / (clusters - 1)
+    spread = share * (1 - share)
+    n = min(spread / variance, whole.sum()) if variance * spread > 0 else clusters
+    z = 1.959963984540054
+    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * math.sqrt(spread / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    return share, middle - half, middle + half

@@ -458,7 +458,9 @@ def test_scores_and_states_are_those_of_the_delivered_files(
         assert_frame_equal(found[list(expected.columns)], expected, **how)
 
 
-def test_states_of_a_day_know_nothing_of_what_came_later(warehouse: Warehouse) -> None:
+def test_states_and_warnings_of_a_day_know_nothing_of_what_came_later(
+    warehouse: Warehouse,
+) -> None:
     path = warehouse.state / "warehouse" / "kith_build.duckdb"
     for day in ("2024-06-30", "2025-03-31"):
         assert check_no_look_ahead(path, DEMO, day) > 1000
@@ -856,13 +858,25 @@ def test_warnings_and_their_record_equal_plain_loops_over_the_traces(
             expected = "left" if until <= leaving.LAST else "not yet known"
         assert outcome == expected, (customer, day)
 
+    then = leaving.customers_then(known, bought)
     record = warehouse.query("from satisfaction.churn_warning_records")
-    counts = ["n", "left_count", "warned_count", "hit_count"]
-    of_record = {
-        (row.sign, row.period): tuple(row._asdict()[count] for count in counts)
-        for row in record.itertuples()
-    }
-    assert of_record == leaving.records(known, bought)
+    assert len(record) == 8 * 8
+    for row in record.to_dict("records"):
+        part = then if row["period"] == "all" else then[then.period == row["period"]]
+        hits = part.left & part[row["sign"]]
+        sums = [len(part), part.left.sum(), part[row["sign"]].sum(), hits.sum()]
+        names = ["n", "left_count", "warned_count", "hit_count"]
+        assert [row[name] for name in names] == sums
+        for rate, of in (("error", part[row["sign"]]), ("miss", part.left)):
+            counted = of.groupby(part.customer_id).sum()
+            if (counted > 0).sum() < 30:
+                assert np.isnan(row[f"{rate}_rate"])
+                continue
+            of_hits = hits.groupby(part.customer_id).sum()
+            share, low, high = leaving.interval(of_hits, counted)
+            assert [row[f"{rate}_rate{end}"] for end in ("", "_low", "_high")] == (
+                pytest.approx([1 - share, 1 - high, 1 - low])
+            )
 
 
 def test_planted_promises_and_leavers_are_among_the_signs(warehouse: Warehouse) -> None:

@@ -515,7 +515,7 @@ all_signs as (
     {% endfor %}
 ),
 
--- What was a sign a year ago is none today, but for a complaint not yet resolved.
+-- What was a sign a year ago is none today, but for what lasts until it is mended.
 ended as (
     select
         customer_id,
@@ -523,7 +523,8 @@ ended as (
         about,
         opened_on,
         case
-            when sign = 'unresolved_complaint' then closed_on
+            when sign in ('unresolved_complaint', 'low_satisfaction_for_years')
+                then closed_on
             else least(closed_on, {{ add_days('opened_on', 365) }})
         end as closed_on,
         is_severe,
