@@ -879,6 +879,57 @@ def test_warnings_and_their_record_equal_plain_loops_over_the_traces(
             )
 
 
+def test_mentions_agree_with_the_truth_and_shares_of_voice_with_a_computation(
+    warehouse: Warehouse,
+) -> None:
+    found = warehouse.query(
+        """
+        select mentions.*, author, date_trunc('month', posted_date) as month
+        from satisfaction.mentions as mentions
+        inner join feeds.posts using (source, post_id)
+        """
+    )
+    kinds = found.subject_kind.value_counts()
+    totals = warehouse.totals
+    assert kinds["us"] == totals["posts_about_us"]
+    assert kinds["competitor"] == totals["posts_about_rivals"] > 100
+    assert kinds.sum() == totals["posts"]
+    assert set(found.method) == {"delivered"}
+    found["writer"] = found.customer_id.fillna("unknown " + found.author)
+    found = found[found.subject_kind != "nobody"]
+    shares = warehouse.query("from satisfaction.share_of_voice")
+    assert (
+        (shares.groupby(["period_grain", "breakdown"]).mention_count.sum())
+        .eq(len(found))
+        .all()
+    )
+    for row in shares.to_dict("records"):
+        part = found
+        if row["breakdown"] != "total":
+            part = part[part[row["breakdown"]] == row["breakdown_value"]]
+        if row["period_grain"] == "month":
+            part = part[part.month == row["month"]]
+        is_it = part.subject == row["subject"]
+        bad = part[is_it].sentiment == "negative"
+        names = ["all_mention_count", "mention_count", "negative_count", "n"]
+        expected = [len(part), is_it.sum(), bad.sum(), is_it.sum()]
+        assert [row[name] for name in names] == expected
+        assert row["writer_count"] == part[is_it].writer.nunique()
+        for name, hits, of in (
+            ("share", is_it, part),
+            ("negative", bad, part[is_it]),
+        ):
+            if len(of) < 30:
+                assert np.isnan(row[f"{name}_pct"])
+            elif row["period_grain"] == "all":
+                whole = of.groupby("writer").size()
+                sums = leaving.interval(hits.groupby(of.writer).sum(), whole)
+                ends = ("pct", "low_pct", "high_pct")
+                assert [row[f"{name}_{end}"] for end in ends] == (
+                    pytest.approx([100 * each for each in sums])
+                )
+
+
 def test_planted_promises_and_leavers_are_among_the_signs(warehouse: Warehouse) -> None:
     found = warehouse.query(
         """
