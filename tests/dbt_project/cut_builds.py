@@ -1,4 +1,4 @@
-"""States and warnings of customers as a build would have found them on an earlier day."""
+"""States and warnings as a build would have found them that ended on an earlier day."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Of whom posts speak: names as words of their own, moods as delivered or by the text."""
+"""Of whom posts speak: names as words; moods as delivered, or by the text."""
 
 import pyarrow as pa
 import pytest
