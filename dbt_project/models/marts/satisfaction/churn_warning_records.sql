@@ -226,7 +226,8 @@ final as (
         1 - {{ wilson_bound('recall_rate', 'recall_rate_n', '+') }} as miss_rate_low,
         1 - {{ wilson_bound('recall_rate', 'recall_rate_n', '-') }} as miss_rate_high,
         case
-            when customer_count = 0 then 'nobody had bought by a day that a whole horizon follows'
+            when customer_count = 0
+                then 'nobody had bought by a day that a whole horizon follows'
             when precision_rate is null and recall_rate is null
                 then 'too few customers were warned, and too few left'
             when precision_rate is null then 'too few customers were warned'
