@@ -252,8 +252,8 @@ _MEASURES = [
 ]
 _OF_PROFILE = (
     "tier, satisfaction, is_advocate, unresolved_case_count, promise_missed_count, "
-    "warning_count, worst_warning, churn_probability, alive_probability, value_12_months_amount, "
-    "next_purchase_from, next_purchase_until"
+    "warning_count, worst_warning, churn_probability, alive_probability, "
+    "value_12_months_amount, next_purchase_from, next_purchase_until"
 )
 
 
