@@ -15,6 +15,31 @@
     ) / (1 + power({{ normal_quantile() }}, 2) / {{ n }})
 {%- endmacro %}
 
+{#- How many independent observations would tell as much of a share as `whole` of them
+    that come in clusters, such as several of one person; at most as many. `part` and
+    `whole` are those of a cluster in the sums of part * part, part * whole and
+    whole * whole. Where all are alike, each cluster tells as much as one. -#}
+{% macro independent_count(
+    share, whole, clusters, part_squares, products, whole_squares
+) -%}
+    {%- set variance -%}
+        (
+            {{ part_squares }} - 2 * {{ share }} * {{ products }}
+            + power({{ share }}, 2) * {{ whole_squares }}
+        ) / power(cast({{ whole }} as double), 2)
+        * {{ clusters }} / nullif({{ clusters }} - 1, 0)
+    {%- endset -%}
+    case
+        when {{ share }} * (1 - {{ share }}) > 0 and {{ variance }} > 0
+            then
+                least(
+                    {{ share }} * (1 - {{ share }}) / ({{ variance }}),
+                    cast({{ whole }} as double)
+                )
+        else cast({{ clusters }} as double)
+    end
+{%- endmacro %}
+
 {#- Student's t quantile of 97.5 % by Abramowitz & Stegun 26.7.5: within 0.1 % from 8
     degrees of freedom on, 3 % too small with 2. -#}
 {% macro student_quantile(degrees) -%}

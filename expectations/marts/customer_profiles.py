@@ -41,11 +41,12 @@ EXPECTATIONS = [
         "Who is satisfied and what is unresolved is as the marts of satisfaction say",
         CRITICAL,
         """
-        select told, told_there, unresolved, unresolved_there
+        select told, told_there, unresolved, unresolved_there, warned, warned_there
         from (
             select
                 count(satisfaction_told_at) as told,
-                coalesce(sum(unresolved_case_count), 0) as unresolved
+                coalesce(sum(unresolved_case_count), 0) as unresolved,
+                coalesce(sum(warning_count), 0) as warned
             from {batch}
         )
         cross join (
@@ -54,7 +55,14 @@ EXPECTATIONS = [
                 coalesce(sum(unresolved_case_count), 0) as unresolved_there
             from satisfaction.customer_satisfaction
         )
-        where told <> told_there or unresolved <> unresolved_there
+        cross join (
+            select count(*) as warned_there
+            from satisfaction.churn_warnings
+            where is_open
+        )
+        where told <> told_there
+            or unresolved <> unresolved_there
+            or warned <> warned_there
         """,
     ),
     no_rows(

@@ -25,7 +25,7 @@ from kith.company.folder import Company, feed_names, load_company
 from kith.errors import ConfigurationError
 from kith.runs.source_systems import source_systems
 from kith.settings import REPOSITORY, load_request, load_settings
-from tests.companies import definitions
+from tests.companies import definitions, leaving
 from tests.companies.definitions import Shop
 from tests.companies.demo import Demo
 from tests.companies.planted_odds import area_possible
@@ -458,7 +458,9 @@ def test_scores_and_states_are_those_of_the_delivered_files(
         assert_frame_equal(found[list(expected.columns)], expected, **how)
 
 
-def test_states_of_a_day_know_nothing_of_what_came_later(warehouse: Warehouse) -> None:
+def test_states_and_warnings_of_a_day_know_nothing_of_what_came_later(
+    warehouse: Warehouse,
+) -> None:
     path = warehouse.state / "warehouse" / "kith_build.duckdb"
     for day in ("2024-06-30", "2025-03-31"):
         assert check_no_look_ahead(path, DEMO, day) > 1000
@@ -830,6 +832,145 @@ def test_satisfaction_of_customers_equals_a_computation_over_their_traces(
     missed = promises[due & ~(promises.kept_at <= promises.due_at)]
     missed = missed.groupby("customer_id").size().reindex(found.index).fillna(0)
     assert (found.promise_missed_count == missed).all()
+
+
+def test_warnings_and_their_record_equal_plain_loops_over_the_traces(
+    warehouse: Warehouse,
+) -> None:
+    bought = leaving.purchase_days(warehouse.query)
+    known = leaving.warnings(warehouse.query, bought)
+    found = warehouse.query("from satisfaction.churn_warnings")
+    opened, closed = map(leaving.days_of, (found.opened_on, found.closed_on))
+    about = [None if pd.isna(each) else each for each in found.about]
+    told = zip(found.customer_id, found.sign, about, opened, closed, strict=True)
+    assert set(told) == known
+    for customer, day, outcome in zip(
+        found.customer_id, opened, found.outcome, strict=True
+    ):
+        days = bought.get(customer, [])
+        after = leaving.next_after(days, day)
+        until = day + leaving.HORIZON
+        if not any(day - leaving.YEAR < each <= day for each in days):
+            expected = "no customer"
+        elif after is not None and after <= until:
+            expected = "stayed"
+        else:
+            expected = "left" if until <= leaving.LAST else "not yet known"
+        assert outcome == expected, (customer, day)
+
+    then = leaving.customers_then(known, bought)
+    record = warehouse.query("from satisfaction.churn_warning_records")
+    assert len(record) == 8 * 8
+    for row in record.to_dict("records"):
+        part = then if row["period"] == "all" else then[then.period == row["period"]]
+        hits = part.left & part[row["sign"]]
+        sums = [len(part), part.left.sum(), part[row["sign"]].sum(), hits.sum()]
+        names = ["n", "left_count", "warned_count", "hit_count"]
+        assert [row[name] for name in names] == sums
+        for rate, of in (("error", part[row["sign"]]), ("miss", part.left)):
+            counted = of.groupby(part.customer_id).sum()
+            if (counted > 0).sum() < 30:
+                assert np.isnan(row[f"{rate}_rate"])
+                continue
+            of_hits = hits.groupby(part.customer_id).sum()
+            share, low, high = leaving.interval(of_hits, counted)
+            assert [row[f"{rate}_rate{end}"] for end in ("", "_low", "_high")] == (
+                pytest.approx([1 - share, 1 - high, 1 - low])
+            )
+
+
+def test_mentions_agree_with_the_truth_and_shares_of_voice_with_a_computation(
+    warehouse: Warehouse,
+) -> None:
+    found = warehouse.query(
+        """
+        select mentions.*, author, date_trunc('month', posted_date) as month
+        from satisfaction.mentions as mentions
+        inner join feeds.posts using (source, post_id)
+        """
+    )
+    kinds = found.subject_kind.value_counts()
+    totals = warehouse.totals
+    assert kinds["us"] == totals["posts_about_us"]
+    assert kinds["competitor"] == totals["posts_about_rivals"] > 100
+    assert kinds.sum() == totals["posts"]
+    assert set(found.method) == {"delivered"}
+    found["writer"] = found.customer_id.fillna("unknown " + found.author)
+    found = found[found.subject_kind != "nobody"]
+    shares = warehouse.query("from satisfaction.share_of_voice")
+    assert (
+        (shares.groupby(["period_grain", "breakdown"]).mention_count.sum())
+        .eq(len(found))
+        .all()
+    )
+    for row in shares.to_dict("records"):
+        part = found
+        if row["breakdown"] != "total":
+            part = part[part[row["breakdown"]] == row["breakdown_value"]]
+        if row["period_grain"] == "month":
+            part = part[part.month == row["month"]]
+        is_it = part.subject == row["subject"]
+        bad = part[is_it].sentiment == "negative"
+        names = ["all_mention_count", "mention_count", "negative_count", "n"]
+        expected = [len(part), is_it.sum(), bad.sum(), is_it.sum()]
+        assert [row[name] for name in names] == expected
+        assert row["writer_count"] == part[is_it].writer.nunique()
+        for name, hits, of in (
+            ("share", is_it, part),
+            ("negative", bad, part[is_it]),
+        ):
+            if len(of) < 30:
+                assert np.isnan(row[f"{name}_pct"])
+            elif row["period_grain"] == "all":
+                whole = of.groupby("writer").size()
+                sums = leaving.interval(hits.groupby(of.writer).sum(), whole)
+                ends = ("pct", "low_pct", "high_pct")
+                assert [row[f"{name}_{end}"] for end in ends] == (
+                    pytest.approx([100 * each for each in sums])
+                )
+
+
+def test_planted_promises_and_leavers_are_among_the_signs(warehouse: Warehouse) -> None:
+    found = warehouse.query(
+        """
+        select about, employee_id, opened_on, count(distinct customer_id) as customers
+        from satisfaction.churn_warnings
+        left join (
+            select distinct employee_id, employee_id as about from feeds.assignments
+        ) using (about)
+        where sign = 'owner_left' group by all order by about
+        """
+    )
+    days = {
+        row.about: (row.opened_on - pd.Timestamp("2024-01-01")).days
+        for row in found.itertuples()
+    }
+    assert days == warehouse.truth["planted"]["leavers"]
+    cared = warehouse.query(
+        """
+        select employee_id as about, count(distinct customer_id) as customers
+        from feeds.assignments
+        inner join intermediate.identities using (identifier_type, identifier_value)
+        where valid_to is not null group by all order by about
+        """
+    )
+    assert found.customers.tolist() == cared.customers.tolist()
+    missed = warehouse.query(
+        """
+        select promises.promise_id, warnings.about
+        from satisfaction.promises as promises
+        left join satisfaction.churn_warnings as warnings
+            on warnings.about = promises.source || ':' || promises.promise_id
+        where not is_kept_in_time and promises.customer_id is not null
+            and kept_at is null
+            and not exists (
+                from customer.orders where is_purchase
+                    and orders.customer_id = promises.customer_id
+                    and order_date = due_at::date + 1
+            )
+        """
+    )
+    assert len(missed) > 50 and missed.about.notna().all()
 
 
 def test_gaps_of_service_equal_a_computation_over_the_answers(

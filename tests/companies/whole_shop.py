@@ -28,7 +28,7 @@ _STAGING = {
     "0 as price_amount, timestamp '2024-12-01' as decided_at, "
     "'expired' as outcome",
     "posts": _PERSON + "'x1' as post_id, timestamp '2024-12-01' as posted_at, "
-    "1 as sentiment",
+    "1 as sentiment, true as is_about_us",
     "presences": _PERSON + "'r1' as presence_id, 's1' as place_id, 'enter' as state, "
     "timestamp '2024-12-01' as occurred_at",
     "tickets": _PERSON + "'i1' as ticket_id, 'complaint' as kind, "

@@ -664,6 +664,80 @@ MUTATIONS: dict[tuple[str, str], str] = {
     + "; update satisfaction.promises set state = 'broken' "
     "where promise_id in ('n1', 'n2', 'n3', 'n4', 'n5', 'n6', 'n7')",
     (
+        "satisfaction.churn_warnings",
+        "A warning begins by the last day and ends after it began, if it has ended",
+    ): "update satisfaction.churn_warnings set closed_on = opened_on, is_open = false",
+    (
+        "satisfaction.churn_warnings",
+        "A warning has numbers that tell it, a severity and a next step",
+    ): "update satisfaction.churn_warnings set evidence = ''",
+    (
+        "satisfaction.churn_warnings",
+        "Who left or stayed is told once the horizon is over, and stayed when they buy",
+    ): "update satisfaction.churn_warnings "
+    "set outcome = 'left', judged_on = '2025-01-01'",
+    (
+        "satisfaction.churn_warnings",
+        "Of thirty customers, at most half have a warning of high severity",
+    ): "insert into satisfaction.churn_warnings "
+    "select * exclude (another) replace (another as customer_id, null as closed_on, "
+    "true as is_open, 'high' as severity) "
+    "from (from satisfaction.churn_warnings limit 1) "
+    "cross join (select customer_id as another from customer.customers "
+    "where customer_id <> 'unidentified')",
+    (
+        "satisfaction.churn_warning_records",
+        "Warned who left are some of those warned and of those who left",
+    ): "update satisfaction.churn_warning_records set hit_count = warned_count + 1",
+    (
+        "satisfaction.churn_warning_records",
+        "Each day is judged by the customers that it has, whatever the sign",
+    ): "update satisfaction.churn_warning_records set n = n + 1 where sign = 'any'",
+    (
+        "satisfaction.churn_warning_records",
+        "A rate lies within its interval, and a missing one has a reason",
+    ): "update satisfaction.churn_warning_records "
+    "set miss_rate = 0.5, miss_rate_low = 0.6, miss_rate_high = 0.7",
+    (
+        "satisfaction.churn_warning_records",
+        "Warned customers leave more often than others",
+    ): "update satisfaction.churn_warning_records set missing_reason = null, "
+    "error_rate = 0.8, error_rate_low = 0.7, error_rate_high = 0.9, base_rate = 0.4, "
+    "miss_rate = 0.5, miss_rate_low = 0.4, miss_rate_high = 0.6",
+    (
+        "satisfaction.mentions",
+        "Every post is here, with those of whom it speaks or with nobody",
+    ): "delete from satisfaction.mentions",
+    (
+        "satisfaction.mentions",
+        "A mood is that of the source or has a method; where nobody can tell it is "
+        "unknown",
+    ): "update satisfaction.mentions set sentiment = 'negative'",
+    (
+        "satisfaction.mentions",
+        "Of thirty posts, the mood of at least half can be told",
+    ): _copies("satisfaction.mentions", 29, "post_id")
+    + "; "
+    + _copies("feeds.posts", 29, "post_id")
+    + "; update satisfaction.mentions set sentiment = 'unknown', "
+    "sentiment_delivered = null, method = 'none: no text' where post_id < 'n5'",
+    (
+        "satisfaction.share_of_voice",
+        "Mentions of all subjects of a voice are all its mentions",
+    ): "update satisfaction.share_of_voice set all_mention_count = 2",
+    (
+        "satisfaction.share_of_voice",
+        "Each mention is in each kind of period and breakdown",
+    ): "delete from satisfaction.share_of_voice where breakdown = 'topic'",
+    (
+        "satisfaction.share_of_voice",
+        "Each mention has one mood, and writers are no more than mentions",
+    ): "update satisfaction.share_of_voice set writer_count = 2",
+    (
+        "satisfaction.share_of_voice",
+        "A share lies within its interval, and a missing one has a reason",
+    ): "update satisfaction.share_of_voice set missing_reason = null",
+    (
         "satisfaction.service_gaps",
         "Each questionnaire's pairs are in one row of each breakdown",
     ): "update satisfaction.service_gaps set n = n + 1 where touchpoint <> 'all'",

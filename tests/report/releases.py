@@ -451,6 +451,101 @@ def _cases(first: str, as_of: str, count: int) -> pd.DataFrame:
     )
 
 
+def _warnings(as_of: str) -> Frames:
+    """Open warnings of a few customers and a closed one; how often signs were right."""
+    today = pd.Timestamp(as_of)
+    opened = [
+        ("person-1", "long_gap", "high", True, 3),
+        ("person-1", "broken_promise", "medium", True, 40),
+        ("person-2", "long_gap", "medium", True, 50),
+        ("person-3", "owner_left", "high", False, 60),
+    ]
+    warnings = pd.DataFrame(
+        [
+            {
+                "customer_id": customer,
+                "sign": sign,
+                "severity": severity,
+                "is_open": is_open,
+                "opened_on": today - pd.Timedelta(days=days),
+                "next_step": f"Do something about {sign}",
+                "as_of_date": today,
+            }
+            for customer, sign, severity, is_open, days in opened
+        ]
+    )
+    judged = [
+        ("long_gap", "all", None, 100, 60, 0.6),
+        ("owner_left", "all", None, 8, 7, None),
+        ("long_gap", "2017-10-02", pd.Timestamp("2017-10-02"), 50, 30, 0.6),
+        ("any", "all", None, 108, 67, 0.62),
+        ("broken_promise", "all", None, 0, 0, None),
+    ]
+    record = pd.DataFrame(
+        [
+            {
+                "sign": sign,
+                "period": period,
+                "judged_on": day,
+                "horizon_days": 90,
+                "warned_count": warned,
+                "hit_count": hits,
+                "base_rate": 0.3,
+                "precision_rate": rate,
+                "error_rate": rate and 1 - rate,
+                "error_rate_low": rate and 0.9 - rate,
+                "error_rate_high": rate and 1.1 - rate,
+                "miss_rate": 0.5,
+                "miss_rate_low": 0.4,
+                "miss_rate_high": 0.6,
+            }
+            for sign, period, day, warned, hits, rate in judged
+        ]
+    )
+    return {
+        "satisfaction.churn_warnings": warnings,
+        "satisfaction.churn_warning_records": record,
+    }
+
+
+def _voices(has_rival: bool) -> pd.DataFrame:
+    """Posts about us on two platforms, and about a competitor or a brand."""
+    told = [
+        ("total", "all", "us", "us", 60, 75.0, 25.0),
+        ("total", "all", "brand", "Alp", 7, 100.0, None),
+        ("platform", "web_forum", "us", "us", 40, 80.0, 20.0),
+        ("platform", "club", "us", "us", 20, 70.0, None),
+    ]
+    if has_rival:
+        told.append(("total", "all", "competitor", HOSTILE, 20, 25.0, None))
+    rows = [
+        {
+            "period_grain": "all",
+            "breakdown": breakdown,
+            "breakdown_value": value,
+            "subject_kind": kind,
+            "subject": subject,
+            "mention_count": count,
+            "writer_count": count - 1,
+            "share_pct": share if has_rival else None,
+            "share_low_pct": share - 5 if has_rival else None,
+            "share_high_pct": share + 5 if has_rival else None,
+            "share_missing_reason": None if has_rival else "no post names a competitor",
+            "unknown_count": 3,
+            "n": count - 3,
+            "negative_pct": negative,
+            "negative_low_pct": negative and negative - 5,
+            "negative_high_pct": negative and negative + 5,
+            "referral_count": 2,
+            "method": "delivered",
+        }
+        for breakdown, value, kind, subject, count, share, negative in told
+    ]
+    frame = pd.DataFrame(rows)
+    by_month = frame.assign(period_grain="month", month=dt.date(2017, 12, 1))
+    return pd.concat([frame, by_month])
+
+
 def _deliveries(as_of: str) -> pd.DataFrame:
     rows = [
         ("shop", "transactions", dt.date.fromisoformat(as_of), "arrived", 4000, 3, 1),
@@ -507,6 +602,21 @@ create table satisfaction.satisfaction_scores (
 create table satisfaction.complaints (
     is_complaint boolean, state varchar, opened_date date, is_answered_in_time boolean,
     as_of_date date);
+create table satisfaction.churn_warnings (
+    customer_id varchar, sign varchar, severity varchar, is_open boolean,
+    opened_on date, next_step varchar, as_of_date date);
+create table satisfaction.churn_warning_records (
+    sign varchar, period varchar, judged_on date, horizon_days bigint,
+    warned_count bigint, hit_count bigint, base_rate double, precision_rate double,
+    error_rate double, error_rate_low double, error_rate_high double,
+    miss_rate double, miss_rate_low double, miss_rate_high double);
+create table satisfaction.share_of_voice (
+    period_grain varchar, month date, breakdown varchar, breakdown_value varchar,
+    subject_kind varchar, subject varchar, mention_count bigint, writer_count bigint,
+    share_pct double, share_low_pct double, share_high_pct double,
+    share_missing_reason varchar, unknown_count bigint, n bigint, negative_pct double,
+    negative_low_pct double, negative_high_pct double, referral_count bigint,
+    method varchar);
 create table customer.customer_values (
     customer_id varchar, order_count bigint, purchase_day_count bigint,
     return_count bigint, cancelled_count bigint, gross_amount decimal(18, 2),
@@ -604,6 +714,8 @@ AHEAD = {
     "is_advocate": True,
     "unresolved_case_count": 2,
     "promise_missed_count": 0,
+    "warning_count": 2,
+    "worst_warning": "long_gap",
     "churn_probability": 0.256,
     "alive_probability": 0.9,
     "value_12_months_amount": 1234.5,
@@ -625,6 +737,7 @@ create table customer.customer_profiles (
     {", ".join(f"has_{name} boolean" for name in FOOTPRINTS)},
     tier varchar, satisfaction varchar, is_advocate boolean,
     unresolved_case_count bigint, promise_missed_count bigint,
+    warning_count bigint, worst_warning varchar,
     churn_probability double, alive_probability double,
     value_12_months_amount decimal(18, 2), next_purchase_from date,
     next_purchase_until date);
@@ -844,6 +957,8 @@ def _grocer() -> tuple[Frames, str]:
         "operations.source_warnings": _source_warnings(25),
         "satisfaction.satisfaction_scores": pd.concat(scores),
         "satisfaction.complaints": _cases("2017-01-01", "2017-12-31", 900),
+        "satisfaction.share_of_voice": _voices(has_rival=True),
+        **_warnings("2017-12-31"),
     }, "2017-12-31"
 
 
@@ -913,6 +1028,7 @@ def _long_names() -> tuple[Frames, str]:
         ),
         # Of 13 months, two neighbours have their year below them.
         "satisfaction.complaints": _cases("2016-12-01", "2017-12-31", 400),
+        "satisfaction.share_of_voice": _voices(has_rival=False),
     }, "2017-12-31"
 
 

@@ -110,6 +110,8 @@ def test_orders_value_and_activity_equal_the_marts(releases: Any) -> None:
         ["Satisfaction", "Satisfied"],
         ["Advocate", "yes"],
         ["Unresolved cases", "2"],
+        ["Warnings that they may leave", "2"],
+        ["The gravest of them", "Long gap"],
         ["Chance that they stop buying", "26%"],
         ["Chance that they are not lost", "90%"],
         ["Expected value, 12 months", "1,234.50 USD"],

@@ -22,7 +22,7 @@ from .plan import (
 from .rows import DAY, Rows, row_ids
 from .texts import decimals, joined, local_times, padded, picked
 
-_RIVALS = ["Kinderland", "babyplus", "Hartmann & Sohn"]
+RIVALS = ["Kinderland", "babyplus", "Hartmann & Sohn"]
 _NEWEST = 3  # products per category that come in the second year
 CRISIS_PRODUCT = CATEGORIES.index(str(CRISIS["category"])) * PRODUCTS_PER_CATEGORY + 2
 
@@ -193,7 +193,7 @@ def competitor_offers(plan: Plan, draws: Draws) -> Rows:
     return Rows(
         {
             "offer": joined("O", padded(number, 6)),
-            "competitor": picked(_RIVALS, number % len(_RIVALS)),
+            "competitor": picked(RIVALS, number % len(RIVALS)),
             "product_number": product_number(product),
             "price": decimals(list_price(product) * factor // 100),
             "seen_at": local_times(plan.first_day, seconds),

@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
-from .catalogue import CRISIS_PRODUCT, product_number
+from .catalogue import CRISIS_PRODUCT, RIVALS, product_number
 from .draws import repeated
 from .people import People
 from .plan import (
@@ -13,6 +13,7 @@ from .plan import (
     CRISIS,
     OPENED_ELSE,
     OPENED_IN_BEST_HOURS,
+    POSTS_OF_RIVALS,
     PRODUCTS_PER_CATEGORY,
     UNMET_NEEDS,
 )
@@ -97,7 +98,7 @@ def events(people: People) -> tuple[Rows, dict[str, int]]:
 
 
 def posts(people: People) -> tuple[Rows, dict[str, int]]:
-    """Rows of `community.posts`, how many the crisis caused, how many name a friend."""
+    """Rows of `community.posts`, how many the crisis caused, how many name whom."""
     draws, plan = people.draws, people.plan
     mean = np.where(people.drivers["community_member"], 0.5 * people.span / 30, 0.0)
     owner, number = repeated(draws.poisson(mean, "posts", people.i))
@@ -126,6 +127,9 @@ def posts(people: People) -> tuple[Rows, dict[str, int]]:
         ["Tipps für die Nacht", "gute Qualität", "nette Beratung", "Preis gestiegen"],
         topic,
     )
+    names_rival = ~about & (draws.uniform("names a rival", *keys) < POSTS_OF_RIVALS)
+    rival = draws.choice([5, 3, 2], "rival", *keys)
+    said = either(names_rival, joined(said, " bei ", picked(RIVALS, rival)), said)
     storm = joined(product_number(np.full(len(owner), CRISIS_PRODUCT)), " mit Nüssen!")
     platform = draws.choice([6, 3, 2], "platform", *keys)
     platform = np.where(is_crisis, _PLATFORMS.index(str(CRISIS["platform"])), platform)
@@ -152,6 +156,8 @@ def posts(people: People) -> tuple[Rows, dict[str, int]]:
         "posts": len(rows),
         "crisis_posts": int(is_crisis.sum()),
         "posts_that_refer": int(refers.sum()),
+        "posts_about_us": int(about.sum()),
+        "posts_about_rivals": int(names_rival.sum()),
     }
     return rows, counts
 

@@ -242,6 +242,8 @@ _MEASURES = [
     ("Advocate", "case when is_advocate then 'yes' end", "{words}"),
     ("Unresolved cases", "nullif(unresolved_case_count, 0)", _COUNT),
     ("Promises missed", "nullif(promise_missed_count, 0)", _COUNT),
+    ("Warnings that they may leave", "nullif(warning_count, 0)", _COUNT),
+    ("The gravest of them", "worst_warning", "{words:name}"),
     ("Chance that they stop buying", "100 * churn_probability", "{figure:,.0f}%"),
     ("Chance that they are not lost", "100 * alive_probability", "{figure:,.0f}%"),
     ("Expected value, 12 months", "value_12_months_amount", _AMOUNT),
@@ -250,8 +252,8 @@ _MEASURES = [
 ]
 _OF_PROFILE = (
     "tier, satisfaction, is_advocate, unresolved_case_count, promise_missed_count, "
-    "churn_probability, alive_probability, value_12_months_amount, "
-    "next_purchase_from, next_purchase_until"
+    "warning_count, worst_warning, churn_probability, alive_probability, "
+    "value_12_months_amount, next_purchase_from, next_purchase_until"
 )
 
 

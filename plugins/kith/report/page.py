@@ -14,6 +14,7 @@ from kith.errors import PublicationError
 from kith.report import (
     customer,
     identity,
+    leaving,
     movements,
     one_customer,
     operations,
@@ -21,6 +22,7 @@ from kith.report import (
     retention,
     satisfaction,
     segment,
+    voice,
 )
 from kith.report.cards import card_of, tile_of
 from kith.report.entries import Entry, Row, Tile
@@ -38,6 +40,8 @@ SECTIONS = tuple(
         retention,
         predictions,
         satisfaction,
+        voice,
+        leaving,
         one_customer,
         operations,
     )

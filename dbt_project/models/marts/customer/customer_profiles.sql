@@ -62,6 +62,17 @@ satisfied as (
     select * from {{ ref('customer_satisfaction') }}
 ),
 
+warnings as (
+    select
+        customer_id,
+        count(*) as warning_count,
+        min_by(sign, {{ ordering(['severity', 'opened_on', 'sign']) }})
+            as worst_warning
+    from {{ ref('churn_warnings') }}
+    where is_open
+    group by customer_id
+),
+
 values_ahead as (
     select * from {{ ref('customer_lifetime_values') }}
 ),
@@ -116,6 +127,11 @@ final as (
         satisfied.is_advocate,
         satisfied.unresolved_case_count,
         satisfied.promise_missed_count,
+        case
+            when satisfied.satisfaction != 'not_permitted'
+                then coalesce(warnings.warning_count, 0)
+        end as warning_count,
+        warnings.worst_warning,
         memberships.tier,
         memberships.lifecycle,
         1 - purchases_foretold.probability as churn_probability,
@@ -134,6 +150,7 @@ final as (
         on customers.customer_id = activity_states.customer_id
     left join rfm_scores on customers.customer_id = rfm_scores.customer_id
     left join satisfied on customers.customer_id = satisfied.customer_id
+    left join warnings on customers.customer_id = warnings.customer_id
     left join memberships on customers.customer_id = memberships.customer_id
     left join purchases_foretold
         on customers.customer_id = purchases_foretold.customer_id
