@@ -4,7 +4,6 @@
 drive. What comes back sums to R².
 """
 
-from functools import cache
 from math import comb
 
 import numpy as np
@@ -20,28 +19,33 @@ _NOTHING = 1e-10
 def lmg(r_xx: Floats, r_xy: Floats) -> Floats:
     """Mean gain in R² over all orders of entry (Shapley; Lindeman, Merenda, Gold 1980).
 
-    Of two that say the same each bears a half.
+    Of two that say the same each bears a half. Axes before the last ones are kept: they
+    are as many sets of correlations.
     """
-    count = len(r_xy)
-
-    @cache
-    def explained(drivers: int) -> float:
-        chosen = [place for place in range(count) if drivers >> place & 1]
-        if not chosen:
-            return 0.0
-        weights, *_ = np.linalg.lstsq(
-            r_xx[np.ix_(chosen, chosen)], r_xy[chosen], rcond=_NOTHING
-        )
-        return float(weights @ r_xy[chosen])
-
-    shares = np.zeros(count)
-    for drivers in range(1 << count):
-        size = drivers.bit_count()
-        for place in range(count):
-            if not drivers >> place & 1:
-                gain = explained(drivers | 1 << place) - explained(drivers)
-                shares[place] += gain / (count * comb(count - 1, size))
-    return shares
+    *sets, count = r_xy.shape
+    # What is left of drivers and outcome once those of a subset are known, and how much
+    # of the outcome these explain; the bits of a place tell the subset.
+    left = np.concatenate([r_xx, r_xy[..., np.newaxis, :]], axis=-2)
+    left = left.reshape(-1, 1, count + 1, count)
+    explained = np.zeros((len(left), 1))
+    for driver in range(count):
+        own = left[..., driver, driver]
+        is_something = own > _NOTHING
+        scale = np.where(is_something, 1 / np.where(is_something, own, 1), 0)
+        of_outcome = left[..., -1, driver]
+        column = left[..., :, driver] * scale[..., np.newaxis]
+        known = left - column[..., np.newaxis] * left[..., np.newaxis, driver, :]
+        explained = np.concatenate([explained, explained + of_outcome**2 * scale], 1)
+        left = np.concatenate([left, known], axis=1)
+    subsets = np.arange(1 << count)
+    sizes = np.array([subset.bit_count() for subset in range(1 << count)])
+    weights = np.array([1 / (count * comb(count - 1, k)) for k in range(count)])
+    shares = np.empty((len(left), count))
+    for driver in range(count):
+        without = subsets[subsets >> driver & 1 == 0]
+        gain = explained[:, without | 1 << driver] - explained[:, without]
+        shares[:, driver] = gain @ weights[sizes[without]]
+    return shares.reshape(*sets, count)
 
 
 def relative_weights(r_xx: Floats, r_xy: Floats) -> Floats:
