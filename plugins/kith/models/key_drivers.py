@@ -23,20 +23,22 @@ def lmg(r_xx: Floats, r_xy: Floats) -> Floats:
     are as many sets of correlations.
     """
     *sets, count = r_xy.shape
-    # What is left of drivers and outcome once those of a subset are known, and how much
-    # of the outcome these explain; the bits of a place tell the subset.
+    # What is left of the drivers to come and of the outcome once those of a subset are
+    # known, and how much of the outcome these explain. The bits of a place tell the
+    # subset.
     left = np.concatenate([r_xx, r_xy[..., np.newaxis, :]], axis=-2)
     left = left.reshape(-1, 1, count + 1, count)
     explained = np.zeros((len(left), 1))
-    for driver in range(count):
-        own = left[..., driver, driver]
+    for _ in range(count):
+        own = left[..., 0, 0]
         is_something = own > _NOTHING
         scale = np.where(is_something, 1 / np.where(is_something, own, 1), 0)
-        of_outcome = left[..., -1, driver]
-        column = left[..., :, driver] * scale[..., np.newaxis]
-        known = left - column[..., np.newaxis] * left[..., np.newaxis, driver, :]
-        explained = np.concatenate([explained, explained + of_outcome**2 * scale], 1)
-        left = np.concatenate([left, known], axis=1)
+        gain = left[..., -1, 0] ** 2 * scale
+        explained = np.concatenate([explained, explained + gain], axis=1)
+        column = left[..., 1:, 0] * scale[..., np.newaxis]
+        others = left[..., 1:, 1:]
+        known = others - column[..., np.newaxis] * left[..., 1:-1, 0][..., np.newaxis, :]
+        left = np.concatenate([others, known], axis=1)
     subsets = np.arange(1 << count)
     sizes = np.array([subset.bit_count() for subset in range(1 << count)])
     weights = np.array([1 / (count * comb(count - 1, k)) for k in range(count)])
