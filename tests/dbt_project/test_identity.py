@@ -255,6 +255,8 @@ OF_ALL = {
     "segment.segment_memberships",
     "segment.segment_transitions",
     "segment.segments",
+    "satisfaction.satisfaction_drivers",
+    "satisfaction.service_shortfalls",
 }
 # Columns that compare a customer with all others.
 RELATIVE = [

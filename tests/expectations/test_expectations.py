@@ -750,6 +750,31 @@ MUTATIONS: dict[tuple[str, str], str] = {
         "At most one item in five that is asked for both has only one",
     ): "update satisfaction.service_gaps set unpaired_count = n",
     (
+        "satisfaction.satisfaction_drivers",
+        "The shares of drivers sum to 100 %, and so does the variance with unlisted",
+    ): "update satisfaction.satisfaction_drivers set variance_pct = 87.1",
+    (
+        "satisfaction.satisfaction_drivers",
+        "Shares and effects lie within their intervals, and no share is below 0",
+    ): "update satisfaction.satisfaction_drivers set share_pct = 100, driver_rank = 1, "
+    "missing_reason = null, share_pct_low = 10, share_pct_high = 20",
+    (
+        "satisfaction.satisfaction_drivers",
+        "What has no share has a reason, and only that",
+    ): "update satisfaction.satisfaction_drivers set missing_reason = null",
+    (
+        "satisfaction.service_shortfalls",
+        "All answers to a driver are in one row of each view",
+    ): "update satisfaction.service_shortfalls set n = n + 1 where view = 'all'",
+    (
+        "satisfaction.service_shortfalls",
+        "A shortfall is the target less the performance, within scale and interval",
+    ): "update satisfaction.service_shortfalls set shortfall = 11",
+    (
+        "satisfaction.service_shortfalls",
+        "What lacks a priority has a reason, and only what is behind would bring points",
+    ): "update satisfaction.service_shortfalls set would_bring_points = -1",
+    (
         "operations.source_deliveries",
         "Something arrived",
     ): "update operations.source_deliveries set row_count = 0",
