@@ -256,6 +256,7 @@ OF_ALL = {
     "segment.segment_transitions",
     "segment.segments",
     "satisfaction.satisfaction_drivers",
+    "satisfaction.satisfaction_effects",
     "satisfaction.service_shortfalls",
 }
 # Columns that compare a customer with all others.

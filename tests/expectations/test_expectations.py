@@ -775,6 +775,14 @@ MUTATIONS: dict[tuple[str, str], str] = {
         "What lacks a priority has a reason, and only what is behind would bring points",
     ): "update satisfaction.service_shortfalls set would_bring_points = -1",
     (
+        "satisfaction.satisfaction_effects",
+        "Each of four links has a row for each of six lags",
+    ): "delete from satisfaction.satisfaction_effects where lag_months = 48",
+    (
+        "satisfaction.satisfaction_effects",
+        "What was found lies within its interval and is told in words; else a reason is",
+    ): "update satisfaction.satisfaction_effects set missing_reason = null",
+    (
         "operations.source_deliveries",
         "Something arrived",
     ): "update operations.source_deliveries set row_count = 0",
