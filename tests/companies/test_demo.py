@@ -1040,6 +1040,196 @@ def test_gaps_of_service_equal_a_computation_over_the_answers(
     assert set(found.dimension) == {*warehouse.truth["planted"]["dimensions"], "total"}
 
 
+def test_the_planted_weights_of_service_lie_within_the_intervals_of_the_drivers(
+    warehouse: Warehouse,
+) -> None:
+    planted = pd.Series(warehouse.truth["planted"]["dimensions"]).sort_index()
+    drivers = warehouse.query(
+        """
+        from satisfaction.satisfaction_drivers
+        where survey = 'relationship' and outcome = 'csat' and segment = 'all'
+        """
+    )
+    for (kind, grain, _), found in drivers.groupby(
+        ["driver_kind", "period_grain", "period_start"]
+    ):
+        shares = found[found.share_pct.notna()].set_index("driver").sort_index()
+        assert shares.cumulative_share_pct.max() == pytest.approx(100)
+        assert found.variance_pct.sum() == pytest.approx(100)
+        ranked = shares.sort_values("driver_rank")
+        assert list(ranked.share_pct) == sorted(shares.share_pct, reverse=True)
+        top = ranked.share_pct.iloc[:3].sum()
+        assert ranked.cumulative_share_pct.iloc[2] == pytest.approx(top)
+        if kind == "dimension" and grain == "all":
+            assert (shares.share_pct_low < 100 * planted).all()
+            assert (100 * planted < shares.share_pct_high).all()
+            # The outcome is on four sevenths of the scale, and cut off at its ends.
+            effects = shares.points_per_point / shares.points_per_point.sum()
+            assert abs(effects - planted).max() < 0.04
+    assert len(drivers.groupby(["driver_kind", "period_grain", "period_start"])) == 6
+
+
+def test_shortfalls_are_the_gaps_of_service_by_their_importance(
+    warehouse: Warehouse,
+) -> None:
+    found = warehouse.query(
+        """
+        select shortfalls.*, points_per_point, share_pct
+        from satisfaction.service_shortfalls as shortfalls
+        inner join satisfaction.satisfaction_drivers as drivers using (
+            source, survey, outcome, driver_kind, driver, measure, scale_min, scale_max
+        )
+        where drivers.period_grain = 'all' and drivers.segment = 'all'
+            and outcome = 'csat' and driver_kind = 'dimension'
+        """
+    )
+    gaps = warehouse.query(
+        """
+        select *, case touchpoint when 'all' then 'all' else 'touchpoint' end as view
+        from satisfaction.service_gaps
+        where period_grain = 'all' and dimension <> 'total'
+        """
+    ).set_index(["view", "touchpoint", "dimension"])
+    owned = warehouse.query(
+        """
+        with asked as (
+            select
+                response_id, dimension, customer_id,
+                max(score) filter (where measure = 'expectation')
+                    - max(score) filter (where measure = 'perception') as shortfall,
+                min(answered_at) as answered_at
+            from feeds.survey_answers
+            left join intermediate.identities using (identifier_type, identifier_value)
+            where measure in ('perception', 'expectation')
+            group by response_id, dimension, customer_id
+        ),
+        care as (
+            select customer_id, department, valid_from, valid_to
+            from feeds.assignments
+            inner join intermediate.identities using (identifier_type, identifier_value)
+        )
+        select dimension, shortfall, coalesce((
+            select max_by(department, valid_from) from care
+            where care.customer_id = asked.customer_id
+                and date_trunc('day', valid_from at time zone 'UTC'
+                    at time zone 'Europe/Berlin')
+                    <= date_trunc('day', answered_at at time zone 'UTC'
+                        at time zone 'Europe/Berlin')
+                and (valid_to is null or valid_to > answered_at)
+        ), 'not_stated') as department
+        from asked where shortfall is not null
+        """
+    )
+    by_department = owned.groupby(["department", "dimension"]).shortfall.agg(
+        ["mean", "size"]
+    )
+    minimum = warehouse.company.minimum_answers
+    for row in found.itertuples():
+        if row.view == "department":
+            expected = by_department.loc[row.place, row.driver]
+            assert row.n == expected["size"]
+            shortfall = expected["mean"]
+        else:
+            gap = gaps.loc[row.view, row.place, row.driver]
+            assert (row.n, row.person_count) == (gap.n, gap.person_count)
+            shortfall = -gap.gap
+            if row.person_count >= minimum:
+                assert row.standard_error == pytest.approx(gap.standard_error)
+                assert row.interval_low == pytest.approx(-gap.interval_high)
+        if row.person_count < minimum:
+            assert pd.isna(row.shortfall) and pd.isna(row.priority)
+            assert "fewer than" in row.missing_reason
+            continue
+        assert row.shortfall == pytest.approx(shortfall)
+        assert row.priority == pytest.approx(row.share_pct / 100 * shortfall)
+        brings = max(row.points_per_point, 0) * max(shortfall, 0) * row.reach_pct / 100
+        assert row.would_bring_points == pytest.approx(brings)
+    told = found[found.priority.notna()]
+    assert set(told.view) == {"all", "touchpoint", "department"}
+    for _, some in told.groupby("view"):
+        ranks = some.sort_values("priority", ascending=False).priority_rank
+        assert list(ranks) == list(range(1, len(some) + 1))
+    for _, some in told.groupby(["view", "place"]):
+        first = some[some.priority_rank_in_place == 1]
+        assert first.priority.item() == some.priority.max()
+        important = some.share_pct >= 20
+        behind = some.shortfall >= some.shortfall.mean()
+        assert (important & behind == (some.quadrant == "improve_first")).all()
+        assert (important & ~behind == (some.quadrant == "keep_up")).all()
+    weakest = told[(told.view == "all") & (told.priority_rank == 1)]
+    assert list(weakest.driver) == ["reliability"]
+
+
+def test_effects_of_service_are_regressions_with_customers_as_clusters(
+    warehouse: Warehouse,
+) -> None:
+    """Against one regression with a dummy for each quarter, in plain numpy."""
+    answers = warehouse.query(
+        """
+        select
+            customer_id, survey, measure, dimension, score, scale_min, scale_max,
+            date_trunc('quarter', answered_at at time zone 'UTC'
+                at time zone 'Europe/Berlin') as quarter
+        from feeds.survey_answers
+        inner join intermediate.identities using (identifier_type, identifier_value)
+        where customer_id is not null and measure not in ('expectation', 'importance')
+            and (dimension is not null or measure in ('csat', 'nps'))
+        """
+    )
+    scale = answers.scale_max - answers.scale_min
+    answers["points"] = 100 * (answers.score - answers.scale_min) / scale
+    question = ["survey", "measure", "dimension", "quarter"]
+    answers["points"] -= answers.groupby(question, dropna=False).points.transform("mean")
+    answers["quarter"] = pd.PeriodIndex(answers.quarter.dt.tz_localize(None), freq="Q")
+    key = ["customer_id", "quarter"]
+    months = warehouse.query(
+        "from customer.customer_months where customer_id <> 'unidentified'"
+    )
+    months["quarter"] = pd.PeriodIndex(months.month, freq="Q")
+    panel = months.groupby(key).agg(
+        loyalty=("purchase_day_count", "sum"), revenue=("revenue_amount", "sum")
+    )
+    panel["revenue"] = panel.revenue.astype(float)
+    is_part = answers.dimension.notna()
+    panel["service_quality"] = answers[is_part].groupby(key).points.mean()
+    panel["satisfaction"] = answers[~is_part].groupby(key).points.mean()
+    panel = panel.reset_index()
+    found = warehouse.query("from satisfaction.satisfaction_effects")
+    told = found[found.effect_change.notna()]
+    for row in told.itertuples():
+        causes = panel[[*key, row.cause]].dropna()
+        later = panel[[*key, row.effect]].dropna()
+        later = later.assign(quarter=later.quarter - row.lag_months // 3)
+        pairs = causes.merge(later, on=key, suffixes=("", "_later"))
+        dummies = pd.get_dummies(pairs.quarter).to_numpy(float)
+        x = np.column_stack([pairs[row.cause], dummies])
+        y = pairs.iloc[:, -1].to_numpy(float)
+        slopes = np.linalg.lstsq(x, y, rcond=None)[0]
+        scores = pd.DataFrame(x * (y - x @ slopes)[:, np.newaxis])
+        scores = scores.groupby(pairs.customer_id.to_numpy()).sum().to_numpy()
+        (n, columns), clusters = x.shape, len(scores)
+        inverse = np.linalg.inv(x.T @ x)
+        spread = inverse @ scores.T @ scores @ inverse
+        spread *= clusters / (clusters - 1) * (n - 1) / (n - columns)
+        error = row.cause_step * np.sqrt(spread[0, 0])
+        half = error * student.ppf(0.975, clusters - 1)
+        assert (row.n, row.customer_count) == (n, clusters)
+        assert row.effect_change == pytest.approx(row.cause_step * slopes[0], rel=1e-5)
+        assert row.standard_error == pytest.approx(error, rel=1e-5)
+        bounds = [row.interval_low, row.interval_high]
+        middle = row.effect_change
+        assert bounds == pytest.approx([middle - half, middle + half], rel=1e-3)
+        assert row.words.startswith("Association, no proof of a cause")
+    assert len(told) == 12
+    silent = found[found.effect_change.isna()]
+    assert set(silent.lag_months) == {24, 36, 48}
+    assert silent.missing_reason.str.startswith("history too short").all()
+    # Who is satisfied with the service says so, and stays.
+    first = told[told.lag_months == 3].set_index(["cause", "effect"])
+    assert first.is_told_apart["service_quality", "satisfaction"]
+    assert first.is_told_apart["loyalty", "revenue"]
+
+
 def test_the_crisis_is_in_the_hours_channel_and_product_planted(
     warehouse: Warehouse,
 ) -> None:

@@ -3,9 +3,13 @@
 import datetime as dt
 import json
 from collections.abc import Iterator
+from functools import cache
+from itertools import combinations
+from math import comb
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -31,6 +35,14 @@ RATED = [
     *("booths_downstairs", "booths_upstairs", "wifi", "roadway_signs", "parking"),
     *("airtrain", "parking_shuttle", "rental_cars", "overall"),
 ]
+# Columns of what else 2018 asks on a scale of 5.
+RATED_APART = {
+    **{"clean_boarding_areas": "Q9Boarding", "clean_airtrain": "Q9AirTrain"},
+    **{"clean_rental_cars": "Q9Rental", "clean_restaurants": "Q9Food"},
+    **{"clean_restrooms": "Q9Restroom", "clean_overall": "Q9All"},
+    **{"safety": "Q10Safe", "reaching_airport": "Q13GETRATE"},
+    **{"finding_way": "Q14FIND", "passing_security": "Q14PASSTHRU"},
+}
 # What the columns of these questions begin with.
 FIRST_OF = {2010: "Q6A", 2011: "Q8A", 2012: "Q8A_", 2013: "Q7A_"}
 
@@ -183,6 +195,62 @@ def test_every_part_of_the_airport_rates_as_in_the_files_of_each_year(
     assert found.keys() == expected.keys()
     for key, values in expected.items():
         assert found[key] == pytest.approx(values, abs=1e-9), key
+
+
+def test_drivers_of_2018_are_those_of_an_independent_lmg(
+    marts: duckdb.DuckDBPyConnection, raw: dict[int, pd.DataFrame]
+) -> None:
+    """Drivers of the whole airport's rating: parts that four in five have rated."""
+    frame = raw[2018]
+    codes = rated_columns(2018, frame.columns) | RATED_APART
+    rated = pd.DataFrame({part: scores(frame[at], 1, 5) for part, at in codes.items()})
+    rated = rated[rated["overall"].notna()].drop(columns="overall").assign(
+        outcome=rated["overall"]
+    )
+    is_used = rated.notna().mean() >= 0.8
+    used = rated.loc[:, is_used].dropna()
+    r = np.corrcoef(used.to_numpy().T)
+
+    @cache
+    def explained(chosen: frozenset[int]) -> float:
+        some = sorted(chosen)
+        r_xy = r[some, -1]
+        return float(r_xy @ np.linalg.solve(r[np.ix_(some, some)], r_xy))
+
+    count = len(used.columns) - 1
+    gains = np.zeros(count)
+    for driver in range(count):
+        others = [other for other in range(count) if other != driver]
+        for size in range(count):
+            for before in combinations(others, size):
+                gain = explained(frozenset({*before, driver}))
+                gain -= explained(frozenset(before)) if before else 0
+                gains[driver] += gain / count / comb(count - 1, size)
+    found = (
+        marts.sql(
+            """
+            select driver, share_pct, variance_pct, method, n, missing_reason
+            from satisfaction.satisfaction_drivers
+            where survey = 'SFO customer survey 2018' and outcome = 'csat'
+                and period_grain = 'all' and segment = 'all'
+            """
+        )
+        .df()
+        .set_index("driver")
+    )
+    told = found[found.share_pct.notna()]
+    expected = pd.Series(100 * gains, used.columns[:-1]).sort_index()
+    assert count == 12
+    assert told.variance_pct.sort_index().to_dict() == pytest.approx(expected.to_dict())
+    shares = 100 * expected / expected.sum()
+    assert told.share_pct.sort_index().to_dict() == pytest.approx(shares.to_dict())
+    assert set(told.n) == {len(used)}
+    assert told.method.str.startswith("LMG").all()
+    unlisted = found.variance_pct["unlisted"]
+    assert unlisted == pytest.approx(100 - expected.sum())
+    skipped = found.drop(index=[*told.index, "unlisted"])
+    assert set(skipped.index) == set(rated.columns[~is_used])
+    assert skipped.missing_reason.str.endswith("80 % are required").all()
 
 
 def test_interviews_lie_on_the_days_of_the_code_books(
