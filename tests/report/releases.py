@@ -436,6 +436,52 @@ def _scores(
     return rows
 
 
+def service(survey: str, parts: list[str]) -> Frames:
+    """A survey of whose parts the first weighs most and is farthest behind."""
+    asked = {"source": "poll", "survey": survey, "outcome": "csat"}
+    asked |= {"outcome_scale_max": 5.0, "driver_kind": "dimension"}
+    shares = np.arange(len(parts), 0, -1) / sum(range(len(parts) + 1))
+    drivers, shortfalls = [], []
+    for at, (part, share) in enumerate(zip(parts, 100 * shares, strict=True)):
+        driver = asked | {"driver": part, "driver_rank": at + 1, "share_pct": share}
+        driver |= {"share_pct_low": share - 5, "share_pct_high": share + 5}
+        driver |= {"cumulative_share_pct": 100 * shares[: at + 1].sum()}
+        driver |= {"variance_pct": share / 2, "n": 500, "person_count": 400}
+        driver |= {"effect": "raises" if at < 2 else "lowers"}
+        effects = {"points_per_point": 0.2, "points_per_point_low": 0.1}
+        driver |= effects | {"points_per_point_high": 0.3}
+        for grain, first, segment in (
+            ("all", "2016-05-01", "all"),
+            ("year", "2016-01-01", "all"),
+            ("year", "2017-01-01", "all"),
+            ("all", "2016-05-01", "VIP"),
+        ):
+            cut = {"period_grain": grain, "segment": segment}
+            drivers.append(driver | cut | {"period_start": pd.Timestamp(first)})
+        behind = 0.5 - at / 2
+        here = asked | {"driver": part, "importance_pct": share, "shortfall": behind}
+        here |= {"target_kind": "mark", "target_mean": 4, "performance_mean": 4 - behind}
+        here |= {"interval_low": behind - 0.1, "interval_high": behind + 0.1}
+        here |= {"priority": share * behind / 100, "priority_rank": at + 1, "n": 500}
+        here |= {"quadrant": "improve_first" if at == 0 else "leave_as_is"}
+        for view, place in (("all", "all"), ("touchpoint", "hotline")):
+            brings = {"would_bring_points": 0.1 if at == 0 else 0}
+            shortfalls.append(here | {"view": view, "place": place} | brings)
+    unlisted = {"driver": "unlisted", "variance_pct": 50, "n": 500}
+    drivers.append(drivers[0] | dict.fromkeys(effects) | unlisted | {"share_pct": None})
+    effects_later = [
+        {"cause": "satisfaction", "effect": effect, "lag_months": lag, "n": 90}
+        | {"effect_change": change, "interval_low": -1, "interval_high": 3}
+        for effect in ("revenue", "loyalty")
+        for lag, change in ((3, 1.25), (24, None))
+    ]
+    return {
+        "satisfaction.satisfaction_drivers": pd.DataFrame(drivers),
+        "satisfaction.service_shortfalls": pd.DataFrame(shortfalls),
+        "satisfaction.satisfaction_effects": pd.DataFrame(effects_later),
+    }
+
+
 def _cases(first: str, as_of: str, count: int) -> pd.DataFrame:
     random = np.random.default_rng(count)
     days = pd.date_range(first, as_of)
@@ -617,6 +663,22 @@ create table satisfaction.share_of_voice (
     share_missing_reason varchar, unknown_count bigint, n bigint, negative_pct double,
     negative_low_pct double, negative_high_pct double, referral_count bigint,
     method varchar);
+create table satisfaction.satisfaction_drivers (
+    period_grain varchar, period_start date, source varchar, survey varchar,
+    outcome varchar, outcome_scale_max double, segment varchar, driver_kind varchar,
+    driver varchar, driver_rank bigint, share_pct double, share_pct_low double,
+    share_pct_high double, cumulative_share_pct double, variance_pct double,
+    effect varchar, points_per_point double, points_per_point_low double,
+    points_per_point_high double, n bigint, person_count bigint);
+create table satisfaction.service_shortfalls (
+    source varchar, survey varchar, outcome varchar, outcome_scale_max double,
+    driver_kind varchar, view varchar, place varchar, driver varchar,
+    target_kind varchar, performance_mean double, target_mean double, shortfall double,
+    interval_low double, interval_high double, importance_pct double, priority double,
+    priority_rank bigint, would_bring_points double, quadrant varchar, n bigint);
+create table satisfaction.satisfaction_effects (
+    cause varchar, effect varchar, lag_months bigint, effect_change double,
+    interval_low double, interval_high double, n bigint);
 create table customer.customer_values (
     customer_id varchar, order_count bigint, purchase_day_count bigint,
     return_count bigint, cancelled_count bigint, gross_amount decimal(18, 2),
@@ -937,6 +999,7 @@ def _grocer() -> tuple[Frames, str]:
     customer_ids = frames["customer.customers"].customer_id
     frames |= _identity(customer_ids, "2017-12-31", "visit")
     frames |= predictions(customer_ids, "club_balance")
+    frames |= service("yearly", ["waiting_time", "staff", "opening_hours"])
     frames["customer.orders"] = order_rows(orders, "2017-12-31")
     values = frames["customer.customer_values"]
     frames["customer.customer_values"] = values.assign(
@@ -1021,7 +1084,7 @@ def _long_names() -> tuple[Frames, str]:
     months = pd.DatetimeIndex(["2015-11-01", "2016-11-01", "2017-12-01"])
     frames = marts(orders, "2017-12-31", names)
     customer_ids = frames["customer.customers"].customer_id
-    frames |= predictions(customer_ids, HOSTILE)
+    frames |= predictions(customer_ids, HOSTILE) | service(HOSTILE, names)
     return frames | _identity(customer_ids, "2017-12-31", HOSTILE) | {
         "satisfaction.satisfaction_scores": _scores(
             "csat_top_two_pct", months, [400, 12, 400], names, dimension=HOSTILE

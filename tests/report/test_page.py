@@ -18,11 +18,11 @@ from tests.report.releases import HOSTILE, RELEASES, Page, page_of, publish
 
 WIDTHS = {"desktop": 1240, "phone": 390}
 DRAWN = {
-    "grocer": 33,
+    "grocer": 36,
     "unfinished": 16,
     "ten_years": 18,
     "one_customer": 14,
-    "long_names": 29,
+    "long_names": 32,
     "events_only": 2,
     "known_before": 13,
     "nothing": 0,

@@ -63,6 +63,8 @@ _FOUND = pa.schema(
         "reason": pa.string(),
     }
 )
+# The tier of who was in none yet.
+_NOT_KNOWN = "not_known"
 # What is not explained; never spread over the others.
 UNLISTED = "unlisted"
 
@@ -203,9 +205,8 @@ def _cuts(seen: Occasions) -> Iterator[tuple[dict[str, Any], Occasions]]:
         start: date = year.astype("datetime64[D]").item()
         of_year = {"period_grain": "year", "period_start": start}
         yield whole | of_year, seen.of(years == year)
-    tiers = np.unique(seen.tiers.astype(str))
-    if len(tiers) > 1:
-        for tier in tiers:
+    for tier in np.unique(seen.tiers.astype(str)):
+        if tier != _NOT_KNOWN:
             yield whole | {"segment": tier}, seen.of(seen.tiers == tier)
 
 

@@ -22,6 +22,7 @@ from kith.report import (
     retention,
     satisfaction,
     segment,
+    service,
     voice,
 )
 from kith.report.cards import card_of, tile_of
@@ -40,6 +41,7 @@ SECTIONS = tuple(
         retention,
         predictions,
         satisfaction,
+        service,
         voice,
         leaving,
         one_customer,

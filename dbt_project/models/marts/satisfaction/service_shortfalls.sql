@@ -223,7 +223,8 @@ compared as (
         importance_pct * count(*) over (
             partition by {{ (place + whole + ['is_valued']) | join(', ') }}
         ) >= 100 as is_important,
-        shortfall >= cast(
+        shortfall > 0
+        and shortfall >= cast(
             sum(cast(shortfall as decimal(18, 12))) over (
                 partition by {{ (place + whole + ['is_valued']) | join(', ') }}
             ) as double
