@@ -14,7 +14,7 @@ EXPECTATIONS = [
         """,
     ),
     no_rows(
-        "What was found lies within its interval and is told in words; else a reason is",
+        "What was found lies in its interval and is told in words; else a reason is",
         CRITICAL,
         """
         select cause, effect, lag_months, effect_change, missing_reason

@@ -1,4 +1,4 @@
-"""Shortfalls of the same answers in every view, and what making them good would bring."""
+"""Shortfalls of the same answers in every view, and what making them good brings."""
 
 from kith.gate.rows import CRITICAL, no_rows
 
@@ -36,7 +36,7 @@ EXPECTATIONS = [
         """,
     ),
     no_rows(
-        "What lacks a priority has a reason, and only what is behind would bring points",
+        "What lacks a priority has a reason, and only what is behind brings points",
         CRITICAL,
         """
         select survey, outcome, view, place, driver, shortfall, would_bring_points

@@ -1179,7 +1179,9 @@ def test_effects_of_service_are_regressions_with_customers_as_clusters(
     scale = answers.scale_max - answers.scale_min
     answers["points"] = 100 * (answers.score - answers.scale_min) / scale
     question = ["survey", "measure", "dimension", "quarter"]
-    answers["points"] -= answers.groupby(question, dropna=False).points.transform("mean")
+    answers["points"] -= answers.groupby(question, dropna=False).points.transform(
+        "mean"
+    )
     answers["quarter"] = pd.PeriodIndex(answers.quarter.dt.tz_localize(None), freq="Q")
     key = ["customer_id", "quarter"]
     months = warehouse.query(

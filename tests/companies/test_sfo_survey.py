@@ -204,8 +204,10 @@ def test_drivers_of_2018_are_those_of_an_independent_lmg(
     frame = raw[2018]
     codes = rated_columns(2018, frame.columns) | RATED_APART
     rated = pd.DataFrame({part: scores(frame[at], 1, 5) for part, at in codes.items()})
-    rated = rated[rated["overall"].notna()].drop(columns="overall").assign(
-        outcome=rated["overall"]
+    rated = (
+        rated[rated["overall"].notna()]
+        .drop(columns="overall")
+        .assign(outcome=rated["overall"])
     )
     is_used = rated.notna().mean() >= 0.8
     used = rated.loc[:, is_used].dropna()

@@ -772,7 +772,7 @@ MUTATIONS: dict[tuple[str, str], str] = {
     ): "update satisfaction.service_shortfalls set shortfall = 11",
     (
         "satisfaction.service_shortfalls",
-        "What lacks a priority has a reason, and only what is behind would bring points",
+        "What lacks a priority has a reason, and only what is behind brings points",
     ): "update satisfaction.service_shortfalls set would_bring_points = -1",
     (
         "satisfaction.satisfaction_effects",
@@ -780,7 +780,7 @@ MUTATIONS: dict[tuple[str, str], str] = {
     ): "delete from satisfaction.satisfaction_effects where lag_months = 48",
     (
         "satisfaction.satisfaction_effects",
-        "What was found lies within its interval and is told in words; else a reason is",
+        "What was found lies in its interval and is told in words; else a reason is",
     ): "update satisfaction.satisfaction_effects set missing_reason = null",
     (
         "operations.source_deliveries",

@@ -1,4 +1,4 @@
-"""Drivers of satisfaction: published weights, numpy's own answers, and what is missing."""
+"""Drivers of satisfaction: published weights, plain regressions, what is missing."""
 
 import datetime as dt
 from itertools import permutations

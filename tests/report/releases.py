@@ -460,7 +460,11 @@ def service(survey: str, parts: list[str]) -> Frames:
             drivers.append(driver | cut | {"period_start": pd.Timestamp(first)})
         behind = 0.5 - at / 2
         here = asked | {"driver": part, "importance_pct": share, "shortfall": behind}
-        here |= {"target_kind": "mark", "target_mean": 4, "performance_mean": 4 - behind}
+        here |= {
+            "target_kind": "mark",
+            "target_mean": 4,
+            "performance_mean": 4 - behind,
+        }
         here |= {"interval_low": behind - 0.1, "interval_high": behind + 0.1}
         here |= {"priority": share * behind / 100, "priority_rank": at + 1, "n": 500}
         here |= {"quadrant": "improve_first" if at == 0 else "leave_as_is"}

@@ -37,7 +37,9 @@ def lmg(r_xx: Floats, r_xy: Floats) -> Floats:
         explained = np.concatenate([explained, explained + gain], axis=1)
         column = left[..., 1:, 0] * scale[..., np.newaxis]
         others = left[..., 1:, 1:]
-        known = others - column[..., np.newaxis] * left[..., 1:-1, 0][..., np.newaxis, :]
+        known = (
+            others - column[..., np.newaxis] * left[..., 1:-1, 0][..., np.newaxis, :]
+        )
         left = np.concatenate([others, known], axis=1)
     subsets = np.arange(1 << count)
     sizes = np.array([subset.bit_count() for subset in range(1 << count)])

@@ -93,11 +93,12 @@ class Occasions(NamedTuple):
 
     def of(self, chosen: Booleans) -> "Occasions":
         """Some of the occasions."""
-        persons, days, tiers, outcome, drivers, scores = self
-        return Occasions(
-            *(values[chosen] for values in (persons, days, tiers, outcome)),
-            drivers,
-            scores[chosen],
+        return self._replace(
+            persons=self.persons[chosen],
+            days=self.days[chosen],
+            tiers=self.tiers[chosen],
+            outcome=self.outcome[chosen],
+            scores=self.scores[chosen],
         )
 
 
@@ -165,7 +166,9 @@ def _occasions(told: pa.Table, parts: pa.Table, kind: str) -> Occasions:
     """The occasions of the outcome with the answers to each part."""
     asked = [kind, "measure", "scale_min", "scale_max"]
     # Of several answers to one part, the mean of their items.
-    weighed = parts.append_column("sum", pc.multiply(parts["score"], parts["item_count"]))
+    weighed = parts.append_column(
+        "sum", pc.multiply(parts["score"], parts["item_count"])
+    )
     summed = weighed.group_by(["occasion", *asked], use_threads=False).aggregate(
         [("sum", "sum"), ("item_count", "sum")]
     )
@@ -214,7 +217,7 @@ def _of_cut(seen: Occasions) -> Iterator[dict[str, Any]]:
     """A row per driver, and one of what they leave unexplained."""
     answered = (~np.isnan(seen.scores)).mean(axis=0)
     is_used = answered >= LEAST_ANSWERED
-    is_whole = ~np.isnan(seen.scores[:, is_used]).any(axis=1)
+    is_whole = np.isnan(seen.scores[:, is_used]).sum(axis=1) == 0
     used = seen.of(is_whole)
     n = len(used.outcome)
     is_moving = is_used & (

@@ -1,4 +1,4 @@
-"""Entries on what satisfaction hangs on, where service stays behind, and what follows."""
+"""Entries on what satisfaction hangs on, shortfalls of service, and what follows."""
 
 from functools import partial
 from typing import Any
@@ -44,7 +44,9 @@ _EFFECTS = {
 
 def _drivers_note(rows: list[Row]) -> str:
     words = "Survey {survey:name}: what {asked} hangs on, by {n:,} answers of "
-    words += "{person_count:,} persons. Shares add up to 100% of what all parts explain "
+    words += (
+        "{person_count:,} persons. Shares add up to 100% of what all parts explain "
+    )
     words += "together, which is {explained_pct:percent}; {unlisted_pct:percent} is "
     words += "unlisted. The first three have {top_pct:percent}. Lines: 95% intervals. "
     words += "An association, no proof of a cause."
@@ -327,10 +329,10 @@ SECTION = Section(
     charts=[[_DRIVERS, _QUADRANT], [_CHANGES, _SHORTFALLS], [_CHAIN]],
     definitions={
         "Share in satisfaction": "Mean gain in R² of a part of the service over all "
-        "orders in which parts can be entered (LMG), of the sum of all; beyond 12 parts "
-        "relative weights. Drawn anew from the persons for the interval.",
-        "Shortfall": "What was expected minus what was perceived, on one questionnaire; "
-        "where nobody is asked what they expect, three quarters up the scale minus what "
-        "was perceived.",
+        "orders in which parts can be entered (LMG), of the sum of all; beyond 12 "
+        "parts relative weights. Drawn anew from the persons for the interval.",
+        "Shortfall": "What was expected minus what was perceived, on one "
+        "questionnaire; where nobody is asked what they expect, three quarters up the "
+        "scale minus what was perceived.",
     },
 )

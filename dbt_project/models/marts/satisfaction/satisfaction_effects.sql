@@ -76,9 +76,9 @@ opinions as (
             ~ "' then answers.points - questions.mean_points end"
         ) }}
         / nullif(count(case when answers.subject = '{{ subject }}' then 1 end), 0)
-            as {{ subject }}
-        {{- "," if not loop.last }}
+            as {{ subject }},
         {% endfor %}
+        count(*) as answer_count
     from answers
     inner join questions
         on

@@ -6,6 +6,9 @@
 {%- set outcome = ['outcome', 'outcome_scale_min', 'outcome_scale_max'] -%}
 {#- Within one of these, importances sum to 100 %. -#}
 {%- set whole = ['source', 'survey'] + outcome + ['driver_kind'] -%}
+{%- set here = (place + whole + ['is_valued']) | join(', ') -%}
+{%- set ordered = 'driver asc nulls last, measure asc nulls last, '
+    ~ 'scale_min asc nulls last, scale_max asc nulls last' -%}
 {%- set views = [
     ('all', "'all'"), ('touchpoint', 'touchpoint'), ('department', 'department'),
 ] -%}
@@ -71,8 +74,14 @@ judged as (
         told.score,
         expectations.score as expectation,
         count(expectations.score) over (
-            partition by {% for column in driver %}told.{{ column }}
-            {{- ", " if not loop.last }}{% endfor %}
+            partition by
+                told.source,
+                told.survey,
+                told.driver_kind,
+                told.driver,
+                told.measure,
+                told.scale_min,
+                told.scale_max
         ) > 0 as is_expected
     from told
     left join expectations
@@ -88,7 +97,7 @@ judged as (
     where told.measure != 'expectation'
 ),
 
--- What was expected; where a survey does not ask, three quarters up the scale, as 4 of 5.
+-- What was expected; where a survey does not ask, three quarters up the scale: 4 of 5.
 aimed as (
     select
         *,
@@ -128,7 +137,8 @@ by_place as (
     group by {{ (place + driver) | join(', ') }}, is_expected
 ),
 
--- What each person moves the mean by: their answers are not as many as those of several.
+-- What each person moves the mean by: the answers of one person are not as many as
+-- those of several.
 moved as (
     select
         {% for column in place + driver %}
@@ -136,16 +146,19 @@ moved as (
         {% endfor %}
         placed.person,
         cast(
-            ({{ exact_sum('placed.shortfall') }} - count(*) * max(by_place.shortfall))
-            / max(by_place.n) as decimal(18, 12)
+            (
+                {{ exact_sum('placed.shortfall') }}
+                - count(*) * max(by_place.shortfall)
+            ) / max(by_place.n) as decimal(18, 12)
         ) as moved_by
     from placed
     inner join by_place
         on
-            {% for column in place + driver %}
+            {% for column in place + driver if column != 'driver' %}
             placed.{{ column }} = by_place.{{ column }}
-            {{- " and" if not loop.last }}
+            and
             {% endfor %}
+            placed.driver = by_place.driver
     group by
         {% for column in place + driver %}
         placed.{{ column }},
@@ -186,24 +199,28 @@ weighed as (
         drivers.missing_reason,
         cast(by_place.n as double) / max(by_place.n) over (
             partition by
-                {% for column in driver + outcome %}
-                {{ 'drivers' if column in outcome else 'by_place' }}.{{ column }}
-                {{- "," if not loop.last }}
+                {% for column in driver %}
+                by_place.{{ column }},
                 {% endfor %}
+                drivers.outcome,
+                drivers.outcome_scale_min,
+                drivers.outcome_scale_max
         ) as reach
     from by_place
     inner join spread
         on
-            {% for column in place + driver %}
+            {% for column in place + driver if column != 'driver' %}
             by_place.{{ column }} = spread.{{ column }}
-            {{- " and" if not loop.last }}
+            and
             {% endfor %}
+            by_place.driver = spread.driver
     inner join drivers
         on
-            {% for column in driver %}
+            {% for column in driver if column != 'driver' %}
             by_place.{{ column }} = drivers.{{ column }}
-            {{- " and" if not loop.last }}
+            and
             {% endfor %}
+            by_place.driver = drivers.driver
 ),
 
 valued as (
@@ -221,34 +238,23 @@ compared as (
     select
         *,
         importance_pct * count(*) over (
-            partition by {{ (place + whole + ['is_valued']) | join(', ') }}
+            partition by {{ here }}
         ) >= 100 as is_important,
         shortfall > 0
         and shortfall >= cast(
             sum(cast(shortfall as decimal(18, 12))) over (
-                partition by {{ (place + whole + ['is_valued']) | join(', ') }}
+                partition by {{ here }}
             ) as double
         ) / count(*) over (
-            partition by {{ (place + whole + ['is_valued']) | join(', ') }}
+            partition by {{ here }}
         ) as is_behind,
         row_number() over (
-            partition by {{ (['view'] + whole + ['is_valued']) | join(', ') }}
-            order by
-                priority desc nulls last,
-                place asc nulls last,
-                {%- for column in driver[3:] %}
-                {{ column }} asc nulls last
-                {{- "," if not loop.last }}
-                {%- endfor %}
+            partition by {{ (['view', 'is_valued'] + whole) | join(', ') }}
+            order by priority desc nulls last, place asc nulls last, {{ ordered }}
         ) as view_position,
         row_number() over (
-            partition by {{ (place + whole + ['is_valued']) | join(', ') }}
-            order by
-                priority desc nulls last,
-                {%- for column in driver[3:] %}
-                {{ column }} asc nulls last
-                {{- "," if not loop.last }}
-                {%- endfor %}
+            partition by {{ here }}
+            order by priority desc nulls last, {{ ordered }}
         ) as place_position
     from valued
 ),
