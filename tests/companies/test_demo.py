@@ -1079,8 +1079,9 @@ def test_shortfalls_are_the_gaps_of_service_by_their_importance(
         inner join satisfaction.satisfaction_drivers as drivers using (
             source, survey, outcome, driver_kind, driver, measure, scale_min, scale_max
         )
-        where drivers.period_grain = 'all' and drivers.segment = 'all'
-            and outcome = 'csat' and driver_kind = 'dimension'
+        where drivers.period_grain = 'all' and drivers.segment = (
+                case view when 'tier' then place else 'all' end
+            ) and outcome = 'csat' and driver_kind = 'dimension'
         """
     )
     gaps = warehouse.query(
@@ -1116,17 +1117,27 @@ def test_shortfalls_are_the_gaps_of_service_by_their_importance(
                     <= date_trunc('day', answered_at at time zone 'UTC'
                         at time zone 'Europe/Berlin')
                 and (valid_to is null or valid_to > answered_at)
-        ), 'not_stated') as department
+        ), 'not_stated') as department,
+        (
+            select segment from segment.segment_memberships as memberships
+            where memberships.customer_id = asked.customer_id and scheme = 'tier'
+                and valid_from <= cast(answered_at at time zone 'UTC'
+                    at time zone 'Europe/Berlin' as date)
+            order by valid_from desc limit 1
+        ) as tier
         from asked where shortfall is not null
         """
     )
-    by_department = owned.groupby(["department", "dimension"]).shortfall.agg(
-        ["mean", "size"]
+    by_place = pd.concat(
+        {
+            view: owned.groupby([view, "dimension"]).shortfall.agg(["mean", "size"])
+            for view in ("department", "tier")
+        }
     )
     minimum = warehouse.company.minimum_answers
     for row in found.itertuples():
-        if row.view == "department":
-            expected = by_department.loc[row.place, row.driver]
+        if row.view in ("department", "tier"):
+            expected = by_place.loc[row.view, row.place, row.driver]
             assert row.n == expected["size"]
             shortfall = expected["mean"]
         else:
@@ -1145,14 +1156,14 @@ def test_shortfalls_are_the_gaps_of_service_by_their_importance(
         brings = max(row.points_per_point, 0) * max(shortfall, 0) * row.reach_pct / 100
         assert row.would_bring_points == pytest.approx(brings)
     told = found[found.priority.notna()]
-    assert set(told.view) == {"all", "touchpoint", "department"}
+    assert set(told.view) == {"all", "touchpoint", "department", "tier"}
     for _, some in told.groupby("view"):
         ranks = some.sort_values("priority", ascending=False).priority_rank
         assert list(ranks) == list(range(1, len(some) + 1))
     for _, some in told.groupby(["view", "place"]):
         first = some[some.priority_rank_in_place == 1]
         assert first.priority.item() == some.priority.max()
-        important = some.share_pct >= 20
+        important = some.share_pct >= 100 / len(some)
         behind = (some.shortfall > 0) & (some.shortfall >= some.shortfall.mean())
         assert (important & behind == (some.quadrant == "improve_first")).all()
         assert (important & ~behind == (some.quadrant == "keep_up")).all()

@@ -233,8 +233,8 @@ def test_drivers_of_2018_are_those_of_an_independent_lmg(
             """
             select driver, share_pct, variance_pct, method, n, missing_reason
             from satisfaction.satisfaction_drivers
-            where survey = 'SFO customer survey 2018' and outcome = 'csat'
-                and period_grain = 'all' and segment = 'all'
+            where outcome = 'csat' and segment = 'all'
+                and period_grain = 'year' and year(period_start) = 2018
             """
         )
         .df()

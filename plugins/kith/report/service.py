@@ -237,7 +237,8 @@ select
     shortfalls.would_bring_points, shortfalls.n
 from satisfaction.service_shortfalls as shortfalls
 {_OF_CHOSEN.format("shortfalls")}
-where shortfalls.view <> 'all' and shortfalls.place <> 'not_stated'
+where shortfalls.view in ('touchpoint', 'department')
+    and shortfalls.place <> 'not_stated'
     and shortfalls.would_bring_points > 0
 order by
     shortfalls.would_bring_points desc, shortfalls.view, shortfalls.place,

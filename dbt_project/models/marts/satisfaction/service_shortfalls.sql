@@ -11,6 +11,7 @@
     ~ 'scale_min asc nulls last, scale_max asc nulls last' -%}
 {%- set views = [
     ('all', "'all'"), ('touchpoint', 'touchpoint'), ('department', 'department'),
+    ('tier', 'tier'),
 ] -%}
 with
 
@@ -20,7 +21,7 @@ answers as (
 
 drivers as (
     select * from {{ ref('satisfaction_drivers') }}
-    where period_grain = 'all' and segment = 'all' and driver != 'unlisted'
+    where period_grain = 'all' and driver != 'unlisted'
 ),
 
 -- Answers about parts, each as an answer about its dimension and about its factor.
@@ -38,6 +39,7 @@ parts as (
         person,
         touchpoint,
         department,
+        tier,
         score,
         item_count
     from answers
@@ -53,6 +55,7 @@ told as (
         min(person) as person,
         min(touchpoint) as touchpoint,
         min(department) as department,
+        min(tier) as tier,
         {{ exact_sum('score * item_count') }} / sum(item_count) as score
     from parts
     group by {{ driver | join(', ') }}, occasion
@@ -71,6 +74,7 @@ judged as (
         told.person,
         told.touchpoint,
         told.department,
+        told.tier,
         told.score,
         expectations.score as expectation,
         count(expectations.score) over (
@@ -221,33 +225,33 @@ weighed as (
             and
             {% endfor %}
             by_place.driver = drivers.driver
+            -- Tiers weigh differently.
+            and case when by_place.view = 'tier' then by_place.place else 'all' end
+            = drivers.segment
 ),
 
 valued as (
     select
         *,
         is_enough and importance_pct is not null as is_valued,
+        cast(importance_pct as decimal(18, 12)) as exact_importance,
+        cast(shortfall as decimal(18, 12)) as exact_shortfall,
         importance_pct / 100 * shortfall as priority,
         greatest(points_per_point, 0e0) * greatest(shortfall, 0e0) * reach
             as would_bring_points
     from weighed
 ),
 
--- Beside the mean of the drivers of the same place.
+-- Beside the mean of the drivers of the same place. In doubles, equals would not always
+-- be as much as their mean.
 compared as (
     select
         *,
-        importance_pct * count(*) over (
-            partition by {{ here }}
-        ) >= 100 as is_important,
+        exact_importance * count(*) over (partition by {{ here }})
+        >= sum(exact_importance) over (partition by {{ here }}) as is_important,
         shortfall > 0
-        and shortfall >= cast(
-            sum(cast(shortfall as decimal(18, 12))) over (
-                partition by {{ here }}
-            ) as double
-        ) / count(*) over (
-            partition by {{ here }}
-        ) as is_behind,
+        and exact_shortfall * count(*) over (partition by {{ here }})
+        >= sum(exact_shortfall) over (partition by {{ here }}) as is_behind,
         row_number() over (
             partition by {{ (['view', 'is_valued'] + whole) | join(', ') }}
             order by priority desc nulls last, place asc nulls last, {{ ordered }}
