@@ -123,12 +123,15 @@ def test_shares_and_effects_are_those_of_plain_regressions() -> None:
         assert row["effect_low"] < at + 1 < row["effect_high"]
         assert row["n"] == row["person_count"] == 600
     assert rows[UNLISTED]["variance"] == pytest.approx(1 - gains.sum())
+    once = np.where(np.arange(600) % 2 == 0, scores[:, 1], np.nan)
     for year in (0, 1):
         of_year = found(
-            answers(outcome, named(scores)),
+            answers(outcome, named(scores) | {"once": once}),
             period_grain="year",
             period_start=dt.date(2024 + year, 1, 1),
         )
+        # What is not asked in a year is no part of it.
+        assert ("once" in of_year) == (year == 0)
         correlation = np.corrcoef(scores[year::2, 0], outcome[year::2])[0, 1]
         assert of_year["d00"]["correlation"] == pytest.approx(correlation)
 

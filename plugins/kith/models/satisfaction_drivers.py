@@ -254,6 +254,8 @@ def _of_cut(seen: Occasions) -> Iterator[dict[str, Any]]:
         stability = (np.sign(drawn.correlation) == np.sign(told.correlation)).mean(0)
     place = iter(range(count))
     for at, driver in enumerate(seen.drivers):
+        if not answered[at]:  # Not asked here.
+            continue
         row: dict[str, Any] = {
             **driver._asdict(),
             "answered": float(answered[at]),
