@@ -29,7 +29,7 @@ DRAWN = {
 }
 
 
-@pytest.mark.parametrize(("name", "empty"), [("nothing", 29), ("events_only", 26)])
+@pytest.mark.parametrize(("name", "empty"), [("nothing", 32), ("events_only", 29)])
 def test_without_orders_each_chart_says_so(
     releases: Any, name: str, empty: int
 ) -> None:
