@@ -7,10 +7,14 @@ EXPECTATIONS = [
         "Each of four links has a row for each of six lags",
         CRITICAL,
         """
-        select count(*) as row_count
+        select cause, effect, count(*) as row_count, count(distinct lag_months) as lags
+        from {batch}
+        group by cause, effect
+        having count(*) <> 6 or count(distinct lag_months) <> 6
+        union all
+        select 'all' as cause, 'all' as effect, count(*) as row_count, 6 as lags
         from {batch}
         having count(*) <> 24
-            or count(distinct concat(cause, ' ', effect, ' ', lag_months)) <> 24
         """,
     ),
     no_rows(
