@@ -390,35 +390,38 @@ contacts as (
     inner join observation_days on contacts.sent_at < observation_days.ends_at
 ),
 
--- A promise that was kept too late was broken when it was due.
+-- A promise that was kept too late was broken when it was due. Whether one is due to
+-- the instant or by the end of a day, the mart says.
 promises as (
     select
         observation_days.observed_on,
-        identities.customer_id,
-        {{ business_date('promises.promised_at') }} as day,
+        promises.customer_id,
+        promises.promised_date as day,
         cast(null as string) as touchpoint,
         promises.kind as detail,
         1 as promise_count,
         case
             when
                 promises.kept_at < observation_days.ends_at
-                and coalesce(promises.kept_at <= promises.due_at, true)
+                and coalesce(promises.is_kept_in_time, true)
                 then 1
             else 0
         end as kept_promise_count,
         case
             when
-                promises.due_at < observation_days.ends_at
-                and coalesce(promises.kept_at > promises.due_at, true)
+                (
+                    promises.deadline_at < observation_days.ends_at
+                    or promises.deadline_at = observation_days.ends_at
+                    and promises.deadline_at > promises.due_at
+                )
+                and (promises.kept_at is null or not promises.is_kept_in_time)
                 then 1
             else 0
         end as broken_promise_count
-    from {{ ref('feed_promises') }} as promises
-    inner join identities
-        on
-            promises.identifier_type = identities.identifier_type
-            and promises.identifier_value = identities.identifier_value
-    inner join observation_days on promises.promised_at < observation_days.ends_at
+    from {{ ref('promises') }} as promises
+    inner join observation_days
+        on promises.promised_date <= observation_days.observed_on
+    where promises.customer_id is not null
 ),
 
 quotes as (

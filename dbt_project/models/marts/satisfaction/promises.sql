@@ -118,6 +118,7 @@ final as (
         judged.promised_at,
         {{ business_date('judged.promised_at') }} as promised_date,
         judged.due_at,
+        judged.deadline_at,
         judged.kept_at,
         judged.is_kept_in_time,
         case
