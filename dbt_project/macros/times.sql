@@ -13,6 +13,21 @@
     )
 {%- endmacro %}
 
+{#- The hour that the company's clocks show at a UTC timestamp, 0 to 23. -#}
+{% macro business_hour(timestamp_utc) -%}
+    {{ return(adapter.dispatch('business_hour', 'kith')(timestamp_utc)) }}
+{%- endmacro %}
+
+{% macro default__business_hour(timestamp_utc) -%}
+    extract(hour from from_utc_timestamp({{ timestamp_utc }}, '{{ var("time_zone") }}'))
+{%- endmacro %}
+
+{% macro duckdb__business_hour(timestamp_utc) -%}
+    extract(
+        hour from timezone('{{ var("time_zone") }}', timezone('UTC', {{ timestamp_utc }}))
+    )
+{%- endmacro %}
+
 {#- The UTC instant at which a business day begins. -#}
 {% macro business_midnight(day) -%}
     {{ return(adapter.dispatch('business_midnight', 'kith')(day)) }}

@@ -127,6 +127,7 @@ SOURCES = {
             occurred_at + interval 90 hour as resolved_at
         from interactions where interaction_kind = 'ticket'
     """,
+    "promises": "select 'crm' as source limit 0",
     **{
         feed: f"""
             select 'card' as identifier_type,
@@ -152,7 +153,6 @@ SOURCES = {
                 "occurred_at as sent_at, channel, "
                 "occurred_at + interval 1 day as opened_at",
             ),
-            ("feed_promises", "nothing", "occurred_at as promised_at"),
             (
                 "feed_quotes",
                 "quote",

@@ -158,6 +158,34 @@ def test_resolution_times_are_those_of_the_log(
     assert (complaints["state"] == "resolved").all()
 
 
+def test_the_backlog_of_each_day_is_that_of_the_log(
+    published: tuple[Run, Path], log: pd.DataFrame
+) -> None:
+    path = published[1] / "kith.duckdb"
+    with duckdb.connect(str(path), read_only=True) as connection:
+        found = connection.sql(
+            "from satisfaction.complaint_backlog where kind = 'all' order by day"
+        ).df()
+    expected = cases(log)
+    days = pd.date_range("2016-02-29", "2017-02-18")
+    opened = expected["opened_at"].dt.floor("D").value_counts()
+    ended = expected["ended_at"].dt.floor("D").value_counts()
+    opened, ended = (each.reindex(days, fill_value=0) for each in (opened, ended))
+
+    assert list(found["day"]) == list(days)
+    assert list(found["opened_count"]) == list(opened)
+    assert list(found["resolved_count"]) == list(ended)
+    assert list(found["open_count"]) == list((opened - ended).cumsum())
+    assert found["open_count"].max() == (opened - ended).cumsum().max() > 3000
+    late = found[found["day"] == "2016-06-30"].iloc[0]
+    waiting = expected[
+        (expected["opened_at"] < "2016-07-01") & (expected["ended_at"] >= "2016-07-01")
+    ]
+    assert late["open_over_30_days_count"] == (
+        waiting["opened_at"] < "2016-05-31"
+    ).sum() > 50
+
+
 def test_a_case_of_an_unknown_caller_is_kept(
     complaints: pd.DataFrame, log: pd.DataFrame
 ) -> None:

@@ -27,6 +27,13 @@ COMPANY = {
     "first_day": dt.date(2023, 11, 1),
     "minimum_answers": MINIMUM,
     "complaint_response_hours": 24,
+    "business_hours": {
+        **dict.fromkeys(
+            ("monday", "tuesday", "wednesday", "thursday"), "09:00-12:30, 13:30-18:00"
+        ),
+        "friday": "09:00-14:15",
+        "holidays": [dt.date(2024, 5, 1)],
+    },
     "feeds": {
         "survey_answers": ["stg_desk__survey_answers"],
         "tickets": ["stg_desk__tickets"],
@@ -170,6 +177,9 @@ def random_tickets(count: int = 400) -> pd.DataFrame:
     frame.loc[on_the_hour, "source"] = "desk"
     frame.loc[on_the_hour, "resolved_at"] = pd.NaT
     frame.loc[on_the_hour, "first_response_at"] = frame.opened_at + pd.Timedelta("24h")
+    before = frame.index >= count - 5
+    frame.loc[before, "source"] = "desk"
+    frame.loc[before, "first_response_at"] = frame.opened_at - pd.Timedelta("1h")
     return frame
 
 
@@ -239,7 +249,7 @@ def warehouse(
             run,
             *("build", "--exclude-resource-type", "unit_test"),
             *("--select", "path:models/feeds", "path:company"),
-            *("+satisfaction_scores", "+complaints", "+segments"),
+            *("+satisfaction_scores", "+complaint_backlog", "+segments"),
         )
     with duckdb.connect(str(run.warehouse), read_only=True) as connection:
         yield connection
@@ -555,11 +565,12 @@ def expected_case(case: pd.Series, as_of_at: pd.Timestamp) -> dict:
     times = [case.first_response_at, case.resolved_at]
     first, resolved = (time if time < as_of_at else pd.NaT for time in times)
     goes_on = any(time >= as_of_at for time in times)
-    answered_at = pd.Series([first, resolved]).min()
+    is_impossible = first < case.opened_at
+    answered_at = pd.Series([pd.NaT if is_impossible else first, resolved]).min()
     in_time: bool | None = None
     if not pd.isna(answered_at) and answered_at - case.opened_at <= day:
         in_time = True
-    elif case.source == "desk" and (
+    elif case.source == "desk" and not is_impossible and (
         not pd.isna(answered_at) or as_of_at - case.opened_at > day
     ):
         in_time = False
@@ -567,7 +578,7 @@ def expected_case(case: pd.Series, as_of_at: pd.Timestamp) -> dict:
         state = "resolved"
     elif case.is_reopened and not goes_on:
         state = "reopened"
-    elif not pd.isna(answered_at):
+    elif not pd.isna(first):
         state = "answered"
     else:
         state = "overdue" if in_time is False else "open"
@@ -577,7 +588,7 @@ def expected_case(case: pd.Series, as_of_at: pd.Timestamp) -> dict:
         "opened_at": case.opened_at,
         "first_response_at": first,
         "resolved_at": resolved,
-        "response_hours": (first - case.opened_at) / hour,
+        "response_hours": None if is_impossible else (first - case.opened_at) / hour,
         "resolution_hours": (resolved - case.opened_at) / hour,
         "is_complaint": case.kind in ("complaint", "claim"),
         "is_answered_in_time": in_time,
@@ -613,10 +624,82 @@ def test_each_case_is_shown_as_it_was_known_at_the_as_of_date(
         )
     unanswered = found.is_answered_in_time.isna()
     assert (found.missing_reason.notna() == unanswered).all()
+    impossible = found.first_response_at < found.opened_at
+    assert impossible.sum() == 5
     assert (
-        (found.missing_reason == "not due yet")[unanswered]
-        == (found.source == "desk")[unanswered]
+        (found.missing_reason == "not due yet")[unanswered & ~impossible]
+        == (found.source == "desk")[unanswered & ~impossible]
     ).all()
+
+
+def test_hours_of_business_are_those_of_a_loop_over_minutes(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    hours = COMPANY["business_hours"]
+    start = dt.datetime(2024, 3, 1)
+    is_open = []
+    for number in range(90 * 1440):
+        local = start + dt.timedelta(hours=8, minutes=number)  # in Shanghai
+        shifts = hours.get(f"{local:%A}".lower(), "").split(", ")
+        clock = f"{local:%H:%M}"
+        is_open.append(
+            local.date() not in hours["holidays"]
+            and any(shift[:5] <= clock < shift[6:] for shift in shifts)
+        )
+    # Minutes of business until each minute; within one they go on evenly.
+    until = np.concatenate([[0], np.cumsum(is_open)])
+
+    def minutes(moments: pd.Series) -> np.ndarray:
+        passed = (moments - start) / pd.Timedelta("1min")
+        return np.interp(passed, np.arange(len(until)), until)
+
+    cases = warehouse.sql("from satisfaction.complaints").df()
+    for column, found in (
+        ("first_response_at", cases.response_business_hours),
+        ("resolved_at", cases.resolution_business_hours),
+    ):
+        told = cases[column] >= cases.opened_at
+        spent = minutes(cases[column][told]) - minutes(cases.opened_at[told])
+        assert told.sum() > 100
+        assert (spent == 0).sum() > 2
+        assert found[~told].isna().all()
+        assert 60 * found[told].to_numpy() == pytest.approx(spent, abs=1e-6)
+
+
+def test_the_backlog_of_each_day_is_what_was_open_then(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    cases = warehouse.sql("from satisfaction.complaints").df()
+    found = warehouse.sql("from satisfaction.complaint_backlog").df()
+    answers = cases[["first_response_at", "resolved_at"]].min(axis=1)
+    assert found.groupby("kind").day.min().nunique() > 1
+    for row in found[found.kind.isin(["all", "claim", "not_stated"])].itertuples():
+        midnight = pd.Timestamp(row.day) + pd.Timedelta("16h")  # in Shanghai
+        of_kind = (row.kind == "all") | (cases.kind.fillna("not_stated") == row.kind)
+        open_then = (
+            of_kind
+            & (cases.opened_at < midnight)
+            & ~(cases.resolved_at.clip(lower=cases.opened_at) < midnight)
+        )
+        days = (midnight - cases.opened_at[open_then]) / pd.Timedelta("1D")
+        ages = np.floor(
+            (midnight - (cases.opened_at + pd.Timedelta("8h")).dt.floor("D"))
+            / pd.Timedelta("1D")
+        )[open_then]
+        assert len(days) == row.open_count
+        assert [
+            row.open_to_1_day_count,
+            row.open_2_to_7_days_count,
+            row.open_8_to_30_days_count,
+            row.open_over_30_days_count,
+        ] == list(np.histogram(ages, [0, 2, 8, 31, 9999])[0])
+        waits = (
+            of_kind
+            & (cases.source == "desk")
+            & (cases.opened_at + pd.Timedelta("24h") < midnight)
+            & ~(answers.clip(lower=cases.opened_at) < midnight)
+        )
+        assert waits.sum() == row.overdue_count
 
 
 def test_cases_belong_to_their_customers(

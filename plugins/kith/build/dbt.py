@@ -65,6 +65,8 @@ def dbt_vars(company: Company) -> dict[str, Any]:
         "stay_pause_minutes": company.stay_pause_minutes,
         "minimum_answers": company.minimum_answers,
         "complaint_response_hours": company.complaint_response_hours,
+        "business_hours": company.business_hours and company.business_hours.values(),
+        "spike_minimum_count": company.spike_minimum_count,
         "nobody": NOBODY,
         "identity": company.identity.model_dump(exclude={"blocked"}),
         "identifying_tables": identifying_tables(company),

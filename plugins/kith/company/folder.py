@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from kith.company import indicators, schemes
+from kith.company.business_hours import BusinessHours
 from kith.company.order_statuses import OrderStatuses
 from kith.company.schemes import Scheme
 from kith.company.sources import read_source_tables
@@ -222,6 +223,19 @@ class CompanyFile(Strict):
     )
     complaint_response_hours: int = Field(
         default=24, gt=0, description="Hours within which a case must be answered."
+    )
+    business_hours: BusinessHours | None = Field(
+        default=None,
+        description="When the company is open, by its clocks, such as `{monday: "
+        "'09:00-12:30, 13:00-18:00', holidays: [2025-12-25]}`, with `monday` to "
+        "`sunday`: answers to cases are then timed in hours of business as well. "
+        "Default: by the clock only.",
+    )
+    spike_minimum_count: int = Field(
+        default=5,
+        gt=0,
+        description="Complaints, or posts about the company, within an hour below "
+        "which there is no spike; within a day twice as many.",
     )
     identity: Identity = Identity()
     survivorship: dict[Attribute, Survival] = Field(

@@ -1,4 +1,5 @@
 {%- set limit_hours = var('complaint_response_hours') -%}
+{%- set shifts = var('business_hours') -%}
 with
 
 tickets as (
@@ -44,18 +45,31 @@ tickets_identified as (
             and tickets.product_id = products.reference_id
 ),
 
+-- A time before the case was opened is a fault of the source, and none.
 timed as (
     select
         *,
         count(first_response_at) over (partition by source) > 0
             as tells_first_responses,
-        {{ hours_between('opened_at', 'first_response_at') }} as response_hours,
-        {{ hours_between('opened_at', 'resolved_at') }} as resolution_hours,
-        {{ hours_between('opened_at', as_of_at()) }} as age_hours,
-        -- A solution is an answer.
-        {{ hours_between('opened_at', 'least(first_response_at, resolved_at)') }}
-            as answer_hours
+        coalesce(first_response_at < opened_at, false)
+        or coalesce(resolved_at < opened_at, false) as has_impossible_time,
+        case when first_response_at >= opened_at then first_response_at end
+            as responded_at,
+        case when resolved_at >= opened_at then resolved_at end as solved_at
     from tickets_identified
+),
+
+answered as (
+    select
+        *,
+        -- A solution is an answer.
+        least(responded_at, solved_at) as answered_at,
+        {{ hours_between('opened_at', as_of_at()) }} as age_hours,
+        {{ hours_between('opened_at', 'responded_at') }} as response_hours,
+        {{ hours_between('opened_at', 'solved_at') }} as resolution_hours,
+        {{ hours_between('opened_at', 'least(responded_at, solved_at)') }}
+            as answer_hours
+    from timed
 ),
 
 judged as (
@@ -63,49 +77,80 @@ judged as (
         *,
         case
             when answer_hours <= {{ limit_hours }} then true
-            when tells_first_responses and answer_hours > {{ limit_hours }} then false
-            when tells_first_responses and age_hours > {{ limit_hours }} then false
+            when has_impossible_time and answer_hours is null then null
+            when not tells_first_responses then null
+            when
+                first_response_at is not null and responded_at is null then null
+            when coalesce(answer_hours, age_hours) > {{ limit_hours }} then false
         end as is_answered_in_time
-    from timed
+    from answered
 ),
+
+{{ business_hours_of(shifts) -}}
 
 final as (
     select
-        source,
-        ticket_id,
-        customer_id,
-        kind,
-        is_complaint,
+        judged.source,
+        judged.ticket_id,
+        judged.customer_id,
+        judged.kind,
+        judged.is_complaint,
         case
-            when resolved_at is not null then 'resolved'
-            when is_reopened then 'reopened'
-            when answer_hours is not null then 'answered'
-            when is_answered_in_time is null then 'open'
+            when judged.resolved_at is not null then 'resolved'
+            when judged.is_reopened then 'reopened'
+            when judged.first_response_at is not null then 'answered'
+            when judged.is_answered_in_time is null then 'open'
             else 'overdue'
         end as state,
-        channel,
-        reason,
-        product_key,
-        product_id,
-        employee_id,
-        department,
-        opened_at,
-        {{ business_date('opened_at') }} as opened_date,
-        first_response_at,
-        resolved_at,
-        response_hours,
-        resolution_hours,
-        is_answered_in_time,
+        judged.channel,
+        judged.reason,
+        judged.product_key,
+        judged.product_id,
+        judged.employee_id,
+        judged.department,
+        judged.opened_at,
+        {{ business_date('judged.opened_at') }} as opened_date,
+        judged.first_response_at,
+        judged.resolved_at,
+        judged.response_hours,
+        judged.resolution_hours,
+        {% if shifts %}
+        (responded.open_seconds - opened.open_seconds) / 3600.0e0
+            as response_business_hours,
+        (solved.open_seconds - opened.open_seconds) / 3600.0e0
+            as resolution_business_hours,
+        {% else %}
+        cast(null as double) as response_business_hours,
+        cast(null as double) as resolution_business_hours,
+        {% endif %}
         case
-            when is_answered_in_time is not null then null
-            when tells_first_responses then 'not due yet'
+            when judged.first_response_at is null and judged.resolved_at is null
+                then judged.age_hours
+        end as waiting_hours,
+        judged.is_answered_in_time,
+        case
+            when judged.is_answered_in_time is not null then null
+            when judged.has_impossible_time
+                then 'the source tells a time before it was opened'
+            when judged.tells_first_responses then 'not due yet'
             else 'the source tells no first responses'
         end as missing_reason,
-        is_reopened,
-        reopen_count,
-        is_within_sla,
+        case
+            when judged.tells_first_responses and judged.solved_at is not null
+                then
+                    coalesce(judged.solved_at <= judged.responded_at, true)
+                    and not coalesce(judged.is_reopened, false)
+        end as is_first_contact_resolution,
+        judged.is_reopened,
+        judged.reopen_count,
+        judged.is_within_sla,
         {{ as_of() }} as as_of_date
     from judged
+    {% if shifts %}
+    left join open_times as opened on judged.opened_at = opened.moment
+    left join open_times as responded on judged.responded_at = responded.moment
+    left join open_times as solved on judged.solved_at = solved.moment
+    {% endif %}
 )
 
 select * from final
