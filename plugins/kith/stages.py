@@ -124,3 +124,37 @@ def report(run: RunValues) -> None:
     from kith.report.page import write_report
 
     write_report(Run.from_dict(run))
+
+
+# --- the crisis watch -----------------------------------------------------------------
+
+
+def plan_watch(
+    company: str, params: dict[str, Any], run_id: str
+) -> tuple[RunValues, list[dict[str, str]]]:
+    """Decide moment and days of a look, and the `table`s to be fetched."""
+    from kith.watch.fresh import plan_watch, tables_needed
+
+    look = plan_watch(load_company(Path(company)), params.get("at"), run_id)
+    with look.run.stage("plan") as figures:
+        tables = tables_needed(look)
+        figures["tables"] = len(tables)
+    return look.to_dict(), [{"table": table} for table in tables]
+
+
+def fetch(look: RunValues, table: str, conn: Any = None) -> None:
+    """Pull and admit one table for the watch; `conn` as in `pull`."""
+    from kith.pull.connections import environment_connection, of_airflow
+    from kith.watch.fresh import Watch, fetch
+
+    this = Watch.from_dict(look)
+    adopt_source_systems(this.run.company, this.daily.home)
+    fetch(this, table, of_airflow(conn) if conn else environment_connection)
+
+
+def watch(look: RunValues) -> str:
+    """Build and publish the spikes; returns the release's id."""
+    from kith.watch.fresh import Watch
+    from kith.watch.spikes import watch
+
+    return str(watch(Watch.from_dict(look))["release_id"])

@@ -2,8 +2,8 @@
 
 Airflow registers no DAG of a file that fails, and shows on its page why it failed. So
 that a broken company hides no other, each has a file of a few lines in
-`$KITH_HOME/airflow/dags`, which calls `dags/customer_marts.py`. They are written when
-Airflow starts.
+`$KITH_HOME/airflow/dags`, which calls those of `dags/`. They are written when Airflow
+starts.
 """
 
 from collections.abc import Iterable
@@ -16,11 +16,13 @@ from kith.settings import REPOSITORY, Settings
 
 COMPANIES = REPOSITORY / "companies"
 _DAG_FILE = '''\
-"""The Airflow DAG of one company; dags/customer_marts.py says what it does."""
+"""The Airflow DAGs of one company; dags/ says what they do."""
 
+from crisis_watch import crisis_watch
 from customer_marts import customer_marts
 
 customer_marts({name!r}, {folder!r})
+crisis_watch({name!r}, {folder!r})
 '''
 
 
@@ -32,6 +34,16 @@ def dag_id(name: str) -> str:
 def pool(name: str) -> str:
     """The pool of one slot, for who opens the company's warehouse for writing."""
     return f"warehouse__{name}"
+
+
+def watch_id(name: str) -> str:
+    """Id of the DAG that watches a company for crises, where it declares that."""
+    return f"crisis_watch__{name}"
+
+
+def watch_pool(name: str) -> str:
+    """The pool of one slot for that DAG, which never waits for the warehouse's."""
+    return f"watch__{name}"
 
 
 def known_companies(settings: Settings) -> dict[str, Path]:

@@ -21,7 +21,7 @@ import psutil
 from kith.errors import ConfigurationError
 from kith.settings import REPOSITORY, Settings, child_environment
 from kith.storage import restrict
-from kith_airflow.companies import pool, write_dag_files
+from kith_airflow.companies import pool, watch_pool, write_dag_files
 
 USER = "admin"
 LAUNCH = [sys.executable, "-m", "kith_airflow.launch"]
@@ -88,8 +88,9 @@ class AirflowHome:
             AIRFLOW__CORE__PLUGINS_FOLDER=str(REPOSITORY / "plugins"),
             AIRFLOW__CORE__LOAD_EXAMPLES="False",
             AIRFLOW__CORE__EXECUTOR="LocalExecutor",
-            # Tasks at once: each may take DuckDB's whole memory limit.
-            AIRFLOW__CORE__PARALLELISM="2",
+            # Tasks at once: two that may each take DuckDB's whole memory limit, and one
+            # of a crisis watch, which goes first and needs little.
+            AIRFLOW__CORE__PARALLELISM="3",
             AIRFLOW__CORE__FERNET_KEY=keys["fernet"],
             AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS=f"{USER}:admin",
             AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE=str(self.password_file),
@@ -118,7 +119,7 @@ class AirflowHome:
         }
         before = json.loads(stamp.read_text()) if stamp.is_file() else {}
         pools = before.get("pools", []) if now.items() <= before.items() else None
-        wanted = [pool(name) for name in companies]
+        wanted = [of(name) for name in companies for of in (pool, watch_pool)]
         if pools is None:
             print("Preparing Airflow's metadata, once …", flush=True)
             self._airflow("db", "migrate")
@@ -127,7 +128,7 @@ class AirflowHome:
             file = self.folder / "pools.json"
             one_slot = {
                 "slots": 1,
-                "description": "who opens a company's warehouse for writing",
+                "description": "who works on a company's warehouse, or its watch's",
                 "include_deferred": False,
             }
             file.write_text(json.dumps(dict.fromkeys(missing, one_slot)))

@@ -34,31 +34,41 @@ def prepare_warehouse(run: Run, *, keeps_models: bool = False) -> None:
         for stale in run.warehouse.parent.glob("kith_build.duckdb*"):
             stale.unlink()
     with connect(run.warehouse, scratch=run.folder / "scratch") as warehouse:
-        for schema in ("kith", *{table.source for table in run.company.sources}):
-            warehouse.execute(f"drop schema if exists {quote(schema)} cascade")
-            warehouse.execute(f"create schema {quote(schema)}")
-        warehouse.execute(
-            "create temp table superseded "
-            "(table_name varchar, day date, row_count bigint)"
+        write_sources(
+            warehouse,
+            run,
+            [(table, admitted_deliveries(run, table)) for table in run.company.sources],
         )
-        admitted = [
-            (table, admitted_deliveries(run, table)) for table in run.company.sources
-        ]
-        check_keys(
-            [
-                (table, delivery)
-                for table, deliveries in admitted
-                for delivery in counting(deliveries)
-            ]
-        )
-        for table, deliveries in admitted:
-            check_declarations(table, counting(deliveries))
-            warehouse.execute(
-                f"create view {quote(table.source)}.{quote(table.name)} as "
-                + _source_sql(warehouse, run, table, deliveries)
-            )
         write_control_tables(warehouse, run)
         hold_orphans_back(warehouse, run)
+
+
+def write_sources(
+    warehouse: duckdb.DuckDBPyConnection,
+    run: Run,
+    admitted: list[tuple[SourceTable, list[Delivery]]],
+) -> None:
+    """Write the schemas of control and source tables, and a view for each of these."""
+    for schema in ("kith", *{table.source for table, _ in admitted}):
+        warehouse.execute(f"drop schema if exists {quote(schema)} cascade")
+        warehouse.execute(f"create schema {quote(schema)}")
+    warehouse.execute(
+        "create temp table superseded "
+        "(table_name varchar, day date, row_count bigint)"
+    )
+    check_keys(
+        [
+            (table, delivery)
+            for table, deliveries in admitted
+            for delivery in counting(deliveries)
+        ]
+    )
+    for table, deliveries in admitted:
+        check_declarations(table, counting(deliveries))
+        warehouse.execute(
+            f"create view {quote(table.source)}.{quote(table.name)} as "
+            + _source_sql(warehouse, run, table, deliveries)
+        )
 
 
 def _source_sql(

@@ -26,7 +26,7 @@ from kith.settings import REPOSITORY
 from kith.storage import state_of
 
 # Folders of $KITH_HOME that belong to no company.
-RESERVED_FOLDERS = {"airflow", "bench", "cache"}
+RESERVED_FOLDERS = {"airflow", "bench", "cache", "watch"}
 PUBLISHED_SCHEMAS = ("customer", "segment", "satisfaction", "operations")
 
 
@@ -90,6 +90,26 @@ class Models(Strict):
         le=100,
         description="Of those whom it should have named, the share that it may miss.",
     )
+
+
+class CrisisWatch(Strict):
+    """Whom to tell of a spike, and how."""
+
+    alert: Name | None = Field(
+        default=None,
+        description="Id of the Airflow connection by which an alert goes out: one of "
+        "type `http` is a webhook that takes JSON, one of type `smtp` sends e-mail. "
+        "Default: spikes are only published.",
+    )
+    to: list[str] = Field(
+        default_factory=list, description="Addresses, for e-mail."
+    )
+
+    @model_validator(mode="after")
+    def _knows_the_way(self) -> "CrisisWatch":
+        if self.to and not self.alert:
+            raise ValueError("to: expected alert beside it, the connection to send by")
+        return self
 
 
 # What a customer's records tell, and by which rule one of them counts for it.
@@ -223,6 +243,11 @@ class CompanyFile(Strict):
     )
     complaint_response_hours: int = Field(
         default=24, gt=0, description="Hours within which a case must be answered."
+    )
+    crisis_watch: CrisisWatch | None = Field(
+        default=None,
+        description="Watches complaints and posts every hour for spikes, between the "
+        "daily runs; `{}` without alerts. Default: no watch.",
     )
     business_hours: BusinessHours | None = Field(
         default=None,

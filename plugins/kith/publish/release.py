@@ -12,7 +12,7 @@ import json
 import secrets
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -42,30 +42,55 @@ def publish(run: Run) -> dict[str, Any]:
     """
     with run.stage("publish") as figures, run.writer_lock():
         permit = _read_permit(run)
-        restrict(run.published, READABLE)
-        with _pointer_lock(run.published):
-            _clear_up(run.published)
-            _log_current(run.folder)
-        now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
-        release_id = f"{now:%Y%m%dT%H%M%SZ}_{secrets.token_hex(3)}"
-        building = run.published / f".tmp-{release_id}"
-        try:
+        with new_release(
+            run.published, lambda: _log_current(run.folder)
+        ) as (release_id, now, building):
             manifest = _write_release(run, building, release_id, now, permit)
-        except BaseException:
-            shutil.rmtree(building, ignore_errors=True)  # a full disk needs the room
-            raise
-        with _pointer_lock(run.published):
-            building.rename(run.published / release_id)
-            sync(run.published)
-            _switch(run.published, release_id)
-            _log_current(run.folder)
-            _prune(run.published)
         figures["release_id"] = release_id
         figures["rows"] = sum(mart["rows"] for mart in manifest["marts"].values())
         figures["bytes"] = sum(
             path.stat().st_size for path in _files(run.published / release_id)
         )
         return manifest
+
+
+@contextmanager
+def new_release(
+    published: Path, log: Callable[[], None]
+) -> Iterator[tuple[str, dt.datetime, Path]]:
+    """Give id, time and folder of a release to be made, which `current` is then.
+
+    Called by one process at a time. `log` is called whenever the pointer is known: with
+    the former release before, and with the new one after the switch.
+    """
+    restrict(published, READABLE)
+    with _pointer_lock(published):
+        _clear_up(published)
+        log()
+    now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
+    release_id = f"{now:%Y%m%dT%H%M%SZ}_{secrets.token_hex(3)}"
+    building = published / f".tmp-{release_id}"
+    try:
+        yield release_id, now, building
+    except BaseException:
+        shutil.rmtree(building, ignore_errors=True)  # a full disk needs the room
+        raise
+    with _pointer_lock(published):
+        building.rename(published / release_id)
+        sync(published)
+        _switch(published, release_id)
+        log()
+        _prune(published)
+
+
+def seal(folder: Path) -> None:
+    """Bring a release's files to the disk, readable for all and writable for nobody."""
+    for path in _files(folder):
+        path.chmod(0o444)
+        sync(path)
+    for path in (folder, *folder.rglob("*/")):
+        restrict(path, READABLE)
+        sync(path)
 
 
 def rollback(state: Path, release: str | None) -> str:
@@ -240,12 +265,7 @@ def _write_release(
         "files": files,
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2), encoding="utf-8")
-    for path in _files(folder):
-        path.chmod(0o444)
-        sync(path)
-    for path in (folder, *folder.rglob("*/")):
-        restrict(path, READABLE)
-        sync(path)
+    seal(folder)
     return manifest
 
 

@@ -1,0 +1,1 @@
+"""Watch for crises: spikes of complaints and mentions, between the daily runs."""
