@@ -13,9 +13,10 @@ export NAME ?=
 export FILES ?=
 export ARGS ?=
 export ID ?=
+export AT ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run replay company rollback dbt shell identity-explain up down airflow test check fmt bench lock clean
+.PHONY: help run replay watch company rollback dbt shell identity-explain up down airflow test check fmt bench lock clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -33,6 +34,9 @@ run: $(VENV)/installed ## Run the pipeline (COMPANY=companies/x FROM=2017-01-01 
 
 replay: $(VENV)/installed ## Judge what was pulled anew after sources.yml was changed (FROM= TO=)
 	@$(BIN)/python -m kith_airflow replay
+
+watch: $(VENV)/installed ## Look for spikes of complaints and posts (AT=2025-06-17T15:00)
+	@$(BIN)/python -m kith_airflow watch
 
 company: $(VENV)/installed ## Write companies/<NAME>/ after your files (NAME=x FILES=/data/x)
 	@$(BIN)/python -m kith_airflow company

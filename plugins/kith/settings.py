@@ -59,6 +59,7 @@ class Request:
     files: Path | None = None
     arguments: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
+    at: str | None = None
 
 
 def _default_memory_limit() -> str:
@@ -102,7 +103,7 @@ def load_settings() -> Settings:
 
 
 def load_request() -> Request:
-    """Read COMPANY, FROM, TO, RELEASE, NAME, FILES and ARGS, as make passes them."""
+    """Read COMPANY, FROM, TO, RELEASE, NAME, FILES, ARGS, ID and AT, as make has them."""
     environment = os.environ
     return Request(
         company=_folder(environment.get("COMPANY") or load_settings().company),
@@ -113,6 +114,7 @@ def load_request() -> Request:
         files=_folder(environment["FILES"]) if environment.get("FILES") else None,
         arguments=shlex.split(environment.get("ARGS") or ""),
         asked=shlex.split(environment.get("ID") or ""),
+        at=environment.get("AT") or None,
     )
 
 

@@ -30,6 +30,7 @@ from kith_airflow.companies import (
     dag_id,
     known_companies,
     runnable_company,
+    watch_id,
 )
 from kith_airflow.home import (
     LAUNCH,
@@ -123,7 +124,7 @@ def _owner_or_server(home: AirflowHome) -> Ownership | Api:
 
 
 def _run_in_process(
-    home: AirflowHome, ownership: Ownership, run: Run, params: dict[str, Any]
+    home: AirflowHome, ownership: Ownership, run: Run, params: dict[str, Any], dag: str
 ) -> tuple[Journal, str | None]:
     """Let a child process of Airflow lead the run. Returns what it failed of."""
     home.prepare({run.company.name: run.company.folder})
@@ -134,10 +135,10 @@ def _run_in_process(
     runs = run.run_folder.parent
     before = set(runs.iterdir()) if runs.is_dir() else set()
     command = [
-        *("dags", "test", dag_id(run.company.name), started.isoformat()),
+        *("dags", "test", dag, started.isoformat()),
         *("--conf", json.dumps(params)),
     ]
-    with source_systems(run.company, run.home):
+    with source_systems(run.company, home.settings.home):
         with log.open("w") as output:
             child = subprocess.Popen(
                 [*LAUNCH, *command],
@@ -203,11 +204,10 @@ def _wait_until_read(api: Api, dag: str) -> None:
 
 
 def _run_on_server(
-    api: Api, run: Run, params: dict[str, Any]
+    api: Api, run: Run, params: dict[str, Any], dag: str
 ) -> tuple[Journal, str | None]:
     """Let the server run the DAG. Returns what it failed of."""
-    dag = dag_id(run.company.name)
-    _wait_until_read(api, dag)
+    _wait_until_read(api, dag_id(run.company.name))
     print(f"Airflow at {api.url} runs it as {run.run_id}", flush=True)
     if api.unpause(dag):
         print(f"{dag} was paused; it is not any more", flush=True)
@@ -274,18 +274,32 @@ def _run(replays: bool) -> int:
     )
     if not tables:
         return 0
+    code, journal = _lead(home, this, params, dag_id(company.name))
+    if journal:
+        print(summary(this, journal, time.monotonic() - begun))
+    return code
+
+
+def _lead(
+    home: AirflowHome, this: Run, params: dict[str, Any], dag: str
+) -> tuple[int, Journal | None]:
+    """Lead one run of a DAG to its end, here or on the server.
+
+    Returns the exit code, and the journal of a run that succeeded; says what failed.
+    """
+    company = this.company
     runner = _owner_or_server(home)
     before = current_release(this.published)
     try:
         if isinstance(runner, Api):
             _check_known(home, runner, company)
-            journal, fault = _run_on_server(runner, this, params)
+            journal, fault = _run_on_server(runner, this, params, dag)
         else:
-            journal, fault = _run_in_process(home, runner, this, params)
+            journal, fault = _run_in_process(home, runner, this, params, dag)
     except KeyboardInterrupt:
         stopped = "Interrupted, and the run was stopped"
         print(f"{stopped}; {_standing(this, before)}", file=sys.stderr)
-        return 130
+        return 130, None
     if fault:
         under_way = ", ".join(journal.under_way()) or "before the first stage"
         reason = (
@@ -293,9 +307,31 @@ def _run(replays: bool) -> int:
         )
         print(f"Failed: {reason}", file=sys.stderr)
         print(_standing(this, before), file=sys.stderr)
-        return 1
-    print(summary(this, journal, time.monotonic() - begun))
-    return 0
+        return 1, None
+    return 0, journal
+
+
+def watch() -> int:
+    """Look once for spikes of complaints and mentions, now or as of AT."""
+    from kith.watch.fresh import plan_watch
+
+    settings, request = load_settings(), load_request()
+    company = load_company(request.company)
+    runnable_company(company.name, str(company.folder))
+    if company.crisis_watch is None:
+        raise ConfigurationError(
+            f"{company.folder / 'company.yml'}: declares no crisis_watch; add "
+            "`crisis_watch: {}`"
+        )
+    moment = dt.datetime.now(dt.UTC)
+    look = plan_watch(company, request.at, f"watch__{moment:%Y%m%dT%H%M%S%f}")
+    print(f"{company.title}: spikes as of {look.at:%Y-%m-%d %H:%M} UTC", flush=True)
+    params = {"at": f"{look.at.isoformat()}+00:00"}
+    home = AirflowHome(settings)
+    code, journal = _lead(home, look.run, params, watch_id(company.name))
+    if journal:
+        print(f"  release   {(look.run.published / 'current').resolve()}")
+    return code
 
 
 def _fault_of_files(company: Company) -> str | None:
@@ -447,6 +483,7 @@ COMMANDS: dict[str, Callable[[], int]] = {
     "dbt": dbt,
     "shell": shell,
     "identity-explain": identity_explain,
+    "watch": watch,
 }
 
 

@@ -27,8 +27,9 @@ _STAGING = {
     "quotes": _PERSON + "'q1' as quote_id, timestamp '2024-12-01' as quoted_at, "
     "0 as price_amount, timestamp '2024-12-01' as decided_at, "
     "'expired' as outcome",
-    "posts": _PERSON + "'x1' as post_id, timestamp '2024-12-01' as posted_at, "
-    "1 as sentiment, true as is_about_us",
+    "posts": _PERSON + "'x' || i as post_id, 1 as sentiment, true as is_about_us, "
+    "timestamp '2024-12-01' - if(i = 0, interval 28 day, interval 0 day) as posted_at "
+    "from range(6) as posts (i)",
     "presences": _PERSON + "'r1' as presence_id, 's1' as place_id, 'enter' as state, "
     "timestamp '2024-12-01' as occurred_at",
     "tickets": _PERSON + "'i1' as ticket_id, 'complaint' as kind, "

@@ -633,6 +633,61 @@ MUTATIONS: dict[tuple[str, str], str] = {
     + "; update satisfaction.complaints set state = 'overdue' "
     "where ticket_id in ('n1', 'n2', 'n3', 'n4', 'n5', 'n6', 'n7')",
     (
+        "satisfaction.complaints",
+        "No case was answered or resolved before it was opened",
+    ): "update satisfaction.complaints set first_response_at = '2024-11-30'",
+    (
+        "satisfaction.complaint_backlog",
+        "What is open is what was open the day before, and what came less what ended",
+    ): "update satisfaction.complaint_backlog set open_count = 1 "
+    "where day = '2024-12-05'",
+    (
+        "satisfaction.complaint_backlog",
+        "The ages of what is open add up to it, and the kinds to all",
+    ): "update satisfaction.complaint_backlog set open_over_30_days_count = 1 "
+    "where day = '2024-12-05'",
+    (
+        "satisfaction.complaint_backlog",
+        "Cases that are resolved are the cases of the mart complaints",
+    ): "update satisfaction.complaint_backlog set resolved_count = 0",
+    (
+        "satisfaction.complaint_backlog",
+        "Of thirty open cases, at most half are older than thirty days",
+    ): "update satisfaction.complaint_backlog "
+    "set open_count = 30, open_over_30_days_count = 16",
+    (
+        "satisfaction.product_incidents",
+        "Incidents are the cases of the year that name a product",
+    ): "update satisfaction.product_incidents set incident_count = 1 "
+    "where product_key = (select min(product_key) from satisfaction.product_incidents)",
+    (
+        "satisfaction.product_incidents",
+        "A rate lies in its interval, or says why there is none",
+    ): "update satisfaction.product_incidents "
+    "set incidents_per_1000 = interval_high + 1, missing_reason = null",
+    (
+        "satisfaction.product_incidents",
+        "No product of which three incidents are known has ten times the usual rate",
+    ): "update satisfaction.product_incidents set incident_count = 3, "
+    "usual_per_1000 = 1, incidents_per_1000 = 12, interval_low = 11, "
+    "interval_high = 13, missing_reason = null",
+    (
+        "satisfaction.complaint_spikes",
+        "A spike lies above what is usual, and each value within all of its period",
+    ): "update satisfaction.complaint_spikes set n = 7 where dimension = 'source'",
+    (
+        "satisfaction.complaint_spikes",
+        "No period is told that was not over at the as-of date",
+    ): "update satisfaction.complaint_spikes set period_start_at = '2025-01-01'",
+    (
+        "satisfaction.complaint_spikes",
+        "On at most one day in ten of the last thirty complaints or mentions spike",
+    ): "insert into satisfaction.complaint_spikes "
+    "select * exclude (i) "
+    "replace (date '2024-12-10' + cast(i as integer) as period_date) "
+    "from (from satisfaction.complaint_spikes where dimension = 'all'), "
+    "range(4) as numbers (i)",
+    (
         "satisfaction.customer_satisfaction",
         "Every customer has one row",
     ): "delete from satisfaction.customer_satisfaction",

@@ -344,7 +344,7 @@ def test_a_file_that_is_broken_while_a_run_starts_is_named(
     }
 
     def end(
-        home: object, owner: object, run: Run, params: object
+        home: object, owner: object, run: Run, params: object, dag: str
     ) -> tuple[Journal, str]:
         (folder / name).write_text(broken)
         return Journal(run.run_folder), "Airflow ended with 1: DagRun failed"

@@ -260,7 +260,7 @@ class CompanyFile(Strict):
         default=5,
         gt=0,
         description="Complaints, or posts about the company, within an hour below "
-        "which there is no spike; within a day twice as many.",
+        "which there is no spike; within a day thrice as many.",
     )
     identity: Identity = Identity()
     survivorship: dict[Attribute, Survival] = Field(

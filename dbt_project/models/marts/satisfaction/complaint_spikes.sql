@@ -161,7 +161,7 @@ busy as (
     from counted
     where
         dimension = 'all'
-        and n >= {{ minimum }} * case when grain = 'day' then 2 else 1 end
+        and n >= {{ minimum }} * case when grain = 'day' then 3 else 1 end
         and {{ moment_of_day(
             'day', "case when grain = 'day' then 1440 else 60 * hour + 60 end"
         ) }} <= {{ as_of_at() }}
@@ -304,7 +304,7 @@ judged as (
     select
         *,
         {{ moment_of_day('day', '60 * hour') }} as period_start_at,
-        n >= {{ minimum }} * case when grain = 'day' then 2 else 1 end
+        n >= {{ minimum }} * case when grain = 'day' then 3 else 1 end
         and n >= {{ least_ratio }} * usual_count
         and rise / spread >= {{ least_z }} as is_spike,
         max(case when dimension = 'all' then rise end) over (
