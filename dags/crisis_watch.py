@@ -1,14 +1,13 @@
-"""Watches a company's complaints and posts for spikes, each hour.
+"""Watches complaints and posts for spikes, each hour.
 
 It pulls and admits the fresh rows of the few tables behind these two feeds, builds the
 model `complaint_spikes` on them and on the current release, publishes it to
 `$KITH_HOME/watch/<company>/published`, and tells once of each spike that begins. It
-shares neither warehouse nor pool with the daily run. `make watch AT=2025-06-17T15:00`
-looks at a past hour.
+shares no warehouse or pool with the daily run. `make watch AT=` looks at a past hour.
 
 | task | when it fails |
 |---|---|
-| plan | Nothing was published yet, or company.yml is wrong: see the error. |
+| plan | Nothing was published yet, or company.yml is wrong. |
 | fetch | One table could not be pulled or admitted; the others are watched. |
 | watch | The model failed, or no table came: readers have the former release. |
 | alert | Nobody took the alert: it is sent again, at the latest in an hour. |
@@ -20,6 +19,7 @@ from zoneinfo import ZoneInfo
 from airflow.sdk import CronTriggerTimetable, Param, TriggerRule, chain, dag, task
 
 from kith import stages
+from kith_airflow.alerts import send_alerts
 from kith_airflow.companies import runnable_company, watch_id, watch_pool
 from kith_airflow.task_defaults import TASK_DEFAULTS
 
@@ -29,6 +29,7 @@ def crisis_watch(name: str, folder: str) -> None:
     company = runnable_company(name, folder)
     if not company.crisis_watch:
         return
+    zone = ZoneInfo(company.time_zone)
     hourly = CronTriggerTimetable("5 * * * *", timezone=company.time_zone)
 
     @task
@@ -37,38 +38,29 @@ def crisis_watch(name: str, folder: str) -> None:
         ti.xcom_push("look", look)
         return tables
 
-    @task
-    def alert(look, **context):
-        from kith_airflow.alerts import send_alerts
-
-        return send_alerts(look, context)
-
     @dag(
         dag_id=watch_id(name),
         doc_md=__doc__,
         schedule=None if company.last_day else hourly,
-        start_date=datetime.combine(company.first_day, time(), ZoneInfo(company.time_zone)),
+        start_date=datetime.combine(company.first_day, time(), zone),
         catchup=False,
         max_active_runs=1,
         is_paused_upon_creation=False,
         params={"at": Param(default=None, type=["null", "string"])},
         tags=["customer", "watch", name],
         default_args={
-            **TASK_DEFAULTS,
-            "owner": company.owner,
-            "pool": watch_pool(name),
-            "priority_weight": 1000,
-            "execution_timeout": timedelta(minutes=10),
+            **{**TASK_DEFAULTS, "execution_timeout": timedelta(minutes=10)},
+            **{"owner": company.owner, "pool": watch_pool(name)},
+            **{"priority_weight": 1000, "weight_rule": "absolute"},
         },
     )
     def look_for_spikes():
         tables = plan()
         look = tables["look"]
-        whoever_came = TriggerRule.ALL_DONE
         chain(
             task(stages.fetch).partial(look=look).expand_kwargs(tables),
-            task(stages.watch, trigger_rule=whoever_came)(look),
-            alert(look),
+            task(stages.watch, trigger_rule=TriggerRule.ALL_DONE)(look),
+            task(send_alerts, task_id="alert")(look),
         )
 
     look_for_spikes()

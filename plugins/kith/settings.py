@@ -103,7 +103,7 @@ def load_settings() -> Settings:
 
 
 def load_request() -> Request:
-    """Read COMPANY, FROM, TO, RELEASE, NAME, FILES, ARGS, ID and AT, as make has them."""
+    """Read COMPANY, FROM, TO, RELEASE, NAME, FILES, ARGS, ID and AT, as make passes."""
     environment = os.environ
     return Request(
         company=_folder(environment.get("COMPANY") or load_settings().company),

@@ -4,14 +4,15 @@ import html
 import json
 import urllib.error
 import urllib.request
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
-from airflow.sdk import BaseHook, BaseNotifier
+from airflow.sdk import BaseHook, BaseNotifier, Context
 
 from kith.company.folder import CrisisWatch
 from kith.errors import ConfigurationError, TransientError, one_line
-from kith.watch.alerts import Alert, new_alerts, remember
-from kith.watch.fresh import Watch
+
+if TYPE_CHECKING:
+    from kith.watch.alerts import Alert
 
 _SECONDS = 30
 
@@ -60,7 +61,7 @@ class WebhookNotifier(BaseNotifier):
             ) from None
 
 
-def notifier_of(declared: CrisisWatch, alert: Alert) -> BaseNotifier:
+def notifier_of(declared: CrisisWatch, alert: "Alert") -> BaseNotifier:
     """The notifier for an alert, by the type of the connection that is declared.
 
     Raises ConfigurationError where nothing can be sent by it.
@@ -90,15 +91,18 @@ def notifier_of(declared: CrisisWatch, alert: Alert) -> BaseNotifier:
     )
 
 
-def send_alerts(look: dict[str, str], context: Any) -> list[str]:
+def send_alerts(look: dict[str, str], **context: Any) -> list[str]:
     """Send what is new in the watch's release; returns the keys of what was sent."""
+    from kith.watch.alerts import new_alerts, remember
+    from kith.watch.fresh import Watch
+
     watch = Watch.from_dict(look)
     declared = watch.run.company.crisis_watch
     sent = []
     for alert in new_alerts(watch):
         if declared and declared.alert:
             # Not called: that would read what customers wrote as a template.
-            notifier_of(declared, alert).notify(context)
+            notifier_of(declared, alert).notify(cast(Context, context))
         remember(watch, alert)
         sent.append(alert.key)
     return sent

@@ -21,13 +21,19 @@ import pytest
 from pandas.testing import assert_frame_equal
 from scipy.stats import t as student
 
+from kith import stages
 from kith.company.folder import Company, feed_names, load_company
 from kith.errors import ConfigurationError
+from kith.publish import release as release_module
+from kith.publish.release import verify
 from kith.runs.source_systems import source_systems
 from kith.settings import REPOSITORY, load_request, load_settings
+from kith.watch import spikes as watch_spikes
+from kith.watch.alerts import new_alerts, remember
+from kith.watch.fresh import Watch
 from tests.companies import definitions, leaving
 from tests.companies.definitions import Shop
-from tests.companies.demo import Demo
+from tests.companies.demo import ZONE, Demo
 from tests.companies.planted_odds import area_possible
 from tests.dbt_project.cut_builds import check_no_look_ahead
 
@@ -696,6 +702,52 @@ def test_promises_are_in_the_care_of_who_had_the_customer_that_day(
     )
 
 
+def test_incidents_by_product_are_cases_over_units_sold(warehouse: Warehouse) -> None:
+    found = warehouse.query("from satisfaction.product_incidents")
+    cases = warehouse.query(
+        "select product_key, opened_date as day from satisfaction.complaints "
+        "where kind <> 'question' and product_key is not null"
+    )
+    sold = warehouse.query(
+        "select product_key, order_date as day, cast(quantity as double) as units "
+        "from customer.order_lines "
+        "where is_purchase and quantity > 0 and product_key is not null"
+    )
+    year = pd.Timestamp("2025-01-01"), pd.Timestamp("2025-12-31")
+    before = pd.Timestamp("2024-01-02"), pd.Timestamp("2024-12-31")
+    expected = pd.DataFrame(
+        {
+            "incident_count": cases[
+                cases.day.between(*year)
+            ].product_key.value_counts(),
+            "incident_count_before": cases[
+                cases.day.between(*before)
+            ].product_key.value_counts(),
+            "n": sold[sold.day.between(*year)].groupby("product_key").units.sum(),
+            "units_before": sold[sold.day.between(*before)]
+            .groupby("product_key")
+            .units.sum(),
+        }
+    ).fillna(0)
+    both = found.set_index("product_key").sort_index()
+    for column in expected:
+        values = both[column].astype(float)
+        assert list(values) == list(expected.sort_index()[column]), column
+    worst = both.loc[both.incidents_per_1000.idxmax()]
+    assert worst.name.endswith(warehouse.truth["planted"]["crisis_product"])
+    assert worst.trend == "rising"
+    # A score interval: the rates at whose 97.5 % points this number of cases lies.
+    low, high = (
+        worst.interval_low * worst.n / 1000,
+        worst.interval_high * worst.n / 1000,
+    )
+    count = worst.incident_count
+    for mean in (low, high):
+        assert abs(count - mean) / np.sqrt(mean) == pytest.approx(1.959963984540054)
+    few = both[both.n < 30]
+    assert few.incidents_per_1000.isna().all()
+
+
 def test_answers_by_touchpoint_agree_with_the_truth(warehouse: Warehouse) -> None:
     scores = warehouse.query(
         """
@@ -1241,6 +1293,81 @@ def test_effects_of_service_are_regressions_with_customers_as_clusters(
     first = told[told.lag_months == 3].set_index(["cause", "effect"])
     assert first.is_told_apart["service_quality", "satisfaction"]
     assert first.is_told_apart["loyalty", "revenue"]
+
+
+def test_the_crisis_is_found_in_its_first_hours_and_no_week_has_another(
+    warehouse: Warehouse,
+) -> None:
+    crisis = warehouse.truth["planted"]["crisis"]
+    start = pd.Timestamp(crisis["starts_at"], tz=ZONE)
+    spikes = warehouse.query("from satisfaction.complaint_spikes where is_spike")
+    begin = spikes.period_start_at.dt.tz_localize("UTC").dt.tz_convert(ZONE)
+    # The hours of the crisis, and the days on which they lie.
+    first = begin.where(spikes.grain == "hour", begin + pd.Timedelta("1D"))
+    end = start + pd.Timedelta(hours=crisis["hours"])
+    assert (first > start - pd.Timedelta("1h")).all()
+    assert (begin < end).all()
+    for signal, channel in (("complaints", "channel"), ("mentions", "platform")):
+        early = spikes[
+            (spikes.signal == signal)
+            & (spikes.grain == "hour")
+            & (begin + pd.Timedelta("1h") <= start + pd.Timedelta("2h"))
+        ]
+        found = set(zip(early.dimension, early.value, strict=True))
+        assert ("all", "all") in found
+        assert ("channel", crisis[channel]) in found
+        assert ("reason", crisis["reason"]) in found
+        if signal == "complaints":
+            assert ("category", crisis["category"]) in found
+            assert ("product", warehouse.truth["planted"]["crisis_product"]) in found
+
+
+def test_the_watch_tells_of_the_crisis_once_and_killed_leaves_what_there_was(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = warehouse.state.parent
+    monkeypatch.setenv("KITH_HOME", str(home))
+    published = home / "watch" / "demo" / "published"
+
+    def look(at: str) -> tuple[dict[str, str], Watch]:
+        values, tables = stages.plan_watch(str(DEMO), {"at": at}, f"look_{at}")
+        assert [each["table"] for each in tables] == ["community.posts", "crm.cases"]
+        return values, Watch.from_dict(values)
+
+    quiet, before = look("2025-06-17T14:05")
+    with source_systems(warehouse.company, home) as variables:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        for table in ("community.posts", "crm.cases"):
+            stages.fetch(quiet, table)
+    release = stages.watch(quiet)
+    assert new_alerts(before) == []
+    daily = json.loads(
+        (warehouse.state / "published/current/manifest.json").read_text()
+    )
+    manifest = json.loads((published / "current" / "manifest.json").read_text())
+    assert manifest["as_of_at"] == "2025-06-17T12:05:00Z"
+    assert manifest["compared_with"] == daily["release_id"]
+    assert all(manifest["delivered_at"].values())
+    assert verify(published / release) == []
+
+    loud, first_hour = look("2025-06-17T15:05")
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(watch_spikes, "dbt", lambda *_, **__: None)  # built already
+        patch.setattr(release_module, "_switch", lambda *_: sys.exit("killed"))
+        stages.watch(loud)
+    assert (published / "current").readlink().name == release
+    stages.watch(loud)
+    told = new_alerts(first_hour)
+    assert [alert.details["signal"] for alert in told] == ["complaints", "mentions"]
+    crisis = warehouse.truth["planted"]["crisis"]
+    for alert, dimension in zip(told, ("phone", "instagram"), strict=True):
+        named = {each["value"] for each in alert.details["nature"]}
+        assert {dimension, crisis["reason"]} <= named
+        remember(first_hour, alert)
+    assert new_alerts(first_hour) == []
+    # The daily run keeps nothing of it.
+    assert not (warehouse.state / "published" / release).exists()
 
 
 def test_the_crisis_is_in_the_hours_channel_and_product_planted(

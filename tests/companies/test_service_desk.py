@@ -181,9 +181,11 @@ def test_the_backlog_of_each_day_is_that_of_the_log(
     waiting = expected[
         (expected["opened_at"] < "2016-07-01") & (expected["ended_at"] >= "2016-07-01")
     ]
-    assert late["open_over_30_days_count"] == (
-        waiting["opened_at"] < "2016-05-31"
-    ).sum() > 50
+    assert (
+        late["open_over_30_days_count"]
+        == (waiting["opened_at"] < "2016-05-31").sum()
+        > 50
+    )
 
 
 def test_a_case_of_an_unknown_caller_is_kept(

@@ -40,6 +40,8 @@ for dag_id, dag in bag.dags.items():
             task.task_id: {
                 "downstream": sorted(task.downstream_task_ids),
                 "pool": task.pool,
+                "rule": str(getattr(task.trigger_rule, "value", task.trigger_rule)),
+                "priority": task.priority_weight,
                 "slots": task.pool_slots,
                 "weight": task.weight_rule,
                 "outlets": [asset.name for asset in task.outlets],
@@ -59,8 +61,8 @@ for dag_id, dag in bag.dags.items():
         "doc_md": dag.doc_md,
         "tags": sorted(dag.tags),
         "timetable": type(dag.timetable).__name__,
-        "cron": dag.timetable.expression,
-        "zone": str(dag.timetable.timezone),
+        "cron": getattr(dag.timetable, "expression", None),
+        "zone": str(getattr(dag.timetable, "timezone", None)),
         "start": dag.start_date.isoformat(),
         "catchup": dag.catchup,
         "max_active_runs": dag.max_active_runs,
@@ -120,13 +122,18 @@ def broken(home: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def found(home: Path, broken: Path) -> dict[str, Any]:
-    """The DAGs of three companies, one of them with keys of its own, one broken."""
+    """The DAGs of four companies, one with keys of its own, one broken, one watched."""
     kiosk = company_like_the_shop(
         home / "kiosk",
         "name: corner_shop",
-        "name: kiosk\nowner: night shift\nschedule: 30 6 * * 1",
+        "name: kiosk\nowner: night shift\nschedule: 30 6 * * 1\ncrisis_watch: {}",
     )
-    return read_dags(home, SHOP, broken, kiosk)
+    stall = company_like_the_shop(
+        home / "stall", "name: corner_shop", "name: stall\ncrisis_watch: {}"
+    )
+    declared = (stall / "company.yml").read_text()
+    (stall / "company.yml").write_text(re.sub(r"last_day: .*\n", "", declared))
+    return read_dags(home, SHOP, broken, kiosk, stall)
 
 
 @pytest.fixture(scope="module")
@@ -137,9 +144,35 @@ def dag(found: dict[str, Any]) -> dict[str, Any]:
 
 def test_exactly_the_known_dags_are_read(found: dict[str, Any]) -> None:
     assert set(found["dags"]) == {
-        "customer_marts__corner_shop",
-        "customer_marts__kiosk",
+        *("crisis_watch__kiosk", "crisis_watch__stall"),
+        *("customer_marts__corner_shop", "customer_marts__kiosk"),
+        "customer_marts__stall",
     }
+
+
+def test_the_watch_for_crises_looks_each_hour_and_waits_for_no_daily_run(
+    found: dict[str, Any],
+) -> None:
+    # Whose data have ended is looked at when somebody asks.
+    assert found["dags"]["crisis_watch__kiosk"]["cron"] is None
+    watch = found["dags"]["crisis_watch__stall"]
+    tasks = watch["tasks"]
+    assert {name: task["downstream"] for name, task in tasks.items()} == {
+        "plan": ["alert", "fetch", "watch"],
+        "fetch": ["watch"],
+        "watch": ["alert"],
+        "alert": [],
+    }
+    assert tasks["fetch"]["is_mapped"]
+    # Whichever tables came are looked at.
+    assert tasks["watch"]["rule"] == "all_done"
+    assert {task["pool"] for task in tasks.values()} == {"watch__stall"}
+    assert {task["priority"] for task in tasks.values()} == {1000}
+    assert (watch["cron"], watch["zone"]) == ("5 * * * *", "Europe/Berlin")
+    assert (watch["catchup"], watch["max_active_runs"]) == (False, 1)
+    assert watch["params"] == {"at": None}
+    noted = re.findall(r"^\| (\w+) \| .{20,} \|$", watch["doc_md"], re.MULTILINE)
+    assert noted == list(tasks)
 
 
 def test_a_broken_company_has_its_own_import_error_and_hides_nobody(

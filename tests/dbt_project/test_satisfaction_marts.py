@@ -570,8 +570,10 @@ def expected_case(case: pd.Series, as_of_at: pd.Timestamp) -> dict:
     in_time: bool | None = None
     if not pd.isna(answered_at) and answered_at - case.opened_at <= day:
         in_time = True
-    elif case.source == "desk" and not is_impossible and (
-        not pd.isna(answered_at) or as_of_at - case.opened_at > day
+    elif (
+        case.source == "desk"
+        and not is_impossible
+        and (not pd.isna(answered_at) or as_of_at - case.opened_at > day)
     ):
         in_time = False
     if not pd.isna(resolved):

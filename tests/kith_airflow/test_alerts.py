@@ -24,7 +24,8 @@ import json, sys
 from kith.company.folder import CrisisWatch
 from kith.watch.alerts import Alert
 from kith_airflow.alerts import notifier_of
-alert = Alert("k", "25 <b>complaints</b>\\nBcc: x@y.z", "reason {{ 1 + 1 }}", {"count": 25})
+title = "25 <b>complaints</b>\\nBcc: x@y.z"
+alert = Alert("k", title, "reason {{ 1 + 1 }}", {"count": 25})
 told = []
 for declared in json.loads(sys.argv[1]):
     try:
@@ -94,7 +95,9 @@ def test_webhook_and_mail_bring_an_alert_and_a_failure_shows_no_secret(
         hook = {"conn_type": "http", "host": f"http://{local}", "port": web_port}
         mail = {"conn_type": "smtp", "host": local, "port": port}
         mail["extra"] = {
-            "disable_ssl": True, "disable_tls": True, "from_email": "kith@shop.example"
+            "disable_ssl": True,
+            "disable_tls": True,
+            "from_email": "kith@shop.example",
         }
         connections = {
             "HOOK": {**hook, "password": "secret", "extra": {"endpoint": "/alerts"}},
@@ -130,7 +133,8 @@ def test_webhook_and_mail_bring_an_alert_and_a_failure_shows_no_secret(
     message = {"text": "reason {{ 1 + 1 }}", "count": 25}
     assert posts == [(p, "Bearer secret", message) for p in ("/alerts", "/gone")]
     assert [line for line in mails[:-1] if line.startswith("rcpt")] == [
-        "rcpt TO:<desk@shop.example>", "rcpt TO:<boss@shop.example>"
+        "rcpt TO:<desk@shop.example>",
+        "rcpt TO:<boss@shop.example>",
     ]
     got = email.message_from_bytes(mails[-1], policy=email.policy.default)
     assert got["Subject"] == "25 <b>complaints</b> Bcc: x@y.z"

@@ -83,13 +83,13 @@ def test_each_company_gets_its_dag_file_and_its_pool_once(
         ["db", "migrate"],
         ["pools", "import"],
     ]
-    assert pools == ["warehouse__one"]
+    assert pools == ["warehouse__one", "watch__one"]
     home.prepare({"one": one})
     assert len(called) == 2, "once"
     (home.dags / "of_a_team.py").touch()
     home.prepare({"other": other, "one": one})
     assert [command[0] for command in called[2:]] == ["pools"]
-    assert pools == ["warehouse__one", "warehouse__other"]
+    assert pools[2:] == ["warehouse__other", "watch__other"]
     home.prepare({"other": other})
     assert sorted(path.name for path in home.dags.iterdir()) == [
         "customer_marts__other.py",

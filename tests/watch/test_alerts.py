@@ -55,9 +55,12 @@ def alerts(watch: Watch, *rows: dict[str, Any]) -> list[Alert]:
         values = ", ".join(
             "("
             + ", ".join(
-                "null::double" if value is None
-                else f"timestamp '{value}'" if isinstance(value, dt.datetime)
-                else f"date '{value}'" if isinstance(value, dt.date)
+                "null::double"
+                if value is None
+                else f"timestamp '{value}'"
+                if isinstance(value, dt.datetime)
+                else f"date '{value}'"
+                if isinstance(value, dt.date)
                 else repr(value)
                 for value in row.values()
             )

@@ -94,7 +94,10 @@ def test_the_tables_behind_the_feeds_are_found_through_all_staging_models(
     note_parse(
         watch,
         {
-            "model.kith.feed_tickets": ["model.kith.stg_tickets", "source.kith.kith.run"],
+            "model.kith.feed_tickets": [
+                "model.kith.stg_tickets",
+                "source.kith.kith.run",
+            ],
             "model.kith.stg_tickets": ["model.kith.int_calls"],
             "model.kith.int_calls": ["source.kith.shop.sales"],
             "model.kith.feed_posts": [],
@@ -106,8 +109,7 @@ def test_the_tables_behind_the_feeds_are_found_through_all_staging_models(
 
 def test_a_company_without_these_feeds_is_told(shop: Path) -> None:
     watch = look(shop, "2024-03-05T12:00")
-    feeds = dict.fromkeys(["model.kith.feed_tickets", "model.kith.feed_posts"], [])
-    note_parse(watch, feeds)
+    note_parse(watch, {"model.kith.feed_tickets": [], "model.kith.feed_posts": []})
     with pytest.raises(ConfigurationError, match="needs the feeds tickets or posts"):
         tables_needed(watch)
 

@@ -53,8 +53,7 @@ def write_sources(
         warehouse.execute(f"drop schema if exists {quote(schema)} cascade")
         warehouse.execute(f"create schema {quote(schema)}")
     warehouse.execute(
-        "create temp table superseded "
-        "(table_name varchar, day date, row_count bigint)"
+        "create temp table superseded (table_name varchar, day date, row_count bigint)"
     )
     check_keys(
         [

@@ -101,9 +101,7 @@ class CrisisWatch(Strict):
         "type `http` is a webhook that takes JSON, one of type `smtp` sends e-mail. "
         "Default: spikes are only published.",
     )
-    to: list[str] = Field(
-        default_factory=list, description="Addresses, for e-mail."
-    )
+    to: list[str] = Field(default_factory=list, description="Addresses, for e-mail.")
 
     @model_validator(mode="after")
     def _knows_the_way(self) -> "CrisisWatch":

@@ -42,9 +42,11 @@ def publish(run: Run) -> dict[str, Any]:
     """
     with run.stage("publish") as figures, run.writer_lock():
         permit = _read_permit(run)
-        with new_release(
-            run.published, lambda: _log_current(run.folder)
-        ) as (release_id, now, building):
+        with new_release(run.published, lambda: _log_current(run.folder)) as (
+            release_id,
+            now,
+            building,
+        ):
             manifest = _write_release(run, building, release_id, now, permit)
         figures["release_id"] = release_id
         figures["rows"] = sum(mart["rows"] for mart in manifest["marts"].values())

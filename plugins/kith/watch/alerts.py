@@ -14,7 +14,9 @@ from kith.watch.spikes import SPIKES
 # A look that comes later than this does not tell of it any more.
 _LATEST = dt.timedelta(hours=24)
 _KEPT = 1000
-# Nature of a spike, in the order in which it is told.
+_KEY = ("signal", "grain", "period_start_at")
+_NATURE = ("dimension", "value", "n", "share_of_rise_pct")
+# In the order in which they are told.
 _DIMENSIONS = ("reason", "product", "category", "channel", "region")
 
 
@@ -93,7 +95,9 @@ def _alert(company: Company, rows: list[dict[str, Any]]) -> Alert:
     first = whole or nature[0] if whole or nature else rows[0]
     zone = ZoneInfo(company.time_zone)
     start = first["period_start_at"].replace(tzinfo=dt.UTC).astimezone(zone)
-    period = f"{start:%Y-%m-%d %H:%M}" if first["grain"] == "hour" else f"{start:%Y-%m-%d}"
+    period = (
+        f"{start:%Y-%m-%d %H:%M}" if first["grain"] == "hour" else f"{start:%Y-%m-%d}"
+    )
     title = (
         f"{company.title}: {first['n']} {first['signal']} within the {first['grain']} "
         f"of {period}, usual are {first['usual_count']:g}"
@@ -110,7 +114,7 @@ def _alert(company: Company, rows: list[dict[str, Any]]) -> Alert:
         lines.append(f"negative: {first['negative_share_pct']:.0f} %")
     lines.append(f"first: {first['examples']}")
     return Alert(
-        key=f"{first['signal']} {first['grain']} {first['period_start_at'].isoformat()}",
+        key=" ".join(str(first[part]) for part in _KEY),
         title=title,
         text="\n".join(lines),
         details={
@@ -121,7 +125,10 @@ def _alert(company: Company, rows: list[dict[str, Any]]) -> Alert:
             "count": first["n"],
             "usual_count": first["usual_count"],
             "nature": [
-                {key: row[key] for key in ("dimension", "value", "n", "share_of_rise_pct")}
+                {
+                    key: row[key]
+                    for key in ("dimension", "value", "n", "share_of_rise_pct")
+                }
                 for row in nature
             ],
             "examples": first["examples"],

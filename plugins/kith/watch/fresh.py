@@ -10,7 +10,6 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from kith.admit.table import admit_table
@@ -21,7 +20,6 @@ from kith.pull.connections import Connection
 from kith.pull.table import pull_table
 from kith.runs.run import Interval, Run, current_release
 from kith.settings import load_settings
-from kith.storage import state_of
 
 FEEDS = ("tickets", "posts")
 # After a longer pause of the daily run only these are taken.
@@ -70,10 +68,9 @@ def _apart(run: Run) -> Run:
     Of the few rows of an hour one bad one may be over the limit, and a look that sees
     most of them is better than none.
     """
+    open_door = {"quarantine_limit_pct": 100}
     sources = [
-        table.model_copy(
-            update={"rules": table.rules.model_copy(update={"quarantine_limit_pct": 100})}
-        )
+        table.model_copy(update={"rules": table.rules.model_copy(update=open_door)})
         for table in run.company.sources
     ]
     company = run.company.model_copy(update={"sources": sources})
@@ -81,7 +78,7 @@ def _apart(run: Run) -> Run:
 
 
 def plan_watch(company: Company, at: str | None, run_id: str) -> Watch:
-    """Decide moment and days of a look: now, or `at`, an ISO time by the company's clocks.
+    """Decide moment and days of a look: now, or `at`, ISO, by the company's clocks.
 
     The days are those since the as-of date of the current release. Raises
     ConfigurationError where nothing was published, or `at` lies outside of the
@@ -136,8 +133,8 @@ def tables_needed(watch: Watch) -> list[str]:
     if not tables:
         raise ConfigurationError(
             f"{watch.run.company.folder / 'company.yml'}: crisis_watch needs the feeds "
-            f"{' or '.join(FEEDS)}, and no staging model gives them; stage one, or take "
-            "crisis_watch out"
+            f"{' or '.join(FEEDS)}, and no staging model gives them; stage one, or "
+            "take crisis_watch out"
         )
     return tables
 
@@ -159,10 +156,5 @@ def fetch(
 def forget(watch: Watch) -> None:
     """Remove the journals of all but the latest looks."""
     runs = [path for path in watch.run.run_folder.parent.iterdir() if path.is_dir()]
-    for folder in sorted(runs, key=state_of_age)[:-_RUNS_KEPT]:
+    for folder in sorted(runs, key=lambda run: run.stat().st_mtime)[:-_RUNS_KEPT]:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def state_of_age(folder: Path) -> Any:
-    """When a folder was last changed."""
-    return state_of(folder)[-1:]

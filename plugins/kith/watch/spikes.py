@@ -77,10 +77,7 @@ def _prepare(look: Watch, tables: list[SourceTable]) -> None:
             write_sources(
                 warehouse,
                 run,
-                [
-                    (table, admitted_deliveries(look.daily, table) + _newest(run, table))
-                    for table in tables
-                ],
+                [(table, _deliveries(look, table)) for table in tables],
             )
             for table in tables:
                 _copy(warehouse, f"{quote(table.source)}.{quote(table.name)}")
@@ -111,9 +108,12 @@ def _prepare(look: Watch, tables: list[SourceTable]) -> None:
             warehouse.execute(f"create view {mart} as from {parquet_sql(path)}")
 
 
-def _newest(run: Run, table: SourceTable) -> list[Delivery]:
-    found = _fresh(run, table)
-    return [found] if found else []
+def _deliveries(look: Watch, table: SourceTable) -> list[Delivery]:
+    """What the daily run has admitted, and what came now: it counts for its days."""
+    fresh = _fresh(look.run, table)
+    if fresh and not table.rules.cursor:
+        return [fresh]
+    return [*admitted_deliveries(look.daily, table), *([fresh] if fresh else [])]
 
 
 def _copy(warehouse: duckdb.DuckDBPyConnection, view: str) -> None:
