@@ -18,6 +18,7 @@ from kith.company.folder import (
     PUBLISHED_SCHEMAS,
     ActivityStates,
     CompanyFile,
+    CrisisWatch,
     Identity,
     Models,
     feed_names,
@@ -47,6 +48,7 @@ MODELS: dict[str, dict[str, type[BaseModel]]] = {
     "company.md": {
         "company": CompanyFile,
         "activity_states": ActivityStates,
+        "crisis_watch": CrisisWatch,
         "identity": Identity,
         "models": Models,
         "order_statuses": OrderStatuses,

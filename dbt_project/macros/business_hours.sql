@@ -1,13 +1,15 @@
-{#- The step open_times, with those before it, for a model with a step `judged` of cases:
-    for each moment of theirs the seconds that the company was open until then, since
-    the day of the first one. `shifts` are var('business_hours'): weekdays (0 is Monday)
-    with the minutes of the day from and to which the company is open, and holidays.
-    Nothing where it has declared none. -#}
-{% macro business_hours_of(shifts) -%}
+{#- The step business_times, with those before it, for a model with a step `judged` of
+    cases: of each the hours of business that answer and solution took. `shifts` are
+    var('business_hours'): weekdays (0 is Monday) with the minutes of the day from and
+    to which the company is open, and holidays. Without them no hours are known. -#}
+{% macro business_times(shifts) -%}
 {%- if shifts -%}
 weekly_shifts as (
-    {%- for weekday, opens, closes in shifts.shifts %}
-    select {{ weekday }} as weekday, {{ opens }} as opens, {{ closes }} as closes
+    {%- for shift in shifts.shifts %}
+    select
+        {{ shift[0] }} as weekday,
+        {{ shift[1] or 0 }} as opens,
+        {{ shift[2] or 0 }} as closes
     {{- "\n    union all" if not loop.last }}
     {%- endfor %}
 ),
@@ -72,7 +74,7 @@ days_before as (
         day,
         coalesce(
             sum(open_seconds) over (
-                order by day rows between unbounded preceding and 1 preceding
+                order by day nulls last rows between unbounded preceding and 1 preceding
             ),
             0
         ) as open_seconds
@@ -95,7 +97,29 @@ open_times as (
     group by moments.moment
 ),
 
-{% endif -%}
+business_times as (
+    select
+        judged.source,
+        judged.ticket_id,
+        (responded.open_seconds - opened.open_seconds) / 3600.0e0
+            as response_business_hours,
+        (solved.open_seconds - opened.open_seconds) / 3600.0e0
+            as resolution_business_hours
+    from judged
+    left join open_times as opened on judged.opened_at = opened.moment
+    left join open_times as responded on judged.responded_at = responded.moment
+    left join open_times as solved on judged.solved_at = solved.moment
+)
+{%- else -%}
+business_times as (
+    select
+        source,
+        ticket_id,
+        cast(null as double) as response_business_hours,
+        cast(null as double) as resolution_business_hours
+    from judged
+)
+{%- endif -%}
 {%- endmacro %}
 
 {#- The UTC instant of a day at which the company's clocks show that many minutes. -#}

@@ -12,7 +12,7 @@ EXPECTATIONS = [
             select
                 day, kind, open_count, opened_count, resolved_count,
                 coalesce(
-                    lag(open_count) over (partition by kind order by day), 0
+                    lag(open_count) over (partition by kind order by day nulls last), 0
                 ) as open_before
             from {batch}
         ) as days

@@ -51,6 +51,7 @@ SHARED = {
 # What macros with a form for each engine give.
 GIVES = {
     "business_date": "date",
+    "business_hour": "bigint",
     "business_midnight": "timestamp",
     "days_between": "bigint",
     "epoch_seconds": "double",

@@ -5,6 +5,8 @@
     'open_8_to_30_days_count': [8, 31],
     'open_over_30_days_count': [31, none],
 } -%}
+{%- set figures = ['opened_count', 'resolved_count', 'overdue_count']
+    + ages.keys() | list -%}
 with
 
 complaints as (
@@ -16,8 +18,9 @@ told as (
         coalesce(kind, 'not_stated') as kind,
         opened_date,
         {{ business_date('greatest(resolved_at, opened_at)') }} as resolved_date,
-        {{ business_date('greatest(least(first_response_at, resolved_at), opened_at)') }}
-            as answered_date,
+        {{ business_date(
+            'greatest(least(first_response_at, resolved_at), opened_at)'
+        ) }} as answered_date,
         {{ business_date(
             'opened_at + interval \'1\' hour * ' ~ var('complaint_response_hours')
         ) }} as due_date,
@@ -45,10 +48,18 @@ cases as (
 
 -- What a case changes on a day, against the end of the day before.
 changes as (
-    select kind, opened_date as day, 'opened_count' as figure, 1 as change
+    select
+        kind,
+        opened_date as day,
+        'opened_count' as figure,
+        1 as change
     from cases
     union all
-    select kind, resolved_date as day, 'resolved_count' as figure, 1 as change
+    select
+        kind,
+        resolved_date as day,
+        'resolved_count' as figure,
+        1 as change
     from cases
     where not is_open
     {% for figure, (from_days, to_days) in ages.items() %}
@@ -63,42 +74,38 @@ changes as (
     union all
     select
         kind,
-        {% if to_days %}
-        case
-            when is_open then {{ add_days('opened_date', to_days) }}
-            else least({{ add_days('opened_date', to_days) }}, resolved_date)
-        end as day,
-        {% else %}
-        resolved_date as day,
-        {% endif %}
+        {{ "least(resolved_date, " ~ add_days('opened_date', to_days or 36525) ~ ")" }}
+            as day,
         '{{ figure }}' as figure,
         -1 as change
     from cases
-    where
-        {% if to_days %}
-        is_open or {{ add_days('opened_date', from_days) }} < resolved_date
-        {% else %}
-        {{ add_days('opened_date', from_days) }} < resolved_date and not is_open
-        {% endif %}
+    where is_open or {{ add_days('opened_date', from_days) }} < resolved_date
     {% endfor %}
     union all
-    select kind, due_date as day, 'overdue_count' as figure, 1 as change
+    select
+        kind,
+        due_date as day,
+        'overdue_count' as figure,
+        1 as change
     from cases
     where tells_first_responses and (is_unanswered or due_date < answered_date)
     union all
-    select kind, answered_date as day, 'overdue_count' as figure, -1 as change
+    select
+        kind,
+        answered_date as day,
+        'overdue_count' as figure,
+        -1 as change
     from cases
     where tells_first_responses and not is_unanswered and due_date < answered_date
 ),
 
 changed as (
     select
-        kind,
-        day,
-        {% for figure in ['opened_count', 'resolved_count', 'overdue_count'] + ages.keys() | list %}
-        sum(case when figure = '{{ figure }}' then change else 0 end) as {{ figure }}
-        {{- "," if not loop.last }}
+        {% for figure in figures %}
+        sum(case when figure = '{{ figure }}' then change else 0 end) as {{ figure }},
         {% endfor %}
+        kind,
+        day
     from changes
     group by kind, day
 ),
@@ -135,12 +142,12 @@ final as (
         cast(
             sum(
                 coalesce(changed.opened_count, 0) - coalesce(changed.resolved_count, 0)
-            ) over (partition by calendar.kind order by calendar.day) as bigint
+            ) over (partition by calendar.kind order by calendar.day nulls last) as bigint
         ) as open_count,
         {% for figure in ages %}
         cast(
             sum(coalesce(changed.{{ figure }}, 0)) over (
-                partition by calendar.kind order by calendar.day
+                partition by calendar.kind order by calendar.day nulls last
             ) as bigint
         ) as {{ figure }},
         {% endfor %}
@@ -149,7 +156,7 @@ final as (
                 then
                     cast(
                         sum(coalesce(changed.overdue_count, 0)) over (
-                            partition by calendar.kind order by calendar.day
+                            partition by calendar.kind order by calendar.day nulls last
                         ) as bigint
                     )
         end as overdue_count,

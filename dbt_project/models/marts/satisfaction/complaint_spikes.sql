@@ -49,6 +49,15 @@ categories as (
     having count(*) = 1
 ),
 
+tickets_counted as (
+    select
+        *,
+        coalesce(kind in ('complaint', 'claim'), false) as is_complaint,
+        count(case when kind in ('complaint', 'claim') then 1 end) over ()
+            as complaint_count
+    from tickets
+),
+
 -- Of a company whose cases are no complaints, all cases.
 signals as (
     select
@@ -62,10 +71,8 @@ signals as (
         cast(null as double) as sentiment,
         identifier_type,
         identifier_value
-    from tickets
-    where
-        kind in ('complaint', 'claim')
-        or not exists (select 1 from tickets where kind in ('complaint', 'claim'))
+    from tickets_counted
+    where is_complaint or complaint_count = 0
     union all
     select
         'mentions' as signal,
@@ -312,7 +319,7 @@ judged as (
         ) as all_rise,
         row_number() over (
             partition by signal, grain, day, hour, dimension
-            order by rise desc, n desc, value asc nulls last
+            order by rise desc nulls last, n desc nulls last, value asc nulls last
         ) as position
     from measured
 ),
@@ -335,7 +342,7 @@ told as (
                 {{ epoch_seconds('period_start_at') }}
             ) over (
                 partition by signal, dimension, value, grain, is_spike
-                order by period_start_at
+                order by period_start_at nulls last
             ) > 90000,
             true
         ) as is_new

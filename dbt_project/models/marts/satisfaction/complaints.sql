@@ -86,7 +86,7 @@ judged as (
     from answered
 ),
 
-{{ business_hours_of(shifts) -}}
+{{ business_times(shifts) }},
 
 final as (
     select
@@ -114,15 +114,8 @@ final as (
         judged.resolved_at,
         judged.response_hours,
         judged.resolution_hours,
-        {% if shifts %}
-        (responded.open_seconds - opened.open_seconds) / 3600.0e0
-            as response_business_hours,
-        (solved.open_seconds - opened.open_seconds) / 3600.0e0
-            as resolution_business_hours,
-        {% else %}
-        cast(null as double) as response_business_hours,
-        cast(null as double) as resolution_business_hours,
-        {% endif %}
+        business_times.response_business_hours,
+        business_times.resolution_business_hours,
         case
             when judged.first_response_at is null and judged.resolved_at is null
                 then judged.age_hours
@@ -146,11 +139,10 @@ final as (
         judged.is_within_sla,
         {{ as_of() }} as as_of_date
     from judged
-    {% if shifts %}
-    left join open_times as opened on judged.opened_at = opened.moment
-    left join open_times as responded on judged.responded_at = responded.moment
-    left join open_times as solved on judged.solved_at = solved.moment
-    {% endif %}
+    inner join business_times
+        on
+            judged.source = business_times.source
+            and judged.ticket_id = business_times.ticket_id
 )
 
 select * from final

@@ -85,14 +85,13 @@ final as (
         case
             when rated.is_enough
                 then
-                    {{ "case when rated.incident_count = 0 then 0 else" if sign == '-' }}
-                    1000 * (
+                    1000 * greatest(
                         rated.incident_count + {{ z**2 / 2 }}e0
                         {{ sign }} {{ z }}e0 * sqrt(
                             rated.incident_count + {{ z**2 / 4 }}e0
-                        )
+                        ),
+                        0
                     ) / rated.exposure
-                    {{ "end" if sign == '-' }}
         end as {{ bound }},
         {% endfor %}
         case when rated.is_enough then 'score interval of a Poisson rate' end as method,
