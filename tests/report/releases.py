@@ -596,6 +596,47 @@ def _voices(has_rival: bool) -> pd.DataFrame:
     return pd.concat([frame, by_month])
 
 
+def _desk(name: str) -> Frames:
+    """A spike of complaints, the backlog of a year, and incidents of two products."""
+    begin = pd.Timestamp("2017-06-17 18:00")
+    spikes = pd.DataFrame(
+        [
+            ("all", "all", True, 25, 1.5, 100.0),
+            ("channel", "phone", True, 20, 0.0, 85.1),
+            ("reason", name, True, 24, 0.0, 102.1),
+            ("region", "north", False, 2, 0.0, None),
+        ],
+        columns=[
+            *("dimension", "value", "is_new", "n", "usual_count", "share_of_rise_pct")
+        ],
+    ).assign(signal="complaints", grain="hour", period_start_at=begin, position=1)
+    days = pd.date_range("2017-01-01", "2017-12-31")
+    day = spikes.assign(grain="day", period_start_at=begin.normalize())
+    backlog = pd.DataFrame({"day": days, "open_count": range(len(days))})
+    rates = pd.DataFrame(
+        [
+            ("shop:p1", name, 9, 300, 30.0, 15.8, 57.0, 4.0, "rising"),
+            ("shop:p2", None, 1, 1000, 1.0, 0.2, 5.7, None, None),
+        ],
+        columns=[
+            *("product_key", "name", "incident_count", "n", "incidents_per_1000"),
+            *("interval_low", "interval_high", "incidents_per_1000_before", "trend"),
+        ],
+    )
+    return {
+        "satisfaction.complaint_spikes": pd.concat([spikes, day]).assign(
+            period_date=begin.normalize()
+        ),
+        "satisfaction.complaint_backlog": backlog.assign(
+            kind="all",
+            open_over_30_days_count=backlog.open_count // 3,
+            overdue_count=None,
+            as_of_date=days[-1],
+        ),
+        "satisfaction.product_incidents": rates.assign(usual_per_1000=2.5),
+    }
+
+
 def _deliveries(as_of: str) -> pd.DataFrame:
     rows = [
         ("shop", "transactions", dt.date.fromisoformat(as_of), "arrived", 4000, 3, 1),
@@ -683,6 +724,17 @@ create table satisfaction.service_shortfalls (
 create table satisfaction.satisfaction_effects (
     cause varchar, effect varchar, lag_months bigint, effect_change double,
     interval_low double, interval_high double, n bigint);
+create table satisfaction.complaint_spikes (
+    signal varchar, grain varchar, period_start_at timestamp, period_date date,
+    dimension varchar, value varchar, is_new boolean, n bigint, usual_count double,
+    share_of_rise_pct double, position bigint);
+create table satisfaction.complaint_backlog (
+    day date, kind varchar, open_count bigint, open_over_30_days_count bigint,
+    overdue_count bigint, as_of_date date);
+create table satisfaction.product_incidents (
+    product_key varchar, name varchar, incident_count bigint, n decimal(18, 3),
+    incidents_per_1000 double, interval_low double, interval_high double,
+    usual_per_1000 double, incidents_per_1000_before double, trend varchar);
 create table customer.customer_values (
     customer_id varchar, order_count bigint, purchase_day_count bigint,
     return_count bigint, cancelled_count bigint, gross_amount decimal(18, 2),
@@ -1026,6 +1078,7 @@ def _grocer() -> tuple[Frames, str]:
         "satisfaction.complaints": _cases("2017-01-01", "2017-12-31", 900),
         "satisfaction.share_of_voice": _voices(has_rival=True),
         **_warnings("2017-12-31"),
+        **_desk("Glass in it"),
     }, "2017-12-31"
 
 
@@ -1096,6 +1149,7 @@ def _long_names() -> tuple[Frames, str]:
         # Of 13 months, two neighbours have their year below them.
         "satisfaction.complaints": _cases("2016-12-01", "2017-12-31", 400),
         "satisfaction.share_of_voice": _voices(has_rival=False),
+        **_desk(HOSTILE),
     }, "2017-12-31"
 
 

@@ -12,6 +12,7 @@ from markupsafe import Markup
 from kith.database import connect
 from kith.errors import PublicationError
 from kith.report import (
+    cases,
     customer,
     identity,
     leaving,
@@ -44,6 +45,7 @@ SECTIONS = tuple(
         service,
         voice,
         leaving,
+        cases,
         one_customer,
         operations,
     )
