@@ -239,6 +239,8 @@ def test_a_link_that_comes_late_changes_only_whom_it_joins_and_the_merge_is_told
 
 # Marts of groups, which a customer less changes, and the record of merges.
 OF_ALL = {
+    # By region of the customer.
+    "satisfaction.complaint_spikes",
     "customer.customer_merges",
     "satisfaction.churn_warning_records",
     "satisfaction.share_of_voice",
