@@ -17,7 +17,10 @@ told as (
     select
         coalesce(kind, 'not_stated') as kind,
         opened_date,
-        {{ business_date('greatest(resolved_at, opened_at)') }} as resolved_date,
+        case
+            when resolved_at is not null
+                then {{ business_date('greatest(resolved_at, opened_at)') }}
+        end as resolved_date,
         {{ business_date(
             'greatest(least(first_response_at, resolved_at), opened_at)'
         ) }} as answered_date,
@@ -142,7 +145,9 @@ final as (
         cast(
             sum(
                 coalesce(changed.opened_count, 0) - coalesce(changed.resolved_count, 0)
-            ) over (partition by calendar.kind order by calendar.day nulls last) as bigint
+            ) over (
+                partition by calendar.kind order by calendar.day nulls last
+            ) as bigint
         ) as open_count,
         {% for figure in ages %}
         cast(
