@@ -8,8 +8,8 @@ each file copied to Parquet and cast to the declared types, dbt's compiled model
 tests in dbt's order, each mart copied into a second file and to Parquet. The gate's
 queries are not in it. The tax is the whole run over the bare one, measured one after
 the other on the same machine; the machine's noise strikes both. At the end the door,
-identity, lifetimes and indicators alone, see the modules of these names in
-`tests.bench`.
+identity, lifetimes, indicators and the crisis watch alone, see the modules of these
+names in `tests.bench`.
 """
 
 import argparse
@@ -25,7 +25,7 @@ import duckdb
 from kith.company.folder import PUBLISHED_SCHEMAS, load_company
 from kith.database import connect, literal, quote
 from kith.settings import REPOSITORY, load_settings
-from tests.bench import door, identity, indicators, lifetimes
+from tests.bench import door, identity, indicators, lifetimes, watch
 from tests.bench.measure import measured
 from tests.companies.generate import generate
 
@@ -187,3 +187,4 @@ if __name__ == "__main__":
         indicators.bench(
             indicators.CUSTOMERS_WANTED, load_settings().home / "bench" / "indicators"
         )
+        watch.bench(load_settings().home / "bench" / "watch")
