@@ -37,13 +37,4 @@ EXPECTATIONS = [
             and 5 * count(*) filter (where state = 'overdue') > count(*)
         """,
     ),
-    no_rows(
-        "No case was answered or resolved before it was opened",
-        WARNING,
-        """
-        select source, ticket_id, opened_at, first_response_at, resolved_at
-        from {batch}
-        where first_response_at < opened_at or resolved_at < opened_at
-        """,
-    ),
 ]

@@ -633,10 +633,6 @@ MUTATIONS: dict[tuple[str, str], str] = {
     + "; update satisfaction.complaints set state = 'overdue' "
     "where ticket_id in ('n1', 'n2', 'n3', 'n4', 'n5', 'n6', 'n7')",
     (
-        "satisfaction.complaints",
-        "No case was answered or resolved before it was opened",
-    ): "update satisfaction.complaints set first_response_at = '2024-11-30'",
-    (
         "satisfaction.complaint_backlog",
         "What is open is what was open the day before, and what came less what ended",
     ): "update satisfaction.complaint_backlog set open_count = 1 "
