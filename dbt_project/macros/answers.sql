@@ -1,15 +1,27 @@
-{#- Score of an answer to a standard question, as satisfaction_scores counts it: on the
-    standard scale, a whole number within it. NULL for any other answer. -#}
-{% macro valid_answer(answers, kind) -%}
-    {%- set scale_min, scale_max = {
-        'csat': (1, 5), 'nps': (0, 10), 'ces': (1, 7)
-    }[kind] -%}
+{#- The standard question whose answer this is: csat, nps or ces on its own scale, else
+    'other'. -#}
+{% macro standard_of(answers) -%}
+    {%- set scales = {'csat': (1, 5), 'nps': (0, 10), 'ces': (1, 7)} -%}
     case
+        {%- for kind, (scale_min, scale_max) in scales.items() %}
         when
             {{ answers }}.measure = '{{ kind }}'
             and {{ answers }}.scale_min = {{ scale_min }}
             and {{ answers }}.scale_max = {{ scale_max }}
-            and {{ answers }}.score between {{ scale_min }} and {{ scale_max }}
+            then '{{ kind }}'
+        {%- endfor %}
+        else 'other'
+    end
+{%- endmacro %}
+
+{#- Score of an answer to a standard question, as satisfaction_scores counts it: a whole
+    number on its scale. NULL for any other answer. -#}
+{% macro valid_answer(answers, kind) -%}
+    case
+        when
+            {{ standard_of(answers) }} = '{{ kind }}'
+            and {{ answers }}.score
+            between {{ answers }}.scale_min and {{ answers }}.scale_max
             and {{ answers }}.score = floor({{ answers }}.score)
             then cast(round({{ answers }}.score) as bigint)
     end

@@ -1,361 +1,312 @@
-{#- By what the answers are divided. -#}
-{%- set breakdowns = {
-    'total': {},
-    'touchpoint': {'touchpoint': 'touchpoint'},
-    'survey_method': {'survey_method': 'survey_method'},
-    'rfm_segment': {'segment': 'rfm_segment'},
-    'value_type': {'segment': 'value_type'},
-    'activity_state': {'segment': 'activity_state'},
-    'touchpoint_and_survey_method': {
-        'touchpoint': 'touchpoint',
-        'survey_method': 'survey_method',
-    },
-    'touchpoint_and_activity_state': {
-        'touchpoint': 'touchpoint',
-        'segment': 'activity_state',
-    },
-} -%}
-{#- Length in months. -#}
-{%- set period_grains = {'month': 1, 'quarter': 3, 'year': 12} -%}
-{#- Questions that have measures of their own: scale, measures with their kind, least
-    answer in the top boxes. Any other question or scale has a mean. -#}
+{#- Questions that have measures of their own: their kinds, least answer of the top
+    boxes. Any other has a mean. -#}
 {%- set standards = {
-    'nps': {'scale': (0, 10), 'measures': {'nps': 'net'}, 'top_box': 9},
-    'csat': {
-        'scale': (1, 5),
-        'measures': {'csat_top_two_pct': 'share', 'csat_mean': 'mean'},
-        'top_box': 4,
-    },
-    'ces': {
-        'scale': (1, 7),
-        'measures': {'ces_top_three_pct': 'share', 'ces_mean': 'mean'},
-        'top_box': 5,
-    },
+    'nps': [{'nps': 'net'}, 9],
+    'csat': [{'csat_top_two_pct': 'share', 'csat_mean': 'mean'}, 4],
+    'ces': [{'ces_top_three_pct': 'share', 'ces_mean': 'mean'}, 5],
 } -%}
-{%- set methods = {
-    'net': '100 * (promoters - detractors) / all valid answers;'
-        ~ ' normal interval of 95 %',
-    'share': '100 * top boxes / all valid answers; Wilson interval of 95 %',
-    'mean': 'mean of all valid answers; Student interval of 95 %',
-} -%}
-{%- set sums = [
-    'n', 'invalid_count', 'promoter_count', 'passive_count', 'detractor_count',
-    'top_box_count', 'score_sum', 'score_square_sum'
+{%- set asked = [
+    'source', 'survey', 'question', 'measure', 'dimension', 'factor', 'scale_min',
+    'scale_max'
 ] -%}
-{%- set parts = ['touchpoint', 'survey_method', 'segment'] -%}
-{%- set question = ['question_kind', 'standard', 'scale_min', 'scale_max', 'dimension']
--%}
+{#- By what answers are divided: a column each. -#}
+{%- set schemes = var('schemes') -%}
+{%- set traits = ['touchpoint', 'survey_method', 'region', 'level', 'department'] -%}
+{%- set in_schemes = 'in_' ~ range(1, schemes | length + 1) | join(', in_') -%}
+{%- set parts = traits | join(', ') ~ ', ' ~ in_schemes -%}
+{%- set cell = ['question_id', 'measure', 'kind', 'answers', 'breakdown', 'part'] -%}
+{%- set period = ['period_grain', 'period_start', 'period_end'] -%}
+{%- set row = (cell + period) | join(', ') -%}
 with
 
-survey_answers as (
+answers as (
     select
-        identifier_type,
-        identifier_value,
-        {{ business_date('answered_at') }} as answered_date,
-        measure as question_kind,
-        case
-            {% for kind, standard in standards.items() %}
-            when
-                measure = '{{ kind }}'
-                and scale_min = {{ standard.scale[0] }}
-                and scale_max = {{ standard.scale[1] }}
-                then '{{ kind }}'
-            {% endfor %}
-            else 'other'
-        end as standard,
-        scale_min,
-        scale_max,
-        score,
-        coalesce(dimension, 'overall') as dimension,
-        coalesce(touchpoint, 'not_stated') as touchpoint,
-        coalesce(method, 'not_stated') as survey_method
-    from {{ ref('feed_survey_answers') }}
-    where measure is not null
+        *,
+        {{ month_of('answered_date') }} as answered_month,
+        dense_rank() over (order by {{ asked | join(' nulls last, ') }} nulls last)
+            as question_id
+    from {{ ref('int_answers_judged') }}
 ),
 
-identities as (
-    select * from {{ ref('identities') }}
-),
-
-rfm_scores as (
+segments as (
     select
-        customer_id,
-        segment as rfm_segment,
-        value_type
-    from {{ ref('rfm_scores') }}
-),
-
-activity_states as (
-    select
-        customer_id,
-        state as activity_state
-    from {{ ref('activity_states') }}
-),
-
-answers_judged as (
-    select
-        {{ month_of('survey_answers.answered_date') }} as answered_month,
-        {% for column in question %}
-        survey_answers.{{ column }},
+        {% for scheme in schemes %}
+        {{ segment_of(scheme) }} as in_{{ loop.index }},
         {% endfor %}
-        survey_answers.touchpoint,
-        survey_answers.survey_method,
-        {% for scheme in ['rfm_segment', 'value_type'] %}
-        {{ segment_name(
-            '(identities.customer_id is not null)',
-            'rfm_scores.' ~ scheme,
-            'activity_states.activity_state',
-        ) }} as {{ scheme }},
-        {% endfor %}
-        coalesce(activity_states.activity_state, 'unidentified') as activity_state,
+        customer_id,
+        state_on
+    from {{ ref('int_customer_states') }}
+),
+
+-- Whoever answered a question once need not be kept apart.
+divided as (
+    select
+        answers.question_id,
+        answers.standard,
+        answers.answered_month,
+        cast(answers.score as decimal(18, 9)) as score,
+        lead(answers.answered_month) over (
+            partition by answers.question_id, answers.person, answers.score is null
+            order by answers.answered_at nulls last, answers.answer_id nulls last
+        ) as next_month,
         case
             when
-                survey_answers.score between
-                survey_answers.scale_min and survey_answers.scale_max
-                and (
-                    survey_answers.standard = 'other'
-                    or survey_answers.score = floor(survey_answers.score)
-                )
-                then survey_answers.score
-        end as valid_score,
-        case survey_answers.standard
-            {% for kind, standard in standards.items() %}
-            when '{{ kind }}' then {{ standard.top_box }}
-            {% endfor %}
-        end as top_box
-    from survey_answers
-    left join identities
+                count(answers.score) over (
+                    partition by answers.question_id, answers.person
+                ) > 1
+                then answers.person
+        end as repeated_person,
+        {% for scheme in schemes %}
+        case
+            when answers.customer_id is null then 'unidentified'
+            else coalesce(segments.in_{{ loop.index }}, 'not_yet_known')
+        end as in_{{ loop.index }},
+        {% endfor %}
+        answers.touchpoint,
+        answers.survey_method,
+        answers.region,
+        answers.level,
+        answers.department
+    from answers
+    left join segments
         on
-            survey_answers.identifier_type = identities.identifier_type
-            and survey_answers.identifier_value = identities.identifier_value
-    left join rfm_scores on identities.customer_id = rfm_scores.customer_id
-    left join activity_states on identities.customer_id = activity_states.customer_id
-),
-
-cells as (
-    select
-        answered_month,
-        {% for column in question %}
-        {{ column }},
-        {% endfor %}
-        touchpoint,
-        survey_method,
-        rfm_segment,
-        value_type,
-        activity_state,
-        count(valid_score) as n,
-        count(*) - count(valid_score) as invalid_count,
-        count(*) filter (where standard = 'nps' and valid_score >= 9)
-            as promoter_count,
-        count(*) filter (where standard = 'nps' and valid_score between 7 and 8)
-            as passive_count,
-        count(*) filter (where standard = 'nps' and valid_score <= 6)
-            as detractor_count,
-        count(*) filter (where valid_score >= top_box) as top_box_count,
-        sum(valid_score) as score_sum,
-        sum(valid_score * valid_score) as score_square_sum,
-        min(valid_score) as lowest_score,
-        max(valid_score) as highest_score
-    from answers_judged
-    group by
-        answered_month,
-        {% for column in question %}
-        {{ column }},
-        {% endfor %}
-        touchpoint,
-        survey_method,
-        rfm_segment,
-        value_type,
-        activity_state
-),
-
-broken_down as (
-    {% for breakdown, columns in breakdowns.items() %}
-    select
-        '{{ breakdown }}' as breakdown,
-        {% for part in parts %}
-        {{ columns.get(part, "'all'") }} as {{ part }},
-        {% endfor %}
-        answered_month,
-        {% for column in question %}
-        {{ column }},
-        {% endfor %}
-        {% for column in sums %}
-        sum({{ column }}) as {{ column }},
-        {% endfor %}
-        min(lowest_score) as lowest_score,
-        max(highest_score) as highest_score
-    from cells
-    group by
-        {% for column in columns.values() %}
-        {{ column }},
-        {% endfor %}
-        {% for column in question %}
-        {{ column }},
-        {% endfor %}
-        answered_month
-    {{ "union all" if not loop.last }}
-    {% endfor %}
-),
-
-periods as (
-    {% for period_grain, months in period_grains.items() %}
-    select distinct
-        '{{ period_grain }}' as period_grain,
-        answered_month,
-        cast(date_trunc('{{ period_grain }}', answered_month) as date) as period_start,
-        {{ add_days(
-            add_months("date_trunc('" ~ period_grain ~ "', answered_month)", months),
-            -1
-        ) }} as period_end
-    from cells
-    union all
-    {% endfor %}
-    select distinct
-        'all' as period_grain,
-        cells.answered_month,
-        (select min(survey_answers.answered_date) from survey_answers)
-            as period_start,
-        {{ as_of() }} as period_end
-    from cells
-),
-
-summed as (
-    select
-        periods.period_grain,
-        periods.period_start,
-        periods.period_end,
-        broken_down.breakdown,
-        broken_down.touchpoint,
-        broken_down.survey_method,
-        broken_down.segment,
-        {% for column in question %}
-        broken_down.{{ column }},
-        {% endfor %}
-        {% for column in sums %}
-        sum(broken_down.{{ column }}) as {{ column }},
-        {% endfor %}
-        min(broken_down.lowest_score) as lowest_score,
-        max(broken_down.highest_score) as highest_score
-    from broken_down
-    inner join periods on broken_down.answered_month = periods.answered_month
-    group by
-        periods.period_grain,
-        periods.period_start,
-        periods.period_end,
-        broken_down.breakdown,
-        broken_down.touchpoint,
-        broken_down.survey_method,
-        {% for column in question %}
-        broken_down.{{ column }},
-        {% endfor %}
-        broken_down.segment
+            answers.customer_id = segments.customer_id
+            and answers.state_on = segments.state_on
 ),
 
 measures as (
-    {% for kind, standard in standards.items() %}
-    {% for measure, kind_of_score in standard.measures.items() %}
+    {% for standard, (measures, top_box) in standards.items() %}
+    {% for measure, kind in measures.items() %}
     select
-        '{{ kind }}' as standard,
+        '{{ standard }}' as standard,
         '{{ measure }}' as measure,
-        '{{ kind_of_score }}' as kind_of_score,
-        '{{ methods[kind_of_score] }}' as method
+        '{{ kind }}' as kind,
+        {{ top_box }} as top_box
     union all
     {% endfor %}
     {% endfor %}
     select
         'other' as standard,
-        cast(null as string) as measure,
-        'mean' as kind_of_score,
-        '{{ methods["mean"] }}' as method
+        'mean' as measure,
+        'mean' as kind,
+        0 as top_box
 ),
 
-measured as (
+valued as (
     select
-        summed.period_grain,
-        summed.period_start,
-        summed.period_end,
-        summed.breakdown,
-        summed.touchpoint,
-        summed.survey_method,
-        summed.segment,
-        {% for column in question %}
-        summed.{{ column }},
-        {% endfor %}
-        {% for column in sums %}
-        summed.{{ column }},
-        {% endfor %}
-        coalesce(
-            measures.measure,
-            summed.question_kind
-            || '_mean_' || {{ written('summed.scale_min') }}
-            || '_to_' || {{ written('summed.scale_max') }},
-            summed.question_kind || '_mean'
-        ) as measure,
-        measures.kind_of_score,
-        measures.method,
-        summed.lowest_score,
-        summed.highest_score,
-        nullif(cast(summed.n as double), 0) as answers
-    from summed
-    inner join measures on summed.standard = measures.standard
+        measures.measure,
+        measures.kind,
+        case
+            when measures.kind = 'mean' or divided.score is null then divided.score
+            when divided.score >= measures.top_box then 1
+            when measures.kind = 'net' and divided.score <= 6 then -1
+            else 0
+        end as number,
+        divided.*
+    from divided
+    inner join measures on divided.standard = measures.standard
 ),
 
--- In hundredths for 'net' and 'share', in points of the scale for 'mean'.
+-- As few rows as tell periods, parts and persons apart.
+cells as (
+    {% for answers, kept in [
+        ('all', 'repeated_person'), ('last_of_person', 'next_month')
+    ] %}
+    select
+        question_id,
+        measure,
+        kind,
+        '{{ answers }}' as answers,
+        answered_month,
+        {{ kept if kept == 'next_month' else 'cast(null as date)' }} as next_month,
+        {{ kept if kept != 'next_month' else 'cast(null as string)' }}
+            as repeated_person,
+        {{ parts }},
+        count(number) as n,
+        count(*) - count(number) as invalid_count,
+        sum(number) as total,
+        sum(number * number) as square_total,
+        min(number) as lowest,
+        max(number) as highest
+    from valued
+    {% if kept == 'next_month' %}
+    where coalesce(next_month != answered_month, true)
+    {% endif %}
+    group by question_id, measure, kind, answered_month, {{ kept }}, {{ parts }}
+    {{ "union all" if not loop.last }}
+    {% endfor %}
+),
+
+placed as (
+    {% for trait in traits %}
+    select
+        *,
+        '{{ trait }}' as breakdown,
+        {{ trait }} as part
+    from cells
+    union all
+    {% endfor %}
+    {% for scheme in schemes %}
+    select
+        *,
+        'segment_{{ scheme.name }}' as breakdown,
+        in_{{ loop.index }} as part
+    from cells
+    union all
+    {% endfor %}
+    select
+        *,
+        'total' as breakdown,
+        'all' as part
+    from cells
+),
+
+periods as (
+    {% for grain, months in {'month': 1, 'quarter': 3, 'year': 12}.items() %}
+    select distinct
+        '{{ grain }}' as period_grain,
+        answered_month,
+        cast(date_trunc('{{ grain }}', answered_month) as date) as period_start,
+        {{ add_days(
+            add_months("date_trunc('" ~ grain ~ "', answered_month)", months), -1
+        ) }} as period_end
+    from answers
+    union all
+    {% endfor %}
+    select distinct
+        'all' as period_grain,
+        answered_month,
+        min(answered_date) over () as period_start,
+        {{ as_of() }} as period_end
+    from answers
+),
+
+by_person as (
+    select
+        {% for column in cell %}
+        placed.{{ column }},
+        {% endfor %}
+        {% for column in period %}
+        periods.{{ column }},
+        {% endfor %}
+        placed.repeated_person,
+        sum(placed.n) as n,
+        sum(placed.invalid_count) as invalid_count,
+        cast(sum(placed.total) as decimal(18, 9)) as total,
+        sum(placed.square_total) as square_total,
+        min(placed.lowest) as lowest,
+        max(placed.highest) as highest
+    from placed
+    inner join periods on placed.answered_month = periods.answered_month
+    where
+        coalesce(placed.next_month > periods.period_end, true)
+        and (
+            periods.period_grain in ('year', 'all')
+            or placed.breakdown in ('total', 'touchpoint')
+        )
+    group by
+        {% for column in cell %}
+        placed.{{ column }},
+        {% endfor %}
+        {% for column in period %}
+        periods.{{ column }},
+        {% endfor %}
+        placed.repeated_person
+),
+
+-- Of each person the square of their total, their total times their answers, and the
+-- square of their answers; whoever answered once stands in a row with others.
+summed as (
+    select
+        {{ row }},
+        cast(sum(n) as bigint) as n,
+        cast(sum(invalid_count) as bigint) as invalid_count,
+        cast(sum(total) as double) as total,
+        cast(sum(square_total) as double) as square_total,
+        cast(min(lowest) as double) as lowest,
+        cast(max(highest) as double) as highest,
+        {% for name, single, repeated in [
+            ('person_square_total', 'square_total', 'total * total'),
+            ('person_product_total', 'total', 'n * total'),
+            ('person_n_square_total', 'n', 'n * n'),
+        ] %}
+        cast(
+            sum(
+                case
+                    when repeated_person is null then {{ single }} else {{ repeated }}
+                end
+            ) as double
+        ) as {{ name }},
+        {% endfor %}
+        cast(
+            sum(case when repeated_person is null then n else least(n, 1) end) as bigint
+        ) as person_count
+    from by_person
+    group by {{ row }}
+),
+
+-- Rounding may bring the mean of equal answers beside them, and a difference of equal
+-- numbers below 0.
 estimated as (
     select
         *,
-        case kind_of_score
-            when 'net' then (promoter_count - detractor_count) / answers
-            when 'share' then top_box_count / answers
-            -- Rounding may bring the mean of equal answers beside them.
-            else greatest(least(score_sum / answers, highest_score), lowest_score)
-        end as estimate,
-        case kind_of_score
-            when 'net'
+        n >= {{ var('minimum_answers') }} as has_score,
+        case kind when 'mean' then 1 else 100 end as factor,
+        cast(nullif(n, 0) as double) as answer_count,
+        greatest(least(total / nullif(n, 0), highest), lowest) as estimate,
+        greatest(square_total / nullif(n, 0) - power(total / nullif(n, 0), 2), 0)
+            as variance,
+        greatest(
+            person_square_total
+            - 2 * total / nullif(n, 0) * person_product_total
+            + power(total / nullif(n, 0), 2) * person_n_square_total,
+            0
+        ) / nullif(n, 0) * person_count / nullif(person_count - 1, 0) as person_variance
+    from summed
+),
+
+-- How many times the variance of independent answers that of these persons is. Answers
+-- that are all alike do not tell it.
+spread as (
+    select
+        *,
+        case
+            when n > 1 and person_count = n then 1
+            when highest > lowest
                 then
-                    (promoter_count + detractor_count) / answers
-                    - power((promoter_count - detractor_count) / answers, 2)
-            when 'share'
-                then top_box_count / answers * (1 - top_box_count / answers)
-            -- Rounding may bring the difference of two equal numbers below 0.
-            else
-                greatest(score_square_sum - score_sum * score_sum / answers, 0)
-                / nullif(answers - 1, 0)
-        end as variance,
-        case kind_of_score
-            when 'mean' then {{ student_quantile('nullif(answers - 1, 0)') }}
-            else {{ normal_quantile() }}
-        end as quantile,
-        case kind_of_score when 'mean' then scale_min else -1 end as lowest_possible,
-        case kind_of_score when 'mean' then scale_max else 1 end as highest_possible,
-        case kind_of_score when 'mean' then 1 else 100 end as factor
-    from measured
+                    nullif(person_variance, 0)
+                    / (variance * answer_count / nullif(answer_count - 1, 0))
+        end as design_effect
+    from estimated
 ),
 
 bounded as (
     select
         *,
-        case kind_of_score
-            -- Rounding may bring a bound beside a share of 0 or 1.
-            when 'share'
-                then least({{ wilson_bound('estimate', 'answers', '-') }}, estimate)
-            else estimate - quantile * sqrt(variance / answers)
-        end as lower_bound,
-        case kind_of_score
-            when 'share'
-                then greatest({{ wilson_bound('estimate', 'answers', '+') }}, estimate)
-            else estimate + quantile * sqrt(variance / answers)
-        end as upper_bound,
-        n >= {{ var('minimum_answers') }} as has_score,
-        -- Where all answers are equal, no error can be estimated from their spread.
-        n >= {{ var('minimum_answers') }}
-        and case kind_of_score
-            when 'net' then variance > 0
-            when 'mean' then lowest_score < highest_score
-            else true
-        end as has_interval
-    from estimated
+        person_count >= {{ var('minimum_answers') }}
+        and has_score
+        and (kind = 'share' or highest > lowest) as has_interval,
+        coalesce(least(answer_count / design_effect, answer_count), person_count)
+            as effective_n,
+        sqrt(
+            variance
+            / case
+                when kind = 'mean' then nullif(answer_count - 1, 0) else answer_count
+            end
+            * coalesce(design_effect, 1)
+        ) as deviation,
+        case kind
+            when 'mean' then {{ student_quantile('nullif(person_count - 1, 0)') }}
+            else {{ normal_quantile() }}
+        end as quantile
+    from spread
+),
+
+questions as (
+    select distinct
+        question_id,
+        {{ asked | join(', ') }}
+    from answers
 ),
 
 final as (
@@ -364,56 +315,100 @@ final as (
         bounded.period_start,
         bounded.period_end,
         bounded.period_end <= {{ as_of() }} as is_complete,
+        {% for column in asked if column != 'measure' %}
+        questions.{{ column }},
+        {% endfor %}
+        case bounded.measure
+            when 'mean'
+                then
+                    questions.measure || '_mean' || coalesce(
+                        '_' || {{ written('questions.scale_min') }}
+                        || '_to_' || {{ written('questions.scale_max') }},
+                        ''
+                    )
+            else bounded.measure
+        end as measure,
         bounded.breakdown,
-        bounded.touchpoint,
-        bounded.survey_method,
-        bounded.segment,
-        bounded.dimension,
-        bounded.measure,
-        bounded.scale_min,
-        bounded.scale_max,
-        cast(bounded.n as bigint) as n,
-        cast(bounded.invalid_count as bigint) as invalid_count,
-        {% for column in ['promoter_count', 'passive_count', 'detractor_count'] %}
-        case when bounded.standard = 'nps' then cast(bounded.{{ column }} as bigint) end
-            as {{ column }},
+        bounded.part,
+        bounded.answers,
+        bounded.n,
+        bounded.person_count,
+        bounded.invalid_count,
+        {% for counted, name in {
+            'bounded.square_total + bounded.total': 'promoter_count',
+            '2 * (bounded.n - bounded.square_total)': 'passive_count',
+            'bounded.square_total - bounded.total': 'detractor_count',
+        }.items() %}
+        case
+            when bounded.kind = 'net'
+                then cast(round(coalesce({{ counted }}, 0) / 2) as bigint)
+        end as {{ name }},
         {% endfor %}
         case
-            when bounded.standard in ('csat', 'ces')
-                then cast(bounded.top_box_count as bigint)
+            when bounded.kind = 'share'
+                then cast(round(coalesce(bounded.total, 0)) as bigint)
         end as top_box_count,
-        coalesce(bounded.score_sum, 0) as score_sum,
-        coalesce(bounded.score_square_sum, 0) as score_square_sum,
-        case when bounded.has_score then bounded.factor * bounded.estimate end as score,
+        case when bounded.kind = 'mean' then coalesce(bounded.total, 0) end
+            as score_sum,
+        case when bounded.has_score then bounded.factor * bounded.estimate end
+            as score,
+        case when bounded.has_interval then bounded.factor * bounded.deviation end
+            as standard_error,
+        case when bounded.has_interval then bounded.design_effect end as design_effect,
+        {% for bound, sign, inner, outer, end in [
+            ('interval_low', '-', 'least', 'greatest', 'scale_min'),
+            ('interval_high', '+', 'greatest', 'least', 'scale_max'),
+        ] %}
         case
-            when bounded.has_interval
-                then bounded.factor * sqrt(bounded.variance / bounded.answers)
-        end as standard_error,
-        case
-            when bounded.has_interval
+            when not bounded.has_interval then null
+            when bounded.kind = 'share'
                 then
+                    100 * {{ inner }}(
+                        bounded.estimate,
+                        {{ wilson_bound(
+                            'bounded.estimate', 'bounded.effective_n', sign
+                        ) }}
+                    )
+            else
+                {{ outer }}(
                     bounded.factor
-                    * greatest(bounded.lower_bound, bounded.lowest_possible)
-        end as interval_low,
-        case
-            when bounded.has_interval
-                then
-                    bounded.factor
-                    * least(bounded.upper_bound, bounded.highest_possible)
-        end as interval_high,
+                    * (
+                        bounded.estimate
+                        {{ sign }} bounded.quantile * bounded.deviation
+                    ),
+                    case bounded.kind
+                        when 'net' then {{ sign }}100 else questions.{{ end }}
+                    end
+                )
+        end as {{ bound }},
+        {% endfor %}
         case
             when bounded.n = 0 then 'no valid answer'
             when not bounded.has_score
                 then 'fewer than {{ var("minimum_answers") }} valid answers'
-            when not bounded.has_interval
-                then 'no interval: all answers alike'
+            when bounded.has_interval then null
+            when bounded.person_count < {{ var("minimum_answers") }}
+                then 'no interval: fewer than {{ var("minimum_answers") }} persons'
+            else 'no interval: all answers alike'
         end as missing_reason,
-        bounded.method,
-        cast(1 as bigint) as definition_version,
+        case bounded.kind
+            when 'net'
+                then
+                    '100 * (promoters - detractors) / valid answers; normal interval of'
+                    || ' 95 %, persons as clusters'
+            when 'share'
+                then
+                    '100 * top boxes / valid answers; Wilson interval of 95 % with'
+                    || ' design effect, persons as clusters'
+            else
+                'mean of valid answers; Student interval of 95 %, persons as clusters'
+        end as method,
+        cast(2 as bigint) as definition_version,
         bounded.period_start as window_start,
         least(bounded.period_end, {{ as_of() }}) as window_end,
         {{ as_of() }} as as_of_date
     from bounded
+    inner join questions on bounded.question_id = questions.question_id
 )
 
 select * from final
