@@ -1,4 +1,4 @@
-"""Scores within their limits, each from all answers."""
+"""Scores within their limits, from all answers and from the last of each person."""
 
 from kith.gate.rows import CRITICAL, WARNING, no_rows
 
@@ -23,7 +23,9 @@ EXPECTATIONS = [
                 period_grain,
                 sum(n + invalid_count) as counted
             from {batch}
-            where measure not in ('csat_mean', 'ces_mean')  -- counted as shares
+            where answers = 'all'
+                -- counted as shares
+                and measure not in ('csat_mean', 'ces_mean')
             group by breakdown, period_grain
         )
 
@@ -41,6 +43,25 @@ EXPECTATIONS = [
         from {batch}
         where measure = 'nps'
             and n is distinct from promoter_count + passive_count + detractor_count
+        """,
+    ),
+    no_rows(
+        "Of each person who answered, one answer counts as the last",
+        CRITICAL,
+        """
+        select period_grain, period_start, measure, persons, last_answers
+        from (
+            select
+                period_grain, period_start, measure,
+                sum(case when answers = 'all' then person_count else 0 end)
+                    as persons,
+                sum(case when answers = 'last_of_person' then n else 0 end)
+                    as last_answers
+            from {batch}
+            where breakdown = 'total'
+            group by period_grain, period_start, measure
+        ) as counted
+        where persons <> last_answers
         """,
     ),
     no_rows(
@@ -73,6 +94,7 @@ EXPECTATIONS = [
         from {batch}
         where breakdown = 'total'
             and period_grain = 'all'
+            and answers = 'all'
             and n + invalid_count >= 30
             and 4 * invalid_count > n
         """,

@@ -611,6 +611,11 @@ MUTATIONS: dict[tuple[str, str], str] = {
     ): "update satisfaction.satisfaction_scores set passive_count = passive_count + 1",
     (
         "satisfaction.satisfaction_scores",
+        "Of each person who answered, one answer counts as the last",
+    ): "update satisfaction.satisfaction_scores set n = n + 1, "
+    "passive_count = passive_count + 1 where answers = 'last_of_person'",
+    (
+        "satisfaction.satisfaction_scores",
         "NPS from -100 to 100, shares from 0 to 100, means on their scale, each within "
         "its interval",
     ): "update satisfaction.satisfaction_scores set score = interval_low - 1",

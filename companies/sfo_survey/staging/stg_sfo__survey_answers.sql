@@ -77,7 +77,7 @@ answers as (
     {{ unpivoted(
         'responses',
         [
-            'survey_year', 'respondent_id', 'identifier_type', 'identifier_value',
+            'respondent_id', 'identifier_type', 'identifier_value',
             'answered_at', 'method', 'loaded_at',
         ],
         ['question', 'measure', 'dimension', 'touchpoint', 'scale_min', 'scale_max'],
@@ -95,7 +95,7 @@ final as (
         identifier_value,
         respondent_id as response_id,
         answered_at,
-        'SFO customer survey ' || survey_year as survey,
+        'SFO customer survey' as survey,
         question,
         measure,
         dimension,

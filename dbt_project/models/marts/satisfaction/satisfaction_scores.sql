@@ -286,8 +286,10 @@ bounded as (
         person_count >= {{ var('minimum_answers') }}
         and has_score
         and (kind = 'share' or highest > lowest) as has_interval,
-        coalesce(least(answer_count / design_effect, answer_count), person_count)
-            as effective_n,
+        case
+            when design_effect is null then cast(person_count as double)
+            else answer_count / greatest(design_effect, 1)
+        end as effective_n,
         sqrt(
             variance
             / case
