@@ -399,12 +399,29 @@ def predictions(customer_ids: pd.Series, leak: str) -> Frames:
     }
 
 
+def _gaps() -> pd.DataFrame:
+    """Of a survey, with a dimension of too few persons, and of one with fewer pairs."""
+    rows = [
+        ("yearly", "reliability", 220, 5.1, 5.6, -0.5, -0.7, -0.3, None),
+        ("yearly", "empathy", 240, 5.5, 5.3, 0.2, 0.1, 0.3, None),
+        ("yearly", "tangibles", 4, None, None, None, None, None, None),
+        ("yearly", "total", 464, 5.3, 5.45, -0.15, -0.3, 0.0, -0.21),
+        ("pilot", "reliability", 40, 3.0, 4.0, -1.0, -1.5, -0.5, None),
+    ]
+    names = ["survey", "dimension", "n", "perception_mean", "expectation_mean", "gap"]
+    names += ["interval_low", "interval_high", "weighted_gap"]
+    whole = {"period_grain": "all", "touchpoint": "all", "source": "desk"}
+    scale = {"scale_min": 1, "scale_max": 7}
+    return pd.DataFrame(rows, columns=names).assign(**whole, **scale)
+
+
 def _scores(
     measure: str,
     months: pd.DatetimeIndex,
     answers: list[int],
     touchpoints: list[str],
     dimension: str = "overall",
+    survey: str = "after_order",
 ) -> pd.DataFrame:
     """Scores by month, by touchpoint and in all: as dear as the answers are many."""
     random = np.random.default_rng(len(touchpoints))
@@ -421,16 +438,23 @@ def _scores(
         ("touchpoint", "all", touchpoint, months[0], int(n) + 1)
         for touchpoint, n in zip(touchpoints, weights, strict=True)
     ]
-    names = ["breakdown", "period_grain", "touchpoint", "period_start", "n"]
+    names = ["breakdown", "period_grain", "part", "period_start", "n"]
     rows = pd.DataFrame(cells, columns=names).assign(
-        measure=measure, dimension=dimension, is_complete=True
+        measure=measure,
+        dimension=dimension,
+        survey=survey,
+        source="desk",
+        question="all",
+        factor="not_stated",
+        answers="all",
+        is_complete=True,
     )
     rows["period_start"] = pd.to_datetime(rows.period_start)
-    rows.loc[rows.touchpoint == "hotline", "dimension"] = "waiting"
+    rows.loc[rows.part == "hotline", "dimension"] = "waiting"
     rows["score"] = np.where(rows.n < 30, None, random.normal(40, 20, len(rows)))
     margin = 80 / np.sqrt(rows.n)
     # Where all answers are alike the error is not known.
-    margin[rows.touchpoint == "alike"] = None
+    margin[rows.part == "alike"] = None
     rows["interval_low"] = rows.score - margin
     rows["interval_high"] = rows.score + margin
     return rows
@@ -687,9 +711,16 @@ _TYPES = """
 create schema customer; create schema segment; create schema operations;
 create schema satisfaction;
 create table satisfaction.satisfaction_scores (
-    measure varchar, dimension varchar, breakdown varchar, period_grain varchar,
-    touchpoint varchar, period_start date, is_complete boolean, n bigint,
+    source varchar, survey varchar, question varchar, factor varchar,
+    scale_min double, scale_max double, measure varchar, dimension varchar,
+    breakdown varchar, period_grain varchar, part varchar, answers varchar,
+    period_start date, is_complete boolean, n bigint,
     score double, interval_low double, interval_high double);
+create table satisfaction.service_gaps (
+    source varchar, survey varchar, scale_min double, scale_max double,
+    period_grain varchar, touchpoint varchar, dimension varchar, n bigint,
+    perception_mean double, expectation_mean double, gap double, interval_low double,
+    interval_high double, weighted_gap double);
 create table satisfaction.complaints (
     is_complaint boolean, state varchar, opened_date date, is_answered_in_time boolean,
     as_of_date date);
@@ -1070,7 +1101,17 @@ def _grocer() -> tuple[Frames, str]:
     scores = [
         _scores("nps", months, [80, 90, 12, 0, *[70] * 8], places),
         _scores("csat_top_two_pct", months, [300] * 12, ["not_stated"]),
+        # A wave each half a year, of who is not as pleased as after an order.
+        _scores(
+            "csat_top_two_pct",
+            months[[1, 7]],
+            [90, 95],
+            ["not_stated"],
+            survey="relationship",
+        ),
     ]
+    # What counts the last answers of persons is no answer more.
+    scores.append(scores[0].assign(answers="last_of_person", n=1))
     return frames | {
         "operations.gate_results": _checks(4),
         "operations.source_warnings": _source_warnings(25),
@@ -1079,6 +1120,7 @@ def _grocer() -> tuple[Frames, str]:
         "satisfaction.share_of_voice": _voices(has_rival=True),
         **_warnings("2017-12-31"),
         **_desk("Glass in it"),
+        "satisfaction.service_gaps": _gaps(),
     }, "2017-12-31"
 
 

@@ -21,7 +21,7 @@ def test_scores_are_shown_with_answers_and_interval(releases: Any) -> None:
         shown = [f"{row.n:,}", f"{row.score:.1f}", interval]
         return [text.replace("-", "−") for text in shown]
 
-    nps = scores[scores.measure == "nps"]
+    nps = scores[(scores.measure == "nps") & (scores.answers == "all")]
     by_month = nps.query("breakdown == 'total' and period_grain == 'month'")
     expected = [
         [f"{row.period_start:%b %Y}", *cells(row)] for row in by_month.itertuples()
@@ -34,7 +34,16 @@ def test_scores_are_shown_with_answers_and_interval(releases: Any) -> None:
     assert shown[-1][0] == "Not stated"
     assert "Hotline: Waiting" in [row[0] for row in shown]
     assert sorted(row[1:] for row in shown) == sorted(map(cells, by_place.itertuples()))
-    assert "CSAT by month" in page.tables
+    # Surveys stand apart, and months of one without a wave say nothing of the other.
+    assert len(page.tables["CSAT by month: after order"]) == 1 + 12
+    waves = page.tables["CSAT by year: relationship"][1:]
+    assert [row[:2] for row in waves] == [["2017", "185"]]
+    by_survey = page.tables["CSAT by survey"][1:]
+    assert [row[:2] for row in by_survey] == [
+        ["After order", "3,600"],
+        ["Relationship", "185"],
+    ]
+    assert "NPS by survey" not in page.tables
     assert "Grey crosses: fewer than 30 answers." in page.source
 
 
@@ -68,3 +77,15 @@ def test_complaints_are_counted_by_month_of_opening(releases: Any) -> None:
     assert states["Reopened"] == "0"
     others = Page(page_of(releases["one_customer"][0]))
     assert len(others.tables["Service cases answered within 24 hours"]) == 2
+
+
+def test_gaps_of_the_greatest_survey_are_shown_from_the_widest_on(
+    releases: Any,
+) -> None:
+    page = Page(page_of(releases["grocer"][0]))
+    assert page.tables["Service gaps: Yearly"][1:] == [
+        ["Reliability", "220", "5.10", "5.60", "−0.50", "−0.70 to −0.30"],
+        ["Empathy", "240", "5.50", "5.30", "0.20", "0.10 to 0.30"],
+        ["Tangibles", "4", "–", "–", "–", "–"],
+    ]
+    assert "Dashed line: −0.15 in all. Weighted: −0.21." in page.source

@@ -1,4 +1,4 @@
-"""Entries on the marts of `satisfaction`: scores with their intervals, complaints."""
+"""Entries on the marts of `satisfaction`: scores with intervals, gaps, complaints."""
 
 from functools import partial
 
@@ -7,6 +7,7 @@ from kith.report.entries import Cell, Entry, Row, Section, Series, listed
 from kith.report.formats import MISSING, fill, name
 
 _DRAWN = 10
+_SURVEYS = 3
 _SERIES: Series = {
     "score": ("Score", marks.ACCENT),
     "interval_low": ("Interval of 95%", marks.SOFT),
@@ -26,9 +27,9 @@ def _interval(row: Row) -> str:
 
 
 def _place(row: Row) -> str:
-    parts = (row["touchpoint"], row["dimension"])
+    parts = (row["of_survey"], row["touchpoint"], row["dimension"])
     # A touchpoint and a dimension of one name are said once.
-    stated = dict.fromkeys(p for p in parts if p not in ("not_stated", "overall"))
+    stated = dict.fromkeys(p for p in parts if p not in ("", "not_stated", "overall"))
     return ": ".join(map(name, stated)) or "Not stated"
 
 
@@ -49,34 +50,47 @@ def _place_text(row: Row) -> str:
 
 
 def _scores(measure: str, label: str, scale: str) -> list[Entry]:
-    """The scores by month, by year, and by touchpoint if any answer names one.
+    """The scores by survey, of each by period, and by touchpoint if answers name one.
 
-    By year they are shown if fewer than half of the months have answers. By period the
-    answers about the whole count or, without any, about the commonest dimension.
+    The surveys with most answers are shown by month, or by year if fewer than half of
+    the months have answers. The answers about the whole count or, without any, about
+    the commonest dimension.
     """
     scores = f"""
-with asked as (
-    select dimension, score as overall_score from satisfaction.satisfaction_scores
+with questions as (
+    select
+        source, survey, question, dimension, factor, scale_min, scale_max, n,
+        score as overall_score,
+        row_number() over (
+            partition by source, survey
+            order by case when dimension = 'overall' then 0 else 1 end, n desc,
+                question, dimension, factor
+        ) as place
+    from satisfaction.satisfaction_scores
     where measure = '{measure}' and breakdown = 'total' and period_grain = 'all'
-        and n > 0
-    order by case when dimension = 'overall' then 0 else 1 end, n desc, dimension
-    limit 1
+        and answers = 'all' and n > 0
+),
+asked as (
+    select
+        *, count(*) over () as survey_count,
+        row_number() over (order by n desc, source, survey) as survey_number
+    from questions
+    where place = 1
 ),
 scores as (
     select
-        scores.*, overall_score, scores.dimension = asked.dimension as is_asked,
-        touchpoint = 'not_stated' and scores.dimension = 'overall' as is_unstated,
+        scores.period_start, scores.is_complete, scores.dimension, scores.n,
+        scores.score, scores.interval_low, scores.interval_high, breakdown,
+        period_grain, part as touchpoint, overall_score, survey_number,
+        scores.question = asked.question and scores.dimension = asked.dimension
+            and scores.factor = asked.factor as is_asked,
+        case when survey_count > 1 then scores.survey else '' end as of_survey,
+        part = 'not_stated' and scores.dimension = 'overall' as is_unstated,
         period_start as month, extract(year from period_start) as year,
         extract(month from period_start) as month_number
-    from satisfaction.satisfaction_scores as scores cross join asked
-    where measure = '{measure}'
-),
-span as (
-    select
-        1 + 12 * (max(year) - min(year)) + max_by(month_number, month)
-            - min_by(month_number, month) > 2 * count(*) as is_by_year
-    from scores
-    where is_asked and breakdown = 'total' and period_grain = 'month'
+    from satisfaction.satisfaction_scores as scores
+    inner join asked on scores.source = asked.source and scores.survey = asked.survey
+    where measure = '{measure}' and answers = 'all'
 )
 """
     cells: dict[str, Cell] = {"Answers": "{n:,}", label: _score}
@@ -91,16 +105,29 @@ span as (
             words += " Grey crosses: fewer than {company.minimum_answers} answers."
         return fill(words, rows[0])
 
-    def by_period(grain: str, period: str) -> Entry:
+    def by_period(number: int, grain: str, period: str) -> Entry:
         return Entry(
-            f"{measure}-by-{grain}",
-            f"{label} by {grain}",
+            f"{measure}-by-{grain}-{number}",
+            f"{label} by {grain}{{of_survey}}",
             f"""
-{scores}
-select {grain}, is_complete, dimension, n, score, interval_low, interval_high
-from scores cross join span
-where is_asked and breakdown = 'total' and period_grain = '{grain}'
-    and is_by_year = {grain == "year"}
+{scores},
+of_survey as (
+    select * from scores
+    where is_asked and breakdown = 'total' and survey_number = {number}
+),
+span as (
+    select
+        1 + 12 * (max(year) - min(year)) + max_by(month_number, month)
+            - min_by(month_number, month) > 2 * count(*) as is_by_year
+    from of_survey
+    where period_grain = 'month'
+)
+select
+    {grain}, is_complete, dimension, n, score, interval_low, interval_high,
+    case when of_survey <> '' then ': ' || replace(of_survey, '_', ' ') else '' end
+        as of_survey
+from of_survey cross join span
+where period_grain = '{grain}' and is_by_year = {grain == "year"}
 order by {grain}
 """,
             columns={grain.capitalize(): period, **cells},
@@ -109,6 +136,24 @@ order by {grain}
             series=_SERIES,
         )
 
+    by_survey = Entry(
+        f"{measure}-by-survey",
+        f"{label} by survey",
+        f"""
+{scores}
+select
+    of_survey, dimension, n, score, interval_low, interval_high,
+    cast(null as double) as overall_score
+from scores
+where is_asked and breakdown = 'total' and period_grain = 'all' and of_survey <> ''
+order by survey_number
+""",
+        columns={"Survey": "{of_survey:name}", **cells},
+        note=f"{scale} Surveys ask on other occasions and are never pooled.",
+        marks=marks.points_by_label,
+        series=_SERIES,
+        text=_place_text,
+    )
     by_touchpoint = Entry(
         f"{measure}-by-touchpoint",
         f"{label} by touchpoint",
@@ -117,10 +162,12 @@ order by {grain}
 places as (
     select * from scores where breakdown = 'touchpoint' and period_grain = 'all'
 )
-select touchpoint, dimension, n, score, interval_low, interval_high, overall_score
+select
+    of_survey, touchpoint, dimension, n, score, interval_low, interval_high,
+    case when of_survey = '' then overall_score end as overall_score
 from places
 where exists (select 1 from places where not is_unstated)
-order by is_unstated, n desc, touchpoint, dimension
+order by is_unstated, n desc, survey_number, touchpoint, dimension
 """,
         columns={"Touchpoint": _place, **cells},
         note=_place_note,
@@ -129,10 +176,80 @@ order by is_unstated, n desc, touchpoint, dimension
         text=_place_text,
         drawn=_DRAWN,
     )
-    by_month, by_year = by_period("month", "{month:%b %Y}"), by_period("year", "{year}")
-    return [by_month, by_year, by_touchpoint]
+    periods = (("month", "{month:%b %Y}"), ("year", "{year}"))
+    by_periods = [
+        by_period(number, *period)
+        for number in range(1, _SURVEYS + 1)
+        for period in periods
+    ]
+    return [by_survey, *by_periods, by_touchpoint]
 
 
+def _gap_interval(row: Row) -> str:
+    if row["interval_low"] is None:
+        return MISSING
+    return fill("{interval_low:.2f} to {interval_high:.2f}", row)
+
+
+def _gaps_note(rows: list[Row]) -> str:
+    words = (
+        "Perceived less expected, in points of the scale {scale_min:g}–{scale_max:g}: "
+        "below 0, service stays behind. Items of which one questionnaire tells both."
+    )
+    if rows[0]["overall_score"] is not None:
+        words += " Dashed line: {overall_score:,.2f} in all."
+    if rows[0]["weighted_gap"] is not None:
+        words += " Weighted: {weighted_gap:,.2f}."
+    return fill(words, rows[0])
+
+
+# Of the survey with most pairs.
+_GAPS = Entry(
+    "service-gaps",
+    "Service gaps: {survey:name}",
+    """
+with gaps as (
+    select
+        *, sum(case when dimension <> 'total' then n end)
+            over (partition by source, survey, scale_min, scale_max) as pair_count
+    from satisfaction.service_gaps
+    where period_grain = 'all' and touchpoint = 'all'
+),
+chosen as (
+    select
+        survey, dimension, scale_min, scale_max, n, perception_mean,
+        expectation_mean, gap as score, interval_low, interval_high,
+        max(case when dimension = 'total' then gap end) over () as overall_score,
+        max(weighted_gap) over () as weighted_gap
+    from (
+        select
+            *, dense_rank() over (
+                order by pair_count desc, source, survey, scale_min, scale_max
+            ) as place
+        from gaps
+    ) as ranked
+    where place = 1
+)
+select * from chosen
+where dimension <> 'total'
+order by score nulls last, dimension
+""",
+    columns={
+        "Dimension": "{dimension:name}",
+        "Pairs": "{n:,}",
+        "Perceived": "{perception_mean:.2f}",
+        "Expected": "{expectation_mean:.2f}",
+        "Gap": "{score:.2f}",
+        "Interval of 95%": _gap_interval,
+    },
+    note=_gaps_note,
+    marks=marks.points_by_label,
+    series={
+        "score": ("Gap", marks.ACCENT),
+        "interval_low": ("Interval of 95%", marks.SOFT),
+    },
+    text="{score:.2f} · {n:,}",
+)
 _NO_SCORES = Entry(
     "satisfaction",
     "Satisfaction: NPS and CSAT",
@@ -242,14 +359,20 @@ SECTION = Section(
         _scores("nps", "NPS", "Promoters minus detractors, −100 to 100."),
         _scores("csat_top_two_pct", "CSAT", "Per cent who answered 4 or 5 of 5."),
         [_NO_SCORES],
+        [_GAPS],
         [_COMPLAINTS, _COMPLAINT_STATES],
         [_NO_COMPLAINTS],
     ],
     definitions={
+        "Service gap": "Perception minus expectation (SERVQUAL) of the items of a "
+        "dimension of which one questionnaire tells both. The whole is the mean of the "
+        "dimensions.",
         "NPS, CSAT": "NPS: share of answers 9–10 minus share of 0–6, question on 0–10, "
         "× 100, with a normal interval. CSAT: share of answers 4–5, question on 1–5, "
-        "with Wilson’s interval. All answers of a person count. Below "
-        "{company.minimum_answers} answers no score is given.",
+        "with Wilson’s interval. All answers of a person count; intervals know that "
+        "they are one person’s. Each survey counts by itself. Below "
+        "{company.minimum_answers} answers no score is given, below as many persons no "
+        "interval.",
         "Complaint": "Service case of kind complaint or claim. Answered in time: first "
         "answer, or the solution if that came first, within "
         "{company.complaint_response_hours} hours.",
