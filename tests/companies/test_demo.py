@@ -748,15 +748,22 @@ def test_incidents_by_product_are_cases_over_units_sold(warehouse: Warehouse) ->
     assert few.incidents_per_1000.isna().all()
 
 
-def test_answers_by_touchpoint_agree_with_the_truth(warehouse: Warehouse) -> None:
+def test_answers_by_touchpoint_and_survey_agree_with_the_truth(
+    warehouse: Warehouse,
+) -> None:
     scores = warehouse.query(
         """
         select *
         from satisfaction.satisfaction_scores
-        where period_grain = 'all' and breakdown = 'touchpoint'
-            and dimension = 'overall'
+        where period_grain = 'all' and answers = 'all' and dimension = 'overall'
         """
-    ).set_index(["measure", "touchpoint"])
+    )
+    # Surveys are never pooled: what the truth counts by touchpoint is in several rows.
+    by_touchpoint = (
+        scores[scores.breakdown == "touchpoint"]
+        .groupby(["measure", "part"])
+        .sum(numeric_only=True)
+    )
     for touchpoint in warehouse.truth["planted"]["touchpoints"]:
         expected = {
             name: warehouse.totals[f"{name}_{touchpoint}"]
@@ -765,9 +772,9 @@ def test_answers_by_touchpoint_agree_with_the_truth(warehouse: Warehouse) -> Non
                 *("csat_satisfied", "csat_answers", "ces_easy", "ces_answers"),
             )
         }
-        nps = scores.loc["nps", touchpoint]
-        csat = scores.loc["csat_top_two_pct", touchpoint]
-        ces = scores.loc["ces_top_three_pct", touchpoint]
+        nps = by_touchpoint.loc["nps", touchpoint]
+        csat = by_touchpoint.loc["csat_top_two_pct", touchpoint]
+        ces = by_touchpoint.loc["ces_top_three_pct", touchpoint]
         assert expected == {
             "nps_promoters": nps["promoter_count"],
             "nps_passives": nps["passive_count"],
@@ -777,6 +784,38 @@ def test_answers_by_touchpoint_agree_with_the_truth(warehouse: Warehouse) -> Non
             "ces_easy": ces["top_box_count"],
             "ces_answers": ces["n"],
         }, touchpoint
+    csat = scores[
+        (scores.breakdown == "total") & (scores.measure == "csat_top_two_pct")
+    ].set_index("survey")
+    surveys = ["after_case", "after_order", "relationship"]
+    assert sorted(csat.index) == surveys
+    for survey in surveys:
+        satisfied, counted = (
+            warehouse.totals[f"csat_{kind}_{survey}"] for kind in ("satisfied", "answers")
+        )
+        assert (csat.top_box_count[survey], csat.n[survey]) == (satisfied, counted)
+        assert csat.score[survey] == pytest.approx(100 * satisfied / counted)
+
+
+def test_no_month_with_a_survey_wave_shows_as_a_fall(warehouse: Warehouse) -> None:
+    """Who is asked in waves is less pleased than who is asked after an order."""
+    scores = warehouse.query(
+        """
+        select survey, period_start, score, n, interval_low, interval_high
+        from satisfaction.satisfaction_scores
+        where period_grain = 'month' and answers = 'all' and breakdown = 'total'
+            and measure = 'csat_top_two_pct' and score is not null
+        """
+    )
+    waves = set(scores[scores.survey == "relationship"].period_start)
+    after = scores[scores.survey == "after_order"]
+    in_waves = after.period_start.isin(waves)
+    assert in_waves.sum() >= 4
+    whole = np.average(after.score, weights=after.n)
+    assert abs(np.average(after.score[in_waves], weights=after.n[in_waves]) - whole) < 3
+    # Pooled, those months would lie far below.
+    pooled = scores[scores.period_start.isin(waves)]
+    assert np.average(pooled.score, weights=pooled.n) < whole - 10
 
 
 def test_marts_are_the_same_to_the_bit_however_many_threads_compute_them(

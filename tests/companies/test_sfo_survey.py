@@ -149,7 +149,7 @@ def test_scores_are_the_published_ones(
     found = marts.execute(
         """
         select score, n, invalid_count from satisfaction.satisfaction_scores
-        where period_grain = 'year' and breakdown = 'total'
+        where period_grain = 'year' and breakdown = 'total' and answers = 'all'
             and dimension = 'overall' and year(period_start) = ? and measure = ?
         """,
         [year, measure],
@@ -184,7 +184,7 @@ def test_every_part_of_the_airport_rates_as_in_the_files_of_each_year(
                 max(score) filter (where measure = 'csat_mean'),
                 max(score) filter (where measure = 'csat_top_two_pct')
             from satisfaction.satisfaction_scores
-            where period_grain = 'year' and breakdown = 'total'
+            where period_grain = 'year' and breakdown = 'total' and answers = 'all'
                 and measure in ('csat_mean', 'csat_top_two_pct')
             group by all
             """
@@ -338,7 +338,8 @@ def test_each_respondent_is_a_customer_with_his_answers(
     rated = marts.sql(
         """
         select sum(n) from satisfaction.satisfaction_scores
-        where period_grain = 'all' and breakdown = 'total' and measure = 'csat_mean'
+        where period_grain = 'all' and breakdown = 'total' and answers = 'all'
+            and measure = 'csat_mean'
         """
     ).fetchone()
 

@@ -277,7 +277,7 @@ def test_marts_hold_what_came_at_the_last_instant(
     ]
     assert found(
         "select n from satisfaction.satisfaction_scores "
-        "where breakdown = 'total' and period_grain = 'all'"
+        "where breakdown = 'total' and period_grain = 'all' and answers = 'all'"
     ) == [(1,)]
     customers = found(
         "select identifier_value, city, record_sources from customer.customers "

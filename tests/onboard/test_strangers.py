@@ -70,7 +70,7 @@ def test_a_marketplace_knows_its_people_orders_and_scores(
                 max(score) filter (where measure = 'csat_mean') as mean,
                 max(score) filter (where measure = 'csat_top_two_pct') as top_two
             from satisfaction.satisfaction_scores
-            where breakdown = 'total' and period_grain = 'all'
+            where breakdown = 'total' and period_grain = 'all' and answers = 'all'
             """,
         ) == {
             "n": len(scores),
@@ -82,7 +82,7 @@ def test_a_marketplace_knows_its_people_orders_and_scores(
             found,
             """
             select count(*) as unknown from satisfaction.satisfaction_scores
-            where segment = 'unidentified'
+            where part = 'unidentified'
             """,
         ) == {"unknown": 0}
         methods = payments.groupby("order_id").payment_type.nunique()

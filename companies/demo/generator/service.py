@@ -307,7 +307,7 @@ _FACTORS = {
 def answers(
     people: People, trade: Trade, service: Service
 ) -> tuple[Rows, dict[str, int]]:
-    """Rows of `survey.answers`; answers by touchpoint and class, and questionnaires."""
+    """Rows of `survey.answers`; answers by touchpoint, survey, class; questionnaires."""
     draws, plan = people.draws, people.plan
     after_order = draws.uniform("asked", people.i[trade.owner], trade.number) < 0.06
     after_order &= ~trade.cancelled
@@ -397,6 +397,8 @@ def answers(
                     score = _spread(rank, [share[:, 2]], [(1, 3), (4, 5)])
                 _count(counts, "csat_satisfied", touchpoint, score, 4, 5)
                 _count(counts, "csat_answers", touchpoint, score, 1, 5)
+                counts[f"csat_satisfied_{survey}"] += int((score >= 4).sum())
+                counts[f"csat_answers_{survey}"] += len(score)
             elif measure == "ces":
                 score = _spread(rank, [share[:, 3]], [(1, 4), (5, 7)])
                 _count(counts, "ces_easy", touchpoint, score, 5, 7)
