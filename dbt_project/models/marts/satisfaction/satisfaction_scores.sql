@@ -45,15 +45,11 @@ divided as (
         answers.standard,
         answers.answered_month,
         cast(answers.score as decimal(18, 9)) as score,
-        lead(answers.answered_month) over (
-            partition by answers.question_id, answers.person, answers.score is null
-            order by answers.answered_at nulls last, answers.answer_id nulls last
-        ) as next_month,
+        lead(answers.answered_month) over of_person as next_month,
         case
             when
-                count(answers.score) over (
-                    partition by answers.question_id, answers.person
-                ) > 1
+                lead(answers.answered_month) over of_person is not null
+                or lag(answers.answered_month) over of_person is not null
                 then answers.person
         end as repeated_person,
         {% for scheme in schemes %}
@@ -62,16 +58,16 @@ divided as (
             else coalesce(segments.in_{{ loop.index }}, 'not_yet_known')
         end as in_{{ loop.index }},
         {% endfor %}
-        answers.touchpoint,
-        answers.survey_method,
-        answers.region,
-        answers.level,
-        answers.department
+        {{ traits | join(', ') }}
     from answers
     left join segments
         on
             answers.customer_id = segments.customer_id
             and answers.state_on = segments.state_on
+    window of_person as (
+        partition by answers.question_id, answers.person, answers.score is null
+        order by answers.answered_at nulls last, answers.answer_id nulls last
+    )
 ),
 
 measures as (
@@ -176,7 +172,8 @@ periods as (
     select distinct
         'all' as period_grain,
         answered_month,
-        min(answered_date) over () as period_start,
+        (select min(earliest.answered_date) from answers as earliest)
+            as period_start,
         {{ as_of() }} as period_end
     from answers
 ),
