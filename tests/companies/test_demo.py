@@ -791,7 +791,8 @@ def test_answers_by_touchpoint_and_survey_agree_with_the_truth(
     assert sorted(csat.index) == surveys
     for survey in surveys:
         satisfied, counted = (
-            warehouse.totals[f"csat_{kind}_{survey}"] for kind in ("satisfied", "answers")
+            warehouse.totals[f"csat_{kind}_{survey}"]
+            for kind in ("satisfied", "answers")
         )
         assert (csat.top_box_count[survey], csat.n[survey]) == (satisfied, counted)
         assert csat.score[survey] == pytest.approx(100 * satisfied / counted)
@@ -852,7 +853,10 @@ def test_satisfaction_of_customers_equals_a_computation_over_their_traces(
     for kind in ("csat", "nps", "ces"):
         of_kind = answers[(answers.measure == kind) & answers.dimension.isna()]
         by_customer = of_kind.groupby("customer_id").score
+        # What changed is told within the survey that was answered last.
+        last_survey = of_kind.groupby("customer_id").survey.last()
         before = of_kind[of_kind.duplicated("customer_id", keep="last")]
+        before = before[before.survey == before.customer_id.map(last_survey)]
         change = by_customer.last() - before.groupby("customer_id").score.mean()
         for column, expected in {
             f"{kind}_latest": by_customer.last(),
@@ -880,6 +884,24 @@ def test_satisfaction_of_customers_equals_a_computation_over_their_traces(
         ["satisfied", "dissatisfied"],
         "undecided",
     )
+    told_by = last.measure.reindex(found.index)
+    trend = pd.Series(None, found.index, dtype=object)
+    for is_telling in (True, False):
+        for kind, fifth in (("csat", 0.8), ("nps", 2), ("ces", 1.2)):
+            change = found[f"{kind}_change"].round(9)
+            of_kind = pd.Series(
+                np.select(
+                    [change <= -fifth, change >= fifth, change.notna()],
+                    ["falling", "rising", "steady"],
+                    None,
+                ),
+                found.index,
+            )
+            trend = trend.fillna(
+                of_kind.where(told_by == kind) if is_telling else of_kind
+            )
+    assert (found.trend.fillna("none") == trend.fillna("none")).all()
+    assert set(found.trend.dropna()) == {"falling", "steady", "rising"}
     said = pd.Series(words, last.index).reindex(found.index).fillna("unknown")
     assert (found.satisfaction == said).all()
     assert found.satisfaction.nunique() == 4

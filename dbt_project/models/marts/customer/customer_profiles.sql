@@ -124,6 +124,7 @@ final as (
         end as rfm_missing_reason,
         satisfied.satisfaction,
         satisfied.told_at as satisfaction_told_at,
+        satisfied.trend as satisfaction_trend,
         satisfied.is_advocate,
         satisfied.unresolved_case_count,
         satisfied.promise_missed_count,

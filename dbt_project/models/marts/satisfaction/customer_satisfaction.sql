@@ -1,5 +1,8 @@
-{#- Standard questions about the whole, with what is good and bad of their scales. -#}
-{%- set standards = {'csat': [4, 2], 'nps': [9, 6], 'ces': [5, 3]} -%}
+{#- Standard questions about the whole: what is good and bad of their scales, and a
+    fifth of a scale's length. -#}
+{%- set standards = {
+    'csat': [4, 2, 0.8], 'nps': [9, 6, 2], 'ces': [5, 3, 1.2]
+} -%}
 with
 
 customers as (
@@ -21,6 +24,7 @@ answers as (
         survey_answers.answered_at,
         survey_answers.answer_id,
         survey_answers.source,
+        coalesce(survey_answers.survey, 'not_stated') as survey,
         coalesce(survey_answers.dimension, 'overall') as dimension,
         {{ valid_answer('survey_answers', 'csat') }} as csat,
         {{ valid_answer('survey_answers', 'nps') }} as nps,
@@ -46,7 +50,9 @@ answered as (
     select
         customer_id,
         answered_at,
-        {{ kind }},
+        source,
+        survey,
+        cast({{ kind }} as double) as score,
         row_number() over (
             partition by customer_id
             order by
@@ -58,17 +64,33 @@ answered as (
     where {{ kind }} is not null and dimension = 'overall'
 ),
 
+{{ kind }}_latest as (
+    select * from {{ kind }}_ranked
+    where position = 1
+),
+
+-- A change is told within one survey: after a complaint everybody is less pleased than
+-- after a purchase.
 {{ kind }}_summed as (
     select
-        customer_id,
+        latest.customer_id,
         count(*) as {{ kind }}_answer_count,
-        avg(cast({{ kind }} as double)) as {{ kind }}_mean,
-        max(case when position = 1 then {{ kind }} end) as {{ kind }}_latest,
-        max(case when position = 1 then answered_at end) as {{ kind }}_latest_at,
-        avg(case when position > 1 then cast({{ kind }} as double) end)
-            as {{ kind }}_mean_before
-    from {{ kind }}_ranked
-    group by customer_id
+        avg(ranked.score) as {{ kind }}_mean,
+        cast(round(max(latest.score)) as bigint) as {{ kind }}_latest,
+        max(latest.answered_at) as {{ kind }}_latest_at,
+        max(latest.score) - avg(
+            case
+                when
+                    ranked.position > 1
+                    and ranked.source = latest.source
+                    and ranked.survey = latest.survey
+                    then ranked.score
+            end
+        ) as {{ kind }}_change
+    from {{ kind }}_latest as latest
+    inner join {{ kind }}_ranked as ranked
+        on latest.customer_id = ranked.customer_id
+    group by latest.customer_id
 ),
 
 {% endfor %}
@@ -152,8 +174,7 @@ joined as (
         {{ kind }}_summed.{{ kind }}_mean,
         coalesce({{ kind }}_summed.{{ kind }}_answer_count, 0)
             as {{ kind }}_answer_count,
-        {{ kind }}_summed.{{ kind }}_latest - {{ kind }}_summed.{{ kind }}_mean_before
-            as {{ kind }}_change,
+        {{ kind }}_summed.{{ kind }}_change,
         {% endfor %}
         coalesce(cases.complaint_count, 0) as complaint_count,
         coalesce(cases.unresolved_case_count, 0) as unresolved_case_count,
@@ -183,6 +204,13 @@ joined as (
 chosen as (
     select
         *,
+        {% for kind, (_, _, fifth) in standards.items() %}
+        case
+            when round({{ kind }}_change, 9) <= -{{ fifth }} then 'falling'
+            when round({{ kind }}_change, 9) >= {{ fifth }} then 'rising'
+            when {{ kind }}_change is not null then 'steady'
+        end as {{ kind }}_trend,
+        {% endfor %}
         greatest(csat_latest_at, nps_latest_at, ces_latest_at) as told_at
     from joined
 ),
@@ -193,7 +221,7 @@ final as (
         case
             when not may_be_scored then 'not_permitted'
             when told_at is null then 'unknown'
-            {% for kind, (good, bad) in standards.items() %}
+            {% for kind, (good, bad, _) in standards.items() %}
             when {{ kind }}_latest_at = told_at and {{ kind }}_latest >= {{ good }}
                 then 'satisfied'
             when {{ kind }}_latest_at = told_at and {{ kind }}_latest <= {{ bad }}
@@ -208,6 +236,18 @@ final as (
             {% endfor %}
         end as told_by,
         case when may_be_scored then told_at end as told_at,
+        case
+            when may_be_scored
+                then
+                    coalesce(
+                        {% for kind in standards %}
+                        case
+                            when {{ kind }}_latest_at = told_at then {{ kind }}_trend
+                        end,
+                        {% endfor %}
+                        csat_trend, nps_trend, ces_trend
+                    )
+        end as trend,
         case
             when not may_be_scored then 'profiling not permitted'
             when told_at is null then 'no answer to CSAT, NPS or CES about the whole'
