@@ -34,6 +34,7 @@ from kith.company.tables import (
     TableRules,
     VolumeLimits,
 )
+from kith.company.weights import ValuePart, Weights
 from kith.deliveries.casts import DATA_TYPES
 from kith.settings import REPOSITORY
 from tests.one_table import admitted_sql, company, run_door
@@ -53,6 +54,8 @@ MODELS: dict[str, dict[str, type[BaseModel]]] = {
         "models": Models,
         "order_statuses": OrderStatuses,
         "schemes": Scheme,
+        "weights": Weights,
+        "value_parts": ValuePart,
     },
     "sources.md": {
         "table": TableRules,

@@ -7,21 +7,28 @@ EXPECTATIONS = [
         "Each questionnaire's pairs are in one row of each breakdown",
         CRITICAL,
         """
-        select source, survey, scale_max, dimension, n, touchpoint_n, year_n
+        select source, survey, scale_max, dimension, n, touchpoint_n, segment_n, year_n
         from {batch}
         inner join (
             select
                 source, survey, scale_min, scale_max, dimension,
                 sum(case when period_grain = 'all' and touchpoint <> 'all' then n end)
                     as touchpoint_n,
-                sum(case when period_grain = 'year' and touchpoint = 'all' then n end)
-                    as year_n
+                sum(case when period_grain = 'all' and segment <> 'all' then n end)
+                    as segment_n,
+                sum(
+                    case
+                        when period_grain = 'year' and touchpoint = 'all'
+                            and segment = 'all'
+                            then n
+                    end
+                ) as year_n
             from {batch}
             where dimension <> 'total'
             group by source, survey, scale_min, scale_max, dimension
         ) using (source, survey, scale_min, scale_max, dimension)
-        where period_grain = 'all' and touchpoint = 'all'
-            and (n <> touchpoint_n or n <> year_n)
+        where period_grain = 'all' and touchpoint = 'all' and segment = 'all'
+            and (n <> touchpoint_n or n <> segment_n or n <> year_n)
         """,
     ),
     no_rows(
@@ -42,7 +49,7 @@ EXPECTATIONS = [
         """
         select source, survey, dimension, n, unpaired_count
         from {batch}
-        where period_grain = 'all' and touchpoint = 'all' and n > 0
+        where period_grain = 'all' and touchpoint = 'all' and segment = 'all' and n > 0
             and 4 * unpaired_count > n
         """,
     ),

@@ -1097,10 +1097,20 @@ def test_gaps_of_service_equal_a_computation_over_the_answers(
         """
         select
             response_id, dimension, measure, score, touchpoint, answered_at,
-            coalesce(customer_id, identifier_value, response_id) as person
+            coalesce(customer_id, identifier_value, response_id) as person,
+            case when customer_id is null then 'unidentified'
+                else coalesce(segment, 'not_yet_known') end as segment
         from feeds.survey_answers
         left join intermediate.identities using (identifier_type, identifier_value)
-        where measure in ('perception', 'expectation', 'importance')
+        left join (
+            from segment.segment_memberships where scheme = 'tier'
+        ) as tiers using (customer_id)
+        where (
+            segment is null
+            or (answered_at at time zone 'UTC' at time zone 'Europe/Berlin')::date
+            between valid_from and coalesce(valid_to, date '9999-12-31')
+        )
+        and measure in ('perception', 'expectation', 'importance')
         """
     )
     answers["year"] = (
@@ -1109,17 +1119,22 @@ def test_gaps_of_service_equal_a_computation_over_the_answers(
         .dt.year
     )
     pairs = answers.pivot_table(
-        index=["response_id", "dimension", "touchpoint", "year", "person"],
+        index=[
+            *("response_id", "dimension", "touchpoint", "segment", "year", "person"),
+        ],
         columns="measure",
         values="score",
     ).reset_index()
     pairs["gap"] = pairs.perception - pairs.expectation
     found = warehouse.query("from satisfaction.service_gaps")
+    weights = warehouse.company.weights.segments
     checked = 0
     for row in found.itertuples():
         some = pairs
         if row.touchpoint != "all":
             some = some[some.touchpoint == row.touchpoint]
+        if row.segment != "all":
+            some = some[some.segment == row.segment]
         if row.period_grain == "year":
             some = some[some.year == row.period_start.year]
         if row.dimension != "total":
@@ -1145,11 +1160,15 @@ def test_gaps_of_service_equal_a_computation_over_the_answers(
         assert bounds == pytest.approx([-half, half], rel=1e-4)
         importance = some.groupby("dimension").importance.mean()
         if row.dimension == "total":
-            weighted = (importance / importance.sum() * means.gap).sum()
+            # Of who weighs some dimensions otherwise, the others weigh as to all.
+            weight = pd.Series(weights["all"] | weights.get(row.segment, {}))
+            weighted = (weight / weight.sum() * means.gap).sum()
             assert row.weighted_gap == pytest.approx(weighted)
+            assert row.weighted_by == "weights of company.yml, version 1"
         else:
             assert row.importance_mean == pytest.approx(importance.iloc[0])
-    assert checked > 30
+    assert checked > 60
+    assert {"High", "unidentified", "all"} < set(found.segment)
     assert set(found.dimension) == {*warehouse.truth["planted"]["dimensions"], "total"}
 
 

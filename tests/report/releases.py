@@ -410,8 +410,8 @@ def _gaps() -> pd.DataFrame:
     ]
     names = ["survey", "dimension", "n", "perception_mean", "expectation_mean", "gap"]
     names += ["interval_low", "interval_high", "weighted_gap"]
-    whole = {"period_grain": "all", "touchpoint": "all", "source": "desk"}
-    scale = {"scale_min": 1, "scale_max": 7}
+    whole = {"period_grain": "all", "touchpoint": "all", "segment": "all"}
+    scale = {"source": "desk", "scale_min": 1, "scale_max": 7}
     return pd.DataFrame(rows, columns=names).assign(**whole, **scale)
 
 
@@ -718,7 +718,8 @@ create table satisfaction.satisfaction_scores (
     score double, interval_low double, interval_high double);
 create table satisfaction.service_gaps (
     source varchar, survey varchar, scale_min double, scale_max double,
-    period_grain varchar, touchpoint varchar, dimension varchar, n bigint,
+    period_grain varchar, touchpoint varchar, segment varchar, dimension varchar,
+    n bigint,
     perception_mean double, expectation_mean double, gap double, interval_low double,
     interval_high double, weighted_gap double);
 create table satisfaction.complaints (

@@ -60,6 +60,7 @@ final as (
                 then coalesce(survey_answers.question, 'not_stated')
             else 'all'
         end as question,
+        survey_answers.question as wording,
         survey_answers.measure,
         coalesce(survey_answers.dimension, 'overall') as dimension,
         coalesce(survey_answers.factor, 'not_stated') as factor,

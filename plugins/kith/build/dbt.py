@@ -17,6 +17,7 @@ from kith.build.origins import Origins
 from kith.company.folder import Attribute, Company, Models, check_expressions
 from kith.company.schemes import own_schemes
 from kith.company.tables import OTHERS
+from kith.company.weights import Part
 from kith.company.yaml_files import read_yaml, unrendered
 from kith.deliveries.business_days import has_date_cursor
 from kith.deliveries.nobody import NOBODY
@@ -64,6 +65,7 @@ def dbt_vars(company: Company) -> dict[str, Any]:
         "session_timeout_minutes": company.session_timeout_minutes,
         "stay_pause_minutes": company.stay_pause_minutes,
         "minimum_answers": company.minimum_answers,
+        **weights_of(company),
         "complaint_response_hours": company.complaint_response_hours,
         "business_hours": company.business_hours and company.business_hours.values(),
         "spike_minimum_count": company.spike_minimum_count,
@@ -105,6 +107,27 @@ def schemes_of(company: Company) -> list[dict[str, Any]]:
         )
         for name, scheme in schemes.items()
     ]
+
+
+def weights_of(company: Company) -> dict[str, Any]:
+    """Weights, a row each, the scheme of their segments, and what tells each part."""
+    (scheme,) = (
+        scheme
+        for scheme in schemes_of(company)
+        if scheme["name"] == company.weights.scheme
+    )
+    named = {part: {"dimensions": [part]} for part in get_args(Part)}
+    return {
+        "weights": [
+            {"segment": segment, "name": name, "weight": weight}
+            for segment, weights in company.weights.segments.items()
+            for name, weight in weights.items()
+        ],
+        "weights_version": company.weights.version,
+        "weighted_scheme": scheme,
+        "value_parts": named
+        | {part: told.model_dump() for part, told in company.value_parts.items()},
+    }
 
 
 def identifying_tables(company: Company) -> list[dict[str, Any]]:

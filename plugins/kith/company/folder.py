@@ -14,12 +14,13 @@ from pydantic import (
     model_validator,
 )
 
-from kith.company import indicators, schemes
+from kith.company import indicators, schemes, weights
 from kith.company.business_hours import BusinessHours
 from kith.company.order_statuses import OrderStatuses
 from kith.company.schemes import Scheme
 from kith.company.sources import read_source_tables
 from kith.company.tables import PII_KINDS, Name, SourceTable, Strict, TimeZone
+from kith.company.weights import Part, ValuePart, Weights
 from kith.company.yaml_files import explained, read_yaml
 from kith.errors import ConfigurationError
 from kith.settings import REPOSITORY
@@ -239,6 +240,12 @@ class CompanyFile(Strict):
     minimum_answers: int = Field(
         default=30, gt=0, description="Valid answers below which a score is NULL."
     )
+    weights: Weights = Weights()
+    value_parts: dict[Part, ValuePart] = Field(
+        default_factory=dict,
+        description="Which answers tell a part of what customers get or give, instead "
+        "of those whose dimension is called like the part, see below.",
+    )
     complaint_response_hours: int = Field(
         default=24, gt=0, description="Hours within which a case must be answered."
     )
@@ -426,5 +433,6 @@ def _check_names(path: Path, company: Company) -> None:
     if "most_trusted" in company.survivorship.values() and not company.trusted_sources:
         faults.append("survivorship: most_trusted needs trusted_sources")
     faults += schemes.faults_of(company.schemes)
+    faults += weights.faults_of(company.weights, company.value_parts, company.schemes)
     if faults:
         raise ConfigurationError(f"{path}: {'; '.join(faults)}")

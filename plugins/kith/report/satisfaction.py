@@ -213,7 +213,7 @@ with gaps as (
         *, sum(case when dimension <> 'total' then n end)
             over (partition by source, survey, scale_min, scale_max) as pair_count
     from satisfaction.service_gaps
-    where period_grain = 'all' and touchpoint = 'all'
+    where period_grain = 'all' and touchpoint = 'all' and segment = 'all'
 ),
 chosen as (
     select

@@ -1,9 +1,14 @@
 {#- Each questionnaire counts once in each. -#}
 {%- set views = [
-    ('all', "'all'"), ('all', 'touchpoint'), ('year', "'all'"), ('year', 'touchpoint')
+    ('all', "'all'", "'all'"),
+    ('all', 'touchpoint', "'all'"),
+    ('all', "'all'", 'segment'),
+    ('year', "'all'", "'all'"),
+    ('year', 'touchpoint', "'all'"),
+    ('year', "'all'", 'segment'),
 ] -%}
 {%- set scale = ['source', 'survey', 'scale_min', 'scale_max'] -%}
-{%- set part = ['period_grain', 'period_start', 'touchpoint'] -%}
+{%- set part = ['period_grain', 'period_start', 'touchpoint', 'segment'] -%}
 with
 
 -- An item is the question without the word of its measure.
@@ -13,20 +18,24 @@ answers as (
         trim(
             replace(
                 replace(
-                    replace(lower(coalesce(question, '')), 'perception', ''),
+                    replace(lower(coalesce(wording, '')), 'perception', ''),
                     'expectation', ''
                 ),
                 'importance', ''
             )
         ) as item
-    from {{ ref('feed_survey_answers') }}
+    from {{ ref('int_answers_judged') }}
     where
         measure in ('perception', 'expectation', 'importance')
-        and score between scale_min and scale_max
+        and score is not null
 ),
 
-identities as (
-    select * from {{ ref('identities') }}
+segments as (
+    {{ weighted_segments() }}
+),
+
+weights as (
+    {{ declared_weights() }}
 ),
 
 -- One row per item of a questionnaire. Where none is told, it is what a person answered
@@ -34,25 +43,23 @@ identities as (
 items as (
     select
         answers.source,
-        coalesce(answers.survey, 'not_stated') as survey,
-        coalesce(answers.dimension, 'overall') as dimension,
+        answers.survey,
+        answers.dimension,
         answers.scale_min,
         answers.scale_max,
         answers.item,
-        coalesce(answers.response_id, answers.identifier_value, answers.answer_id)
-            as respondent,
+        coalesce(answers.response_id, answers.person) as respondent,
         case when answers.response_id is null then answers.answered_at end
             as responded_at,
-        min({{ business_date('answers.answered_at') }}) as answered_date,
-        min(coalesce(answers.touchpoint, 'not_stated')) as touchpoint,
+        min(answers.answered_date) as answered_date,
+        min(answers.touchpoint) as touchpoint,
         min(
-            coalesce(
-                'customer ' || identities.customer_id,
-                'identifier ' || answers.identifier_value,
-                'response ' || answers.response_id,
-                'answer ' || answers.answer_id
-            )
-        ) as person,
+            case
+                when answers.customer_id is null then 'unidentified'
+                else coalesce(segments.segment, 'not_yet_known')
+            end
+        ) as segment,
+        min(answers.person) as person,
         avg(case when answers.measure = 'perception' then answers.score end)
             as perception,
         avg(case when answers.measure = 'expectation' then answers.score end)
@@ -60,23 +67,23 @@ items as (
         avg(case when answers.measure = 'importance' then answers.score end)
             as importance
     from answers
-    left join identities
+    left join segments
         on
-            answers.identifier_type = identities.identifier_type
-            and answers.identifier_value = identities.identifier_value
+            answers.customer_id = segments.customer_id
+            and answers.state_on = segments.state_on
     group by
         answers.source,
-        coalesce(answers.survey, 'not_stated'),
-        coalesce(answers.dimension, 'overall'),
+        answers.survey,
+        answers.dimension,
         answers.scale_min,
         answers.scale_max,
         answers.item,
-        coalesce(answers.response_id, answers.identifier_value, answers.answer_id),
+        coalesce(answers.response_id, answers.person),
         case when answers.response_id is null then answers.answered_at end
 ),
 
 placed as (
-    {% for period_grain, touchpoint in views %}
+    {% for period_grain, touchpoint, segment in views %}
     select
         '{{ period_grain }}' as period_grain,
         {% if period_grain == 'all' %}
@@ -85,6 +92,7 @@ placed as (
         cast(date_trunc('year', answered_date) as date) as period_start,
         {% endif %}
         {{ touchpoint }} as touchpoint,
+        {{ segment }} as segment,
         source,
         survey,
         dimension,
@@ -120,6 +128,17 @@ by_dimension as (
     group by {{ (part + scale) | join(', ') }}, dimension
 ),
 
+weighed as (
+    select
+        by_dimension.*,
+        coalesce(own.weight, whole.weight) as weight
+    from by_dimension
+    left join weights as own
+        on by_dimension.segment = own.segment and by_dimension.dimension = own.name
+    left join weights as whole
+        on whole.segment = 'all' and by_dimension.dimension = whole.name
+),
+
 shared as (
     select
         *,
@@ -131,7 +150,7 @@ shared as (
         count(*) over (partition by {{ (part + scale) | join(', ') }})
             as dimension_count,
         min(n) over (partition by {{ (part + scale) | join(', ') }}) as least_n
-    from by_dimension
+    from weighed
 ),
 
 -- What each person moves the mean of a dimension by: the answers of one person are not
@@ -204,7 +223,9 @@ gaps as (
         gap,
         importance_mean,
         importance_share,
-        cast(null as double) as weighted_gap
+        weight,
+        cast(null as double) as weighted_gap,
+        cast(null as string) as weighted_by
     from shared
     union all
     select
@@ -224,10 +245,22 @@ gaps as (
         {{ exact_sum('importance_mean') }} / nullif(count(importance_mean), 0)
             as importance_mean,
         {{ exact_sum('importance_share') }} as importance_share,
+        {{ exact_sum('weight') }} as weight,
         case
-            when max(least_n) > 0 and min(importance_count) > 0
+            when max(least_n) = 0 then null
+            when count(weight) = count(*)
+                then
+                    {{ exact_sum('weight * gap') }}
+                    / nullif({{ exact_sum('weight') }}, 0)
+            when count(weight) = 0 and min(importance_count) > 0
                 then {{ exact_sum('importance_share * gap') }}
-        end as weighted_gap
+        end as weighted_gap,
+        case
+            when count(weight) = count(*)
+                then 'weights of company.yml, version {{ var("weights_version") }}'
+            when count(weight) > 0 then 'company.yml weighs not all of the dimensions'
+            when min(importance_count) > 0 then 'importance that the survey asks for'
+        end as weighted_by
     from shared
     group by {{ (part + scale) | join(', ') }}
     having count(*) > 1
@@ -269,6 +302,7 @@ final as (
         scale_min,
         scale_max,
         touchpoint,
+        segment,
         dimension,
         n,
         person_count,
@@ -292,7 +326,9 @@ final as (
         end as interval_high,
         importance_mean,
         importance_share,
+        weight,
         case when is_enough then weighted_gap end as weighted_gap,
+        weighted_by,
         case
             when is_enough then null
             when least_n = 0 and n > 0 then 'a dimension without pairs'
