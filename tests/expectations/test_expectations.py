@@ -794,6 +794,20 @@ MUTATIONS: dict[tuple[str, str], str] = {
         "A share lies within its interval, and a missing one has a reason",
     ): "update satisfaction.share_of_voice set missing_reason = null",
     (
+        "satisfaction.delivered_values",
+        "Delivered value is total value less total cost, within its interval",
+    ): "update satisfaction.delivered_values set delivered_value = 11 "
+    "where breakdown = 'customer'",
+    (
+        "satisfaction.delivered_values",
+        "Who is in a segment is counted in all",
+    ): "update satisfaction.delivered_values set person_count = person_count + 1 "
+    "where breakdown = 'total'",
+    (
+        "satisfaction.delivered_values",
+        "Of thirty persons who were asked, at least half told all parts",
+    ): "update satisfaction.delivered_values set incomplete_count = 30",
+    (
         "satisfaction.service_gaps",
         "Each questionnaire's pairs are in one row of each breakdown",
     ): "update satisfaction.service_gaps set n = n + 1 where touchpoint <> 'all'",

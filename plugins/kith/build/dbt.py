@@ -110,13 +110,17 @@ def schemes_of(company: Company) -> list[dict[str, Any]]:
 
 
 def weights_of(company: Company) -> dict[str, Any]:
-    """Weights, a row each, the scheme of their segments, and what tells each part."""
-    (scheme,) = (
-        scheme
-        for scheme in schemes_of(company)
-        if scheme["name"] == company.weights.scheme
-    )
-    named = {part: {"dimensions": [part]} for part in get_args(Part)}
+    """Weights, a row each, the scheme of their segments, answers that tell parts."""
+    parts = {
+        part: {
+            "measures": ["perception", "csat"],
+            "dimensions": [part],
+            "is_reversed": False,
+        }
+        for part in get_args(Part)
+    }
+    for part, answers in company.value_parts.items():
+        parts[part] = {"measures": [answers.measure]} | answers.model_dump()
     return {
         "weights": [
             {"segment": segment, "name": name, "weight": weight}
@@ -124,9 +128,18 @@ def weights_of(company: Company) -> dict[str, Any]:
             for name, weight in weights.items()
         ],
         "weights_version": company.weights.version,
-        "weighted_scheme": scheme,
-        "value_parts": named
-        | {part: told.model_dump() for part, told in company.value_parts.items()},
+        "weighted_scheme": company.weights.scheme,
+        "value_parts": [
+            {
+                "part": part,
+                "measure": measure,
+                "dimension": dimension.lower().replace(" ", "_"),
+                "is_reversed": told["is_reversed"],
+            }
+            for part, told in parts.items()
+            for measure in told["measures"]
+            for dimension in told["dimensions"]
+        ],
     }
 
 
