@@ -23,13 +23,14 @@ EXPECTATIONS = [
         from (
             select
                 source, survey, scale_min, scale_max, period_grain, period_start,
-                sum(
-                    case when breakdown = 'total' then person_count + incomplete_count end
-                ) as in_all,
-                sum(
-                    case when breakdown = 'segment' then person_count + incomplete_count end
-                ) as in_segments
-            from {batch}
+                sum(case when breakdown = 'total' then persons end) as in_all,
+                sum(case when breakdown = 'segment' then persons end) as in_segments
+            from (
+                select
+                    source, survey, scale_min, scale_max, period_grain, period_start,
+                    breakdown, person_count + incomplete_count as persons
+                from {batch}
+            ) as rows_here
             group by source, survey, scale_min, scale_max, period_grain, period_start
         ) as counted
         where in_all <> in_segments

@@ -618,7 +618,7 @@ MUTATIONS: dict[tuple[str, str], str] = {
         "satisfaction.satisfaction_scores",
         "NPS from -100 to 100, shares from 0 to 100, means on their scale, each within "
         "its interval",
-    ): "update satisfaction.satisfaction_scores set score = interval_low - 1",
+    ): "update satisfaction.satisfaction_scores set score = 0, interval_low = 1",
     (
         "satisfaction.satisfaction_scores",
         "At most one answer in five of a question is no score",
