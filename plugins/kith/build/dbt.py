@@ -111,7 +111,7 @@ def schemes_of(company: Company) -> list[dict[str, Any]]:
 
 def weights_of(company: Company) -> dict[str, Any]:
     """Weights, a row each, the scheme of their segments, answers that tell parts."""
-    parts = {
+    parts: dict[str, dict[str, Any]] = {
         part: {
             "measures": ["perception", "csat"],
             "dimensions": [part],
