@@ -241,7 +241,10 @@ def bars(
 def _score_scale(rows: list[Row]) -> alt.Scale:
     columns = ("score", "interval_low", "interval_high", "overall_score")
     ends = [row[name] for row in rows for name in columns if row.get(name) is not None]
-    domain = [min(ends, default=0) - 1, max(ends, default=100) + 1]
+    low, high = min(ends, default=0), max(ends, default=100)
+    # A point of a percentage, less where scores are points of a short scale.
+    margin = min(1, (high - low) / 10) or 1
+    domain = [low - margin, high + margin]
     return alt.Scale(domain=domain, zero=False, nice=False, padding=10)
 
 

@@ -114,7 +114,9 @@ def render(run: Run, release: Path) -> str:
         passed=f"{operations.passed_count(checks):,}",
         warnings=[check for check in checks if check["is_listed"]],
         tiles=tiles,
-        rows_of_charts=[row for row in charts if row],
+        rows_of_charts=[
+            row[at : at + 2] for row in charts for at in range(0, len(row), 2)
+        ],
         tables=tables,
         definitions=definitions,
         # A script of an installed package, no data; it must not end its element.
