@@ -307,7 +307,7 @@ _FACTORS = {
 def answers(
     people: People, trade: Trade, service: Service
 ) -> tuple[Rows, dict[str, int]]:
-    """Rows of `survey.answers`; answers by touchpoint, survey, class; questionnaires."""
+    """Rows of `survey.answers`; answers by touchpoint and survey, questionnaires."""
     draws, plan = people.draws, people.plan
     after_order = draws.uniform("asked", people.i[trade.owner], trade.number) < 0.06
     after_order &= ~trade.cancelled

@@ -250,6 +250,12 @@ order by score nulls last, dimension
     },
     text="{score:.2f} · {n:,}",
 )
+_NO_GAPS = Entry(
+    "no-service-gaps",
+    "Service gaps",
+    "select 1 from satisfaction.service_gaps limit 1",
+    absent="No survey asks what was expected, perceived or important.",
+)
 _NO_SCORES = Entry(
     "satisfaction",
     "Satisfaction: NPS and CSAT",
@@ -359,7 +365,7 @@ SECTION = Section(
         _scores("nps", "NPS", "Promoters minus detractors, −100 to 100."),
         _scores("csat_top_two_pct", "CSAT", "Per cent who answered 4 or 5 of 5."),
         [_NO_SCORES],
-        [_GAPS],
+        [_GAPS, _NO_GAPS],
         [_COMPLAINTS, _COMPLAINT_STATES],
         [_NO_COMPLAINTS],
     ],
