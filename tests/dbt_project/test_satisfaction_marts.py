@@ -130,7 +130,9 @@ def published_answers() -> pd.DataFrame:
         ("csat_0_of_7", "csat", 1, 5, [1] * 7),
         ("half_a_point", "perception", 0.5, 5, [0.5, 2.5, 5] * 3),
         ("no_point", "perception", 0, 5, [0, 2, 5] * 3),
-        # Not published: rounded, its variance would be below 0.
+        # Not published: the sum of many answers is larger than each.
+        ("large", "perception", 0, 1e9, [6e8, 4e8, 9e8]),
+        # Nor this: rounded, its variance would be below 0.
         ("alike", "perception", 1, 9, [6.1] * 5),
     ]
     frame = pd.concat(
@@ -466,7 +468,7 @@ def expected_rows(
         counts["detractor_count"] = (scores <= 6).sum()
         counts["promoter_count"] = (scores >= 9).sum()
         counts["passive_count"] = ((scores == 7) | (scores == 8)).sum()
-    for measure in STANDARDS.get(asked, [f"{kind}_mean_{low:g}_to_{high:g}"]):
+    for measure in STANDARDS.get(asked, [f"{kind}_mean_{low:.10g}_to_{high:.10g}"]):
         row = counts | {"measure": measure}
         if measure in TOP_BOX:
             row["top_box_count"] = (scores >= TOP_BOX[measure]).sum()

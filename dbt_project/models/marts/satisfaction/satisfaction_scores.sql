@@ -98,7 +98,11 @@ valued as (
             when measures.kind = 'net' and divided.score <= 6 then -1
             else 0
         end as number,
-        divided.*
+        divided.question_id,
+        divided.answered_month,
+        divided.next_month,
+        divided.repeated_person,
+        {{ parts }}
     from divided
     inner join measures on divided.standard = measures.standard
 ),
@@ -189,7 +193,7 @@ by_person as (
         placed.repeated_person,
         sum(placed.n) as n,
         sum(placed.invalid_count) as invalid_count,
-        cast(sum(placed.total) as decimal(18, 9)) as total,
+        sum(placed.total) as total,
         sum(placed.square_total) as square_total,
         min(placed.lowest) as lowest,
         max(placed.highest) as highest
@@ -223,18 +227,20 @@ summed as (
         cast(min(lowest) as double) as lowest,
         cast(max(highest) as double) as highest,
         {% for name, single, repeated in [
-            ('person_square_total', 'square_total', 'total * total'),
-            ('person_product_total', 'total', 'n * total'),
-            ('person_n_square_total', 'n', 'n * n'),
+            ('person_square_total', 'square_total', 'cast(total as decimal(18, 9))'),
+            ('person_product_total', 'total', 'n'),
         ] %}
         cast(
             sum(
                 case
-                    when repeated_person is null then {{ single }} else {{ repeated }}
+                    when repeated_person is null then {{ single }}
+                    else {{ repeated }} * cast(total as decimal(18, 9))
                 end
             ) as double
         ) as {{ name }},
         {% endfor %}
+        cast(sum(case when repeated_person is null then n else n * n end) as double)
+            as person_n_square_total,
         cast(
             sum(case when repeated_person is null then n else least(n, 1) end) as bigint
         ) as person_count
