@@ -91,8 +91,8 @@ final as (
         coalesce(
             'customer ' || identities.customer_id,
             'identifier ' || survey_answers.identifier_value,
-            'response ' || survey_answers.response_id,
-            'answer ' || survey_answers.answer_id
+            'response ' || survey_answers.source || ' ' || survey_answers.response_id,
+            'answer ' || survey_answers.source || ' ' || survey_answers.answer_id
         ) as person,
         coalesce(survey_answers.touchpoint, 'not_stated') as touchpoint,
         coalesce(survey_answers.method, 'not_stated') as survey_method,

@@ -238,7 +238,10 @@ class CompanyFile(Strict):
         description="Time without a reading after which a stay in a place is over.",
     )
     minimum_answers: int = Field(
-        default=30, gt=0, description="Valid answers below which a score is NULL."
+        default=30,
+        gt=0,
+        description="Valid answers below which a score is NULL, and persons below "
+        "which it has no interval.",
     )
     weights: Weights = Weights()
     value_parts: dict[Part, ValuePart] = Field(
