@@ -1278,7 +1278,7 @@ def test_shortfalls_are_the_gaps_of_service_by_their_importance(
         """
         select *, case touchpoint when 'all' then 'all' else 'touchpoint' end as view
         from satisfaction.service_gaps
-        where period_grain = 'all' and dimension <> 'total'
+        where period_grain = 'all' and segment = 'all' and dimension <> 'total'
         """
     ).set_index(["view", "touchpoint", "dimension"])
     owned = warehouse.query(
@@ -1302,12 +1302,10 @@ def test_shortfalls_are_the_gaps_of_service_by_their_importance(
         select dimension, shortfall, coalesce((
             select max_by(department, valid_from) from care
             where care.customer_id = asked.customer_id
-                and date_trunc('day', valid_from at time zone 'UTC'
-                    at time zone 'Europe/Berlin')
-                    <= date_trunc('day', answered_at at time zone 'UTC'
-                        at time zone 'Europe/Berlin')
+                and valid_from <= answered_at
                 and (valid_to is null or valid_to > answered_at)
-        ), 'not_stated') as department,
+        ), case when customer_id is null then 'unidentified' else 'in_nobodys_care' end
+        ) as department,
         (
             select segment from segment.segment_memberships as memberships
             where memberships.customer_id = asked.customer_id and scheme = 'tier'

@@ -238,7 +238,7 @@ select
 from satisfaction.service_shortfalls as shortfalls
 {_OF_CHOSEN.format("shortfalls")}
 where shortfalls.view in ('touchpoint', 'department')
-    and shortfalls.place <> 'not_stated'
+    and shortfalls.place not in ('not_stated', 'in_nobodys_care', 'unidentified')
     and shortfalls.would_bring_points > 0
 order by
     shortfalls.would_bring_points desc, shortfalls.view, shortfalls.place,

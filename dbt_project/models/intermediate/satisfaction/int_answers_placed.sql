@@ -5,51 +5,31 @@
 ] -%}
 with
 
-identities as (
-    select * from {{ ref('identities') }}
-),
-
 -- An occasion is a questionnaire. Where none is told, it is what a person answered at
 -- one instant.
 answers as (
     select
-        answers.source,
-        coalesce(answers.survey, 'not_stated') as survey,
-        coalesce(
-            'response ' || answers.response_id,
-            'identifier ' || answers.identifier_value || ' '
-            || cast(answers.answered_at as string),
-            'answer ' || answers.answer_id
-        ) as occasion,
-        answers.measure,
-        nullif(answers.dimension, 'overall') as dimension,
-        answers.factor,
-        answers.scale_min,
-        answers.scale_max,
-        answers.score,
-        identities.customer_id,
-        coalesce(
-            'customer ' || identities.customer_id,
-            'identifier ' || answers.identifier_value,
-            'response ' || answers.response_id,
-            'answer ' || answers.answer_id
-        ) as person,
-        {{ business_date('answers.answered_at') }} as answered_date,
-        coalesce(answers.touchpoint, 'not_stated') as touchpoint
-    from {{ ref('feed_survey_answers') }} as answers
-    left join identities
-        on
-            answers.identifier_type = identities.identifier_type
-            and answers.identifier_value = identities.identifier_value
+        source,
+        survey,
+        case
+            when response_id is not null then 'response ' || response_id
+            else person || ' ' || cast(answered_at as string)
+        end as occasion,
+        measure,
+        nullif(dimension, 'overall') as dimension,
+        nullif(factor, 'not_stated') as factor,
+        scale_min,
+        scale_max,
+        score,
+        customer_id,
+        person,
+        answered_date,
+        touchpoint,
+        department
+    from {{ ref('int_answers_judged') }}
     where
-        answers.score between answers.scale_min and answers.scale_max
-        and (
-            answers.measure in ('perception', 'expectation')
-            or (
-                answers.measure in ('csat', 'nps', 'ces')
-                and answers.score = floor(answers.score)
-            )
-        )
+        measure in ('csat', 'nps', 'ces', 'perception', 'expectation')
+        and score is not null
 ),
 
 joined as (
@@ -59,6 +39,7 @@ joined as (
         min(person) as person,
         min(answered_date) as answered_date,
         min(touchpoint) as touchpoint,
+        min(department) as department,
         {{ exact_sum('score') }} / count(*) as score,
         count(*) as item_count
     from answers
@@ -87,36 +68,6 @@ tiers as (
         and coalesce(memberships.valid_to >= asked.answered_date, true)
 ),
 
-cared_for as (
-    select
-        asked.customer_id,
-        asked.answered_date,
-        assignments.department,
-        row_number() over (
-            partition by asked.customer_id, asked.answered_date
-            order by
-                assignments.valid_from desc nulls last,
-                assignments.source asc nulls last,
-                assignments.assignment_id asc nulls last
-        ) as position
-    from {{ ref('feed_assignments') }} as assignments
-    inner join identities
-        on
-            assignments.identifier_type = identities.identifier_type
-            and assignments.identifier_value = identities.identifier_value
-    inner join asked on identities.customer_id = asked.customer_id
-    where
-        {{ business_date('assignments.valid_from') }} <= asked.answered_date
-        and coalesce(
-            {{ business_date('assignments.valid_to') }} > asked.answered_date, true
-        )
-),
-
-owners as (
-    select * from cared_for
-    where position = 1
-),
-
 final as (
     select
         joined.source,
@@ -126,7 +77,7 @@ final as (
         joined.customer_id,
         joined.answered_date,
         joined.touchpoint,
-        coalesce(owners.department, 'not_stated') as department,
+        joined.department,
         coalesce(tiers.tier, 'not_known') as tier,
         joined.measure,
         joined.dimension,
@@ -140,10 +91,6 @@ final as (
         on
             joined.customer_id = tiers.customer_id
             and joined.answered_date = tiers.answered_date
-    left join owners
-        on
-            joined.customer_id = owners.customer_id
-            and joined.answered_date = owners.answered_date
 )
 
 select * from final
