@@ -62,9 +62,9 @@ down: $(VENV)/installed ## Stop what `make up` started
 airflow: $(VENV)/installed ## Call Airflow's command line (ARGS="dags list")
 	@$(BIN)/python -m kith_airflow airflow
 
-# Three processes, also on two cores: many a test waits for a server.
+# Four processes, also on two cores: many a test waits for a server or the disk.
 test: $(VENV)/installed ## Run all tests
-	@$(BIN)/python -m pytest -n 3 --no-loadscope-reorder
+	@$(BIN)/python -m pytest -n 4 --no-loadscope-reorder
 
 check: $(VENV)/installed ## Lint and types; changes nothing
 	@$(BIN)/ruff check .

@@ -82,14 +82,14 @@ def test_a_mended_mart_is_built_on_what_had_succeeded_and_the_content_is_the_sam
     )
     assert run_dbt(first.company, ["run", "--quiet", "-s", "cohorts"]) == 0
     edit(cohorts, lambda sql: sql.replace(" limit 1", ""))
-    promises = project / MODELS / "satisfaction" / "promises.sql"
-    edit(promises, lambda sql: MEND + sql)
+    mentions = project / MODELS / "satisfaction" / "mentions.sql"
+    edit(mentions, lambda sql: MEND + sql)
 
     run = pulled(corner_shop_data)
     build(run)
     logs = {"gate_results", "model_runs", "publications"}
     doors = {"quarantined_rows", "source_deliveries", "source_warnings"}
-    edited = {"cohorts", "promises", "customer_satisfaction"}
+    edited = {"cohorts", "mentions", "share_of_voice"}
     rebuilt = executed(run)
     assert rebuilt == skipped | logs | doors | edited
     assert " models kept" in told(run)

@@ -19,7 +19,7 @@ def test_open_warnings_are_counted_by_sign_and_each_customer_once_in_all(
         ["Promise broken", "1", "0", "0", "Do something about broken_promise"],
         ["Any sign", "2", "1", "1", "–"],
     ]
-    assert "2 customers have an open warning" in card_of(page, "warnings")
+    assert "2 customers have an open warning" in card_of(page, "churn-warnings")
     assert "person-1" not in page.source
 
 

@@ -29,7 +29,7 @@ def _interval(row: Row, rate: str) -> str:
 
 
 _OPEN = Entry(
-    "warnings",
+    "churn-warnings",
     "Signs that customers may leave",
     """
 with counted as (
