@@ -124,13 +124,7 @@ def _alert(company: Company, rows: list[dict[str, Any]]) -> Alert:
             "period_start": start.isoformat(),
             "count": first["n"],
             "usual_count": first["usual_count"],
-            "nature": [
-                {
-                    key: row[key]
-                    for key in ("dimension", "value", "n", "share_of_rise_pct")
-                }
-                for row in nature
-            ],
+            "nature": [{key: row[key] for key in _NATURE} for row in nature],
             "examples": first["examples"],
         },
     )
