@@ -100,20 +100,21 @@ def _complaints(query: Query) -> Iterator[Warning_]:
         yield customer, "unresolved_complaint", f"crm:{case}", opened, closed
 
 
-def _answers(query: Query) -> dict[tuple[str, str], list[tuple[int, float]]]:
-    """Days and scores of each customer and measure, in their order."""
+def _answers(query: Query) -> dict[tuple[str, str, str], list[tuple[int, float]]]:
+    """Days and scores of each customer, measure and survey, in their order."""
     found = _known(query, "survey_answers")
     found = found[found.measure.isin(list(SCALES)) & found.dimension.isna()]
     found = found.sort_values(["answered_at", "answer_id"])
     answers = defaultdict(list)
-    for customer, measure, day, score in zip(
+    for customer, measure, survey, day, score in zip(
         found.customer_id,
         found.measure,
+        found.survey,
         business_days(found.answered_at),
         found.score,
         strict=True,
     ):
-        answers[customer, measure].append((day, score))
+        answers[customer, measure, survey].append((day, score))
     return answers
 
 
@@ -133,7 +134,8 @@ def _spells(
 
 
 def _fallen_answers(query: Query) -> Iterator[Warning_]:
-    for (customer, measure), answers in _answers(query).items():
+    for (customer, measure, survey), answers in _answers(query).items():
+        about = f"{measure} of survey:{survey}"
         least, best, good = SCALES[measure]
         states, before = [], []
         for day, score in answers:
@@ -142,7 +144,7 @@ def _fallen_answers(query: Query) -> Iterator[Warning_]:
             states.append((day, fallen))
             before.append(score)
         for opened, closed in _spells(states):
-            yield customer, "falling_satisfaction", measure, opened, closed
+            yield customer, "falling_satisfaction", about, opened, closed
 
 
 def _fallen_frequency(bought: Days) -> Iterator[Warning_]:
@@ -201,8 +203,8 @@ def _promises(query: Query, bought: Days) -> Iterator[Warning_]:
 def _low_years(query: Query) -> Iterator[Warning_]:
     places = defaultdict(list)
     first_of_second_year = LAST - YEAR + 1
-    for (customer, measure), answers in _answers(query).items():
-        least, best, _ = SCALES[measure]
+    for (customer, measure, _), answers in _answers(query).items():
+        least, best, _good = SCALES[measure]
         for day, score in answers:
             place = (score - least) / (best - least)
             places[customer, day >= first_of_second_year].append(place)

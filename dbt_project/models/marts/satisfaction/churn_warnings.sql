@@ -118,6 +118,7 @@ all_answers as (
         survey_answers.measure,
         survey_answers.answered_at,
         survey_answers.source,
+        survey_answers.survey,
         survey_answers.answer_id,
         {{ business_date('survey_answers.answered_at') }} as day,
         case survey_answers.measure
@@ -137,18 +138,16 @@ answers as (
     select
         *,
         sum(score) over (
-            partition by customer_id, measure
+            partition by customer_id, measure, source, survey
             order by
                 answered_at nulls last,
-                source nulls last,
                 answer_id nulls last
             rows between unbounded preceding and 1 preceding
         ) as sum_before,
         count(*) over (
-            partition by customer_id, measure
+            partition by customer_id, measure, source, survey
             order by
                 answered_at nulls last,
-                source nulls last,
                 answer_id nulls last
             rows between unbounded preceding and 1 preceding
         ) as count_before
@@ -156,7 +155,8 @@ answers as (
     where score is not null
 ),
 
--- A quarter of the scale lower than before, and no longer satisfied.
+-- A quarter of the scale lower than before in the same survey, and no longer satisfied:
+-- after a complaint everybody is less pleased than after a purchase.
 answers_judged as (
     select
         *,
@@ -181,10 +181,9 @@ answers_followed as (
         *,
         coalesce(
             lag(is_fallen) over (
-                partition by customer_id, measure
+                partition by customer_id, measure, source, survey
                 order by
                     answered_at nulls last,
-                    source nulls last,
                     answer_id nulls last
             ),
             false
@@ -196,10 +195,9 @@ answers_grouped as (
     select
         *,
         sum(case when is_fallen and not was_fallen then 1 else 0 end) over (
-            partition by customer_id, measure
+            partition by customer_id, measure, source, survey
             order by
                 answered_at nulls last,
-                source nulls last,
                 answer_id nulls last
             rows between unbounded preceding and current row
         ) as fall
@@ -210,6 +208,8 @@ falls as (
     select
         customer_id,
         measure,
+        source,
+        survey,
         min(day) as opened_on,
         min(case when not is_fallen then day end) as closed_on,
         min(case when is_fallen then score end) as score,
@@ -218,14 +218,14 @@ falls as (
             as count_before
     from answers_grouped
     where fall > 0
-    group by customer_id, measure, fall
+    group by customer_id, measure, source, survey, fall
 ),
 
 falling_satisfaction as (
     select
         customer_id,
         'falling_satisfaction' as sign,
-        measure as about,
+        measure || ' of ' || source || coalesce(':' || survey, '') as about,
         opened_on,
         closed_on,
         case measure
