@@ -11,6 +11,8 @@ import pytest
 import yaml
 from pandas.testing import assert_series_equal
 from scipy import stats
+from statsmodels.regression.linear_model import OLS
+from statsmodels.stats.proportion import proportion_confint
 
 from kith.build.dbt import dbt
 from kith.build.warehouse import prepare_warehouse
@@ -414,6 +416,47 @@ def proportion_interval(share: float, n: float) -> tuple[float, float]:
     z = stats.norm.ppf(0.975)
     roots = np.roots([1 + z**2 / n, -2 * share - z**2 / n, share**2]).real
     return min(roots), max(roots)
+
+
+@pytest.mark.parametrize("persons", [300, 60], ids=["each once", "several times"])
+def test_the_textbook_s_errors_and_intervals_are_those_of_statsmodels(
+    persons: int,
+) -> None:
+    random = np.random.default_rng(persons)
+    n = 300
+    people = np.arange(n) % persons
+    mood = random.normal(0, 1, persons)[people] + random.normal(0, 1, n)
+    scores = np.clip(np.round(7 + 2 * mood), 0, 10)
+
+    def clustered(numbers: np.ndarray, use_t: bool):
+        groups = {"groups": people}
+        return OLS(numbers, np.ones(n)).fit(
+            cov_type="cluster", cov_kwds=groups, use_t=use_t
+        )
+
+    mean, fit = estimate("mean", scores, people), clustered(scores, use_t=True)
+    assert mean["standard_error"] == pytest.approx(fit.bse[0], rel=1e-12)
+    interval = [mean["interval_low"], mean["interval_high"]]
+    assert interval == pytest.approx(fit.conf_int()[0], rel=1e-12)
+
+    signs = 100.0 * np.select([scores >= 9, scores <= 6], [1, -1], 0)
+    nps, fit = estimate("nps", scores, people), clustered(signs, use_t=False)
+    # Its variance divides by n, as is usual for it.
+    error = fit.bse[0] * np.sqrt((n - 1) / n)
+    assert nps["standard_error"] == pytest.approx(error, rel=1e-12)
+    assert nps["interval_high"] - nps["score"] == pytest.approx(
+        (fit.conf_int()[0][1] - nps["score"]) * np.sqrt((n - 1) / n), rel=1e-12
+    )
+
+    scores = np.clip(np.round(3.5 + mood), 1, 5)
+    share = estimate("csat_top_two_pct", scores, people)
+    counted = min(n, n / share["design_effect"])
+    low, high = proportion_confint(
+        (scores >= 4).mean() * counted, counted, method="wilson"
+    )
+    interval = [share["interval_low"], share["interval_high"]]
+    assert interval == pytest.approx([100 * low, 100 * high], rel=1e-7)
+    assert (counted < 250) == (persons < n)
 
 
 def expected_scores(known: pd.DataFrame) -> pd.DataFrame:
