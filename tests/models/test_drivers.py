@@ -145,3 +145,34 @@ def test_the_order_of_rows_changes_nothing_and_without_a_day_there_is_nothing() 
         turned, outcomes.take(pa.array(np.arange(300)[::-1])), NO_FINDINGS
     )
     assert len(find_drivers(indicators, outcomes.slice(0, 0), NO_FINDINGS)) == 0
+
+
+def test_shares_hang_little_on_how_customers_are_divided() -> None:
+    indicators, outcomes = asked(3000)
+    shares = []
+    for seed in range(6):
+        place = 1 + np.random.default_rng(seed).permutation(3000)
+        column = outcomes.schema.get_field_index("place")
+        divided = outcomes.set_column(column, "place", pa.array(place))
+        found = find_drivers(indicators, divided, NO_FINDINGS).to_pandas()
+        whole = found[found["segment"] == "all"].set_index("behaviour")
+        shares.append(whole["share"])
+    assert np.std(shares, axis=0).max() < 0.002
+
+
+def test_complaints_are_no_other_cases_of_service() -> None:
+    indicators, outcomes = asked(1000)
+    complaints = np.arange(1000) % 5 == 0
+    repairs = np.arange(1000) % 7 == 0
+
+    def behaviours(tickets: np.ndarray) -> set[str]:
+        told = indicators.append_column(
+            "complaint_count_ever", pa.array(complaints * 2.0)
+        ).append_column("ticket_count_ever", pa.array(tickets))
+        found = find_drivers(told, outcomes, NO_FINDINGS).to_pandas()
+        return set(found["behaviour"])
+
+    assert "service_cases" not in behaviours(complaints * 2.0)
+    assert {"service_cases", "unanswered_complaints"} <= behaviours(
+        complaints * 2.0 + repairs
+    )

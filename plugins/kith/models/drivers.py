@@ -6,10 +6,12 @@ after the next one, when whoever left in between is gone? What their own purchas
 that it is compared between customers who buy alike; scores of surveys are no behaviour.
 A behaviour is one indicator, or several that tell the same: how they are put together
 is found on one half of the customers and judged on the other, and the other way round.
+That is done for several divisions: what is found must not hang on one of them.
 """
 
+import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,7 +40,7 @@ BEHAVIOURS: Told = {
             "complaint_count_ever",
         ),
     ),
-    "service_cases": ("questions, claims and repairs", ("any_ticket_count_ever",)),
+    "service_cases": ("questions and repairs", ("any_ticket_count_ever",)),
     "discounts": ("discounts on what they buy", ("discount_share_ever",)),
     "app": (
         "use of the app",
@@ -85,12 +87,19 @@ BEHAVIOURS: Told = {
     "basket_size": ("units in an order", ("average_order_units_ever",)),
 }
 ANY = "any_"
+# What another behaviour tells is not counted twice.
+WITHOUT = {"ticket_count_ever": "complaint_count_ever"}
 OWN = "an indicator of the company's own"
 # Behaviours whose lead indicators are related as closely as that are one.
 ONE_BEHAVIOUR = 0.7
 MINIMUM_CUSTOMERS = 50
 CUSTOMERS_PER_BEHAVIOUR = 10
 REFITS = 100
+# Parts of the customers, and divisions of these into halves.
+PARTS = 16
+HALVES = tuple(
+    itertools.islice(itertools.combinations(range(PARTS), PARTS // 2), 0, None, 1700)
+)
 _SEED = 20_240_101
 _RIDGE = 0.02
 _NOTHING = 1e-9
@@ -195,14 +204,22 @@ def _of_segment(seen: Asked, behaviours: Told) -> Iterator[dict[str, Any]]:
     elif (explained := _explained(found)) <= 0:
         reason = "on customers not fitted they explain nothing"
     else:
-        method = (
+        divided = (
             "LMG" if count <= MOST_DRIVERS_OF_LMG else "relative weights (Johnson 2000)"
-        ) + f", judged on the half not fitted, {REFITS} bootstrap refits"
-        share, correlation = _shares(found, np.ones(n))
+        )
+        method = (
+            f"{divided}, judged on the half not fitted, mean of {len(HALVES)} "
+            f"divisions, {REFITS} bootstrap refits of one each"
+        )
+        share, correlation = _shares(found, np.ones(n), HALVES)
         drawn = np.random.default_rng(_SEED)
         refits = [
-            _shares(found, drawn.multinomial(n, np.full(n, 1 / n)).astype(float))
-            for _ in range(REFITS)
+            _shares(
+                found,
+                drawn.multinomial(n, np.full(n, 1 / n)).astype(float),
+                [HALVES[refit % len(HALVES)]],
+            )
+            for refit in range(REFITS)
         ]
         shares = np.array([refit[0] for refit in refits])
         lower, upper = np.quantile(shares, (0.025, 0.975), axis=0)
@@ -238,6 +255,12 @@ def _behaviours(seen: Asked, behaviours: Told) -> Behaviours:
     def beside_habits(values: Floats) -> Floats:
         return values - habits @ np.linalg.lstsq(habits, values, rcond=None)[0]
 
+    def told(base: str) -> Floats:
+        values, without = seen.indicators[:, places[base]], WITHOUT.get(base)
+        if without in places:
+            values = values - np.nan_to_num(seen.indicators[:, places[without]])
+        return values
+
     groups: list[tuple[str, list[str], list[str], list[Floats]]] = []
     for name, (words, told_by) in behaviours.items():
         columns, used = [], []
@@ -245,7 +268,7 @@ def _behaviours(seen: Asked, behaviours: Told) -> Behaviours:
             base = indicator.removeprefix(ANY)
             if base not in places:
                 continue
-            values = _values(seen.indicators[:, places[base]], base != indicator)
+            values = _values(told(base), base != indicator)
             if values is not None:
                 kept = beside_habits(values)
                 columns.append(kept / kept.std())
@@ -313,38 +336,46 @@ def _values(values: Floats, is_any: bool) -> Floats | None:
     return found if found.std() > _NOTHING else None
 
 
-def _shares(found: Behaviours, weight: Floats) -> tuple[Floats, Floats]:
+def _shares(
+    found: Behaviours, weight: Floats, halves: Sequence[tuple[int, ...]]
+) -> tuple[Floats, Floats]:
     """Share of each behaviour, and the correlation of its leading column."""
     columns, outcome, count = found.columns, found.outcome, len(found.names)
-    is_even = np.arange(len(outcome)) % 2 == 0
-    moments = []
-    for half in (is_even, ~is_even):
-        weighed = columns[half] * weight[half, np.newaxis]
-        moments.append(
+    parts = []
+    for part in range(PARTS):
+        of_it = slice(part, None, PARTS)
+        weighed = columns[of_it] * weight[of_it, np.newaxis]
+        parts.append(
             (
-                weighed.T @ columns[half],
-                weighed.T @ outcome[half],
-                float((weight[half] * outcome[half] ** 2).sum()),
-                float(weight[half].sum()),
+                weighed.T @ columns[of_it],
+                weighed.T @ outcome[of_it],
+                float((weight[of_it] * outcome[of_it] ** 2).sum()),
+                float(weight[of_it].sum()),
             )
         )
+
+    def moments(chosen: Iterable[int]) -> list[Any]:
+        return [sum(each) for each in zip(*(parts[p] for p in chosen), strict=True)]
+
     raw = np.zeros(count)
-    for seen, judged in (moments, moments[::-1]):
-        together = np.zeros((columns.shape[1], count))
-        for place in range(count):
-            own = np.flatnonzero(found.owner == place)
-            together[own, place] = np.linalg.solve(
-                seen[0][np.ix_(own, own)] + _RIDGE * seen[3] * np.eye(len(own)),
-                seen[1][own],
-            )
-        products = together.T @ judged[0] @ together
-        size = np.sqrt(np.maximum(np.diag(products), _NOTHING))
-        r_xx = products / np.outer(size, size)
-        np.fill_diagonal(r_xx, 1.0)
-        r_xy = together.T @ judged[1] / size / math.sqrt(judged[2])
-        divide = lmg if count <= MOST_DRIVERS_OF_LMG else relative_weights
-        raw += divide(r_xx, r_xy) / 2
-    both = [first + second for first, second in zip(*moments, strict=True)]
+    for half in halves:
+        one, other = moments(half), moments(set(range(PARTS)) - set(half))
+        for seen, judged in ((one, other), (other, one)):
+            together = np.zeros((columns.shape[1], count))
+            for place in range(count):
+                own = np.flatnonzero(found.owner == place)
+                together[own, place] = np.linalg.solve(
+                    seen[0][np.ix_(own, own)] + _RIDGE * seen[3] * np.eye(len(own)),
+                    seen[1][own],
+                )
+            products = together.T @ judged[0] @ together
+            size = np.sqrt(np.maximum(np.diag(products), _NOTHING))
+            r_xx = products / np.outer(size, size)
+            np.fill_diagonal(r_xx, 1.0)
+            r_xy = together.T @ judged[1] / size / math.sqrt(judged[2])
+            divide = lmg if count <= MOST_DRIVERS_OF_LMG else relative_weights
+            raw += divide(r_xx, r_xy)
+    both = moments(range(PARTS))
     leads = found.leads
     correlation = both[1][leads] / np.sqrt(np.diag(both[0])[leads] * both[2])
     return raw / raw.sum(), correlation
