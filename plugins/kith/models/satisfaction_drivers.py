@@ -187,7 +187,8 @@ def _occasions(told: pa.Table, parts: pa.Table, kind: str) -> Occasions:
     rows = np.asarray(pc.fill_null(row_of, 0))
     scores[rows[is_known], np.array(columns, int)[is_known]] = means[is_known]
     return Occasions(
-        np.unique(told["person"].to_numpy(), return_inverse=True)[1],
+        # By their first occasion: an order by hashes would draw others with every key.
+        told["person"].combine_chunks().dictionary_encode().indices.to_numpy(),
         told["answered_date"].to_numpy().astype("datetime64[D]"),
         told["tier"].to_numpy(),
         told["score"].to_numpy(),
