@@ -14,15 +14,21 @@
     end
 {%- endmacro %}
 
-{#- Score of an answer to a standard question, as satisfaction_scores counts it: a whole
-    number on its scale. NULL for any other answer. -#}
+{#- Whether an answer is a score: on its scale, to a standard question a whole number. -#}
+{% macro is_valid_answer(answers) -%}
+    {{ answers }}.score between {{ answers }}.scale_min and {{ answers }}.scale_max
+    and (
+        {{ standard_of(answers) }} = 'other'
+        or {{ answers }}.score = floor({{ answers }}.score)
+    )
+{%- endmacro %}
+
+{#- Score of a valid answer to a standard question. NULL for any other answer. -#}
 {% macro valid_answer(answers, kind) -%}
     case
         when
             {{ standard_of(answers) }} = '{{ kind }}'
-            and {{ answers }}.score
-            between {{ answers }}.scale_min and {{ answers }}.scale_max
-            and {{ answers }}.score = floor({{ answers }}.score)
+            and {{ is_valid_answer(answers) }}
             then cast(round({{ answers }}.score) as bigint)
     end
 {%- endmacro %}

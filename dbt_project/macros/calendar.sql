@@ -53,3 +53,11 @@
         ) as bigint
     )
 {%- endmacro %}
+
+{#- Last day of a row's period, which is a year, or all days up to the as-of date. -#}
+{% macro end_of_year_or_all() -%}
+    case
+        when period_grain = 'all' then {{ as_of() }}
+        else {{ add_days(add_months('period_start', 12), -1) }}
+    end
+{%- endmacro %}

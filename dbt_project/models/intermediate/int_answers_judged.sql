@@ -68,14 +68,7 @@ final as (
         survey_answers.scale_max,
         survey_answers.standard,
         case
-            when
-                survey_answers.score
-                between survey_answers.scale_min and survey_answers.scale_max
-                and (
-                    survey_answers.standard = 'other'
-                    or survey_answers.score = floor(survey_answers.score)
-                )
-                then survey_answers.score
+            when {{ is_valid_answer('survey_answers') }} then survey_answers.score
         end as score,
         survey_answers.answered_at,
         survey_answers.answered_date,

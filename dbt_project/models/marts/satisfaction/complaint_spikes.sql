@@ -1,6 +1,7 @@
 {#- The watch for crises (kith.watch) builds this model too, every hour, on the newest
     rows of these feeds and on the marts of the current release: it reads nothing else. -#}
-{%- set minimum = var('spike_minimum_count') -%}
+{%- set minimum = var('spike_minimum_count')
+    ~ " * case when grain = 'day' then 3 else 1 end" -%}
 {#- At 3, one quiet hour in some hundred would be a spike. -#}
 {%- set least_z = 5 -%}
 {%- set least_ratio = 1.5 -%}
@@ -163,12 +164,11 @@ busy as (
         signal,
         grain,
         day,
-        hour,
-        n as all_n
+        hour
     from counted
     where
         dimension = 'all'
-        and n >= {{ minimum }} * case when grain = 'day' then 3 else 1 end
+        and n >= {{ minimum }}
         and {{ moment_of_day(
             'day', "case when grain = 'day' then 1440 else 60 * hour + 60 end"
         ) }} <= {{ as_of_at() }}
@@ -190,7 +190,6 @@ candidates as (
         counted.sentiment_count,
         counted.negative_count,
         counted.first_event_at,
-        busy.all_n,
         begun.first_day
     from counted
     inner join busy
@@ -311,7 +310,7 @@ judged as (
     select
         *,
         {{ moment_of_day('day', '60 * hour') }} as period_start_at,
-        n >= {{ minimum }} * case when grain = 'day' then 3 else 1 end
+        n >= {{ minimum }}
         and n >= {{ least_ratio }} * usual_count
         and rise / spread >= {{ least_z }} as is_spike,
         max(case when dimension = 'all' then rise end) over (

@@ -215,10 +215,7 @@ final as (
     select
         period_grain,
         period_start,
-        case
-            when period_grain = 'all' then {{ as_of() }}
-            else {{ add_days(add_months('period_start', 12), -1) }}
-        end as period_end,
+        {{ end_of_year_or_all() }} as period_end,
         source,
         survey,
         scale_min,

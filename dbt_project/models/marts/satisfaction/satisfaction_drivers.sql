@@ -44,13 +44,8 @@ final as (
     select
         period_grain,
         period_start,
-        case
-            when period_grain = 'all' then {{ as_of() }}
-            else {{ add_days(add_months('period_start', 12), -1) }}
-        end as period_end,
-        period_grain = 'all'
-        or {{ add_months('period_start', 12) }} <= {{ add_days(as_of(), 1) }}
-            as is_complete,
+        {{ end_of_year_or_all() }} as period_end,
+        {{ end_of_year_or_all() }} <= {{ as_of() }} as is_complete,
         source,
         survey,
         outcome,
