@@ -78,7 +78,7 @@ def test_planted_drivers_come_first_on_their_sides_and_habits_are_none() -> None
     assert whole.loc["app", "indicators"] == "event_count_app_ever, stay_count_ever"
     assert whole.loc["app", "words"] == "use of the app; with it goes visits to places"
     assert "store_visits" not in whole.index
-    assert whole["method"].str.startswith("LMG").all()
+    assert whole["method"].str.startswith("Shapley values of ").all()
 
 
 def test_segments_too_small_have_a_reason_and_others_their_own_shares() -> None:
@@ -158,6 +158,37 @@ def test_shares_hang_little_on_how_customers_are_divided() -> None:
         whole = found[found["segment"] == "all"].set_index("behaviour")
         shares.append(whole["share"])
     assert np.std(shares, axis=0).max() < 0.002
+
+
+def test_shares_are_those_of_a_regression_and_who_goes_along_has_little() -> None:
+    indicators, outcomes = asked(40_000)
+    draw = np.random.default_rng(3)
+    late, referred, along = (draw.random(40_000) < 0.5 for _ in range(3))
+    wishes = np.where(draw.random(40_000) < 0.6, late, along)
+    stays = draw.random(40_000) < 0.5 - 0.1 * late + 0.05 * referred
+    values = {
+        "late_delivery_share_ever": late + 0.0,
+        "late_delivery_count_ever": late + 0.0,
+        "post_count_ever": np.zeros(40_000),
+        "referral_count_ever": referred + 0.0,
+        "wishes_per_view_ever": wishes + 0.0,
+    }
+    told = pa.table(
+        {name: indicators[name] for name in indicators.column_names} | values
+    )
+    place = outcomes.schema.get_field_index("outcome")
+    changed = outcomes.set_column(place, "outcome", pa.array(stays))
+    found = find_drivers(told, changed, NO_FINDINGS).to_pandas()
+    whole = found[found["segment"] == "all"].set_index("behaviour")
+    seen = np.stack([late, referred, wishes], axis=1) - [0.5, 0.5, wishes.mean()]
+    weights = np.linalg.lstsq(seen, stays - stays.mean(), rcond=None)[0]
+    brought = weights * (seen.T @ (stays - stays.mean()))
+    for name, share in zip(
+        ("late_deliveries", "referrals", "wishes"), brought / brought.sum(), strict=True
+    ):
+        assert whole.loc[name, "share"] == pytest.approx(share, abs=0.05)
+    assert whole.loc["wishes", "correlation"] < -0.05
+    assert whole.loc["wishes", "share"] < 0.05
 
 
 def test_complaints_are_no_other_cases_of_service() -> None:

@@ -4,9 +4,13 @@ Asked of those who bought lately on the day of training: who still buys in the h
 after the next one, when whoever left in between is gone? What their own purchases tell
 (how often, how long, how lately) is taken out of the outcome and of each behaviour, so
 that it is compared between customers who buy alike; scores of surveys are no behaviour.
-A behaviour is one indicator, or several that tell the same: how they are put together
-is found on one half of the customers and judged on the other, and the other way round.
-That is done for several divisions: what is found must not hang on one of them.
+A behaviour is one indicator, or several that tell the same. How they are put together
+and what all behaviours foretell is found on one half of the customers. On the other
+half the covariance of that forecast with the outcome is shared out: each behaviour's
+part of the forecast brings its own covariance, which is its Shapley value, since the
+parts add up. What only goes along with a driver, or is chance, brings nothing there; by
+weights that are never negative (LMG, relative weights) it would get a share. Both ways
+round, and for several divisions: what is found must not hang on one of them.
 """
 
 import itertools
@@ -18,7 +22,6 @@ import numpy as np
 import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
-from kith.models.key_drivers import MOST_DRIVERS_OF_LMG, lmg, relative_weights
 from kith.models.lifetime_fits import Floats, Integers
 from kith.models.observations import Asked, asked
 
@@ -201,17 +204,17 @@ def _of_segment(seen: Asked, behaviours: Told) -> Iterator[dict[str, Any]]:
         reason = f"{n} customers, {wanted} are required"
     elif np.ptp(found.outcome) == 0:
         reason = "all of them stayed, or none"
-    elif (explained := _explained(found)) <= 0:
+    elif (explained := _explained(found)) <= 0 or not np.any(
+        (told := _shares(found, np.ones(n), HALVES))[0]
+    ):
         reason = "on customers not fitted they explain nothing"
     else:
-        divided = (
-            "LMG" if count <= MOST_DRIVERS_OF_LMG else "relative weights (Johnson 2000)"
-        )
         method = (
-            f"{divided}, judged on the half not fitted, mean of {len(HALVES)} "
-            f"divisions, {REFITS} bootstrap refits of one each"
+            "Shapley values of the covariance of forecast and outcome, on the half not "
+            f"fitted, mean of {len(HALVES)} divisions, {REFITS} bootstrap refits of "
+            "one each"
         )
-        share, correlation = _shares(found, np.ones(n), HALVES)
+        share, correlation = told
         drawn = np.random.default_rng(_SEED)
         refits = [
             _shares(
@@ -357,6 +360,10 @@ def _shares(
     def moments(chosen: Iterable[int]) -> list[Any]:
         return [sum(each) for each in zip(*(parts[p] for p in chosen), strict=True)]
 
+    def fitted(products: Floats, with_outcome: Floats, n: float) -> Floats:
+        penalty = _RIDGE * n * np.eye(len(products))
+        return np.linalg.solve(products + penalty, with_outcome)
+
     raw = np.zeros(count)
     for half in halves:
         one, other = moments(half), moments(set(range(PARTS)) - set(half))
@@ -364,21 +371,21 @@ def _shares(
             together = np.zeros((columns.shape[1], count))
             for place in range(count):
                 own = np.flatnonzero(found.owner == place)
-                together[own, place] = np.linalg.solve(
-                    seen[0][np.ix_(own, own)] + _RIDGE * seen[3] * np.eye(len(own)),
-                    seen[1][own],
+                together[own, place] = fitted(
+                    seen[0][np.ix_(own, own)], seen[1][own], seen[3]
                 )
-            products = together.T @ judged[0] @ together
-            size = np.sqrt(np.maximum(np.diag(products), _NOTHING))
-            r_xx = products / np.outer(size, size)
-            np.fill_diagonal(r_xx, 1.0)
-            r_xy = together.T @ judged[1] / size / math.sqrt(judged[2])
-            divide = lmg if count <= MOST_DRIVERS_OF_LMG else relative_weights
-            raw += divide(r_xx, r_xy)
+            products = together.T @ seen[0] @ together
+            size = np.sqrt(np.maximum(np.diag(products) / seen[3], _NOTHING))
+            together /= size
+            weights = fitted(
+                products / np.outer(size, size), together.T @ seen[1], seen[3]
+            )
+            raw += weights * (together.T @ judged[1]) / judged[3]
+    raw = np.maximum(raw, 0.0)
     both = moments(range(PARTS))
     leads = found.leads
     correlation = both[1][leads] / np.sqrt(np.diag(both[0])[leads] * both[2])
-    return raw / raw.sum(), correlation
+    return raw / max(raw.sum(), _NOTHING), correlation
 
 
 def _explained(found: Behaviours) -> float:
