@@ -125,6 +125,18 @@ def test_a_folder_that_was_changed_is_read_again(tmp_path: Path) -> None:
         ),
         (
             "company.yml",
+            "first_day: 2024-01-01",
+            "first_day: 2024-01-01\ncrisis_watch: true",
+            "crisis_watch: expected keys with values, or {} for none (found True)",
+        ),
+        (
+            "company.yml",
+            "first_day: 2024-01-01",
+            "first_day: 2024-01-01\ntrusted_sources: crm",
+            "trusted_sources: expected a list, such as [a, b] (found 'crm')",
+        ),
+        (
+            "company.yml",
             "  events: [",
             "  orders: []\n  events: [",
             "line 17: key `ord",
@@ -149,7 +161,7 @@ def test_a_folder_that_was_changed_is_read_again(tmp_path: Path) -> None:
             "sources.yml",
             "sources:",
             "sources: none\nother:",
-            "sources: Input should be",
+            "sources: expected a list",
         ),
         (
             "company.yml",

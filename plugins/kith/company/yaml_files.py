@@ -108,5 +108,9 @@ def explained(path: Path, content: Any, error: ValidationError) -> Configuration
             message = "is no key that Kith knows here; look for a misspelling"
         elif fault["type"].startswith("date_"):
             message = "expected a day such as 2024-01-31"
+        elif fault["type"] in ("model_type", "dict_type"):
+            message = "expected keys with values, or {} for none"
+        elif fault["type"] == "list_type":
+            message = "expected a list, such as [a, b]"
         faults.append(f"{'.'.join(place)}: {message}{shown}")
     return ConfigurationError(f"{path}: " + "; ".join(faults))
