@@ -1,0 +1,665 @@
+{#- Days before a purchase within which a touch has a share in it, and those after which
+    it weighs half as much. -#}
+{%- set look_back_days = 30 -%}
+{%- set half_life_days = 7 -%}
+{%- set credits = ['first', 'last', 'linear', 'time_decay'] -%}
+{#- Counts, and what each is where there is nothing: nobody may note who opens. -#}
+{%- set nothing = {
+    'contact_count': 0,
+    'unidentified_contact_count': 0,
+    'reached_count': 0,
+    'opened_count': 'cast(null as bigint)',
+    'responded_count': 'cast(null as bigint)',
+    'led_event_count': 0,
+    'touched_purchase_count': 0,
+} -%}
+{%- set periods = {
+    'all': 'cast(null as date)',
+    'month': month_of('day'),
+} -%}
+with
+
+campaigns as (
+    select * from {{ ref('campaigns') }}
+),
+
+identities as (
+    select * from {{ ref('identities') }}
+    where customer_id is not null
+),
+
+campaign_references as (
+    select * from {{ ref('int_references_resolved') }}
+    where kind = 'campaign'
+),
+
+orders as (
+    select * from {{ ref('orders') }}
+),
+
+purchases as (
+    select
+        source,
+        order_id,
+        customer_id,
+        ordered_at,
+        order_date,
+        revenue_amount
+    from orders
+    where is_purchase and customer_id != 'unidentified'
+),
+
+-- What was sent. Where nothing that went by a channel was ever opened, or answered,
+-- nobody notes it there.
+contacts as (
+    select
+        campaign_references.reference_key as campaign_key,
+        identities.customer_id,
+        sent.sent_at,
+        {{ business_date('sent.sent_at') }} as day,
+        'contact ' || sent.source || ' ' || sent.contact_id as touch,
+        case
+            when max(sent.opened_at) over (partition by sent.channel) is not null
+                then case when sent.opened_at is not null then 1 else 0 end
+        end as is_opened,
+        case
+            when max(sent.responded_at) over (partition by sent.channel) is not null
+                then case when sent.responded_at is not null then 1 else 0 end
+        end as is_answered
+    from {{ ref('feed_contacts') }} as sent
+    inner join campaign_references
+        on
+            sent.source = campaign_references.source
+            and sent.campaign_id = campaign_references.reference_id
+    left join identities
+        on
+            sent.identifier_type = identities.identifier_type
+            and sent.identifier_value = identities.identifier_value
+),
+
+led_events as (
+    select
+        campaign_references.reference_key as campaign_key,
+        identities.customer_id,
+        led.occurred_at,
+        {{ business_date('led.occurred_at') }} as day,
+        'event ' || led.source || ' ' || led.event_id as touch
+    from {{ ref('feed_events') }} as led
+    inner join campaign_references
+        on
+            led.source = campaign_references.source
+            and led.campaign_id = campaign_references.reference_id
+    left join identities
+        on
+            led.identifier_type = identities.identifier_type
+            and led.identifier_value = identities.identifier_value
+),
+
+-- Credit: each purchase is divided among the touches before it. ----------------------
+
+touches as (
+    select
+        campaign_key,
+        customer_id,
+        sent_at as touched_at,
+        touch
+    from contacts
+    where customer_id is not null
+    union all
+    select
+        campaign_key,
+        customer_id,
+        occurred_at as touched_at,
+        touch
+    from led_events
+    where customer_id is not null
+),
+
+-- By spans as long as the look-back: a touch may count in its own and in the next one.
+touches_spanned as (
+    {% for later in [0, 1] %}
+    select
+        campaign_key,
+        customer_id,
+        touched_at,
+        touch,
+        floor({{ epoch_seconds('touched_at') }} / {{ 86400 * look_back_days }})
+        + {{ later }} as span
+    from touches
+    {{ "union all" if not loop.last }}
+    {% endfor %}
+),
+
+purchases_spanned as (
+    select
+        *,
+        floor({{ epoch_seconds('ordered_at') }} / {{ 86400 * look_back_days }}) as span
+    from purchases
+),
+
+touched as (
+    select
+        purchases_spanned.source,
+        purchases_spanned.order_id,
+        purchases_spanned.order_date,
+        cast(100 * purchases_spanned.revenue_amount as double) as cents,
+        touches_spanned.campaign_key,
+        touches_spanned.touched_at,
+        touches_spanned.touch,
+        cast(
+            power(
+                2,
+                (
+                    {{ epoch_seconds('touches_spanned.touched_at') }}
+                    - {{ epoch_seconds('purchases_spanned.ordered_at') }}
+                ) / {{ 86400 * half_life_days }}.0e0
+            ) as decimal(18, 12)
+        ) as weight
+    from purchases_spanned
+    inner join touches_spanned
+        on
+            purchases_spanned.customer_id = touches_spanned.customer_id
+            and purchases_spanned.span = touches_spanned.span
+    where
+        touches_spanned.touched_at <= purchases_spanned.ordered_at
+        and touches_spanned.touched_at
+        >= purchases_spanned.ordered_at - interval '{{ look_back_days }}' day
+),
+
+numbered as (
+    select
+        source,
+        order_id,
+        order_date,
+        cents,
+        campaign_key,
+        count(*) over of_order as number,
+        count(*) over (partition by source, order_id) as touch_count,
+        cast(sum(weight) over of_order as double) as weight_so_far,
+        cast(weight as double) as weight,
+        cast(sum(weight) over (partition by source, order_id) as double)
+            as weight_of_all
+    from touched
+    window of_order as (
+        partition by source, order_id
+        order by touched_at nulls last, touch nulls last
+        rows between unbounded preceding and current row
+    )
+),
+
+-- In whole cents, each share from what is given so far to what is given with it: the
+-- shares of a purchase add up to it.
+shared as (
+    select
+        source,
+        order_id,
+        campaign_key,
+        order_date as day,
+        case when number = 1 then round(cents) else 0 end as first_cents,
+        case when number = touch_count then round(cents) else 0 end as last_cents,
+        round(cents * number / touch_count)
+        - round(cents * (number - 1) / touch_count) as linear_cents,
+        round(cents * (weight_so_far / weight_of_all))
+        - case
+            when number = 1 then 0
+            else round(cents * ((weight_so_far - weight) / weight_of_all))
+        end as time_decay_cents
+    from numbered
+),
+
+credited_by_purchase as (
+    select
+        source,
+        order_id,
+        campaign_key,
+        day,
+        {% for credit in credits %}
+        cast(sum({{ credit }}_cents) as decimal(18, 0)) * cast(0.01 as decimal(2, 2))
+            as {{ credit }}_amount{{ "," if not loop.last }}
+        {% endfor %}
+    from shared
+    group by source, order_id, campaign_key, day
+),
+
+-- By period: of the whole campaign, and of each month. ------------------------------
+
+{% for grain, period in periods.items() %}
+reached_in_{{ grain }} as (
+    select
+        campaign_key,
+        {{ period }} as period_start,
+        customer_id,
+        count(*) as contact_count,
+        max(is_opened) as is_opened,
+        max(is_answered) as is_answered
+    from contacts
+    group by campaign_key, period_start, customer_id
+),
+
+credited_in_{{ grain }} as (
+    select
+        campaign_key,
+        {{ period }} as period_start,
+        count(*) as touched_purchase_count,
+        {% for credit in credits %}
+        sum({{ credit }}_amount) as {{ credit }}_amount{{ "," if not loop.last }}
+        {% endfor %}
+    from credited_by_purchase
+    group by campaign_key, period_start
+),
+
+-- What no campaign touched: credits then add up to the revenue of all orders.
+unattributed_in_{{ grain }} as (
+    select
+        period_start,
+        {% for credit in credits %}
+        sum({{ credit }}_amount) as {{ credit }}_amount{{ "," if not loop.last }}
+        {% endfor %}
+    from (
+        select
+            {{ period.replace('day', 'order_date') }} as period_start,
+            {% for credit in credits %}
+            revenue_amount as {{ credit }}_amount{{ "," if not loop.last }}
+            {% endfor %}
+        from orders
+        union all
+        select
+            period_start,
+            {% for credit in credits %}
+            -{{ credit }}_amount as {{ credit }}_amount{{ "," if not loop.last }}
+            {% endfor %}
+        from credited_in_{{ grain }}
+    ) as both_sides
+    group by period_start
+),
+
+{% endfor %}
+measured as (
+    select
+        campaign_key,
+        'all' as period_grain,
+        cast(null as date) as period_start,
+        {% for count in nothing %}
+        {{ nothing[count] }} as {{ count }},
+        {% endfor %}
+        {% for credit in credits %}
+        cast(0 as decimal(18, 2)) as {{ credit }}_amount{{ "," if not loop.last }}
+        {% endfor %}
+    from campaigns
+    {% for grain, period in periods.items() %}
+    union all
+    select
+        campaign_key,
+        '{{ grain }}' as period_grain,
+        period_start,
+        sum(contact_count) as contact_count,
+        sum(case when customer_id is null then contact_count else 0 end)
+            as unidentified_contact_count,
+        count(customer_id) as reached_count,
+        sum(case when customer_id is not null then is_opened end) as opened_count,
+        sum(case when customer_id is not null then is_answered end)
+            as responded_count,
+        0 as led_event_count,
+        0 as touched_purchase_count,
+        {% for credit in credits %}
+        0 as {{ credit }}_amount{{ "," if not loop.last }}
+        {% endfor %}
+    from reached_in_{{ grain }}
+    group by campaign_key, period_start
+    union all
+    select
+        campaign_key,
+        '{{ grain }}' as period_grain,
+        {{ period }} as period_start,
+        {% for count in nothing %}
+        {{ 'count(*)' if count == 'led_event_count' else nothing[count] }} as {{ count }},
+        {% endfor %}
+        {% for credit in credits %}
+        0 as {{ credit }}_amount{{ "," if not loop.last }}
+        {% endfor %}
+    from led_events
+    group by campaign_key, period_start
+    union all
+    select
+        campaign_key,
+        '{{ grain }}' as period_grain,
+        period_start,
+        {% for count in nothing %}
+        {{ count if count == 'touched_purchase_count' else nothing[count] }}
+            as {{ count }},
+        {% endfor %}
+        {% for credit in credits %}
+        {{ credit }}_amount{{ "," if not loop.last }}
+        {% endfor %}
+    from credited_in_{{ grain }}
+    union all
+    select
+        'unattributed' as campaign_key,
+        '{{ grain }}' as period_grain,
+        period_start,
+        {% for count in nothing %}
+        null as {{ count }},
+        {% endfor %}
+        {% for credit in credits %}
+        {{ credit }}_amount{{ "," if not loop.last }}
+        {% endfor %}
+    from unattributed_in_{{ grain }}
+    {% endfor %}
+),
+
+summed as (
+    select
+        campaign_key,
+        period_grain,
+        period_start,
+        {% for count in nothing %}
+        sum({{ count }}) as {{ count }},
+        {% endfor %}
+        {% for credit in credits %}
+        sum({{ credit }}_amount) as {{ credit }}_amount{{ "," if not loop.last }}
+        {% endfor %}
+    from measured
+    group by campaign_key, period_grain, period_start
+),
+
+-- Uplift: who was to be left alone, and who was reached. -----------------------------
+
+campaigns_named_once as (
+    select
+        campaign_id,
+        min(campaign_key) as campaign_key
+    from campaigns
+    group by campaign_id
+    having count(*) = 1
+),
+
+held_out as (
+    select
+        coalesce(own.reference_key, campaigns_named_once.campaign_key) as campaign_key,
+        identities.customer_id
+    from {{ ref('feed_attributes') }} as attributes
+    inner join identities
+        on
+            attributes.identifier_type = identities.identifier_type
+            and attributes.identifier_value = identities.identifier_value
+    left join campaign_references as own
+        on
+            attributes.source = own.source
+            and attributes.value_text = own.reference_id
+    left join campaigns_named_once
+        on attributes.value_text = campaigns_named_once.campaign_id
+    where attributes.attribute = 'hold_out'
+),
+
+-- By the draw, not by what was sent: who was held out and reached all the same counts
+-- as held out.
+assigned as (
+    select
+        campaign_key,
+        customer_id,
+        max(is_held_out) as is_held_out,
+        min(is_held_out) as is_only_held_out
+    from (
+        select
+            campaign_key,
+            customer_id,
+            0 as is_held_out
+        from contacts
+        where customer_id is not null
+        union all
+        select
+            campaign_key,
+            customer_id,
+            1 as is_held_out
+        from held_out
+        where campaign_key is not null
+    ) as both_groups
+    group by campaign_key, customer_id
+),
+
+first_contacts as (
+    select
+        campaign_key,
+        min(sent_at) as first_sent_at
+    from contacts
+    group by campaign_key
+),
+
+windows as (
+    select
+        campaigns.campaign_key,
+        coalesce(campaigns.starts_at, first_contacts.first_sent_at) as starts_at,
+        coalesce(
+            campaigns.ends_at,
+            coalesce(campaigns.starts_at, first_contacts.first_sent_at)
+            + interval '{{ look_back_days }}' day
+        ) as ends_at
+    from campaigns
+    left join first_contacts on campaigns.campaign_key = first_contacts.campaign_key
+),
+
+assigned_in_windows as (
+    select
+        assigned.campaign_key,
+        assigned.customer_id,
+        assigned.is_held_out,
+        assigned.is_only_held_out,
+        windows.starts_at,
+        windows.ends_at
+    from assigned
+    inner join windows on assigned.campaign_key = windows.campaign_key
+),
+
+bought as (
+    select
+        assigned_in_windows.campaign_key,
+        assigned_in_windows.customer_id,
+        count(*) as purchase_count,
+        sum(purchases.revenue_amount) as revenue_amount
+    from assigned_in_windows
+    inner join purchases on assigned_in_windows.customer_id = purchases.customer_id
+    where
+        purchases.ordered_at >= assigned_in_windows.starts_at
+        and purchases.ordered_at < assigned_in_windows.ends_at
+    group by assigned_in_windows.campaign_key, assigned_in_windows.customer_id
+),
+
+outcomes as (
+    select
+        assigned.campaign_key,
+        assigned.is_held_out,
+        assigned.is_held_out - assigned.is_only_held_out as is_held_out_reached,
+        bought.customer_id is not null as has_bought,
+        coalesce(bought.purchase_count, 0) as purchase_count,
+        cast(coalesce(bought.revenue_amount, 0) as decimal(18, 2)) as revenue_amount
+    from assigned
+    left join bought
+        on
+            assigned.campaign_key = bought.campaign_key
+            and assigned.customer_id = bought.customer_id
+),
+
+group_sums as (
+    select
+        campaign_key,
+        sum(is_held_out_reached) as held_out_reached_count,
+        {% for group, flag in [('reached', 0), ('held_out', 1)] %}
+        count(*) filter (where is_held_out = {{ flag }}) as {{ group }}_n,
+        count(*) filter (where is_held_out = {{ flag }} and has_bought)
+            as {{ group }}_bought_count,
+        {% for measure in ['purchase_count', 'revenue_amount'] %}
+        cast(
+            sum(case when is_held_out = {{ flag }} then {{ measure }} else 0 end)
+            as double
+        ) as {{ group }}_{{ measure }},
+        cast(
+            sum(
+                case
+                    when is_held_out = {{ flag }} then {{ measure }} * {{ measure }}
+                    else 0
+                end
+            ) as double
+        ) as {{ group }}_{{ measure }}_squares{{ "," if not loop.last }}
+        {% endfor %}
+        {{ "," if not loop.last }}
+        {% endfor %}
+    from outcomes
+    group by campaign_key
+),
+
+-- Of each group the mean and the square of its standard error.
+group_means as (
+    select
+        campaign_key,
+        held_out_reached_count,
+        {% for group in ['reached', 'held_out'] %}
+        {{ group }}_n,
+        {{ group }}_bought_count,
+        {% for measure in ['purchase_count', 'revenue_amount'] %}
+        {{ group }}_{{ measure }} / nullif({{ group }}_n, 0)
+            as {{ group }}_{{ measure }}_mean,
+        greatest(
+            {{ group }}_{{ measure }}_squares
+            - {{ group }}_{{ measure }} * {{ group }}_{{ measure }}
+            / nullif({{ group }}_n, 0),
+            0
+        ) / nullif({{ group }}_n - 1, 0) / nullif({{ group }}_n, 0)
+            as {{ group }}_{{ measure }}_error{{ "," if not loop.last }}
+        {% endfor %}
+        {{ "," if not loop.last }}
+        {% endfor %}
+    from group_sums
+),
+
+uplifts as (
+    select
+        group_means.campaign_key,
+        group_means.reached_n,
+        group_means.held_out_n,
+        group_means.held_out_reached_count,
+        group_means.reached_bought_count,
+        group_means.held_out_bought_count,
+        group_means.reached_purchase_count_mean,
+        group_means.held_out_purchase_count_mean,
+        windows.ends_at <= {{ as_of_at() }} as is_over,
+        {% for measure in ['purchase_count', 'revenue_amount'] %}
+        reached_{{ measure }}_mean - held_out_{{ measure }}_mean
+            as {{ measure }}_difference,
+        {{ student_quantile(
+            'power(reached_' ~ measure ~ '_error + held_out_' ~ measure ~ '_error, 2)'
+            ~ ' / nullif('
+            ~ 'power(reached_' ~ measure ~ '_error, 2) / (reached_n - 1)'
+            ~ ' + power(held_out_' ~ measure ~ '_error, 2) / (held_out_n - 1), 0)'
+        ) }} * sqrt(reached_{{ measure }}_error + held_out_{{ measure }}_error)
+            as {{ measure }}_margin,
+        {% endfor %}
+        case
+            when group_means.held_out_n = 0 then 'nobody was held out'
+            when windows.ends_at > {{ as_of_at() }} then 'the campaign is not over'
+            when windows.ends_at is null then 'nobody knows when it began'
+            when least(group_means.reached_n, group_means.held_out_n)
+                < {{ var('minimum_answers') }}
+                then
+                    'fewer than {{ var("minimum_answers") }} customers were '
+                    || case
+                        when group_means.reached_n < group_means.held_out_n
+                            then 'reached'
+                        else 'held out'
+                    end
+            when reached_purchase_count_error + held_out_purchase_count_error = 0
+                then 'all customers bought equally often'
+        end as missing_reason
+    from group_means
+    inner join windows on group_means.campaign_key = windows.campaign_key
+),
+
+final as (
+    select
+        summed.campaign_key,
+        summed.period_grain,
+        case summed.period_grain when 'month' then summed.period_start end
+            as period_start,
+        campaigns.name,
+        campaigns.channel,
+        campaigns.starts_at,
+        campaigns.ends_at,
+        cast(summed.contact_count as bigint) as contact_count,
+        cast(summed.unidentified_contact_count as bigint) as unidentified_contact_count,
+        cast(summed.reached_count as bigint) as reached_count,
+        cast(summed.opened_count as bigint) as opened_count,
+        cast(summed.responded_count as bigint) as responded_count,
+        case
+            when summed.reached_count >= {{ var('minimum_answers') }}
+                then
+                    100 * cast(summed.responded_count as double) / summed.reached_count
+        end as responded_pct
+        {% for name, sign in [('low', '-'), ('high', '+')] %},
+        case
+            when summed.reached_count >= {{ var('minimum_answers') }}
+                then
+                    100 * (
+                        {{ wilson_bound(
+                            '(cast(summed.responded_count as double)'
+                            ~ ' / summed.reached_count)',
+                            'cast(summed.reached_count as double)',
+                            sign,
+                        ) }}
+                    )
+        end as responded_pct_{{ name }}
+        {%- endfor %},
+        case
+            when summed.campaign_key = 'unattributed' then 'no campaign'
+            when coalesce(summed.reached_count, 0) < {{ var('minimum_answers') }}
+                then 'fewer than {{ var("minimum_answers") }} customers were reached'
+            when summed.responded_count is null then 'nobody notes who answers'
+        end as response_missing_reason,
+        cast(summed.led_event_count as bigint) as led_event_count,
+        cast(summed.touched_purchase_count as bigint) as touched_purchase_count,
+        {% for credit in credits %}
+        cast(summed.{{ credit }}_amount as decimal(18, 2)) as {{ credit }}_amount,
+        {% endfor %}
+        case summed.period_grain when 'all' then campaigns.cost_amount end
+            as cost_amount,
+        uplifts.reached_n as compared_count,
+        uplifts.held_out_n as held_out_count,
+        cast(uplifts.held_out_reached_count as bigint) as held_out_reached_count,
+        uplifts.reached_bought_count as bought_count,
+        uplifts.held_out_bought_count,
+        {% for measure, column in [
+            ('purchase_count', 'purchase_uplift'), ('revenue_amount', 'revenue_uplift')
+        ] %}
+        {% for suffix, margin in [
+            ('', ''), ('_low', ' - uplifts.' ~ measure ~ '_margin'),
+            ('_high', ' + uplifts.' ~ measure ~ '_margin'),
+        ] %}
+        case
+            when uplifts.missing_reason is null
+                then uplifts.{{ measure }}_difference{{ margin }}
+        end as {{ column }}{{ suffix }},
+        {% endfor %}
+        {% endfor %}
+        case
+            when uplifts.missing_reason is not null then null
+            when uplifts.purchase_count_difference > uplifts.purchase_count_margin
+                then 'effective'
+            when uplifts.purchase_count_difference < -uplifts.purchase_count_margin
+                then 'harmful'
+            when uplifts.purchase_count_difference is not null then 'not_shown'
+        end as verdict,
+        case
+            when summed.campaign_key = 'unattributed' then 'no campaign'
+            when summed.period_grain = 'month' then 'told of the whole campaign'
+            when uplifts.campaign_key is null then 'nobody is known to be reached'
+            else uplifts.missing_reason
+        end as uplift_missing_reason,
+        'purchases per customer, reached less held out, Welch' as uplift_method,
+        {{ as_of() }} as as_of_date
+    from summed
+    left join campaigns on summed.campaign_key = campaigns.campaign_key
+    left join uplifts
+        on
+            summed.campaign_key = uplifts.campaign_key
+            and summed.period_grain = 'all'
+)
+
+select * from final
