@@ -149,8 +149,8 @@ def goals(plan: Plan, draws: Draws) -> Rows:
         for month in (1, 4, 7, 10)
         if (day := dt.date(year, month, 1)) <= plan.last_day
     ]
-    measures = ["revenue", "members", "nps"]
-    scale = [60.0 * plan.customers, 0.05 * plan.customers, 35.0]
+    measures = ["revenue", "new_members", "nps"]
+    scale = [90.0 * plan.customers, 0.055 * plan.customers, 45.0]
     number = np.arange(len(starts) * len(measures))
     which = number % len(measures)
     start = [starts[n // len(measures)] for n in number]
