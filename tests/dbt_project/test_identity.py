@@ -241,7 +241,10 @@ def test_a_link_that_comes_late_changes_only_whom_it_joins_and_the_merge_is_told
 OF_ALL = {
     # By region of the customer.
     "satisfaction.complaint_spikes",
+    "customer.campaign_results",
     "customer.customer_merges",
+    "customer.goals_attained",
+    "customer.visitor_flows",
     "satisfaction.churn_warning_records",
     "satisfaction.share_of_voice",
     "segment.behaviour_drivers",

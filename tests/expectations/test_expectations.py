@@ -309,6 +309,72 @@ MUTATIONS: dict[tuple[str, str], str] = {
     ): "update customer.customer_values set revenue_amount = -1 where customer_id in "
     "(select customer_id from segment.rfm_scores order by customer_id limit 3)",
     (
+        "customer.store_visits",
+        "Visits hold every reading of the feed up to the as-of date",
+    ): "update customer.store_visits set reading_count = 2",
+    (
+        "customer.store_visits",
+        "No visit holds more seconds than it lasts, or ends before it begins",
+    ): "update customer.store_visits set inside_seconds = 1",
+    (
+        "customer.store_visits",
+        "Each purchase is on one visit at most, of its customer in its place",
+    ): "update customer.store_visits set order_count = 1",
+    (
+        "customer.store_visits",
+        "At most one reading in twenty cannot follow the one before it",
+    ): "update customer.store_visits set impossible_count = 1",
+    (
+        "customer.visitor_flows",
+        "Places, and zones, each add up to the readings, seconds and entries of visits",
+    ): "delete from customer.visitor_flows where breakdown = 'zone'",
+    (
+        "customer.visitor_flows",
+        "No hour has more visitors, entries or dwelling visits than visits within",
+    ): "update customer.visitor_flows set visitor_count = 2",
+    (
+        "customer.campaign_results",
+        "Each kind of credit adds up to the revenue of all orders, in all and by month",
+    ): "update customer.campaign_results set linear_amount = linear_amount + 0.01 "
+    "where campaign_key = 'unattributed' and period_grain = 'all'",
+    (
+        "customer.campaign_results",
+        "Messages of campaigns are those of the feed, in all and by month",
+    ): "update customer.campaign_results set contact_count = contact_count + 1",
+    (
+        "customer.campaign_results",
+        "Nobody opened or answered who was not reached, or bought who was not compared",
+    ): "update customer.campaign_results set responded_count = reached_count + 1",
+    (
+        "customer.campaign_results",
+        "A campaign is called effective or harmful by its whole interval alone",
+    ): "update customer.campaign_results set verdict = 'effective'",
+    (
+        "customer.campaign_results",
+        "Each campaign from which somebody was held out is known",
+    ): "update feeds.attributes set attribute = 'hold_out', value_text = 'zorg'",
+    (
+        "customer.campaign_results",
+        "At most one customer in a hundred who was held out was reached all the same",
+    ): "update customer.campaign_results set held_out_count = 99, "
+    "held_out_reached_count = 1",
+    (
+        "customer.goals_attained",
+        "Each goal of the feed has a row",
+    ): "delete from customer.goals_attained",
+    (
+        "customer.goals_attained",
+        "What is missing has a reason, and nothing else has",
+    ): "update customer.goals_attained set actual_value = null",
+    (
+        "customer.goals_attained",
+        "Revenue of the whole company is that of the orders of the period",
+    ): "update customer.goals_attained set actual_value = actual_value + 1",
+    (
+        "customer.goals_attained",
+        "Each goal has a measure that Kith computes, and a scope that names one part",
+    ): "update customer.goals_attained set missing_reason = 'several are'",
+    (
         "customer.customer_lifetime_values",
         "All buyers who may be scored have a row, and nobody else; nobody where models "
         "are switched off",
