@@ -3,20 +3,10 @@
 {%- set look_back_days = 30 -%}
 {%- set half_life_days = 7 -%}
 {%- set credits = ['first', 'last', 'linear', 'time_decay'] -%}
-{#- Counts, and what each is where there is nothing: nobody may note who opens. -#}
-{%- set nothing = {
-    'contact_count': 0,
-    'unidentified_contact_count': 0,
-    'reached_count': 0,
-    'opened_count': 'cast(null as bigint)',
-    'responded_count': 'cast(null as bigint)',
-    'led_event_count': 0,
-    'touched_purchase_count': 0,
-} -%}
-{%- set periods = {
-    'all': 'cast(null as date)',
-    'month': month_of('day'),
-} -%}
+{%- set counts = [
+    'contact_count', 'unidentified_contact_count', 'reached_count', 'opened_count',
+    'responded_count', 'led_event_count', 'touched_purchase_count',
+] -%}
 with
 
 campaigns as (
@@ -207,7 +197,7 @@ shared as (
     from numbered
 ),
 
-credited_by_purchase as (
+credited as (
     select
         source,
         order_id,
@@ -221,76 +211,110 @@ credited_by_purchase as (
     group by source, order_id, campaign_key, day
 ),
 
--- By period: of the whole campaign, and of each month. ------------------------------
+-- By period: the whole campaign, and each month. ------------------------------------
 
-{% for grain, period in periods.items() %}
-reached_in_{{ grain }} as (
-    select
-        campaign_key,
-        {{ period }} as period_start,
-        customer_id,
-        count(*) as contact_count,
-        max(is_opened) as is_opened,
-        max(is_answered) as is_answered
-    from contacts
-    group by campaign_key, period_start, customer_id
+periods as (
+    select 'all' as period_grain
+    union all
+    select 'month' as period_grain
 ),
 
-credited_in_{{ grain }} as (
+-- What adds up over months. What no campaign has a share in is unattributed: credits
+-- then add up to the revenue of all orders.
+monthly as (
     select
         campaign_key,
-        {{ period }} as period_start,
+        {{ month_of('day') }} as month,
+        0 as led_event_count,
         count(*) as touched_purchase_count,
         {% for credit in credits %}
         sum({{ credit }}_amount) as {{ credit }}_amount{{ "," if not loop.last }}
         {% endfor %}
-    from credited_by_purchase
-    group by campaign_key, period_start
-),
-
--- What no campaign touched: credits then add up to the revenue of all orders.
-unattributed_in_{{ grain }} as (
+    from credited
+    group by campaign_key, {{ month_of('day') }}
+    union all
     select
-        period_start,
+        'unattributed' as campaign_key,
+        {{ month_of('day') }} as month,
+        0 as led_event_count,
+        0 as touched_purchase_count,
         {% for credit in credits %}
-        sum({{ credit }}_amount) as {{ credit }}_amount{{ "," if not loop.last }}
+        -sum({{ credit }}_amount) as {{ credit }}_amount{{ "," if not loop.last }}
         {% endfor %}
-    from (
-        select
-            {{ period.replace('day', 'order_date') }} as period_start,
-            {% for credit in credits %}
-            revenue_amount as {{ credit }}_amount{{ "," if not loop.last }}
-            {% endfor %}
-        from orders
-        union all
-        select
-            period_start,
-            {% for credit in credits %}
-            -{{ credit }}_amount as {{ credit }}_amount{{ "," if not loop.last }}
-            {% endfor %}
-        from credited_in_{{ grain }}
-    ) as both_sides
-    group by period_start
-),
-
-{% endfor %}
-measured as (
+    from credited
+    group by {{ month_of('day') }}
+    union all
     select
-        campaign_key,
-        'all' as period_grain,
-        cast(null as date) as period_start,
-        {% for count in nothing %}
-        {{ nothing[count] }} as {{ count }},
-        {% endfor %}
+        'unattributed' as campaign_key,
+        {{ month_of('order_date') }} as month,
+        0 as led_event_count,
+        0 as touched_purchase_count,
         {% for credit in credits %}
-        cast(0 as decimal(18, 2)) as {{ credit }}_amount{{ "," if not loop.last }}
+        sum(revenue_amount) as {{ credit }}_amount{{ "," if not loop.last }}
         {% endfor %}
-    from campaigns
-    {% for grain, period in periods.items() %}
+    from orders
+    group by {{ month_of('order_date') }}
     union all
     select
         campaign_key,
-        '{{ grain }}' as period_grain,
+        {{ month_of('day') }} as month,
+        count(*) as led_event_count,
+        0 as touched_purchase_count,
+        {% for credit in credits %}
+        0 as {{ credit }}_amount{{ "," if not loop.last }}
+        {% endfor %}
+    from led_events
+    group by campaign_key, {{ month_of('day') }}
+    union all
+    select
+        campaign_key,
+        cast(null as date) as month,
+        0 as led_event_count,
+        0 as touched_purchase_count,
+        {% for credit in credits %}
+        0 as {{ credit }}_amount{{ "," if not loop.last }}
+        {% endfor %}
+    from campaigns
+),
+
+reached as (
+    select
+        contacts.campaign_key,
+        periods.period_grain,
+        case periods.period_grain when 'month' then {{ month_of('contacts.day') }} end
+            as period_start,
+        contacts.customer_id,
+        count(*) as contact_count,
+        max(contacts.is_opened) as is_opened,
+        max(contacts.is_answered) as is_answered
+    from contacts
+    cross join periods
+    group by
+        contacts.campaign_key, periods.period_grain, period_start, contacts.customer_id
+),
+
+measured as (
+    select
+        monthly.campaign_key,
+        periods.period_grain,
+        case periods.period_grain when 'month' then monthly.month end as period_start,
+        0 as contact_count,
+        0 as unidentified_contact_count,
+        0 as reached_count,
+        cast(null as bigint) as opened_count,
+        cast(null as bigint) as responded_count,
+        monthly.led_event_count,
+        monthly.touched_purchase_count,
+        {% for credit in credits %}
+        monthly.{{ credit }}_amount{{ "," if not loop.last }}
+        {% endfor %}
+    from monthly
+    cross join periods
+    where periods.period_grain = 'all' or monthly.month is not null
+    union all
+    select
+        campaign_key,
+        period_grain,
         period_start,
         sum(contact_count) as contact_count,
         sum(case when customer_id is null then contact_count else 0 end)
@@ -304,47 +328,8 @@ measured as (
         {% for credit in credits %}
         0 as {{ credit }}_amount{{ "," if not loop.last }}
         {% endfor %}
-    from reached_in_{{ grain }}
-    group by campaign_key, period_start
-    union all
-    select
-        campaign_key,
-        '{{ grain }}' as period_grain,
-        {{ period }} as period_start,
-        {% for count in nothing %}
-        {{ 'count(*)' if count == 'led_event_count' else nothing[count] }} as {{ count }},
-        {% endfor %}
-        {% for credit in credits %}
-        0 as {{ credit }}_amount{{ "," if not loop.last }}
-        {% endfor %}
-    from led_events
-    group by campaign_key, period_start
-    union all
-    select
-        campaign_key,
-        '{{ grain }}' as period_grain,
-        period_start,
-        {% for count in nothing %}
-        {{ count if count == 'touched_purchase_count' else nothing[count] }}
-            as {{ count }},
-        {% endfor %}
-        {% for credit in credits %}
-        {{ credit }}_amount{{ "," if not loop.last }}
-        {% endfor %}
-    from credited_in_{{ grain }}
-    union all
-    select
-        'unattributed' as campaign_key,
-        '{{ grain }}' as period_grain,
-        period_start,
-        {% for count in nothing %}
-        null as {{ count }},
-        {% endfor %}
-        {% for credit in credits %}
-        {{ credit }}_amount{{ "," if not loop.last }}
-        {% endfor %}
-    from unattributed_in_{{ grain }}
-    {% endfor %}
+    from reached
+    group by campaign_key, period_grain, period_start
 ),
 
 summed as (
@@ -352,11 +337,14 @@ summed as (
         campaign_key,
         period_grain,
         period_start,
-        {% for count in nothing %}
-        sum({{ count }}) as {{ count }},
+        {% for count in counts %}
+        cast(
+            sum(case when campaign_key != 'unattributed' then {{ count }} end) as bigint
+        ) as {{ count }},
         {% endfor %}
         {% for credit in credits %}
-        sum({{ credit }}_amount) as {{ credit }}_amount{{ "," if not loop.last }}
+        cast(sum({{ credit }}_amount) as decimal(18, 2)) as {{ credit }}_amount
+        {{- "," if not loop.last }}
         {% endfor %}
     from measured
     group by campaign_key, period_grain, period_start
@@ -577,17 +565,16 @@ final as (
     select
         summed.campaign_key,
         summed.period_grain,
-        case summed.period_grain when 'month' then summed.period_start end
-            as period_start,
+        summed.period_start,
         campaigns.name,
         campaigns.channel,
         campaigns.starts_at,
         campaigns.ends_at,
-        cast(summed.contact_count as bigint) as contact_count,
-        cast(summed.unidentified_contact_count as bigint) as unidentified_contact_count,
-        cast(summed.reached_count as bigint) as reached_count,
-        cast(summed.opened_count as bigint) as opened_count,
-        cast(summed.responded_count as bigint) as responded_count,
+        summed.contact_count,
+        summed.unidentified_contact_count,
+        summed.reached_count,
+        summed.opened_count,
+        summed.responded_count,
         case
             when summed.reached_count >= {{ var('minimum_answers') }}
                 then
@@ -613,10 +600,10 @@ final as (
                 then 'fewer than {{ var("minimum_answers") }} customers were reached'
             when summed.responded_count is null then 'nobody notes who answers'
         end as response_missing_reason,
-        cast(summed.led_event_count as bigint) as led_event_count,
-        cast(summed.touched_purchase_count as bigint) as touched_purchase_count,
+        summed.led_event_count,
+        summed.touched_purchase_count,
         {% for credit in credits %}
-        cast(summed.{{ credit }}_amount as decimal(18, 2)) as {{ credit }}_amount,
+        summed.{{ credit }}_amount,
         {% endfor %}
         case summed.period_grain when 'all' then campaigns.cost_amount end
             as cost_amount,
