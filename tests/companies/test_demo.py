@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 from pandas.testing import assert_frame_equal
 from scipy.stats import t as student
+from statsmodels.stats.proportion import proportion_confint
 
 from kith import stages
 from kith.company.folder import Company, feed_names, load_company
@@ -31,7 +32,7 @@ from kith.settings import REPOSITORY, load_request, load_settings
 from kith.watch import spikes as watch_spikes
 from kith.watch.alerts import new_alerts, remember
 from kith.watch.fresh import Watch
-from tests.companies import definitions, leaving
+from tests.companies import definitions, leaving, visits
 from tests.companies.definitions import Shop
 from tests.companies.demo import ZONE, Demo
 from tests.companies.planted_odds import area_possible
@@ -1601,6 +1602,171 @@ def test_drivers_of_churn_show_in_the_order_of_their_strengths(
         assert (gap[name] > 0) == (strength > 0), name
     assert max(gap, key=lambda name: gap[name]) == "unanswered_complaint"
     assert min(gap, key=lambda name: gap[name]) == "community_member"
+
+
+# --- visits, campaigns, goals ---------------------------------------------------------
+
+
+def test_visits_and_flows_equal_plain_loops_over_readings_and_give_the_planted_ones(
+    warehouse: Warehouse,
+) -> None:
+    known, stays = visits.visits(warehouse.query)
+    found = warehouse.query(
+        "select *, cast(revenue_amount * 100 as bigint) as revenue "
+        "from customer.store_visits order by visit_id"
+    )
+    expected = pd.DataFrame(known).sort_values("visit_id", ignore_index=True)
+    assert set(expected.outcome) == {"bought", "bag_without_purchase", "looked"}
+    assert expected.impossible_count.sum() > 20  # readings that were refused
+    assert_frame_equal(
+        found[list(expected.columns)].astype(object).replace({np.nan: None}),
+        expected.astype(object).replace({np.nan: None}),
+        check_dtype=False,
+    )
+
+    flows = visits.flows(known, stays)
+    told = warehouse.query("from customer.visitor_flows")
+    assert len(told) == len(flows)
+    for row in told.astype(object).replace({np.nan: None}).to_dict("records"):
+        keys = ("breakdown", "place_id", "floor", "zone", "flow_date", "flow_hour")
+        counts = flows[tuple(row[name] for name in keys)]
+        for name in (name for name in row if name.endswith(("_count", "_seconds"))):
+            assert row[name] == counts.get(name, 0), (row, name)
+
+    # A reading is called V<customer>-<visit>-<step>; from 10000 on nothing is bought.
+    planted = [{r["presence_id"].rpartition("-")[0] for r in stay} for stay in stays]
+    # A few were planted on each other: nobody can be in a store twice at once.
+    assert sum(len(each) == 1 for each in planted) >= 0.998 * len(planted)
+    assert abs(len(planted) - warehouse.totals["visits"]) <= 5
+    identified = set(
+        warehouse.query(
+            "select order_id from customer.orders "
+            "where is_purchase and customer_id <> 'unidentified'"
+        ).order_id
+    )
+    bought = {v["visit_id"]: v["outcome"] == "bought" for v in known}
+    right = 0
+    for visit_id, outcome in bought.items():
+        person, number, _ = visit_id[1:].split("-")
+        right += outcome == (f"A{person}-{int(number):04}" in identified)
+    assert right >= 0.995 * len(bought)
+
+
+def test_credits_of_campaigns_equal_plain_loops_and_add_up_to_revenue(
+    warehouse: Warehouse,
+) -> None:
+    credited = visits.credits_of(warehouse.query)
+    found = warehouse.query(
+        "select *, strftime(period_start, '%Y-%m') as month, "
+        "split_part(campaign_key, ':', -1) as campaign from customer.campaign_results"
+    )
+    months = found[found.period_grain == "month"].set_index(["campaign", "month"])
+    whole = found[found.period_grain == "all"].set_index("campaign")
+    touched = months.touched_purchase_count.fillna(0).to_dict()
+    revenue = warehouse.value("select sum(revenue_amount) from customer.orders")
+    for kind, known in credited.items():
+        cents = (months[f"{kind}_amount"].astype(float) * 100).to_dict()
+        assert {key for key, value in known.items() if value} <= set(cents)
+        for key, value in cents.items():
+            # Of a purchase each share is rounded by less than a cent.
+            assert abs(value - known.get(key, 0)) <= 0.5 * touched[key] + 0.01, key
+        for grain in (months, whole):
+            assert round(sum(grain[f"{kind}_amount"]), 2) == round(revenue, 2)
+        by_campaign = months[f"{kind}_amount"].astype(float).groupby("campaign").sum()
+        pd.testing.assert_series_equal(
+            by_campaign, whole[f"{kind}_amount"].astype(float).sort_index()
+        )
+    sent = warehouse.query(
+        "select contacts.*, customer_id from feeds.contacts left join "
+        "intermediate.identities using (identifier_type, identifier_value) "
+        "where campaign_id is not null"
+    ).groupby("campaign_id")
+    for campaign, rows in sent:
+        row = whole.loc[campaign]
+        answered = rows[rows.responded_at.notna()].customer_id.nunique()
+        reached = rows.customer_id.nunique()
+        assert [row.contact_count, row.reached_count, row.responded_count] == [
+            *(len(rows), reached, answered),
+        ]
+        assert row.opened_count == rows[rows.opened_at.notna()].customer_id.nunique()
+        ends = proportion_confint(answered, reached, method="wilson")
+        assert np.allclose(
+            [row.responded_pct, row.responded_pct_low, row.responded_pct_high],
+            100 * np.array([answered / reached, *ends]),
+        )
+
+
+def test_planted_lifts_of_campaigns_lie_in_their_intervals_and_none_is_invented(
+    warehouse: Warehouse,
+) -> None:
+    found = warehouse.query(
+        "from customer.campaign_results where period_grain = 'all' "
+        "and campaign_key <> 'unattributed' order by campaign_key"
+    )
+    drawn = dict(list(visits.compared(warehouse.query).groupby("campaign")))
+    lifts = warehouse.truth["planted"]["campaign_lifts"]
+    assert len(found) == len(drawn) == 16
+    effective = {}
+    for row in found.to_dict("records"):
+        campaign = row["campaign_key"].split(":")[1]
+        rows = drawn[campaign]
+        held_out, reached = rows[rows.is_held_out], rows[~rows.is_held_out]
+        assert [row["compared_count"], row["held_out_count"]] == [
+            *(len(reached), len(held_out)),
+        ]
+        assert [row["bought_count"], row["held_out_bought_count"]] == [
+            (group.purchases > 0).sum() for group in (reached, held_out)
+        ]
+        for measure, name in (("purchases", "purchase"), ("revenue", "revenue")):
+            ends = visits.welch(reached[measure], held_out[measure])
+            told = [row[f"{name}_uplift{end}"] for end in ("", "_low", "_high")]
+            assert np.allclose(told, ends, rtol=2e-3, atol=2e-3)
+        lift = lifts[int(campaign[1:]) % len(lifts)]
+        assert row["purchase_uplift_low"] < lift < row["purchase_uplift_high"], campaign
+        effective[campaign] = (lift, row["verdict"])
+        assert row["uplift_missing_reason"] is None
+    assert {verdict for lift, verdict in effective.values() if not lift} == {
+        "not_shown"
+    }
+    assert [lift for lift, verdict in effective.values() if verdict == "effective"]
+
+
+def test_goals_are_what_orders_records_and_answers_say(warehouse: Warehouse) -> None:
+    found = warehouse.query("from customer.goals_attained order by goal_id")
+    assert len(found) == 24 and found.missing_reason.isna().all()
+    orders = warehouse.query("from customer.orders")
+    registered = warehouse.query(
+        "select timezone('Europe/Berlin', timezone('UTC', registered_at)) as at "
+        "from customer.customers where registered_at is not null"
+    )["at"].dt.normalize()
+    answers = warehouse.query(
+        "select *, timezone('Europe/Berlin', timezone('UTC', answered_at)) as at "
+        "from feeds.survey_answers "
+        "where measure = 'nps' and dimension is null and touchpoint = 'store'"
+    )
+    states = set()
+    for row in found.to_dict("records"):
+        days = row["period_start"], row["period_end"]
+        margin = 0.0
+        if row["measure"] == "revenue":
+            of_days = orders[orders.order_date.between(*days)]
+            actual, n = float(of_days.revenue_amount.sum()), len(of_days)
+        elif row["measure"] == "new_members":
+            actual = n = int(registered.between(*days).sum())
+        else:
+            scores = answers[answers["at"].dt.normalize().between(*days)].score
+            marks = (scores >= 9).astype(int) - (scores <= 6).astype(int)
+            actual, n = 100 * marks.mean(), len(marks)
+            margin = 100 * 1.959963984540054 * marks.std(ddof=0) / np.sqrt(n)
+        told = [row[name] for name in ("actual_value", "n", "attained_pct")]
+        assert np.allclose(told, [actual, n, 100 * actual / row["target_value"]])
+        if margin:
+            ends = row["interval_low"], row["interval_high"]
+            assert np.allclose(ends, [actual - margin, actual + margin])
+        expected = "attained" if actual >= row["target_value"] else "missed"
+        assert row["state"] == expected
+        states.add((row["measure"], expected))
+    assert len(states) == 6  # each measure was attained once and missed once
 
 
 def test_contacts_act_for_their_organisation_and_answers_make_responses(
