@@ -661,6 +661,75 @@ def _desk(name: str) -> Frames:
     }
 
 
+def _visits(campaign: str) -> Frames:
+    """Three visits, of which one ends with a purchase; a campaign of each verdict."""
+    day = pd.Timestamp("2017-12-29")
+    visits = pd.DataFrame(
+        [
+            ("shop:s1", "person-1", True, "bag", "bought", 1800, 1200, 6, 0),
+            ("shop:s1", None, True, "floor", "looked", 600, 0, 3, 1),
+            ("shop:s2", None, False, "near", "passed_by", 0, 0, 1, 0),
+        ],
+        columns=[
+            *("place_key", "customer_id", "has_entered", "furthest_state", "outcome"),
+            *("inside_seconds", "dwell_seconds", "reading_count", "impossible_count"),
+        ],
+    )
+    hours = pd.DataFrame(
+        [
+            ("place", None, None, 9, 1, 1, 1, 1800),
+            ("place", None, None, 17, 1, 0, 1, 600),
+            ("zone", "1", "toys", 9, 1, 1, 1, 1800),
+            ("zone", None, "door", 17, 1, 0, 1, 600),
+            ("zone", None, "street", 17, 0, 0, 0, 0),
+        ],
+        columns=[
+            *("breakdown", "floor", "zone", "flow_hour", "entered_count"),
+            *("bought_count", "inside_count", "inside_seconds"),
+        ],
+    )
+    results = pd.DataFrame(
+        [
+            ("mail:a", "all", campaign, 300, 60, 0.2, 0.1, 0.3, "effective", None),
+            ("mail:b", "all", None, 200, 50, -0.01, -0.1, 0.08, "not_shown", None),
+            *[
+                ("mail:c", "all", "Flyer", 9, 0, None, None, None, None, "no draw"),
+                ("mail:c", "month", "Flyer", 9, None, None, None, None, None, "month"),
+                ("unattributed", "all", *[None] * 7, "no campaign"),
+            ],
+        ],
+        columns=[
+            *("campaign_key", "period_grain", "name", "reached_count"),
+            *("held_out_count", "purchase_uplift", "purchase_uplift_low"),
+            *("purchase_uplift_high", "verdict", "uplift_missing_reason"),
+        ],
+    ).assign(channel="email", responded_pct=7.25, revenue_uplift=[1.5, -2, *[None] * 3])
+    for credit in ("first", "last", "linear", "time_decay"):
+        results[f"{credit}_amount"] = [400, 300, 200, 200, 9000]
+    goals = pd.DataFrame(
+        [
+            ("revenue", None, "2017-10-01", 1000, 1250, 125, "attained", None),
+            ("nps", "stores", "2017-10-01", 40, 30, 75, "behind", None),
+            ("joy", "moon", "2017-07-01", 1, None, None, None, "nobody knows joy"),
+            ("revenue", None, "2018-01-01", 1, None, None, "not_begun", "not begun"),
+        ],
+        columns=[
+            *("measure", "scope", "period_start", "target_value", "actual_value"),
+            *("attained_pct", "state", "missing_reason"),
+        ],
+    )
+    goals["period_start"] = pd.to_datetime(goals.period_start)
+    return {
+        "customer.store_visits": visits.assign(visit_date=day),
+        "customer.visitor_flows": hours,
+        "customer.campaign_results": results.assign(cost_amount=99),
+        "customer.goals_attained": goals.assign(
+            goal_id=["1", "2", "3", "4"],
+            period_end=goals.period_start + pd.offsets.QuarterEnd(0),
+        ),
+    }
+
+
 def _deliveries(as_of: str) -> pd.DataFrame:
     rows = [
         ("shop", "transactions", dt.date.fromisoformat(as_of), "arrived", 4000, 3, 1),
@@ -828,6 +897,27 @@ create table segment.customer_predictions (
 create table segment.wake_up_candidates (
     customer_id varchar, state varchar, is_worth_waking boolean, channel varchar,
     expected_gain_amount decimal(18, 2), is_held_out boolean, horizon_days bigint);
+create table customer.store_visits (
+    place_key varchar, customer_id varchar, visit_date date, has_entered boolean,
+    furthest_state varchar, outcome varchar, inside_seconds bigint,
+    dwell_seconds bigint, reading_count bigint, impossible_count bigint);
+create table customer.visitor_flows (
+    breakdown varchar, floor varchar, zone varchar, flow_hour bigint,
+    entered_count bigint, bought_count bigint, inside_count bigint,
+    inside_seconds bigint);
+create table customer.campaign_results (
+    campaign_key varchar, period_grain varchar, name varchar, channel varchar,
+    starts_at timestamp, reached_count bigint, responded_pct double,
+    held_out_count bigint, purchase_uplift double, purchase_uplift_low double,
+    purchase_uplift_high double, revenue_uplift double, verdict varchar,
+    uplift_missing_reason varchar, first_amount decimal(18, 2),
+    last_amount decimal(18, 2), linear_amount decimal(18, 2),
+    time_decay_amount decimal(18, 2), cost_amount decimal(18, 2),
+    touched_purchase_count bigint);
+create table customer.goals_attained (
+    goal_id varchar, measure varchar, scope varchar, period_start date,
+    period_end date, target_value double, actual_value double, attained_pct double,
+    state varchar, missing_reason varchar);
 create table customer.touchpoints (touchpoint varchar, name varchar);
 create table segment.rfm_scores (
     customer_id varchar, rfm_cell varchar, segment varchar, value_type varchar,
@@ -1121,6 +1211,7 @@ def _grocer() -> tuple[Frames, str]:
         "satisfaction.share_of_voice": _voices(has_rival=True),
         **_warnings("2017-12-31"),
         **_desk("Glass in it"),
+        **_visits("Spring"),
         "satisfaction.service_gaps": _gaps(),
     }, "2017-12-31"
 
@@ -1193,6 +1284,7 @@ def _long_names() -> tuple[Frames, str]:
         "satisfaction.complaints": _cases("2016-12-01", "2017-12-31", 400),
         "satisfaction.share_of_voice": _voices(has_rival=False),
         **_desk(HOSTILE),
+        **_visits(HOSTILE),
     }, "2017-12-31"
 
 

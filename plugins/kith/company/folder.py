@@ -235,13 +235,15 @@ class CompanyFile(Strict):
     stay_pause_minutes: int = Field(
         default=60,
         gt=0,
-        description="Time without a reading after which a stay in a place is over.",
+        description="Time without a reading after which a stay in a place is over, "
+        "and how far off it a purchase may lie that belongs to it.",
     )
     minimum_answers: int = Field(
         default=30,
         gt=0,
         description="Valid answers below which a score is NULL, and persons below "
-        "which it has no interval.",
+        "which it has no interval; customers reached by a campaign, or held out of it, "
+        "below which it has no rate.",
     )
     weights: Weights = Weights()
     value_parts: dict[Part, ValuePart] = Field(

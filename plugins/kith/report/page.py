@@ -24,6 +24,7 @@ from kith.report import (
     satisfaction,
     segment,
     service,
+    visits,
     voice,
 )
 from kith.report.cards import card_of, tile_of
@@ -46,6 +47,7 @@ SECTIONS = tuple(
         voice,
         leaving,
         cases,
+        visits,
         one_customer,
         operations,
     )
