@@ -7,7 +7,7 @@ import math
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any
 
 import numpy as np
@@ -88,7 +88,7 @@ def _visit(stay: list[Record], names: dict[tuple[str, str], str]) -> Record:
     first = stay[0]
     seconds = [
         int((after["occurred_at"] - before["occurred_at"]).total_seconds())
-        for before, after in zip(stay, stay[1:], strict=False)
+        for before, after in pairwise(stay)
     ] + [0]
     parts: Counter[tuple[str, str]] = Counter()
     for reading, length in zip(stay, seconds, strict=True):
@@ -122,8 +122,7 @@ def _visit(stay: list[Record], names: dict[tuple[str, str], str]) -> Record:
         "reading_count": len(stay),
         "unknown_state_count": 0,
         "impossible_count": sum(
-            after not in _MAY_FOLLOW[before]
-            for before, after in zip(states, states[1:], strict=False)
+            after not in _MAY_FOLLOW[before] for before, after in pairwise(states)
         ),
         "purchase_count": 0,
         "order_count": 0,

@@ -92,15 +92,17 @@ having sum(inside_seconds) > 0
 order by hours desc, floor, zone
 """,
     columns={
-        "Zone": lambda row: ", ".join(
-            words
-            for words, value in (
-                (row["zone"], row["zone"]),
-                (f"floor {row['floor']}", row["floor"]),
+        "Zone": lambda row: (
+            ", ".join(
+                words
+                for words, value in (
+                    (row["zone"], row["zone"]),
+                    (f"floor {row['floor']}", row["floor"]),
+                )
+                if value is not None
             )
-            if value is not None
-        )
-        or "not stated",
+            or "not stated"
+        ),
         "Hours": "{hours:,.0f}",
         "Share": "{share_pct:percent}",
         "Minutes a visit": "{minutes:.1f}",
@@ -150,8 +152,12 @@ def _verdict(row: Row) -> str:
 
 def _uplift_note(rows: list[Row]) -> str:
     told = [row for row in rows if row["score"] is not None]
-    words = "How many purchases more 100 customers made during the campaign than 100 of "
-    words += "whom the draw held out, with 95% intervals. Effective: the whole interval "
+    words = (
+        "How many purchases more 100 customers made during the campaign than 100 of "
+    )
+    words += (
+        "whom the draw held out, with 95% intervals. Effective: the whole interval "
+    )
     words += "lies above 0, which of forty campaigns without effect one does by chance."
     effective = sum(row["verdict"] == "effective" for row in told)
     counts = {"told": len(told), "all": len(rows), "effective": effective}
@@ -223,7 +229,9 @@ order by
 """,
     columns={
         "Campaign": "{campaign}",
-        **{words: partial(_credit, column=column) for column, words in _CREDITS.items()},
+        **{
+            words: partial(_credit, column=column) for column, words in _CREDITS.items()
+        },
         "Cost": "{cost_amount:,.0f}",
     },
     note="Each purchase is divided among the messages and clicks of the 30 days before "
@@ -261,8 +269,9 @@ limit 12
         "Target": "{target_value:,.0f}",
         "Attained": "{actual_value:,.0f}",
         "Of the target": "{attained_pct:percent}",
-        "State": lambda row: _STATES.get(row["state"], row["state"])
-        or row["missing_reason"],
+        "State": lambda row: (
+            _STATES.get(row["state"], row["state"]) or row["missing_reason"]
+        ),
     },
     note="The goals whose periods end last.",
     absent="No goals are known.",

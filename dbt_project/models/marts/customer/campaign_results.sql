@@ -2,6 +2,10 @@
     it weighs half as much. -#}
 {%- set look_back_days = 30 -%}
 {%- set half_life_days = 7 -%}
+{#- What is compared with who was held out, and what the difference is called. -#}
+{%- set measures = {
+    'purchase_count': 'purchase_uplift', 'revenue_amount': 'revenue_uplift',
+} -%}
 {%- set credits = ['first', 'last', 'linear', 'time_decay'] -%}
 {%- set counts = [
     'contact_count', 'unidentified_contact_count', 'reached_count', 'opened_count',
@@ -202,11 +206,11 @@ credited as (
         source,
         order_id,
         campaign_key,
-        day,
         {% for credit in credits %}
         cast(sum({{ credit }}_cents) as decimal(18, 0)) * cast(0.01 as decimal(2, 2))
-            as {{ credit }}_amount{{ "," if not loop.last }}
+            as {{ credit }}_amount,
         {% endfor %}
+        day
     from shared
     group by source, order_id, campaign_key, day
 ),
@@ -225,55 +229,55 @@ monthly as (
     select
         campaign_key,
         {{ month_of('day') }} as month,
-        0 as led_event_count,
-        count(*) as touched_purchase_count,
         {% for credit in credits %}
-        sum({{ credit }}_amount) as {{ credit }}_amount{{ "," if not loop.last }}
+        sum({{ credit }}_amount) as {{ credit }}_amount,
         {% endfor %}
+        0 as led_event_count,
+        count(*) as touched_purchase_count
     from credited
     group by campaign_key, {{ month_of('day') }}
     union all
     select
         'unattributed' as campaign_key,
         {{ month_of('day') }} as month,
-        0 as led_event_count,
-        0 as touched_purchase_count,
         {% for credit in credits %}
-        -sum({{ credit }}_amount) as {{ credit }}_amount{{ "," if not loop.last }}
+        -sum({{ credit }}_amount) as {{ credit }}_amount,
         {% endfor %}
+        0 as led_event_count,
+        0 as touched_purchase_count
     from credited
     group by {{ month_of('day') }}
     union all
     select
         'unattributed' as campaign_key,
         {{ month_of('order_date') }} as month,
-        0 as led_event_count,
-        0 as touched_purchase_count,
         {% for credit in credits %}
-        sum(revenue_amount) as {{ credit }}_amount{{ "," if not loop.last }}
+        sum(revenue_amount) as {{ credit }}_amount,
         {% endfor %}
+        0 as led_event_count,
+        0 as touched_purchase_count
     from orders
     group by {{ month_of('order_date') }}
     union all
     select
         campaign_key,
         {{ month_of('day') }} as month,
-        count(*) as led_event_count,
-        0 as touched_purchase_count,
         {% for credit in credits %}
-        0 as {{ credit }}_amount{{ "," if not loop.last }}
+        0 as {{ credit }}_amount,
         {% endfor %}
+        count(*) as led_event_count,
+        0 as touched_purchase_count
     from led_events
     group by campaign_key, {{ month_of('day') }}
     union all
     select
         campaign_key,
         cast(null as date) as month,
-        0 as led_event_count,
-        0 as touched_purchase_count,
         {% for credit in credits %}
-        0 as {{ credit }}_amount{{ "," if not loop.last }}
+        0 as {{ credit }}_amount,
         {% endfor %}
+        0 as led_event_count,
+        0 as touched_purchase_count
     from campaigns
 ),
 
@@ -303,11 +307,11 @@ measured as (
         0 as reached_count,
         cast(null as bigint) as opened_count,
         cast(null as bigint) as responded_count,
-        monthly.led_event_count,
-        monthly.touched_purchase_count,
         {% for credit in credits %}
-        monthly.{{ credit }}_amount{{ "," if not loop.last }}
+        monthly.{{ credit }}_amount,
         {% endfor %}
+        monthly.led_event_count,
+        monthly.touched_purchase_count
     from monthly
     cross join periods
     where periods.period_grain = 'all' or monthly.month is not null
@@ -323,11 +327,11 @@ measured as (
         sum(case when customer_id is not null then is_opened end) as opened_count,
         sum(case when customer_id is not null then is_answered end)
             as responded_count,
-        0 as led_event_count,
-        0 as touched_purchase_count,
         {% for credit in credits %}
-        0 as {{ credit }}_amount{{ "," if not loop.last }}
+        0 as {{ credit }}_amount,
         {% endfor %}
+        0 as led_event_count,
+        0 as touched_purchase_count
     from reached
     group by campaign_key, period_grain, period_start
 ),
@@ -336,16 +340,15 @@ summed as (
     select
         campaign_key,
         period_grain,
-        period_start,
         {% for count in counts %}
         cast(
             sum(case when campaign_key != 'unattributed' then {{ count }} end) as bigint
         ) as {{ count }},
         {% endfor %}
         {% for credit in credits %}
-        cast(sum({{ credit }}_amount) as decimal(18, 2)) as {{ credit }}_amount
-        {{- "," if not loop.last }}
+        cast(sum({{ credit }}_amount) as decimal(18, 2)) as {{ credit }}_amount,
         {% endfor %}
+        period_start
     from measured
     group by campaign_key, period_grain, period_start
 ),
@@ -470,95 +473,85 @@ outcomes as (
 group_sums as (
     select
         campaign_key,
+        is_held_out,
+        count(*) as n,
+        count(*) filter (where has_bought) as bought_count,
         sum(is_held_out_reached) as held_out_reached_count,
-        {% for group, flag in [('reached', 0), ('held_out', 1)] %}
-        count(*) filter (where is_held_out = {{ flag }}) as {{ group }}_n,
-        count(*) filter (where is_held_out = {{ flag }} and has_bought)
-            as {{ group }}_bought_count,
-        {% for measure in ['purchase_count', 'revenue_amount'] %}
-        cast(
-            sum(case when is_held_out = {{ flag }} then {{ measure }} else 0 end)
-            as double
-        ) as {{ group }}_{{ measure }},
-        cast(
-            sum(
-                case
-                    when is_held_out = {{ flag }} then {{ measure }} * {{ measure }}
-                    else 0
-                end
-            ) as double
-        ) as {{ group }}_{{ measure }}_squares{{ "," if not loop.last }}
-        {% endfor %}
-        {{ "," if not loop.last }}
-        {% endfor %}
+        sum(purchase_count) as purchase_count,
+        sum(purchase_count * purchase_count) as purchase_count_squares,
+        sum(revenue_amount) as revenue_amount,
+        sum(revenue_amount * revenue_amount) as revenue_amount_squares
     from outcomes
-    group by campaign_key
+    group by campaign_key, is_held_out
 ),
 
--- Of each group the mean and the square of its standard error.
+-- Of each group the mean, and the square of its standard error.
 group_means as (
     select
         campaign_key,
-        held_out_reached_count,
-        {% for group in ['reached', 'held_out'] %}
-        {{ group }}_n,
-        {{ group }}_bought_count,
-        {% for measure in ['purchase_count', 'revenue_amount'] %}
-        {{ group }}_{{ measure }} / nullif({{ group }}_n, 0)
-            as {{ group }}_{{ measure }}_mean,
+        is_held_out,
+        {% for measure in measures %}
+        cast({{ measure }} as double) / n as {{ measure }}_mean,
         greatest(
-            {{ group }}_{{ measure }}_squares
-            - {{ group }}_{{ measure }} * {{ group }}_{{ measure }}
-            / nullif({{ group }}_n, 0),
+            cast({{ measure }}_squares as double)
+            - power(cast({{ measure }} as double), 2) / n,
             0
-        ) / nullif({{ group }}_n - 1, 0) / nullif({{ group }}_n, 0)
-            as {{ group }}_{{ measure }}_error{{ "," if not loop.last }}
+        ) / nullif(n - 1, 0) / n as {{ measure }}_error,
         {% endfor %}
-        {{ "," if not loop.last }}
-        {% endfor %}
+        n,
+        bought_count,
+        held_out_reached_count
     from group_sums
+),
+
+-- The degrees of freedom are those of Welch and Satterthwaite.
+groups_compared as (
+    select
+        windows.campaign_key,
+        windows.ends_at,
+        {% for measure in measures %}
+        reached.{{ measure }}_mean - held_out.{{ measure }}_mean
+            as {{ measure }}_difference,
+        reached.{{ measure }}_error + held_out.{{ measure }}_error
+            as {{ measure }}_error,
+        power(reached.{{ measure }}_error + held_out.{{ measure }}_error, 2)
+        / nullif(
+            power(reached.{{ measure }}_error, 2) / nullif(reached.n - 1, 0)
+            + power(held_out.{{ measure }}_error, 2) / nullif(held_out.n - 1, 0),
+            0
+        ) as {{ measure }}_freedom,
+        {% endfor %}
+        coalesce(reached.n, 0) as reached_n,
+        coalesce(held_out.n, 0) as held_out_n,
+        coalesce(held_out.held_out_reached_count, 0) as held_out_reached_count,
+        coalesce(reached.bought_count, 0) as bought_count,
+        coalesce(held_out.bought_count, 0) as held_out_bought_count
+    from windows
+    left join group_means as reached
+        on windows.campaign_key = reached.campaign_key and reached.is_held_out = 0
+    left join group_means as held_out
+        on windows.campaign_key = held_out.campaign_key and held_out.is_held_out = 1
+    where reached.n is not null or held_out.n is not null
 ),
 
 uplifts as (
     select
-        group_means.campaign_key,
-        group_means.reached_n,
-        group_means.held_out_n,
-        group_means.held_out_reached_count,
-        group_means.reached_bought_count,
-        group_means.held_out_bought_count,
-        group_means.reached_purchase_count_mean,
-        group_means.held_out_purchase_count_mean,
-        windows.ends_at <= {{ as_of_at() }} as is_over,
-        {% for measure in ['purchase_count', 'revenue_amount'] %}
-        reached_{{ measure }}_mean - held_out_{{ measure }}_mean
-            as {{ measure }}_difference,
-        {{ student_quantile(
-            'power(reached_' ~ measure ~ '_error + held_out_' ~ measure ~ '_error, 2)'
-            ~ ' / nullif('
-            ~ 'power(reached_' ~ measure ~ '_error, 2) / (reached_n - 1)'
-            ~ ' + power(held_out_' ~ measure ~ '_error, 2) / (held_out_n - 1), 0)'
-        ) }} * sqrt(reached_{{ measure }}_error + held_out_{{ measure }}_error)
+        *,
+        {% for measure in measures %}
+        {{ student_quantile(measure ~ '_freedom') }} * sqrt({{ measure }}_error)
             as {{ measure }}_margin,
         {% endfor %}
         case
-            when group_means.held_out_n = 0 then 'nobody was held out'
-            when windows.ends_at > {{ as_of_at() }} then 'the campaign is not over'
-            when windows.ends_at is null then 'nobody knows when it began'
-            when least(group_means.reached_n, group_means.held_out_n)
-                < {{ var('minimum_answers') }}
-                then
-                    'fewer than {{ var("minimum_answers") }} customers were '
-                    || case
-                        when group_means.reached_n < group_means.held_out_n
-                            then 'reached'
-                        else 'held out'
-                    end
-            when reached_purchase_count_error + held_out_purchase_count_error = 0
-                then 'all customers bought equally often'
+            when held_out_n = 0 then 'nobody was held out'
+            when ends_at > {{ as_of_at() }} then 'the campaign is not over'
+            when reached_n < {{ var('minimum_answers') }}
+                then 'fewer than {{ var("minimum_answers") }} customers were reached'
+            when held_out_n < {{ var('minimum_answers') }}
+                then 'fewer than {{ var("minimum_answers") }} customers were held out'
+            when ends_at is null then 'nobody knows when it began'
+            when purchase_count_error = 0 then 'all customers bought equally often'
         end as missing_reason
-    from group_means
-    inner join windows on group_means.campaign_key = windows.campaign_key
+    from groups_compared
 ),
 
 final as (
@@ -579,24 +572,22 @@ final as (
             when summed.reached_count >= {{ var('minimum_answers') }}
                 then
                     100 * cast(summed.responded_count as double) / summed.reached_count
-        end as responded_pct
-        {% for name, sign in [('low', '-'), ('high', '+')] %},
+        end as responded_pct,
+        {% for name, sign in [('low', '-'), ('high', '+')] %}
         case
             when summed.reached_count >= {{ var('minimum_answers') }}
                 then
-                    100 * (
-                        {{ wilson_bound(
-                            '(cast(summed.responded_count as double)'
-                            ~ ' / summed.reached_count)',
-                            'cast(summed.reached_count as double)',
-                            sign,
-                        ) }}
-                    )
-        end as responded_pct_{{ name }}
-        {%- endfor %},
+                    100 * {{ wilson_bound(
+                        '(cast(summed.responded_count as double)'
+                        ~ ' / summed.reached_count)',
+                        'cast(summed.reached_count as double)',
+                        sign,
+                    ) }}
+        end as responded_pct_{{ name }},
+        {% endfor %}
         case
             when summed.campaign_key = 'unattributed' then 'no campaign'
-            when coalesce(summed.reached_count, 0) < {{ var('minimum_answers') }}
+            when summed.reached_count < {{ var('minimum_answers') }}
                 then 'fewer than {{ var("minimum_answers") }} customers were reached'
             when summed.responded_count is null then 'nobody notes who answers'
         end as response_missing_reason,
@@ -610,19 +601,19 @@ final as (
         uplifts.reached_n as compared_count,
         uplifts.held_out_n as held_out_count,
         cast(uplifts.held_out_reached_count as bigint) as held_out_reached_count,
-        uplifts.reached_bought_count as bought_count,
+        uplifts.bought_count,
         uplifts.held_out_bought_count,
-        {% for measure, column in [
-            ('purchase_count', 'purchase_uplift'), ('revenue_amount', 'revenue_uplift')
-        ] %}
-        {% for suffix, margin in [
-            ('', ''), ('_low', ' - uplifts.' ~ measure ~ '_margin'),
-            ('_high', ' + uplifts.' ~ measure ~ '_margin'),
-        ] %}
+        {% for measure, column in measures.items() %}
+        case
+            when uplifts.missing_reason is null then uplifts.{{ measure }}_difference
+        end as {{ column }},
+        {% for end, sign in [('low', '-'), ('high', '+')] %}
         case
             when uplifts.missing_reason is null
-                then uplifts.{{ measure }}_difference{{ margin }}
-        end as {{ column }}{{ suffix }},
+                then
+                    uplifts.{{ measure }}_difference
+                    {{ sign }} uplifts.{{ measure }}_margin
+        end as {{ column }}_{{ end }},
         {% endfor %}
         {% endfor %}
         case

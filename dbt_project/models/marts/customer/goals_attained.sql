@@ -304,8 +304,9 @@ judged as (
         cast(coalesce(measured.n, 0) as bigint) as n,
         case
             when placed.known_measure is null
-                then 'Kith does not compute this measure; it knows '
-                || '{{ measures | join(", ") }}'
+                then
+                    'Kith does not compute this measure; it knows '
+                    || '{{ measures | join(", ") }}'
             when placed.scope_count is null
                 then 'nothing that was measured is called like this scope'
             when placed.scope_count > 1

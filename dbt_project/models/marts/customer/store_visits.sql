@@ -230,8 +230,8 @@ candidates_judged as (
         <= stays_numbered.ended_at + interval '{{ pause_minutes }}' minute
 ),
 
--- A till and an uploaded receipt tell one sale: equal amounts in one visit, each told by
--- another source.
+-- A till and an uploaded receipt tell one sale: equal amounts in one visit, each told
+-- by another source.
 copies as (
     select
         *,

@@ -1,10 +1,9 @@
-{#- By what the readings of an hour are divided. -#}
-{%- set breakdowns = {'place': [], 'zone': ['floor', 'zone']} -%}
+{#- By what the readings of an hour are divided, the finest first. -#}
+{%- set breakdowns = {'zone': 'floor, zone', 'place': ''} -%}
 {%- set hour = ['place_key', 'source', 'place_id', 'flow_date', 'flow_hour'] -%}
-{%- set counts = [
-    'near_count', 'inside_count', 'dwell_count', 'entered_count', 'bought_count',
-    'left_count', 'inside_seconds', 'dwell_seconds', 'reading_count',
-] -%}
+{%- set flags = ['near_count', 'inside_count', 'dwell_count', 'left_count'] -%}
+{%- set sums = ['inside_seconds', 'dwell_seconds', 'reading_count'] -%}
+{%- set counts = flags + ['entered_count', 'bought_count'] + sums -%}
 with
 
 readings as (
@@ -16,84 +15,87 @@ readings as (
     from {{ ref('int_readings') }}
 ),
 
-visits as (
-    select * from {{ ref('store_visits') }}
-),
-
-{% for breakdown, parts in breakdowns.items() %}
--- First by visit: few rows are left of which visitors must be told apart.
-{{ breakdown }}_slices as (
+-- What each visit did in an hour and zone: few rows are left of which visitors must be
+-- told apart.
+slices as (
     select
         source,
         stay_id,
         flow_date,
         flow_hour,
-        {{ "floor, zone," if parts }}
-        max(case when identifier_value is not null then identifier_type end)
-            as identifier_type,
+        floor,
+        zone,
+        max(identifier_type) as identifier_type,
         max(identifier_value) as identifier_value,
         max(case when state = 'near' then 1 else 0 end) as near_count,
         max(case when is_inside then 1 else 0 end) as inside_count,
         max(case when state = 'dwell' then 1 else 0 end) as dwell_count,
         max(case when state = 'leave' then 1 else 0 end) as left_count,
+        min(case when is_inside then occurred_at end) as inside_since,
         sum(case when is_inside then seconds else 0 end) as inside_seconds,
         sum(case when state = 'dwell' then seconds else 0 end) as dwell_seconds,
-        count(*) as reading_count,
-        min(case when is_inside then occurred_at end) as inside_since
+        count(*) as reading_count
     from readings
-    group by source, stay_id, flow_date, flow_hour{{ ", floor, zone" if parts }}
+    group by source, stay_id, flow_date, flow_hour, floor, zone
 ),
 
-{{ breakdown }}_visitors as (
+zone_slices as (
     select
         visits.place_key,
         slices.source,
         visits.place_id,
         slices.flow_date,
         slices.flow_hour,
-        {% for part in ['floor', 'zone'] %}
-        {{ "slices." ~ part if part in parts else "cast(null as string) as " ~ part }},
-        {% endfor %}
+        slices.floor,
+        slices.zone,
+        slices.stay_id,
         coalesce(
             'customer ' || visits.customer_id,
             slices.identifier_type || ' ' || slices.identifier_value,
             'visit ' || slices.stay_id
         ) as visitor,
-        slices.near_count,
-        slices.inside_count,
-        slices.dwell_count,
+        {% for count in flags + sums %}
+        slices.{{ count }},
+        {% endfor %}
         case when slices.inside_since = visits.entered_at then 1 else 0 end
             as entered_count,
         case
             when slices.inside_since = visits.entered_at and visits.outcome = 'bought'
                 then 1
             else 0
-        end as bought_count,
-        slices.left_count,
-        slices.inside_seconds,
-        slices.dwell_seconds,
-        slices.reading_count
-    from {{ breakdown }}_slices as slices
-    inner join visits
+        end as bought_count
+    from slices
+    inner join {{ ref('store_visits') }} as visits
         on
             slices.source = visits.source
             and slices.stay_id = visits.visit_id
 ),
 
-{% endfor %}
-by_visitor as (
-    {% for breakdown in breakdowns %}
+place_slices as (
+    select
+        {{ hour | join(', ') }},
+        cast(null as string) as floor,
+        cast(null as string) as zone,
+        {% for count in counts %}
+        {{ 'sum' if count in sums else 'max' }}({{ count }}) as {{ count }},
+        {% endfor %}
+        max(visitor) as visitor
+    from zone_slices
+    group by {{ hour | join(', ') }}, stay_id
+),
+
+flows as (
+    {% for breakdown, parts in breakdowns.items() %}
     select
         '{{ breakdown }}' as breakdown,
         {{ hour | join(', ') }},
-        floor,
-        zone,
-        visitor,
+        {{ parts or 'cast(null as string) as floor, cast(null as string) as zone' }},
         {% for count in counts %}
-        sum({{ count }}) as {{ count }}{{ "," if not loop.last }}
+        cast(sum({{ count }}) as bigint) as {{ count }},
         {% endfor %}
-    from {{ breakdown }}_visitors
-    group by {{ hour | join(', ') }}, floor, zone, visitor
+        count(distinct case when inside_count = 1 then visitor end) as visitor_count
+    from {{ breakdown }}_slices
+    group by {{ hour | join(', ') }}{{ ', ' ~ parts if parts }}
     {{ "union all" if not loop.last }}
     {% endfor %}
 ),
@@ -104,14 +106,12 @@ final as (
         {{ hour | join(', ') }},
         floor,
         zone,
-        cast(sum(case when inside_count > 0 then 1 else 0 end) as bigint)
-            as visitor_count,
+        visitor_count,
         {% for count in counts %}
-        cast(sum({{ count }}) as bigint) as {{ count }},
+        {{ count }},
         {% endfor %}
         {{ as_of() }} as as_of_date
-    from by_visitor
-    group by breakdown, {{ hour | join(', ') }}, floor, zone
+    from flows
 )
 
 select * from final
