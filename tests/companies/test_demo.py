@@ -1731,6 +1731,40 @@ def test_planted_lifts_of_campaigns_lie_in_their_intervals_and_none_is_invented(
     assert [lift for lift, verdict in effective.values() if verdict == "effective"]
 
 
+def test_visits_flows_and_uplifts_of_a_day_know_nothing_of_what_came_later(
+    warehouse: Warehouse,
+) -> None:
+    day = pd.Timestamp("2025-03-15")
+    path = warehouse.state / "warehouse" / "kith_build.duckdb"
+    then = visits.built_as_of(path, DEMO, "2025-03-15")
+
+    def same(mart: str, rows: str, *columns: str) -> int:
+        now = warehouse.query(f"from customer.{mart}")
+        wanted = ", ".join(columns or [name for name in now if name != "as_of_date"])
+        frames = [
+            duckdb.sql(f"select {wanted} from frame where {rows} order by all").df()
+            for frame in (then[mart], now)
+        ]
+        assert_frame_equal(*frames)
+        return len(frames[0])
+
+    assert same("store_visits", f"visit_date <= '{day}'") > 4000
+    assert same("visitor_flows", f"flow_date <= '{day}'") > 20000
+    over = f"period_grain = 'all' and ends_at <= '{day}'"
+    uplifts = ("bought_count", "held_out_bought_count", "purchase_uplift", "verdict")
+    assert same("campaign_results", over, "campaign_key", *uplifts) == 10
+    running = then["campaign_results"].query(
+        "period_grain == 'all' and campaign_key != 'unattributed' "
+        f"and ends_at > '{day}'"
+    )
+    assert running.verdict.isna().all() and len(running) == 6
+    assert set(running.uplift_missing_reason) <= {
+        "the campaign is not over",
+        "nobody is known to be reached",
+        "nobody was held out",
+    }
+
+
 def test_goals_are_what_orders_records_and_answers_say(warehouse: Warehouse) -> None:
     found = warehouse.query("from customer.goals_attained order by goal_id")
     assert len(found) == 24 and found.missing_reason.isna().all()

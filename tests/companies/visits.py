@@ -8,11 +8,15 @@ from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from itertools import groupby, pairwise
+from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pandas as pd
 from scipy.stats import t as student
+
+from tests.dbt_project.rendered import MODELS, for_engine
 
 ZONE = "Europe/Berlin"
 STATES = ["near", "enter", "floor", "dwell", "bag", "leave"]
@@ -212,6 +216,55 @@ def flows(found: list[Record], stays: list[list[Record]]) -> dict[tuple[Any, ...
         key: dict(total) | {name: len(each) for name, each in sets[key].items()}
         for key, total in sums.items()
     }
+
+
+# --- as a build would have found them that ended on an earlier day ---------------------
+
+_CUTS = {
+    "feeds.presences": "occurred_at < {end}",
+    "feeds.contacts": "sent_at < {end}",
+    "feeds.events": "occurred_at < {end}",
+    "feeds.attributes": "observed_at < {end}",
+    "customer.orders": "ordered_at < {end}",
+    "customer.campaigns": "true",
+    "intermediate.identities": "true",
+    "intermediate.int_references_resolved": "true",
+}
+_MODELS = (
+    "intermediate/int_readings",
+    "marts/customer/store_visits",
+    "marts/customer/visitor_flows",
+    "marts/customer/campaign_results",
+)
+
+
+def built_as_of(warehouse: Path, company: Path, day: str) -> dict[str, pd.DataFrame]:
+    """The marts of visits and campaigns, from what was there by the end of a day."""
+    end = pd.Timestamp(day, tz=ZONE) + pd.Timedelta(days=1)
+    instant = f"timestamp '{end.tz_convert('UTC').tz_localize(None)}'"
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{warehouse}' as warehouse (read_only)")
+        connection.execute("create schema kith")
+        connection.execute(
+            "create table kith.run as select * replace "
+            f"(date '{day}' as as_of_date, {instant} as as_of_at) "
+            "from warehouse.kith.run"
+        )
+        for table, cut in _CUTS.items():
+            schema, name = table.split(".")
+            view = f"feed_{name}" if schema == "feeds" else name
+            connection.execute(
+                f"create view {view} as select * from warehouse.{table} "
+                f"where {cut.format(end=instant)}"
+            )
+        for model in _MODELS:
+            path = MODELS / f"{model}.sql"
+            query = for_engine(path.read_text(), "duckdb", path, company)
+            connection.execute(f"create table {path.stem} as {query}")
+        return {
+            path.name: connection.sql(f"from {path.name}").df()
+            for path in map(Path, _MODELS[1:])
+        }
 
 
 # --- campaigns ------------------------------------------------------------------------
