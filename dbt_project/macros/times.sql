@@ -57,3 +57,14 @@
             then cast(cast({{ text }} as timestamp with time zone) as timestamp)
     end
 {%- endmacro %}
+
+{#- The day that a text like 2025-06-30 begins with; NULL for any other text. -#}
+{% macro day_of_text(text) -%}
+    {{ return(adapter.dispatch('day_of_text', 'kith')(text)) }}
+{%- endmacro %}
+
+{% macro default__day_of_text(text) -%}
+    case
+        when {{ text }} like '____-__-__%' then try_cast(left({{ text }}, 10) as date)
+    end
+{%- endmacro %}

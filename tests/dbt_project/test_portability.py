@@ -53,6 +53,7 @@ GIVES = {
     "business_date": "date",
     "business_hour": "bigint",
     "business_midnight": "timestamp",
+    "day_of_text": "date",
     "days_between": "bigint",
     "epoch_seconds": "double",
     "median": "double",
