@@ -517,7 +517,7 @@ accounts as (
             and customers.account_id = records.customer_record_id
 ),
 
-products as (
+products_named as (
     select * from {{ ref('int_references_resolved') }}
     where kind = 'product'
 ),
@@ -525,7 +525,7 @@ products as (
 quotes as (
     select
         accounts.account,
-        {{ percent_of('quotes.price_amount', 'listed.list_price_amount') }} as price_pct,
+        {{ percent_of('quotes.price_amount', 'products.list_price_amount') }} as price_pct,
         lower(quotes.outcome) = 'accepted' as is_won
     from {{ ref('feed_quotes') }} as quotes
     inner join identities
@@ -533,16 +533,16 @@ quotes as (
             quotes.identifier_type = identities.identifier_type
             and quotes.identifier_value = identities.identifier_value
     inner join accounts on identities.customer_id = accounts.customer_id
-    inner join products
+    inner join products_named
         on
-            quotes.source = products.source
-            and quotes.product_id = products.reference_id
-    inner join {{ ref('products') }} as listed
-        on products.reference_key = listed.product_key
+            quotes.source = products_named.source
+            and quotes.product_id = products_named.reference_id
+    inner join {{ ref('products') }} as products
+        on products_named.reference_key = products.product_key
     where
         lower(quotes.outcome) in ('accepted', 'declined', 'expired')
         and quotes.price_amount > 0
-        and listed.list_price_amount > 0
+        and products.list_price_amount > 0
 ),
 
 quotes_summed as (
@@ -605,7 +605,9 @@ judged as (
         not (blocks_consent or blocks_complaint or blocks_cap or blocks_hold_out)
             as may_be_contacted,
         case
-            when not (blocks_consent or has_open_complaint or blocks_hold_out)
+            when
+                contact_on is not null
+                and not (blocks_consent or has_open_complaint or blocks_hold_out)
                 then greatest(
                     contact_on,
                     coalesce(quiet_until, contact_on),
