@@ -47,7 +47,7 @@
                 attributes.identifier_type = identities.identifier_type
                 and attributes.identifier_value = identities.identifier_value
         where
-            attributes.attribute = '{{ attribute }}'
+            {{ folded('attributes.attribute') }} = '{{ attribute | replace('_', '') }}'
             and identities.customer_id is not null
     ) as ranked
     where position = 1

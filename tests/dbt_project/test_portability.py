@@ -56,6 +56,7 @@ GIVES = {
     "day_of_text": "date",
     "days_between": "bigint",
     "epoch_seconds": "double",
+    "hour_of_text": "bigint",
     "median": "double",
     "ordering": "struct",
     "row_hash": "bigint",

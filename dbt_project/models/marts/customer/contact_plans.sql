@@ -256,24 +256,29 @@ own_shares as (
 ),
 
 {% endfor %}
--- The hour that they asked for, as near to the middle of three as the quiet hours let.
-stated as (
+asked as (
     select
-        traits.customer_id,
-        bands.hour_from,
-        row_number() over (
-            partition by traits.customer_id
-            order by
-                abs(bands.hour_from + 1 - floor(traits.value_number)) asc nulls last,
-                bands.hour_from asc nulls last
-        ) as position
+        customer_id,
+        coalesce(floor(value_number), {{ hour_of_text('value_text') }}) as hour
     from (
         {{ latest_trait('preferred_hour') }}
     ) as traits
+),
+
+-- The hour that they asked for, as near to the middle of three as the quiet hours let.
+stated as (
+    select
+        asked.customer_id,
+        bands.hour_from,
+        row_number() over (
+            partition by asked.customer_id
+            order by
+                abs(bands.hour_from + 1 - asked.hour) asc nulls last,
+                bands.hour_from asc nulls last
+        ) as position
+    from asked
     inner join bands
-        on
-            floor(traits.value_number) >= bands.hour_from
-            and floor(traits.value_number) < bands.hour_from + 3
+        on asked.hour >= bands.hour_from and asked.hour < bands.hour_from + 3
 ),
 
 hours as (
@@ -399,7 +404,7 @@ held_out as (
     inner join {{ ref('campaigns') }} as campaigns
         on attributes.value_text = campaigns.campaign_id
     where
-        attributes.attribute = 'hold_out'
+        {{ folded('attributes.attribute') }} = 'holdout'
         and {{ business_date('campaigns.starts_at') }} <= {{ next_day }}
         and coalesce(
             {{ business_date('campaigns.ends_at') }} >= {{ next_day }}, true
