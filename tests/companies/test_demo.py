@@ -32,6 +32,7 @@ from kith.watch import spikes as watch_spikes
 from kith.watch.alerts import new_alerts, remember
 from kith.watch.fresh import Watch
 from tests.companies import definitions, leaving
+from tests.companies.contacted import check_plans
 from tests.companies.definitions import Shop
 from tests.companies.demo import ZONE, Demo
 from tests.companies.planted_odds import area_possible
@@ -1601,6 +1602,12 @@ def test_drivers_of_churn_show_in_the_order_of_their_strengths(
         assert (gap[name] > 0) == (strength > 0), name
     assert max(gap, key=lambda name: gap[name]) == "unanswered_complaint"
     assert min(gap, key=lambda name: gap[name]) == "community_member"
+
+
+def test_contact_plans_equal_a_computation_over_the_feeds(warehouse: Warehouse) -> None:
+    levels = check_plans(warehouse.query)
+    # Three messages a customer tell nobody's own hour: their tier's is taken, or all's.
+    assert levels["segment"] + levels["all"] > 0.99 * levels.total()
 
 
 def test_contacts_act_for_their_organisation_and_answers_make_responses(

@@ -4,15 +4,20 @@ Customers are generated; the models run on them as the engine gets them, without
 """
 
 import datetime as dt
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import duckdb
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from kith.settings import REPOSITORY
 from tests.dbt_project.rendered import MODELS, contract, for_engine
 
 AS_OF = dt.date(2024, 6, 30)
@@ -66,6 +71,38 @@ class Plans:
         names = [column[0] for column in found.description]
         plans = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
         return {plan["customer_id"]: plan for plan in plans}
+
+    def of_contacts(self, sent: pd.DataFrame) -> pd.DataFrame:
+        """Plans of customers, of two tiers, of whom nothing is known but contacts."""
+        self.of({})
+        local = sent[["sent_at", "opened_at"]].apply(_utc)
+        sent = sent.assign(**local, identifier_type="id", source="mailing")
+        self._connection.execute(
+            """
+            insert into feed_contacts by name
+            select * exclude (best_hour, customer_id, contact),
+                contact as contact_id, customer_id as identifier_value,
+            from sent;
+            insert into customers by name select distinct customer_id from sent;
+            insert into identities by name
+            select customer_id, 'id' as identifier_type,
+                customer_id as identifier_value
+            from customers;
+            insert into segment_memberships by name
+            select customer_id, 'tier' as scheme, true as is_current,
+                case when customer_id < 'c2' then 'VIP' else 'Low' end as segment
+            from customers
+            """
+        )
+        return self._connection.sql("from contact_plans").df().set_index("customer_id")
+
+
+def _utc(times: pd.Series) -> pd.Series:
+    """Times of Berlin's clocks as UTC."""
+    local = pd.to_datetime(times).dt.tz_localize(
+        "Europe/Berlin", ambiguous=True, nonexistent="shift_forward"
+    )
+    return local.dt.tz_convert("UTC").dt.tz_localize(None)
 
 
 @pytest.fixture(scope="module")
@@ -196,7 +233,10 @@ def rows_of(crowd: list[Person]) -> Rows:
             )
         traits = {
             "hold_out": (person["held_out_of"], None),
-            "preferred_hour": (None, person["hour"]),
+            "preferred_hour": (
+                None if person["hour"] is None else f"{person['hour']}:30",
+                None if person["hour"] is None or i % 2 else person["hour"],
+            ),
             "preferred_channel": (person["wish"], None),
             "contract_ends_on": (
                 None if person["contract"] is None else str(day(person["contract"])),
@@ -330,14 +370,14 @@ def cares(person: Person, sent: list[dt.date]) -> list[tuple[dt.date, int, dt.da
 
 
 @settings(
-    max_examples=50,
+    max_examples=40,
     deadline=None,
     derandomize=True,
     phases=[Phase.generate],  # to make a failing crowd smaller takes minutes
     suppress_health_check=[HealthCheck.too_slow],
 )
 @given(
-    crowd=st.lists(people, min_size=1, max_size=8),
+    crowd=st.lists(people, min_size=1, max_size=10),
     asks_for_marketing=st.sampled_from([True, True, False]),
 )
 def test_nobody_is_listed_against_a_rule(
@@ -406,3 +446,50 @@ def test_nobody_is_listed_against_a_rule(
                 on += dt.timedelta(1)
             assert plan["next_contact_on"] == on
         assert plan["is_listed"] == (not expected and contact_on == NEXT_DAY)
+
+
+# At what hour ------------------------------------------------------------------------
+
+MAKE = """
+import datetime as dt, sys
+import numpy as np, pyarrow as pa, pyarrow.parquet as pq
+from generator.digital import contacts
+from generator.draws import Draws
+from generator.people import People
+from generator.plan import Plan
+from generator.trade import campaign_targets
+plan = Plan(400, dt.date(2023, 1, 1), dt.date(2024, 6, 30), 7, int(sys.argv[2]))
+people = People(plan, Draws(7), np.arange(400))
+rows, _ = contacts(people, campaign_targets(people))
+names = ["contact", "sent_at", "opened_at", "channel"]
+table = pa.table({name: rows.columns[name] for name in names})
+owners = [int(contact[1:8]) for contact in table["contact"].to_pylist()]
+best = pa.array(people.best_hour[owners])
+pq.write_table(table.append_column("best_hour", best), sys.argv[1])
+"""
+
+
+def test_the_best_hour_is_found_from_twenty_messages_on_and_else_that_of_many(
+    plans: Plans, tmp_path: Path
+) -> None:
+    for contacts in (0, 24):
+        path = tmp_path / f"{contacts}.parquet"
+        subprocess.run(
+            [sys.executable, "-c", MAKE, str(path), str(contacts)],
+            cwd=REPOSITORY / "companies" / "demo",
+            check=True,
+        )
+        sent = pd.read_parquet(path)
+        sent["customer_id"] = "c" + sent["contact"].str[1:8].astype(int).astype(str)
+        found = plans.of_contacts(sent)
+        counts = sent.groupby("customer_id").size().reindex(found.index)
+        is_own = found["hour_level"] == "customer"
+        assert is_own.equals(counts >= 20)
+        assert set(found["hour_level"]) <= {"customer", "segment", "all"}
+        best = sent.groupby("customer_id")["best_hour"].first().reindex(found.index)
+        is_right = (found["hour_from"] <= best) & (best < found["hour_until"])
+        if contacts:
+            assert is_own.sum() > 250
+            assert is_right[is_own].mean() >= 0.8
+        else:
+            assert (~is_own).mean() > 0.95
