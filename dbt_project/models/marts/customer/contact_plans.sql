@@ -69,7 +69,13 @@ tellers as (
     having
         max(is_noticed) = 1
         and max(
-            case when sent_at != {{ business_midnight('sent_on') }} then 1 else 0 end
+            case
+                when
+                    sent_at != {{ business_midnight('sent_on') }}
+                    and sent_at != date_trunc('day', sent_at)
+                    then 1
+                else 0
+            end
         ) = 1
 ),
 
