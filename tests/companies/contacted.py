@@ -109,8 +109,9 @@ def _check_channels(
         _counts(known, "segment", "channel"),
         _counts(known, "customer_id", "channel"),
     )
-    totals, tier_totals = known["customer_id"].value_counts(), (
-        known["segment"].value_counts()
+    totals, tier_totals = (
+        known["customer_id"].value_counts(),
+        (known["segment"].value_counts()),
     )
     for customer, plan in plans.iterrows():
         shares = {}
@@ -150,8 +151,7 @@ def _check_hours(
         if len(rows) >= _OF_MANY:
             banded = _banded(_counts(rows, "hour"))
             of_tier[tier] = [
-                _shrunk(each, wider)
-                for each, wider in zip(banded, of_all, strict=True)
+                _shrunk(each, wider) for each, wider in zip(banded, of_all, strict=True)
             ]
             found[str(tier)] = ("segment", banded, of_tier[tier])
     for customer, rows in known.groupby("customer_id"):
@@ -185,7 +185,9 @@ def _check_prices(plans: pd.DataFrame, query: Query) -> None:
         f"from feeds.quotes {_PERSON} inner join customer.products as products "
         "on quotes.product_id = products.product_id where outcome is not null"
     ).dropna(subset=["customer_id", "list_price_amount"])
-    prices: dict[str, dict[bool, list[float]]] = defaultdict(lambda: {True: [], False: []})
+    prices: dict[str, dict[bool, list[float]]] = defaultdict(
+        lambda: {True: [], False: []}
+    )
     for row in quotes.itertuples():
         ratio = 100 * float(row.price_amount) / float(row.list_price_amount)
         prices[accounts[row.customer_id]][row.outcome == "accepted"].append(ratio)

@@ -145,7 +145,8 @@ people = st.fixed_dictionaries(
         "birth": st.none() | st.dates(dt.date(1940, 1, 1), dt.date(2010, 1, 1)),
         "promises": st.lists(
             st.tuples(
-                st.sampled_from([-45, -31, -30, -29, -1, 0, 1, 20]), st.sampled_from(["open", "kept", "broken"])
+                st.sampled_from([-45, -31, -30, -29, -1, 0, 1, 20]),
+                st.sampled_from(["open", "kept", "broken"]),
             ),
             max_size=2,
         ),
@@ -308,10 +309,7 @@ def permitted(person: Person, used: set[str], is_kept: bool) -> set[str]:
 def sent_days(person: Person) -> list[dt.date]:
     berlin = ZoneInfo("Europe/Berlin")
     return sorted(
-        at(day(-1 - days), hour)
-        .replace(tzinfo=dt.UTC)
-        .astimezone(berlin)
-        .date()
+        at(day(-1 - days), hour).replace(tzinfo=dt.UTC).astimezone(berlin).date()
         for days, hour, _ in person["contacts"]
     )
 

@@ -16,8 +16,8 @@ from pydantic import (
 
 from kith.company import indicators, schemes, weights
 from kith.company.business_hours import BusinessHours
-from kith.company.quiet_hours import Shift, bands_beside
 from kith.company.order_statuses import OrderStatuses
+from kith.company.quiet_hours import Shift, bands_beside
 from kith.company.schemes import Scheme
 from kith.company.sources import read_source_tables
 from kith.company.tables import PII_KINDS, Name, SourceTable, Strict, TimeZone
@@ -113,7 +113,7 @@ class CrisisWatch(Strict):
 
 
 class ContactRules(Strict):
-    """How often, and at what hours, the company may write to a customer or call them."""
+    """How often, and at what hours, a customer may be written to or called."""
 
     quiet_hours: Shift | None = Field(
         default="21:00-08:00",
