@@ -536,7 +536,8 @@ products_named as (
 quotes as (
     select
         accounts.account,
-        {{ percent_of('quotes.price_amount', 'products.list_price_amount') }} as price_pct,
+        {{ percent_of('quotes.price_amount', 'products.list_price_amount') }}
+            as price_pct,
         lower(quotes.outcome) = 'accepted' as is_won
     from {{ ref('feed_quotes') }} as quotes
     inner join identities
@@ -613,28 +614,36 @@ planned as (
 judged as (
     select
         *,
-        not (blocks_consent or blocks_complaint or blocks_cap or blocks_hold_out)
-            as may_be_contacted,
+        not blocks_consent
+        and not blocks_complaint
+        and not blocks_cap
+        and not blocks_hold_out as may_be_contacted,
         case
             when
                 contact_on is not null
-                and not (blocks_consent or has_open_complaint or blocks_hold_out)
+                and not blocks_consent
+                and not has_open_complaint
+                and not blocks_hold_out
                 then greatest(
                     contact_on,
                     coalesce(quiet_until, contact_on),
                     coalesce(free_from, contact_on)
                 )
         end as next_contact_on,
-        case when blocks_consent then 'no channel on which they permit marketing; '
-            else '' end
+        case
+            when blocks_consent then 'no channel on which they permit marketing; '
+            else ''
+        end
         || case
             when has_open_complaint then 'a complaint is open; '
             when blocks_complaint then 'a complaint was closed lately; '
             else ''
         end
         || case when blocks_cap then 'they were contacted often enough; ' else '' end
-        || case when blocks_hold_out then 'they are held out for comparison; '
-            else '' end as reasons,
+        || case
+            when blocks_hold_out then 'they are held out for comparison; '
+            else ''
+        end as reasons,
         case
             when quote_won_count + quote_lost_count = 0 then 'no quote with a price'
             when quote_won_count < 5 or quote_lost_count < 5
