@@ -173,7 +173,7 @@ granted as (
 permitted as (
     select
         customers.customer_id,
-        customers.may_be_scored,
+        case when customers.may_be_scored then customers.customer_id end as scored_id,
         channels.channel
     from customers
     cross join channels
@@ -204,12 +204,9 @@ counted as (
     left join campaign_costs on permitted.channel = campaign_costs.channel
     left join own_counts
         on
-            permitted.customer_id = own_counts.customer_id
+            permitted.scored_id = own_counts.customer_id
             and permitted.channel = own_counts.channel
-            and permitted.may_be_scored
-    left join own_totals
-        on
-            permitted.customer_id = own_totals.customer_id and permitted.may_be_scored
+    left join own_totals on permitted.scored_id = own_totals.customer_id
     left join members on permitted.customer_id = members.customer_id
     left join of_segments
         on
