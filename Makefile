@@ -14,9 +14,10 @@ export FILES ?=
 export ARGS ?=
 export ID ?=
 export AT ?=
+export CUSTOMER ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run replay watch company rollback dbt shell identity-explain up down airflow test check fmt bench lock clean
+.PHONY: help run replay watch company rollback show dbt shell identity-explain up down airflow test check fmt bench lock clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -43,6 +44,9 @@ company: $(VENV)/installed ## Write companies/<NAME>/ after your files (NAME=x F
 
 rollback: $(VENV)/installed ## Point `current` at the release before (RELEASE=id for another)
 	@$(BIN)/python -m kith_airflow rollback
+
+show: $(VENV)/installed ## Say who a customer is and what to do next (CUSTOMER=customer_id)
+	@$(BIN)/python -m kith_airflow show
 
 dbt: $(VENV)/installed ## Run dbt on the last candidate (ARGS="build -s customers+")
 	@$(BIN)/python -m kith_airflow dbt

@@ -18,6 +18,7 @@ from kith.company.folder import (
     PUBLISHED_SCHEMAS,
     ActivityStates,
     CompanyFile,
+    ContactRules,
     CrisisWatch,
     Identity,
     Models,
@@ -49,6 +50,7 @@ MODELS: dict[str, dict[str, type[BaseModel]]] = {
     "company.md": {
         "company": CompanyFile,
         "activity_states": ActivityStates,
+        "contact_rules": ContactRules,
         "crisis_watch": CrisisWatch,
         "identity": Identity,
         "models": Models,

@@ -5,8 +5,9 @@ systems hold of these days, serves the web service on a free port of this machin
 prints one line of JSON: the environment variables by which Kith finds it all. It ends
 when its standard input is closed.
 
-For another size: `--customers 100000 --make-only`; what lies in FOLDER is kept as long
-as days, seed and size are those asked for, or nothing is asked.
+For another size: `--customers 100000 --make-only`, with `--contacts 24` for as many
+letters of news a customer; what lies in FOLDER is kept as long as days, seed and sizes
+are those asked for, or nothing is asked.
 """
 
 import argparse
@@ -39,7 +40,7 @@ def make(folder: Path, wanted: dict[str, Any]) -> None:
     with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         held = json.loads(stamp.read_text()) if stamp.is_file() else {}
-        usual = {"customers": CUSTOMERS, "seed": SEED}
+        usual = {"customers": CUSTOMERS, "seed": SEED, "contacts": 0}
         asked = {name: value for name, value in wanted.items() if value is not None}
         if held | asked | {"version": VERSION} == held:
             return
@@ -54,6 +55,7 @@ def make(folder: Path, wanted: dict[str, Any]) -> None:
             first_day=dt.date.fromisoformat(full["first_day"]),
             last_day=dt.date.fromisoformat(full["last_day"]),
             seed=full["seed"],
+            contacts=full["contacts"],
         )
         generate(unfinished, plan)
         stamp.unlink(missing_ok=True)
@@ -187,6 +189,7 @@ def main() -> None:
     for name in ("first_day", "last_day"):
         parser.add_argument(name, type=lambda day: str(dt.date.fromisoformat(day)))
     parser.add_argument("--customers", type=int)
+    parser.add_argument("--contacts", type=int)
     parser.add_argument("--seed", type=int)
     parser.add_argument("--make-only", action="store_true")
     asked = vars(parser.parse_args())

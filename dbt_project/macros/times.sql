@@ -57,3 +57,28 @@
             then cast(cast({{ text }} as timestamp with time zone) as timestamp)
     end
 {%- endmacro %}
+
+{#- The day that a text like 2025-06-30 begins with; NULL for any other text. -#}
+{% macro day_of_text(text) -%}
+    {{ return(adapter.dispatch('day_of_text', 'kith')(text)) }}
+{%- endmacro %}
+
+{% macro default__day_of_text(text) -%}
+    case
+        when {{ text }} like '____-__-__%' then try_cast(left({{ text }}, 10) as date)
+    end
+{%- endmacro %}
+
+{#- The hour that a text like 9:30 or 18-21 begins with; NULL for any other text. -#}
+{% macro hour_of_text(text) -%}
+    {{ return(adapter.dispatch('hour_of_text', 'kith')(text)) }}
+{%- endmacro %}
+
+{% macro default__hour_of_text(text) -%}
+    case
+        when {{ text }} like '_:%' or {{ text }} like '_-%' or {{ text }} like '_'
+            then try_cast(left({{ text }}, 1) as bigint)
+        when {{ text }} like '__:%' or {{ text }} like '__-%' or {{ text }} like '__'
+            then try_cast(left({{ text }}, 2) as bigint)
+    end
+{%- endmacro %}

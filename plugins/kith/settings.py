@@ -60,6 +60,7 @@ class Request:
     arguments: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     at: str | None = None
+    customer: str | None = None
 
 
 def _default_memory_limit() -> str:
@@ -103,7 +104,7 @@ def load_settings() -> Settings:
 
 
 def load_request() -> Request:
-    """Read COMPANY, FROM, TO, RELEASE, NAME, FILES, ARGS, ID and AT, as make passes."""
+    """Read COMPANY, FROM, TO and so on, as make passes them."""
     environment = os.environ
     return Request(
         company=_folder(environment.get("COMPANY") or load_settings().company),
@@ -115,6 +116,7 @@ def load_request() -> Request:
         arguments=shlex.split(environment.get("ARGS") or ""),
         asked=shlex.split(environment.get("ID") or ""),
         at=environment.get("AT") or None,
+        customer=environment.get("CUSTOMER") or None,
     )
 
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 from kith.company.folder import Company, load_company
@@ -471,6 +471,18 @@ def identity_explain() -> int:
     return 0
 
 
+def show() -> int:
+    """Say who a customer is and what to do next, from the current release."""
+    from kith.report.show import show_customer
+
+    request = load_request()
+    company = load_company(request.company)
+    home, asked = load_settings().home, request.customer or ""
+    with keys_of(company, home) if ":" in asked else nullcontext():
+        print(show_customer(company, home / company.name, asked))
+    return 0
+
+
 COMMANDS: dict[str, Callable[[], int]] = {
     "run": run,
     "up": up,
@@ -484,6 +496,7 @@ COMMANDS: dict[str, Callable[[], int]] = {
     "shell": shell,
     "identity-explain": identity_explain,
     "watch": watch,
+    "show": show,
 }
 
 

@@ -33,6 +33,8 @@ from kith.watch import spikes as watch_spikes
 from kith.watch.alerts import new_alerts, remember
 from kith.watch.fresh import Watch
 from tests.companies import definitions, leaving, visits
+from tests.companies import definitions, leaving
+from tests.companies.contacted import check_plans
 from tests.companies.definitions import Shop
 from tests.companies.demo import ZONE, Demo
 from tests.companies.planted_odds import area_possible
@@ -1801,6 +1803,10 @@ def test_goals_are_what_orders_records_and_answers_say(warehouse: Warehouse) -> 
         assert row["state"] == expected
         states.add((row["measure"], expected))
     assert len(states) == 6  # each measure was attained once and missed once
+def test_contact_plans_equal_a_computation_over_the_feeds(warehouse: Warehouse) -> None:
+    levels = check_plans(warehouse.query)
+    # Three messages a customer tell nobody's own hour: their tier's is taken, or all's.
+    assert levels["segment"] + levels["all"] > 0.99 * levels.total()
 
 
 def test_contacts_act_for_their_organisation_and_answers_make_responses(

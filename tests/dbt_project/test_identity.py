@@ -272,6 +272,13 @@ RELATIVE = [
 ]
 # Those that say to how many a model was fitted.
 OF_MODELS = {
+    # What they notice, with ten messages as all customers notice them.
+    "customer.contact_plans": [
+        f"{what}{part}"
+        for what in ("channel_noticed_share", "hour_noticed_share")
+        for part in ("", "_low", "_high")
+    ]
+    + ["channel_n", "hour_n"],
     "customer.customer_lifetime_values": ["n", "missing_reason"],
     "segment.customer_predictions": ["n", "missing_reason"],
     "segment.wake_up_candidates": ["n", "reason"],

@@ -453,6 +453,26 @@ MUTATIONS: dict[tuple[str, str], str] = {
         "What has no share has a reason, and nothing that leaks has a share",
     ): "update segment.behaviour_drivers set missing_reason = null",
     (
+        "customer.contact_plans",
+        "Each customer has a plan, and nobody else",
+    ): f"delete from customer.contact_plans where {_BUYER}",
+    (
+        "customer.contact_plans",
+        "Nobody is listed on a channel on which they do not permit marketing",
+    ): "update feeds.consents set purpose = 'marketing'; "
+    "update customer.contact_plans set is_listed = true, blocked_by = null, "
+    f"channel = 'pigeon' where {_BUYER}",
+    (
+        "customer.contact_plans",
+        "Nobody is listed while a complaint is open, over the cap, or held out",
+    ): "update customer.contact_plans set is_listed = true, contact_count = 9 where "
+    "customer_id = (select min(customer_id) from customer.contact_plans "
+    "where blocked_by is null)",
+    (
+        "customer.contact_plans",
+        "A share lies within its interval, prices within theirs",
+    ): "update customer.contact_plans set price_from_pct = 120",
+    (
         "segment.wake_up_candidates",
         "All who sleep have a row, nobody else has; nobody where models are off",
     ): "delete from segment.wake_up_candidates where customer_id = (select "

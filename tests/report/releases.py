@@ -848,7 +848,8 @@ create table customer.customer_identifiers (
     last_seen_at timestamp, sources varchar, link_count bigint,
     refused_link_count bigint);
 create table customer.customer_merges (
-    merged_at timestamp, person_id varchar, as_of_date date);
+    merged_at timestamp, person_id_before varchar, person_id varchar,
+    as_of_date date);
 create table customer.orders (
     customer_id varchar, order_month date, status_class varchar, is_purchase boolean,
     has_return boolean, gross_amount decimal(18, 2), returned_amount decimal(18, 2),
@@ -961,6 +962,11 @@ AHEAD = {
     "value_12_months_amount": 1234.5,
     "next_purchase_from": dt.date(2018, 1, 5),
     "next_purchase_until": dt.date(2018, 2, 9),
+    "next_contact_on": dt.date(2018, 1, 3),
+    "next_contact_care": "birthday",
+    "next_contact_channel": "email",
+    "next_contact_hour": 17,
+    "next_contact_blocked_by": "cap",
 }
 FOOTPRINTS = ["search", "trade", "social", "service", "survey", "presence"]
 _OF_RECORD = ", ".join(
@@ -980,8 +986,62 @@ create table customer.customer_profiles (
     warning_count bigint, worst_warning varchar,
     churn_probability double, alive_probability double,
     value_12_months_amount decimal(18, 2), next_purchase_from date,
-    next_purchase_until date);
+    next_purchase_until date, next_contact_on date, next_contact_care varchar,
+    next_contact_channel varchar, next_contact_hour bigint,
+    next_contact_blocked_by varchar);
+create table customer.contact_plans (
+    customer_id varchar, is_listed boolean, may_be_contacted boolean,
+    blocked_by varchar, blocked_reason varchar, next_contact_on date, care varchar,
+    care_due_on date, channel varchar, channel_level varchar,
+    channel_noticed_share double, channel_n bigint, hour_from bigint,
+    hour_until bigint, hour_level varchar, hour_noticed_share double, hour_n bigint,
+    hour_missing_reason varchar, contact_count bigint, contact_cap bigint,
+    contact_cap_days bigint, last_contact_on date, price_from_pct double,
+    price_until_pct double, quote_won_count bigint, quote_lost_count bigint,
+    as_of_date date);
 """
+
+
+def _plans(customer_ids: pd.Series, as_of: str) -> Frames:
+    """Plans of contacts: each care in turn, some due later, some forbidden."""
+    today = pd.Timestamp(as_of)
+    number = np.arange(len(customer_ids))
+    cares = [*["promise", "contract_end", "birthday", "after_sale", "wake_up"], None]
+    plans = pd.DataFrame({"customer_id": customer_ids.to_numpy()}).assign(
+        care=np.array(cares, dtype=object)[number % 6],
+        blocked_by=np.array(
+            ["consent", "complaint, cap", "hold_out", *[None] * 4], dtype=object
+        )[number % 7],
+        channel=np.where(number % 7, np.where(number % 3, "email", "phone"), None),
+        hour_from=np.where(number % 5, 17, 9),
+        hour_level=np.where(number % 4, "segment", "customer"),
+        channel_level="segment",
+        channel_noticed_share=0.25,
+        channel_n=400,
+        hour_noticed_share=0.3,
+        hour_n=120,
+        contact_count=1,
+        contact_cap=4,
+        contact_cap_days=30,
+        quote_won_count=0,
+        quote_lost_count=0,
+        as_of_date=today,
+    )
+    due = today + pd.to_timedelta(1 + 9 * (number % 2), unit="D")
+    plans["care_due_on"] = pd.Series(due).where(plans.care.notna())
+    plans["hour_until"] = plans.hour_from + 3
+    plans["may_be_contacted"] = plans.blocked_by.isna()
+    plans["is_listed"] = plans.may_be_contacted & plans.care.notna() & (number % 2 == 0)
+    plans["blocked_reason"] = plans.blocked_by.map({"consent": "no channel permitted"})
+    plans["next_contact_on"] = plans.care_due_on.where(plans.may_be_contacted)
+    chosen = {"care": "birthday", "hour_from": 17, "hour_until": 20, "channel": "email"}
+    chosen |= {"blocked_by": None, "is_listed": False, "may_be_contacted": True}
+    chosen |= {"care_due_on": pd.Timestamp("2018-01-03"), "channel_level": "customer"}
+    chosen |= {"blocked_reason": None, "hour_level": "customer"}
+    chosen |= {"next_contact_on": pd.Timestamp("2018-01-03"), "channel_n": 21}
+    for column, value in chosen.items():
+        plans.loc[plans.customer_id == CHOSEN, column] = value
+    return {"customer.contact_plans": plans}
 
 
 def _identity(customer_ids: pd.Series, as_of: str, kind: str) -> Frames:
@@ -1176,6 +1236,7 @@ def _grocer() -> tuple[Frames, str]:
     frames = marts(orders, "2017-12-31")
     customer_ids = frames["customer.customers"].customer_id
     frames |= _identity(customer_ids, "2017-12-31", "visit")
+    frames |= _plans(customer_ids, "2017-12-31")
     frames |= predictions(customer_ids, "club_balance")
     frames |= service("yearly", ["waiting_time", "staff", "opening_hours"])
     frames["customer.orders"] = order_rows(orders, "2017-12-31")

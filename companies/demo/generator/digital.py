@@ -163,7 +163,7 @@ def posts(people: People) -> tuple[Rows, dict[str, int]]:
 
 
 def contacts(people: People, targets: Targets) -> tuple[Rows, dict[str, int]]:
-    """Rows of `mailing.contacts`: campaigns to all but the hold-out, and care calls."""
+    """Rows of `mailing.contacts`: campaigns to all but the hold-out, calls, news."""
     draws, plan = people.draws, people.plan
     treated = ~targets.held_out
     names, channels, starts = zip(*CAMPAIGNS, strict=True)
@@ -172,12 +172,17 @@ def contacts(people: People, targets: Targets) -> tuple[Rows, dict[str, int]]:
     caller, call = repeated(draws.poisson(mean, "care calls", people.i))
     chance = draws.uniform("call day", people.i[caller], call)
     call_day = (people.start[caller] + people.span[caller] * chance).astype(np.int64)
-    owner = np.concatenate([targets.owner[treated], caller])
+    read = np.where(people.has_email & (people.span > 0), float(plan.contacts), 0.0)
+    reader, news = repeated(draws.poisson(read, "news", people.i))
+    chance = draws.uniform("news day", people.i[reader], news)
+    news_day = (people.start[reader] + people.span[reader] * chance).astype(np.int64)
+    owner = np.concatenate([targets.owner[treated], caller, reader])
     campaign = targets.campaign[treated]
-    number = np.concatenate([campaign, 1000 + call])
-    is_call = number >= 1000
+    number = np.concatenate([campaign, 1000 + call, 5000 + news])
+    is_call = (number >= 1000) & (number < 5000)
+    is_news = number >= 5000
     keys = (people.i[owner], number)
-    day = np.concatenate([np.array(starts)[campaign], call_day])
+    day = np.concatenate([np.array(starts)[campaign], call_day, news_day])
     hour = 8 + draws.below(13, "sent hour", *keys)
     seconds = day * DAY + hour * HOUR + draws.below(50 * 60, "sent minute", *keys)
     best = np.abs(hour - people.best_hour[owner]) <= 1
@@ -185,9 +190,10 @@ def contacts(people: People, targets: Targets) -> tuple[Rows, dict[str, int]]:
     opened = draws.uniform("opened", *keys) < rate
     wait = 60 + draws.below(HOUR // 2, "opened after", *keys)
     responded = opened & (draws.uniform("responded", *keys) < 0.25)
-    which = np.concatenate([campaign, np.zeros(len(call), dtype=np.int64)])
+    which = np.concatenate([campaign, np.zeros(len(call) + len(news), dtype=np.int64)])
     phone = is_call & people.has_phone[owner]
-    channel = either(is_call, "phone", picked(list(channels), which))
+    channel = either(is_news, "email", picked(list(channels), which))
+    channel = either(is_call, "phone", channel)
     outcome = np.where(
         is_call, np.where(opened, 3, 4), np.where(responded, 2, opened.astype(int))
     )
@@ -200,9 +206,9 @@ def contacts(people: People, targets: Targets) -> tuple[Rows, dict[str, int]]:
             "phone": where(phone, people.shown_phone(owner, number)),
             "sent_at": local_times(plan.first_day, seconds),
             "channel": channel,
-            "campaign": where(~is_call, picked(list(names), which)),
+            "campaign": where(~is_call & ~is_news, picked(list(names), which)),
             "employee": where(is_call, employee_name(employee + followed)),
-            "purpose": either(is_call, "care", "offer"),
+            "purpose": either(is_call, "care", either(is_news, "news", "offer")),
             "opened_at": where(opened, local_times(plan.first_day, seconds + wait)),
             "responded_at": where(
                 responded, local_times(plan.first_day, seconds + wait + 300)

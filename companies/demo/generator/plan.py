@@ -15,12 +15,17 @@ ZONE = "Europe/Berlin"
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is made: customers, and whole business days, both ends included."""
+    """How much is made: customers, and whole business days, both ends included.
+
+    `contacts` are the letters of news that a customer gets, on average, beside what
+    campaigns and care bring.
+    """
 
     customers: int
     first_day: dt.date
     last_day: dt.date
     seed: int
+    contacts: int = 0
 
     @property
     def days(self) -> int:

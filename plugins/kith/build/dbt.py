@@ -68,6 +68,7 @@ def dbt_vars(company: Company) -> dict[str, Any]:
         **weights_of(company),
         "complaint_response_hours": company.complaint_response_hours,
         "business_hours": company.business_hours and company.business_hours.values(),
+        "contact_rules": company.contact_rules.values(),
         "spike_minimum_count": company.spike_minimum_count,
         "nobody": NOBODY,
         "identity": company.identity.model_dump(exclude={"blocked"}),

@@ -4,7 +4,7 @@ import datetime as dt
 import functools
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -17,6 +17,7 @@ from pydantic import (
 from kith.company import indicators, schemes, weights
 from kith.company.business_hours import BusinessHours
 from kith.company.order_statuses import OrderStatuses
+from kith.company.quiet_hours import Shift, bands_beside
 from kith.company.schemes import Scheme
 from kith.company.sources import read_source_tables
 from kith.company.tables import PII_KINDS, Name, SourceTable, Strict, TimeZone
@@ -109,6 +110,45 @@ class CrisisWatch(Strict):
         if self.to and not self.alert:
             raise ValueError("to: expected alert beside it, the connection to send by")
         return self
+
+
+class ContactRules(Strict):
+    """How often, and at what hours, a customer may be written to or called."""
+
+    quiet_hours: Shift | None = Field(
+        default="21:00-08:00",
+        description="Time of the day, by the company's clocks, in which nobody is "
+        "contacted; it may pass midnight. `null` for none.",
+    )
+    cap: int = Field(
+        default=4,
+        gt=0,
+        description="Messages and calls that a customer may get within cap_days.",
+    )
+    cap_days: int = Field(default=30, gt=0, description="Days of the cap.")
+    complaint_pause_days: int = Field(
+        default=14,
+        ge=0,
+        description="Days after the end of a complaint in which the customer is left "
+        "in peace, as they are while it is open.",
+    )
+    after_sale_days: int = Field(
+        default=7,
+        ge=0,
+        description="Days after a purchase (its delivery, where that is known) on "
+        "which to ask how it went.",
+    )
+
+    @field_validator("quiet_hours")
+    @classmethod
+    def _leaves_three_hours(cls, text: str | None) -> str | None:
+        if not bands_beside(text):
+            raise ValueError("expected quiet hours that leave three hours in a row")
+        return text
+
+    def values(self) -> dict[str, Any]:
+        """For dbt: the rules, and the hours at which three begin that are not quiet."""
+        return self.model_dump() | {"bands": bands_beside(self.quiet_hours)}
 
 
 # What a customer's records tell, and by which rule one of them counts for it.
@@ -266,6 +306,7 @@ class CompanyFile(Strict):
         "`sunday`: answers to cases are then timed in hours of business as well. "
         "Default: by the clock only.",
     )
+    contact_rules: ContactRules = ContactRules()
     spike_minimum_count: int = Field(
         default=5,
         gt=0,

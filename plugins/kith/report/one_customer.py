@@ -67,6 +67,21 @@ _ATTRIBUTES = [
 ]
 
 
+def attributes_of(chosen: str) -> str:
+    """The query of what is known of the customer whom the CTE `chosen` selects."""
+    return f"""
+{chosen},
+record as (
+    select customers.*
+    from customer.customers as customers inner join chosen
+        on customers.customer_id = chosen.customer_id
+),
+attributes as (
+    {" union all ".join(_attribute(at, *one) for at, one in enumerate(_ATTRIBUTES))}
+)
+"""
+
+
 def _attribute(position: int, label: str, value: str, source: str, age: str) -> str:
     return f"""
 select
@@ -96,15 +111,7 @@ _PERSON = Entry(
     "one-customer",
     "One customer: who they are",
     f"""
-{_CHOSEN},
-record as (
-    select customers.*
-    from customer.customers as customers inner join chosen
-        on customers.customer_id = chosen.customer_id
-),
-attributes as (
-    {" union all ".join(_attribute(at, *one) for at, one in enumerate(_ATTRIBUTES))}
-)
+{attributes_of(_CHOSEN)}
 select
     attribute, source, age_days, footprint_count, value is not null as is_listed,
     case when shared_count >= {_LEAST_SHARED} then value end as value,
@@ -182,11 +189,10 @@ def _footprints_note(rows: list[Row]) -> str:
     return fill(words, rows[0])
 
 
-_INTERACTIONS = Entry(
-    "one-customer-interactions",
-    "One customer: interactions",
-    f"""
-{_CHOSEN},
+def interactions_of(chosen: str) -> str:
+    """The query of the interactions of the customer whom `chosen` selects, by kind."""
+    return f"""
+{chosen},
 traces as (
     select
         interactions.interaction_kind, count(*) as kind_count,
@@ -200,7 +206,13 @@ select
     {", ".join(f"has_{footprint}" for footprint in _FOOTPRINTS)}
 from traces cross join chosen
 order by kind_count desc, interaction_kind
-""",
+"""
+
+
+_INTERACTIONS = Entry(
+    "one-customer-interactions",
+    "One customer: interactions",
+    interactions_of(_CHOSEN),
     columns={
         "Interaction": "{interaction_kind:name}",
         "Number": "{kind_count:,}",
@@ -249,11 +261,18 @@ _MEASURES = [
     ("Expected value, 12 months", "value_12_months_amount", _AMOUNT),
     ("Next purchase likely from", "next_purchase_from", "{day:%-d %b %Y}"),
     ("Next purchase likely until", "next_purchase_until", "{day:%-d %b %Y}"),
+    ("Contact them next on", "next_contact_on", "{day:%-d %b %Y}"),
+    ("Contact them for", "next_contact_care", "{words:name}"),
+    ("Contact them by", "next_contact_channel", "{words:name}"),
+    ("Contact them from the hour", "next_contact_hour", _COUNT),
+    ("Contact is forbidden by", "next_contact_blocked_by", "{words:name}"),
 ]
 _OF_PROFILE = (
     "tier, satisfaction, is_advocate, unresolved_case_count, promise_missed_count, "
     "warning_count, worst_warning, churn_probability, alive_probability, "
-    "value_12_months_amount, next_purchase_from, next_purchase_until"
+    "value_12_months_amount, next_purchase_from, next_purchase_until, "
+    "next_contact_on, next_contact_care, next_contact_channel, next_contact_hour, "
+    "next_contact_blocked_by"
 )
 
 
@@ -270,11 +289,10 @@ from worth
 """
 
 
-_WORTH = Entry(
-    "one-customer-value",
-    "One customer: value, satisfaction and what comes next",
-    f"""
-{_CHOSEN},
+def measures_of(chosen: str) -> str:
+    """The query of what the customer whom `chosen` selects is worth, and will do."""
+    return f"""
+{chosen},
 worth as (
     select
         customer_values.*, activity_states.first_order_date,
@@ -296,7 +314,13 @@ measures as (
 )
 select * from measures
 order by position
-""",
+"""
+
+
+_WORTH = Entry(
+    "one-customer-value",
+    "One customer: value, satisfaction and what comes next",
+    measures_of(_CHOSEN),
     columns={"Measure": "{measure}", "Value": lambda row: fill(row["template"], row)},
     note="All history up to {as_of:%-d %b %Y}; RFM of its window.",
 )

@@ -13,6 +13,7 @@ from kith.database import connect
 from kith.errors import PublicationError
 from kith.report import (
     cases,
+    contacts,
     customer,
     identity,
     leaving,
@@ -42,6 +43,7 @@ SECTIONS = tuple(
         movements,
         retention,
         predictions,
+        contacts,
         satisfaction,
         service,
         voice,

@@ -77,6 +77,10 @@ values_ahead as (
     select * from {{ ref('customer_lifetime_values') }}
 ),
 
+contact_plans as (
+    select * from {{ ref('contact_plans') }}
+),
+
 final as (
     select
         customers.customer_id,
@@ -142,6 +146,12 @@ final as (
             as next_purchase_from,
         {{ add_days(as_of(), 'purchases_foretold.three_quarters_days') }}
             as next_purchase_until,
+        contact_plans.next_contact_on,
+        case when contact_plans.next_contact_on is not null then contact_plans.care end
+            as next_contact_care,
+        contact_plans.channel as next_contact_channel,
+        contact_plans.hour_from as next_contact_hour,
+        contact_plans.blocked_by as next_contact_blocked_by,
         {{ as_of() }} as as_of_date
     from customers
     left join interactions on customers.customer_id = interactions.customer_id
@@ -156,6 +166,7 @@ final as (
     left join purchases_foretold
         on customers.customer_id = purchases_foretold.customer_id
     left join values_ahead on customers.customer_id = values_ahead.customer_id
+    left join contact_plans on customers.customer_id = contact_plans.customer_id
 )
 
 select * from final

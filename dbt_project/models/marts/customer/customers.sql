@@ -82,24 +82,7 @@ assigned as (
 ),
 
 consents as (
-    select
-        identities.customer_id,
-        consents.purpose,
-        consents.channel,
-        consents.is_granted,
-        row_number() over (
-            partition by
-                identities.customer_id, consents.purpose, consents.channel
-            order by
-                consents.changed_at desc nulls last,
-                consents.source asc nulls last,
-                consents.consent_id asc nulls last
-        ) as position
-    from {{ ref('feed_consents') }} as consents
-    inner join identities
-        on
-            consents.identifier_type = identities.identifier_type
-            and consents.identifier_value = identities.identifier_value
+    {{ consents_in_force() }}
 ),
 
 in_force as (
@@ -112,7 +95,6 @@ in_force as (
             when purpose = 'profiling' then 0
         end as may_be_profiled
     from consents
-    where position = 1
 ),
 
 permitted as (

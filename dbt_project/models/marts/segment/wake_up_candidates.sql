@@ -3,11 +3,6 @@
 {%- else -%}
 with
 
-identities as (
-    select * from {{ ref('identities') }}
-    where customer_id is not null
-),
-
 sleepers as (
     select
         states.customer_id,
@@ -32,150 +27,9 @@ sleepers as (
     where states.state in ('drowsy', 'half_asleep', 'asleep')
 ),
 
--- By which channel: what was sent, and whether it was opened or answered.
-contacts as (
-    select
-        identities.customer_id,
-        lower(contacts.channel) as channel,
-        contacts.source,
-        contacts.campaign_id,
-        case
-            when contacts.opened_at is not null or contacts.responded_at is not null
-                then 1
-            else 0
-        end as is_noticed
-    from {{ ref('feed_contacts') }} as contacts
-    left join identities
-        on
-            contacts.identifier_type = identities.identifier_type
-            and contacts.identifier_value = identities.identifier_value
-    where contacts.channel is not null
-),
-
-campaign_contacts as (
-    select
-        contacts.source,
-        contacts.campaign_id,
-        contacts.channel,
-        count(*) as contact_count
-    from contacts
-    where contacts.campaign_id is not null
-    group by contacts.source, contacts.campaign_id, contacts.channel
-),
-
-campaign_costs as (
-    select
-        campaign_contacts.channel,
-        {{ mean_amount(
-            'sum(campaigns.cost_amount)', 'sum(campaign_contacts.contact_count)'
-        ) }} as cost_amount
-    from campaign_contacts
-    inner join {{ ref('campaigns') }} as campaigns
-        on
-            campaign_contacts.source = campaigns.source
-            and campaign_contacts.campaign_id = campaigns.campaign_id
-    where campaigns.cost_amount is not null
-    group by campaign_contacts.channel
-),
-
 channels as (
-    select
-        contacts.channel,
-        sum(contacts.is_noticed) as noticed_count,
-        count(*) as contact_count
-    from contacts
-    group by contacts.channel
-),
-
-own_contacts as (
-    select
-        customer_id,
-        channel,
-        sum(is_noticed) as noticed_count,
-        count(*) as contact_count
-    from contacts
-    where customer_id is not null
-    group by customer_id, channel
-),
-
-marketing as (
-    select
-        identities.customer_id,
-        lower(consents.channel) as channel,
-        consents.is_granted,
-        row_number() over (
-            partition by identities.customer_id, lower(consents.channel)
-            order by
-                consents.changed_at desc nulls last,
-                consents.source asc nulls last,
-                consents.consent_id asc nulls last
-        ) as position
-    from {{ ref('feed_consents') }} as consents
-    inner join identities
-        on
-            consents.identifier_type = identities.identifier_type
-            and consents.identifier_value = identities.identifier_value
-    where consents.purpose = 'marketing'
-),
-
-consents_kept as (
-    select count(*) > 0 as is_kept
-    from {{ ref('feed_consents') }}
-    where purpose = 'marketing'
-),
-
--- Whatever covers the channel must permit it; silence permits nothing.
-permitted as (
-    select
-        marketing.customer_id,
-        channels.channel
-    from channels
-    inner join marketing
-        on coalesce(channels.channel = marketing.channel, true)
-    where marketing.position = 1
-    group by marketing.customer_id, channels.channel
-    having min(case when marketing.is_granted then 1 else 0 end) = 1
-),
-
--- Of few messages the rate of all tells more: it counts as ten.
-reached as (
-    select
-        sleepers.customer_id,
-        channels.channel,
-        cast(coalesce(campaign_costs.cost_amount, 0) as decimal(18, 2)) as cost_amount,
-        (
-            coalesce(own_contacts.noticed_count, 0)
-            + 10 * cast(channels.noticed_count as double) / channels.contact_count
-        ) / (coalesce(own_contacts.contact_count, 0) + 10) as noticed_share
-    from sleepers
-    cross join channels
-    cross join consents_kept
-    left join permitted
-        on
-            sleepers.customer_id = permitted.customer_id
-            and channels.channel = permitted.channel
-    left join own_contacts
-        on
-            sleepers.customer_id = own_contacts.customer_id
-            and channels.channel = own_contacts.channel
-    left join campaign_costs on channels.channel = campaign_costs.channel
-    where permitted.customer_id is not null or not consents_kept.is_kept
-),
-
-channels_ranked as (
-    select
-        customer_id,
-        channel,
-        cost_amount,
-        noticed_share,
-        row_number() over (
-            partition by customer_id
-            order by
-                noticed_share desc nulls last,
-                cost_amount asc nulls last,
-                channel asc nulls last
-        ) as position
-    from reached
+    select * from {{ ref('int_contact_channels') }}
+    where position = 1
 ),
 
 -- With what: of the category that they bought most, what most customers buy now.
@@ -244,24 +98,21 @@ valued as (
         sleepers.days_since_last_order,
         categories_ranked.category,
         products_ranked.product_key,
-        channels_ranked.channel,
-        channels_ranked.noticed_share,
+        channels.channel,
+        channels.noticed_share,
         sleepers.probability,
         sleepers.purchase_amount,
         sleepers.margin_pct,
-        channels_ranked.cost_amount,
+        channels.cost_amount,
         cast(
             sleepers.purchase_amount * sleepers.probability
-            * sleepers.margin_pct / 100.0e0 - channels_ranked.cost_amount
+            * sleepers.margin_pct / 100.0e0 - channels.cost_amount
             as decimal(18, 2)
         ) as expected_gain_amount,
         sleepers.missing_reason,
         sleepers.n
     from sleepers
-    left join channels_ranked
-        on
-            sleepers.customer_id = channels_ranked.customer_id
-            and channels_ranked.position = 1
+    left join channels on sleepers.customer_id = channels.customer_id
     left join categories_ranked
         on
             sleepers.customer_id = categories_ranked.customer_id

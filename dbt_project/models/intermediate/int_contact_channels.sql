@@ -1,0 +1,264 @@
+with
+
+customers as (
+    select
+        customer_id,
+        {{ may_be_scored('may_be_profiled') }} as may_be_scored
+    from {{ ref('customers') }}
+    where customer_id != 'unidentified'
+),
+
+identities as (
+    select * from {{ ref('identities') }}
+    where customer_id is not null
+),
+
+-- Whose data may be judged together with those of others alike.
+members as (
+    select
+        customers.customer_id,
+        memberships.segment
+    from customers
+    inner join {{ ref('segment_memberships') }} as memberships
+        on customers.customer_id = memberships.customer_id
+    where
+        memberships.scheme = 'tier'
+        and memberships.is_current
+        and customers.may_be_scored
+),
+
+contacts as (
+    select
+        identities.customer_id,
+        {{ folded('contacts.channel') }} as channel,
+        contacts.source,
+        contacts.campaign_id,
+        {{ is_noticed('contacts') }} as is_noticed
+    from {{ ref('feed_contacts') }} as contacts
+    left join identities
+        on
+            contacts.identifier_type = identities.identifier_type
+            and contacts.identifier_value = identities.identifier_value
+    where contacts.channel is not null
+),
+
+channels as (
+    select distinct channel
+    from contacts
+),
+
+campaign_contacts as (
+    select
+        source,
+        campaign_id,
+        channel,
+        count(*) as contact_count
+    from contacts
+    where campaign_id is not null
+    group by source, campaign_id, channel
+),
+
+campaign_costs as (
+    select
+        campaign_contacts.channel,
+        {{ mean_amount(
+            'sum(campaigns.cost_amount)', 'sum(campaign_contacts.contact_count)'
+        ) }} as cost_amount
+    from campaign_contacts
+    inner join {{ ref('campaigns') }} as campaigns
+        on
+            campaign_contacts.source = campaigns.source
+            and campaign_contacts.campaign_id = campaigns.campaign_id
+    where campaigns.cost_amount is not null
+    group by campaign_contacts.channel
+),
+
+-- A source that never tells an opening on a channel tells nothing by its silence.
+tellers as (
+    select
+        source,
+        channel
+    from contacts
+    group by source, channel
+    having max(is_noticed) = 1
+),
+
+own_counts as (
+    select
+        contacts.customer_id,
+        contacts.channel,
+        sum(contacts.is_noticed) as noticed_count,
+        count(*) as contact_count
+    from contacts
+    inner join tellers
+        on contacts.source = tellers.source and contacts.channel = tellers.channel
+    group by contacts.customer_id, contacts.channel
+),
+
+own_totals as (
+    select
+        customer_id,
+        sum(contact_count) as contact_count
+    from own_counts
+    where customer_id is not null
+    group by customer_id
+),
+
+of_all as (
+    select
+        channel,
+        sum(noticed_count) as noticed_count,
+        sum(contact_count) as contact_count
+    from own_counts
+    group by channel
+),
+
+of_segments as (
+    select
+        members.segment,
+        own_counts.channel,
+        sum(own_counts.noticed_count) as noticed_count,
+        sum(own_counts.contact_count) as contact_count
+    from own_counts
+    inner join members on own_counts.customer_id = members.customer_id
+    group by members.segment, own_counts.channel
+),
+
+segment_totals as (
+    select
+        segment,
+        sum(contact_count) as contact_count
+    from of_segments
+    group by segment
+),
+
+stated as (
+    select
+        customer_id,
+        {{ folded('value_text') }} as channel
+    from (
+        {{ latest_trait('preferred_channel') }}
+    ) as traits
+),
+
+marketing as (
+    select
+        customer_id,
+        channel,
+        is_granted
+    from (
+        {{ consents_in_force() }}
+    ) as consents
+    where purpose = 'marketing'
+),
+
+consents_kept as (
+    select count(*) > 0 as is_kept
+    from {{ ref('feed_consents') }}
+    where lower(trim(purpose)) = 'marketing'
+),
+
+-- Whatever covers the channel must permit it; silence permits nothing.
+granted as (
+    select
+        marketing.customer_id,
+        channels.channel
+    from channels
+    inner join marketing
+        on coalesce(channels.channel = marketing.channel, true)
+    group by marketing.customer_id, channels.channel
+    having min(case when marketing.is_granted then 1 else 0 end) = 1
+),
+
+permitted as (
+    select
+        customers.customer_id,
+        case when customers.may_be_scored then customers.customer_id end as scored_id,
+        channels.channel
+    from customers
+    cross join channels
+    cross join consents_kept
+    left join granted
+        on
+            customers.customer_id = granted.customer_id
+            and channels.channel = granted.channel
+    where granted.customer_id is not null or not consents_kept.is_kept
+),
+
+counted as (
+    select
+        permitted.customer_id,
+        permitted.channel,
+        coalesce(stated.channel = permitted.channel, false) as is_stated,
+        coalesce(campaign_costs.cost_amount, 0) as cost_amount,
+        coalesce(own_counts.noticed_count, 0) as own_noticed_count,
+        coalesce(own_counts.contact_count, 0) as own_count,
+        coalesce(own_totals.contact_count, 0) as own_total,
+        coalesce(of_segments.noticed_count, 0) as segment_noticed_count,
+        coalesce(of_segments.contact_count, 0) as segment_count,
+        coalesce(segment_totals.contact_count, 0) as segment_total,
+        of_all.contact_count as all_count,
+        cast(of_all.noticed_count as double) / of_all.contact_count as all_share
+    from permitted
+    left join stated on permitted.customer_id = stated.customer_id
+    left join campaign_costs on permitted.channel = campaign_costs.channel
+    left join own_counts
+        on
+            permitted.scored_id = own_counts.customer_id
+            and permitted.channel = own_counts.channel
+    left join own_totals on permitted.scored_id = own_totals.customer_id
+    left join members on permitted.customer_id = members.customer_id
+    left join of_segments
+        on
+            members.segment = of_segments.segment
+            and permitted.channel = of_segments.channel
+    left join segment_totals on members.segment = segment_totals.segment
+    left join of_all on permitted.channel = of_all.channel
+),
+
+shared as (
+    select
+        customer_id,
+        channel,
+        cost_amount,
+        {{ shrunk(
+            'own_noticed_count', 'own_count',
+            shrunk('segment_noticed_count', 'segment_count', 'all_share')
+        ) }} as noticed_share,
+        case
+            when is_stated then 'stated'
+            when all_share is null then null
+            when own_total >= {{ own_minimum() }} then 'customer'
+            when segment_total >= {{ group_minimum() }} then 'segment'
+            else 'all'
+        end as level,
+        case
+            when own_total >= {{ own_minimum() }} then own_count
+            when segment_total >= {{ group_minimum() }} then segment_count
+            else coalesce(all_count, 0)
+        end as n
+    from counted
+),
+
+final as (
+    select
+        customer_id,
+        channel,
+        cast(cost_amount as decimal(18, 2)) as cost_amount,
+        noticed_share,
+        level,
+        cast(n as bigint) as n,
+        cast(
+            row_number() over (
+                partition by customer_id
+                order by
+                    case when level = 'stated' then 0 else 1 end nulls last,
+                    noticed_share desc nulls last,
+                    cost_amount asc nulls last,
+                    channel asc nulls last
+            ) as bigint
+        ) as position
+    from shared
+)
+
+select * from final
