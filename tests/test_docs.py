@@ -24,6 +24,7 @@ from kith.company.folder import (
     Models,
     feed_names,
 )
+from kith.company.life_stages import LifeStage
 from kith.company.order_statuses import KNOWN_STATUSES, OrderStatuses, known_words
 from kith.company.schemes import Scheme, own_schemes
 from kith.company.tables import (
@@ -53,6 +54,7 @@ MODELS: dict[str, dict[str, type[BaseModel]]] = {
         "contact_rules": ContactRules,
         "crisis_watch": CrisisWatch,
         "identity": Identity,
+        "life_stages": LifeStage,
         "models": Models,
         "order_statuses": OrderStatuses,
         "schemes": Scheme,

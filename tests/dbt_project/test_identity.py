@@ -245,6 +245,8 @@ OF_ALL = {
     "customer.customer_merges",
     "customer.goals_attained",
     "customer.visitor_flows",
+    "customer.customer_preferences",
+    "customer.unmet_demand",
     "satisfaction.churn_warning_records",
     "satisfaction.share_of_voice",
     "segment.behaviour_drivers",

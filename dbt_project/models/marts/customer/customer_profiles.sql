@@ -73,6 +73,29 @@ warnings as (
     group by customer_id
 ),
 
+-- What falls due next; what is overdue is due today.
+needs_ranked as (
+    select
+        customer_id,
+        need,
+        due_on,
+        row_number() over (
+            partition by customer_id
+            order by
+                greatest(due_on, {{ as_of() }}) nulls last,
+                due_on desc nulls last,
+                evidence_count desc nulls last,
+                need_kind nulls last,
+                need nulls last,
+                product_key nulls last
+        ) as position
+    from {{ ref('customer_needs') }}
+    where
+        state = 'open'
+        and need_kind != 'complaint'
+        and coalesce(is_in_range, true)
+),
+
 values_ahead as (
     select * from {{ ref('customer_lifetime_values') }}
 ),
@@ -152,6 +175,8 @@ final as (
         contact_plans.channel as next_contact_channel,
         contact_plans.hour_from as next_contact_hour,
         contact_plans.blocked_by as next_contact_blocked_by,
+        needs_ranked.need as next_need,
+        needs_ranked.due_on as next_need_due_on,
         {{ as_of() }} as as_of_date
     from customers
     left join interactions on customers.customer_id = interactions.customer_id
@@ -167,6 +192,10 @@ final as (
         on customers.customer_id = purchases_foretold.customer_id
     left join values_ahead on customers.customer_id = values_ahead.customer_id
     left join contact_plans on customers.customer_id = contact_plans.customer_id
+    left join needs_ranked
+        on
+            customers.customer_id = needs_ranked.customer_id
+            and needs_ranked.position = 1
 )
 
 select * from final
