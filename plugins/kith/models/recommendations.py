@@ -14,6 +14,7 @@ seen, against what is bought most. Sums of customers are sums of whole numbers: 
 are the same in whatever order customers come.
 """
 
+import datetime as dt
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -62,6 +63,8 @@ _EVALUATION = pa.schema(
         "upper_bound": pa.float64(),
         "limit_value": pa.float64(),
         "n": pa.int64(),
+        "window_start": pa.date32(),
+        "window_end": pa.date32(),
         "status": pa.string(),
         "reason": pa.string(),
     }
@@ -229,6 +232,8 @@ def evaluate(grounds: Grounds, as_of: np.datetime64) -> pa.Table:
     for name, share in zip(("coverage", "popularity_coverage"), coverage, strict=True):
         metrics.append((name, Estimate(share, n), None))
     reason = _refusal(n, gain)
+    window_end = as_of.item()
+    window_start = window_end - dt.timedelta(HELD_OUT_DAYS - 1)
     return pa.Table.from_pylist(
         [
             {
@@ -238,6 +243,8 @@ def evaluate(grounds: Grounds, as_of: np.datetime64) -> pa.Table:
                 "upper_bound": estimate.upper,
                 "limit_value": limit,
                 "n": estimate.n,
+                "window_start": window_start,
+                "window_end": window_end,
                 "status": "refused" if reason else "published",
                 "reason": reason,
             }
