@@ -30,7 +30,7 @@ from kith.models.lifetime_fits import NORMAL_95, Booleans, Floats, Integers
 
 GROUNDS_FROM = ("customer_id", "ground", "product_key", "happened_on")
 PRODUCTS_FROM = ("product_key", "may_be_offered")
-BOUGHT, CHILD, DECLINED = "bought", "child", "declined"
+BOUGHT, CHILD, DECLINED, REFUSED = "bought", "child", "declined", "refused"
 OFFERS = 10
 HELD_OUT_DAYS = 30
 MINIMUM_CUSTOMERS = 100
@@ -102,6 +102,7 @@ class Grounds(NamedTuple):
     birth: Integers
     declined: Integers  # as bought
     declined_day: Integers
+    refused: Integers  # customers to whom nothing may be offered
 
     @property
     def customer(self) -> Integers:
@@ -157,7 +158,7 @@ def read(grounds: Iterable[pa.Table], products: pa.Table) -> Grounds:
         pa.chunked_array(names).unique().sort() if names else pa.array([], pa.string())
     )
     found: dict[str, list[tuple[Integers, Integers, Integers]]] = {
-        ground: [] for ground in (BOUGHT, CHILD, DECLINED)
+        ground: [] for ground in (BOUGHT, CHILD, DECLINED, REFUSED)
     }
     for part in parts:
         for ground, rows in found.items():
@@ -170,15 +171,15 @@ def read(grounds: Iterable[pa.Table], products: pa.Table) -> Grounds:
                     np.asarray(days).astype(np.int64),
                 )
             )
-    bought, child, declined = (
+    bought, child, declined, refused = (
         tuple(
             np.concatenate([np.zeros(0, np.int64), *(row[at] for row in rows)])
             for at in range(3)
         )
         for rows in found.values()
     )
-    own, refused = (rows[0] * len(keys) + rows[1] for rows in (bought, declined))
-    by_own, by_refused = np.lexsort((bought[2], own)), np.lexsort((declined[2], refused))
+    own, other = (rows[0] * len(keys) + rows[1] for rows in (bought, declined))
+    by_own, by_other = np.lexsort((bought[2], own)), np.lexsort((declined[2], other))
     by_parent = np.lexsort((child[2], child[0]))
     return Grounds(
         customers,
@@ -188,8 +189,9 @@ def read(grounds: Iterable[pa.Table], products: pa.Table) -> Grounds:
         bought[2][by_own],
         child[0][by_parent],
         child[2][by_parent],
-        refused[by_refused],
-        declined[2][by_refused],
+        other[by_other],
+        declined[2][by_other],
+        np.unique(refused[0]),
     )
 
 
@@ -344,6 +346,7 @@ def recommend(
         if not len(learnt.product):
             return
         everybody = np.union1d(known.customer, known.parent)
+        everybody = np.setdiff1d(everybody, known.refused)
         for some in _blocks(everybody):
             rows = _rows(known, learnt, some, today)
             top, share = _ranked(rows, learnt, weight)

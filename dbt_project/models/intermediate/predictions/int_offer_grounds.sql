@@ -6,6 +6,7 @@ marketing as (
         identities.customer_id,
         lower(consents.channel) as channel,
         consents.is_granted,
+        {{ business_date('consents.changed_at') }} as changed_on,
         row_number() over (
             partition by identities.customer_id, lower(consents.channel)
             order by
@@ -21,26 +22,32 @@ marketing as (
     where consents.purpose = 'marketing'
 ),
 
-refused as (
+-- Who has refused to be profiled counts nowhere.
+customers as (
     select customer_id
-    from marketing
-    where position = 1 and customer_id is not null
-    group by customer_id
-    having
-        max(case when is_granted then 1 else 0 end) = 0
-        or max(case when channel is null and not is_granted then 1 else 0 end) = 1
+    from {{ ref('customers') }}
+    where
+        customer_id != 'unidentified'
+        and {{ may_be_scored('may_be_profiled') }}
+        and coalesce(may_be_profiled, true)
 ),
 
--- Who has refused to be profiled, or marketing altogether, is offered nothing.
-customers as (
-    select customers.customer_id
-    from {{ ref('customers') }} as customers
-    left join refused on customers.customer_id = refused.customer_id
-    where
-        customers.customer_id != 'unidentified'
-        and {{ may_be_scored('customers.may_be_profiled') }}
-        and coalesce(customers.may_be_profiled, true)
-        and refused.customer_id is null
+refused as (
+    select
+        marketing.customer_id,
+        'refused' as ground,
+        cast(null as string) as product_key,
+        max(marketing.changed_on) as happened_on
+    from marketing
+    inner join customers on marketing.customer_id = customers.customer_id
+    where marketing.position = 1
+    group by marketing.customer_id
+    having
+        max(case when marketing.is_granted then 1 else 0 end) = 0
+        or max(
+            case when marketing.channel is null and not marketing.is_granted then 1
+            else 0 end
+        ) = 1
 ),
 
 identities as (
@@ -105,6 +112,8 @@ final as (
     select * from children
     union all
     select * from declined
+    union all
+    select * from refused
 )
 
 select * from final
