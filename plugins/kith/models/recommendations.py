@@ -48,7 +48,7 @@ _WEIGHTS = (30.0, 300.0, 3_000.0)
 # Of buyers of a product fewer bought it again: to have it once is enough. Of products
 # with few buyers the rate of all tells more: it counts as so many buyers.
 ONCE_IS_ENOUGH_BELOW = 0.02
-_BUYERS_OF_ALL = 20
+_BUYERS_OF_ALL = 5
 # Ages of children in half years, from a year before birth to the end of childhood.
 _BAND_DAYS = 182.625
 _BANDS = range(-2, 36)
