@@ -239,6 +239,8 @@ def test_a_link_that_comes_late_changes_only_whom_it_joins_and_the_merge_is_told
 
 # Marts of groups, which a customer less changes, and the record of merges.
 OF_ALL = {
+    # What others bought says what to offer.
+    "customer.recommendations",
     # By region of the customer.
     "satisfaction.complaint_spikes",
     "customer.customer_merges",
@@ -269,6 +271,7 @@ RELATIVE = [
 ]
 # Those that say to how many a model was fitted.
 OF_MODELS = {
+    "customer.customer_profiles": ["next_offer", "next_offer_reason"],
     "customer.customer_lifetime_values": ["n", "missing_reason"],
     "segment.customer_predictions": ["n", "missing_reason"],
     "segment.wake_up_candidates": ["n", "reason"],

@@ -17,8 +17,10 @@ def crossed(rows: pd.DataFrame, products: list[str], values: str) -> pd.DataFram
 def range_of(
     bought: pd.DataFrame, day: pd.Timestamp, offered: set[str] | None = None
 ) -> pd.Series:
-    """Buyers of the last 90 days of the 1,000 products with most of them, by product."""
-    recent = bought[(bought["day"] <= day) & (bought["day"] > day - pd.Timedelta("90D"))]
+    """Products with most buyers in 90 days, 1,000 at most, and their buyers."""
+    recent = bought[
+        (bought["day"] <= day) & (bought["day"] > day - pd.Timedelta("90D"))
+    ]
     if offered is not None:
         recent = recent[recent["product_key"].isin(offered)]
     buyers = recent.groupby("product_key")["customer_id"].nunique().reset_index()

@@ -87,9 +87,7 @@ TASTES = tastes(300)
 CHILDREN = pd.DataFrame(
     {
         "customer_id": [f"c{number:03}" for number in range(0, 320, 4)] * 2,
-        "born": [
-            AS_OF - pd.Timedelta(days=37 * number - 200) for number in range(160)
-        ],
+        "born": [AS_OF - pd.Timedelta(days=37 * number - 200) for number in range(160)],
     }
 )
 
@@ -123,7 +121,9 @@ def test_offers_and_what_they_are_worth_equal_a_computation_over_whole_frames() 
     assert "c304" in set(expected["customer_id"])
 
 
-def test_offers_are_the_same_in_whatever_order_rows_come_and_people_are_called() -> None:
+def test_offers_are_the_same_in_whatever_order_rows_come_and_people_are_called() -> (
+    None
+):
     names = {f"c{number:03}": f"c{999 - number}" for number in range(320)}
     other, kids = (
         frame.sample(frac=1, random_state=3).assign(
@@ -147,15 +147,16 @@ def test_without_tastes_everybody_is_offered_what_most_buy_and_the_reason_is_tol
     assert set(known["status"]) == {"refused"}
     assert known["reason"].iloc[0].startswith("no better than what is bought most: of")
     found = offered(alike)
-    expected = offers.ranked(
-        offers.shares(alike, CHILDREN[:0], AS_OF, None)
-    )
+    expected = offers.ranked(offers.shares(alike, CHILDREN[:0], AS_OF, None))
     assert_frame_equal(found[list(expected.columns)], expected, check_dtype=False)
     assert set(found["ground"]) == {"popular", "bought_before", "due_again"}
 
     few = metrics(grounds(tastes(30)))
     assert set(few["status"]) == {"refused"}
-    assert "customers who had bought before bought in the held-out" in few["reason"].iloc[0]
+    assert (
+        "customers who had bought before bought in the held-out"
+        in few["reason"].iloc[0]
+    )
 
 
 def test_nobody_is_offered_what_they_have_declined_need_not_twice_or_cannot_get() -> (

@@ -117,4 +117,5 @@ def test_orders_value_and_activity_equal_the_marts(releases: Any) -> None:
         ["Expected value, 12 months", "1,234.50 USD"],
         ["Next purchase likely from", "5 Jan 2018"],
         ["Next purchase likely until", "9 Feb 2018"],
+        ["What to offer", "Kinderwagen"],
     ]

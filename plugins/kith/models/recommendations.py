@@ -234,7 +234,7 @@ def evaluate(grounds: Grounds, as_of: np.datetime64) -> pa.Table:
     for name, share in zip(("coverage", "popularity_coverage"), coverage, strict=True):
         metrics.append((name, Estimate(share, n), None))
     reason = _refusal(n, gain)
-    window_end = as_of.item()
+    window_end: dt.date = as_of.astype(object)
     window_start = window_end - dt.timedelta(HELD_OUT_DAYS - 1)
     return pa.Table.from_pylist(
         [
@@ -257,17 +257,17 @@ def evaluate(grounds: Grounds, as_of: np.datetime64) -> pa.Table:
 
 
 def _refusal(n: int, gain: Estimate) -> str | None:
-    if n < MINIMUM_CUSTOMERS:
+    value, _, lower, upper = gain
+    if n < MINIMUM_CUSTOMERS or value is None or lower is None or upper is None:
         return (
             f"{n} customers who had bought before bought in the held-out "
             f"{HELD_OUT_DAYS} days; {MINIMUM_CUSTOMERS} are required"
         )
-    assert gain.value is not None and gain.lower is not None and gain.upper is not None
-    if gain.lower <= 0:
+    if lower <= 0:
         return (
-            f"no better than what is bought most: of 100 customers {100 * gain.value:+.0f} "
-            f"more buy something of what is offered ({100 * gain.lower:+.0f} to "
-            f"{100 * gain.upper:+.0f})"
+            "no better than what is bought most: of 100 customers "
+            f"{100 * value:+.0f} buy something of what is offered "
+            f"({100 * lower:+.0f} to {100 * upper:+.0f})"
         )
     return None
 
@@ -279,7 +279,9 @@ def _gained(offered: Booleans, popular: Booleans) -> Estimate:
         return Estimate(None, 0)
     difference = offered.astype(float) - popular
     value = float(difference.sum()) / n
-    spread = NORMAL_95 * float(np.sqrt(max((difference**2).sum() / n - value**2, 0) / n))
+    spread = NORMAL_95 * float(
+        np.sqrt(max((difference**2).sum() / n - value**2, 0) / n)
+    )
     return Estimate(value, n, value - spread, value + spread)
 
 
@@ -438,7 +440,9 @@ def _rows(known: Grounds, learnt: _Learnt, some: Integers, day: int) -> _Rows:
     width, count = max(len(known.products), 1), len(learnt.product)
     place = np.full(width, -1)
     place[learnt.product] = np.arange(count)
-    start, end = np.searchsorted(known.bought, [some[0] * width, (some[-1] + 1) * width])
+    start, end = np.searchsorted(
+        known.bought, [some[0] * width, (some[-1] + 1) * width]
+    )
     bought, age = known.bought[start:end], day - known.day[start:end]
     is_chosen = np.isin(bought // width, some) & (place[bought % width] >= 0)
     bought, age = bought[is_chosen], age[is_chosen]
@@ -464,7 +468,9 @@ def _rows(known: Grounds, learnt: _Learnt, some: Integers, day: int) -> _Rows:
     is_excluded[row, at] = learnt.is_once_only[at]
     declined = _declined(known, some, day)
     declined = declined[place[declined % width] >= 0]
-    is_excluded[np.searchsorted(some, declined // width), place[declined % width]] = True
+    is_excluded[np.searchsorted(some, declined // width), place[declined % width]] = (
+        True
+    )
     return _Rows(own, expected, from_items, from_children, is_excluded)
 
 
@@ -541,19 +547,21 @@ def _offers(
     count = np.searchsorted(known.bought, key, "right") - first
     is_own = count > 0
     begun = known.day[np.where(is_own, first, 0)] if len(known.day) else first
-    last = known.day[np.where(is_own, first + count - 1, 0)] if len(known.day) else first
+    last = (
+        known.day[np.where(is_own, first + count - 1, 0)] if len(known.day) else first
+    )
     gap = np.rint((last - begun) / np.maximum(count - 1, 1)).astype(np.int64)
     due = last + gap
     is_due = (count > 1) & (due <= today)
     item, child = np.full(len(at), -1), np.full(len(at), -1)
     if weight is not None:
         item, child = _reasons(known, learnt, some, rows, row, at, today)
-    kind = np.select(
-        [is_due, is_own, child >= 0, item >= 0], [0, 1, 2, 3], default=4
+    kind = np.select([is_due, is_own, child >= 0, item >= 0], [0, 1, 2, 3], default=4)
+    months = (
+        np.floor((today - known.birth[child]) / (_BAND_DAYS / 6))
+        if len(known.birth)
+        else np.zeros(len(at))
     )
-    months = np.floor((today - known.birth[child]) / (_BAND_DAYS / 6)) if len(
-        known.birth
-    ) else np.zeros(len(at))
     return pa.table(
         [
             known.customers.take(pa.array(some[row])),

@@ -249,11 +249,12 @@ _MEASURES = [
     ("Expected value, 12 months", "value_12_months_amount", _AMOUNT),
     ("Next purchase likely from", "next_purchase_from", "{day:%-d %b %Y}"),
     ("Next purchase likely until", "next_purchase_until", "{day:%-d %b %Y}"),
+    ("What to offer", "next_offer", "{words}"),
 ]
 _OF_PROFILE = (
     "tier, satisfaction, is_advocate, unresolved_case_count, promise_missed_count, "
     "warning_count, worst_warning, churn_probability, alive_probability, "
-    "value_12_months_amount, next_purchase_from, next_purchase_until"
+    "value_12_months_amount, next_purchase_from, next_purchase_until, next_offer"
 )
 
 

@@ -45,8 +45,10 @@ refused as (
     having
         max(case when marketing.is_granted then 1 else 0 end) = 0
         or max(
-            case when marketing.channel is null and not marketing.is_granted then 1
-            else 0 end
+            case
+                when marketing.channel is null and not marketing.is_granted then 1
+                else 0
+            end
         ) = 1
 ),
 

@@ -77,6 +77,11 @@ values_ahead as (
     select * from {{ ref('customer_lifetime_values') }}
 ),
 
+best_offers as (
+    select * from {{ ref('recommendations') }}
+    where rank = 1
+),
+
 final as (
     select
         customers.customer_id,
@@ -142,6 +147,8 @@ final as (
             as next_purchase_from,
         {{ add_days(as_of(), 'purchases_foretold.three_quarters_days') }}
             as next_purchase_until,
+        best_offers.product_name as next_offer,
+        best_offers.reason as next_offer_reason,
         {{ as_of() }} as as_of_date
     from customers
     left join interactions on customers.customer_id = interactions.customer_id
@@ -156,6 +163,7 @@ final as (
     left join purchases_foretold
         on customers.customer_id = purchases_foretold.customer_id
     left join values_ahead on customers.customer_id = values_ahead.customer_id
+    left join best_offers on customers.customer_id = best_offers.customer_id
 )
 
 select * from final

@@ -4,7 +4,10 @@
 with
 
 offers as (
-    select * from {{ ref('int_recommendations') }}
+    select
+        *,
+        cast(floor(child_age_months / 12.0e0) as bigint) as child_age_years
+    from {{ ref('int_recommendations') }}
 ),
 
 products as (
@@ -99,9 +102,7 @@ told as (
             when offers.ground = 'child'
                 then
                     'next for a child of '
-                    || cast(
-                        cast(floor(offers.child_age_months / 12.0e0) as bigint) as string
-                    )
+                    || cast(offers.child_age_years as string)
                     || ' years'
             else 'bought by many'
         end as words
