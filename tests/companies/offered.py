@@ -11,9 +11,11 @@ Query = Callable[[str], pd.DataFrame]
 
 def grounds(query: Query) -> tuple[pd.DataFrame, pd.DataFrame]:
     """What was bought on which day, and children, of who may be profiled."""
-    customers = query("select customer_id, may_be_profiled from customer.customers")
-    customers = customers[customers["customer_id"] != "unidentified"]
-    known = set(customers["customer_id"][customers["may_be_profiled"] != False])  # noqa: E712
+    customers = query(
+        "select customer_id from customer.customers "
+        "where customer_id != 'unidentified' and coalesce(may_be_profiled, true)"
+    )
+    known = set(customers["customer_id"])
     bought = query(
         "select customer_id, product_key, order_date as day, quantity, is_purchase "
         "from customer.order_lines where product_key is not null"
@@ -59,15 +61,15 @@ def check_offers(query: Query) -> pd.Series:
     as_of = found["window_end"].iloc[0]
     before = as_of - pd.Timedelta("30D")
     weight = offers.best_weight(bought, children, before)
-    ours = offers.hits(bought, children, before, weight)
-    usual = offers.hits(bought, children, before, None)
+    ours, usual = offers.first_hits(bought, children, before, [weight, None])
     expected = {
         "customers": len(ours),
         "own_weight": weight,
-        "hit_rate_at_5": offers.hits(bought, children, before, weight, 5).mean(),
-        "hit_rate_at_10": ours.mean(),
-        "popularity_hit_rate_at_10": usual.mean(),
-        "hit_rate_gained_at_10": ours.mean() - usual.mean(),
+        "hit_rate_at_5": (ours <= 5).mean(),
+        "hit_rate_at_10": (ours <= 10).mean(),
+        "popularity_hit_rate_at_5": (usual <= 5).mean(),
+        "popularity_hit_rate_at_10": (usual <= 10).mean(),
+        "hit_rate_gained_at_10": (ours <= 10).mean() - (usual <= 10).mean(),
     }
     pd.testing.assert_series_equal(
         found["value"][list(expected)], pd.Series(expected), check_names=False
@@ -76,9 +78,8 @@ def check_offers(query: Query) -> pd.Series:
 
     stock = query("select product_key, stock_quantity from customer.products")
     in_stock = stock[stock["stock_quantity"].isna() | (stock["stock_quantity"] > 0)]
-    share = offers.shares(
-        bought, children, as_of, weight, set(in_stock["product_key"])
-    )
+    stocked = set(in_stock["product_key"])
+    (share,) = offers.shares(bought, children, as_of, [weight], stocked)
     share = share.drop(index=sorted(refused(query) & set(share.index)))
     for row in _declined(query, bought).itertuples():
         if row.customer_id in share.index and row.product_key in share.columns:

@@ -241,6 +241,7 @@ def test_a_link_that_comes_late_changes_only_whom_it_joins_and_the_merge_is_told
 OF_ALL = {
     # What others bought says what to offer.
     "customer.recommendations",
+    "customer.price_responses",
     # By region of the customer.
     "satisfaction.complaint_spikes",
     "customer.customer_merges",

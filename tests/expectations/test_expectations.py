@@ -342,6 +342,23 @@ MUTATIONS: dict[tuple[str, str], str] = {
         "What is published was off by no more than allowed on days it did not see",
     ): "update segment.model_evaluations set status = 'published', reason = null",
     (
+        "customer.price_responses",
+        "Each year has a row for all customers and one for each band",
+    ): "delete from customer.price_responses where stickiness = 'low'",
+    (
+        "customer.price_responses",
+        "There is a response or a reason, never both, and it lies within its interval",
+    ): "update customer.price_responses set missing_reason = null",
+    (
+        "customer.price_responses",
+        "A response is told by twenty products with a hundred purchases, at lower "
+        "prices",
+    ): "update customer.price_responses set price_response = -1",
+    (
+        "customer.price_responses",
+        "No more products are used than vary, and no more vary than are looked at",
+    ): "update customer.price_responses set varying_product_count = 99999",
+    (
         "segment.model_evaluations",
         "Offers that are published are bought by more than what most buy",
     ): "update segment.model_evaluations set status = 'published', reason = null "

@@ -32,13 +32,13 @@ def shares(
     bought: pd.DataFrame,
     children: pd.DataFrame,
     day: pd.Timestamp,
-    weight: float | None,
+    weights: list[float | None],
     offered: set[str] | None = None,
-) -> pd.DataFrame:
-    """Of each customer and product the expected share; nan where once is enough.
+) -> list[pd.DataFrame]:
+    """By weight, of each customer and product the share; nan where once is enough.
 
     `bought` has a row per customer_id, product_key and day, `children` customer_id and
-    born. Without a weight the share in the buyers of all.
+    born. Without a weight it is the share in the buyers of all.
     """
     bought = bought[bought["day"] <= day]
     buyers = range_of(bought, day, offered)
@@ -52,27 +52,29 @@ def shares(
     rate = again["sum"].sum() / again["size"].sum()
     again = (again["sum"] + 5 * rate) / (again["size"] + 5)
     has = crossed(bought, products, "one").reindex(who).fillna(0.0)
-    if weight is None:
-        share = pd.DataFrame(
-            np.tile(buyers / buyers.sum(), (len(who), 1)), index=who, columns=products
-        )
-    else:
-        own = crossed(bought, products, "own").reindex(who).fillna(0.0)
-        is_own = (has > 0).to_numpy(float)
-        both = is_own.T @ is_own
-        count = bought["customer_id"].nunique()
-        by_chance = np.outer(np.diag(both), np.diag(both)) / count
-        lifts = np.log((both + 10) / (by_chance + 10))
-        np.fill_diagonal(lifts, 0)
-        total = own.sum(axis=1).to_numpy()[:, None]
-        spoken = 3 * (own.to_numpy() @ lifts) / (total + 1)
-        spoken += _spoken_by_children(bought, children, day, who, products)
-        other = buyers.to_numpy() * np.exp(spoken)
-        other /= other.sum(axis=1, keepdims=True)
-        share = (own + weight * other) / (total + weight)
+    own = crossed(bought, products, "own").reindex(who).fillna(0.0)
+    is_own = (has > 0).to_numpy(float)
+    both = is_own.T @ is_own
+    count = bought["customer_id"].nunique()
+    by_chance = np.outer(np.diag(both), np.diag(both)) / count
+    lifts = np.log((both + 10) / (by_chance + 10))
+    np.fill_diagonal(lifts, 0)
+    total = own.sum(axis=1).to_numpy()[:, None]
+    spoken = 3 * (own.to_numpy() @ lifts) / (total + 1)
+    spoken += _spoken_by_children(bought, children, day, who, products)
+    other = buyers.to_numpy() * np.exp(spoken)
+    other /= other.sum(axis=1, keepdims=True)
     once = [product for product in products if again[product] < 0.02]
-    share[once] = share[once].mask(has[once] > 0)
-    return share
+    found = []
+    for weight in weights:
+        if weight is None:
+            usual = np.tile(buyers / buyers.sum(), (len(who), 1))
+            share = pd.DataFrame(usual, index=who, columns=products)
+        else:
+            share = (own + weight * other) / (total + weight)
+        share[once] = share[once].mask(has[once] > 0)
+        found.append(share)
+    return found
 
 
 def _spoken_by_children(
@@ -115,33 +117,34 @@ def ranked(share: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def hits(
+def first_hits(
     bought: pd.DataFrame,
     children: pd.DataFrame,
     day: pd.Timestamp,
-    weight: float | None,
-    most: int = 10,
-) -> pd.Series:
-    """Whether who had bought, and buys within 30 days, buys any of the first offers."""
+    weights: list[float | None],
+) -> list[pd.Series]:
+    """By weight, the rank of the first offer that was bought within 30 days, or inf.
+
+    Of customers who had bought by the day and bought within these days.
+    """
     then = bought[(bought["day"] > day) & (bought["day"] <= day + pd.Timedelta("30D"))]
     then = then[["customer_id", "product_key"]].drop_duplicates()
     known = set(bought.loc[bought["day"] <= day, "customer_id"])
-    offers = ranked(shares(bought, children, day, weight))
-    offers = offers[offers["rank"] <= most].merge(then, how="inner")
     judged = sorted(known & set(then["customer_id"]))
-    return pd.Series(
-        pd.Index(judged).isin(offers["customer_id"]), index=judged, dtype=bool
-    )
+    found = []
+    for share in shares(bought, children, day, weights):
+        bought_of_it = ranked(share).merge(then, on=["customer_id", "product_key"])
+        first = bought_of_it.groupby("customer_id")["rank"].min()
+        found.append(first.reindex(judged).fillna(np.inf))
+    return found
 
 
 def best_weight(
     bought: pd.DataFrame, children: pd.DataFrame, day: pd.Timestamp
 ) -> float:
     """Of three weights the one with the most hits in the 30 days up to a day."""
-    before = day - pd.Timedelta("30D")
+    weights = [30.0, 300.0, 3000.0]
     until = bought[bought["day"] <= day]
-    found = {
-        weight: hits(until, children, before, weight).sum()
-        for weight in (30.0, 300.0, 3000.0)
-    }
-    return max(found, key=lambda weight: (found[weight], weight))
+    first = first_hits(until, children, day - pd.Timedelta("30D"), [*weights])
+    hits = [int((rank <= 10).sum()) for rank in first]
+    return max(zip(hits, weights, strict=True))[1]

@@ -43,6 +43,8 @@ MOST_JUDGED_ON = 20_000
 SHRINKAGE = 10.0
 FADING_DAYS = 180.0
 _SHARPNESS = 3.0
+# Ages of children are given as the reason where they make an offer likelier by so much.
+_TELLING = np.log(1.25)
 # What is expected weighs as much as so many own purchases.
 _WEIGHTS = (30.0, 300.0, 3_000.0)
 # Of buyers of a product fewer bought it again: to have it once is enough. Of products
@@ -125,8 +127,10 @@ class _Learnt(NamedTuple):
 
     `popularity` is the number of customers who bought each within the last days,
     `lifts` has a row per product bought, `child_lifts` one per band of a child's age.
+    `sold_count` is the number of all products that were bought within these days.
     """
 
+    sold_count: int
     product: Integers
     popularity: Integers
     is_once_only: Booleans
@@ -305,10 +309,13 @@ def _hits(
     known = grounds.until(day)
     learnt = _learn(known, day, np.ones(len(grounds.products), bool))
     is_then = (grounds.day > day) & (grounds.day <= end)
-    then = np.unique(grounds.bought[is_then])
+    then, _ = _distinct(grounds.bought[is_then])
     width = max(len(grounds.products), 1)
-    judged = np.intersect1d(known.customer, then // width)
+    judged, _ = _distinct(then // width)
+    judged = judged[_are_in(judged, known.customer)]
     judged = judged[:: len(judged) // MOST_JUDGED_ON + 1]
+    if not len(learnt.product):
+        judged = judged[:0]
     hits: list[list[Booleans]] = [[] for _ in weights]
     seen: list[set[int]] = [set() for _ in weights]
     for some in _blocks(judged):
@@ -317,15 +324,28 @@ def _hits(
             top, _ = _ranked(rows, learnt, weight)
             is_offer = top >= 0
             offered = some[:, np.newaxis] * width + learnt.product[top]
-            hits[place].append(np.isin(offered, then) & is_offer)
+            hits[place].append(_are_in(offered, then) & is_offer)
             seen[place].update(top[is_offer].tolist())
     nothing = np.zeros((0, OFFERS), bool)
-    on_sale = max(len(np.unique(known.product[known.day > day - RECENT_DAYS])), 1)
     return (
         *(np.concatenate([nothing, *found]) for found in hits),
         judged,
-        [len(each) / on_sale for each in seen],
+        [len(each) / max(learnt.sold_count, 1) for each in seen],
     )
+
+
+def _distinct(values: Integers) -> tuple[Integers, Integers]:
+    """Each of some sorted values once, and how often it is there."""
+    starts = np.flatnonzero(np.diff(values, prepend=-1))
+    return values[starts], np.diff(starts, append=len(values))
+
+
+def _are_in(values: Integers, known: Integers) -> Booleans:
+    """Whether values are among others, which are sorted."""
+    if not len(known):
+        return np.zeros(values.shape, bool)
+    place = np.minimum(np.searchsorted(known, values), len(known) - 1)
+    return np.asarray(known[place] == values)
 
 
 def recommend(
@@ -347,8 +367,8 @@ def recommend(
         learnt = _learn(known, today, grounds.may_be_offered)
         if not len(learnt.product):
             return
-        everybody = np.union1d(known.customer, known.parent)
-        everybody = np.setdiff1d(everybody, known.refused)
+        everybody = np.union1d(_distinct(known.customer)[0], known.parent)
+        everybody = everybody[~_are_in(everybody, known.refused)]
         for some in _blocks(everybody):
             rows = _rows(known, learnt, some, today)
             top, share = _ranked(rows, learnt, weight)
@@ -358,20 +378,21 @@ def recommend(
 def _learn(known: Grounds, day: int, may_be_offered: Booleans) -> _Learnt:
     """What is known at the end of a day; `known` has nothing later."""
     width = len(known.products)
-    recent = np.unique(known.bought[known.day > day - RECENT_DAYS]) % max(width, 1)
-    buyers = np.bincount(recent, minlength=width) * may_be_offered
+    recent, _ = _distinct(known.bought[known.day > day - RECENT_DAYS])
+    sold = np.bincount(recent % max(width, 1), minlength=width)
+    buyers = sold * may_be_offered
     product = np.argsort(-buyers, kind="stable")[:MOST_PRODUCTS]
     product = product[buyers[product] > 0]
     place = np.full(width, -1)
     place[product] = np.arange(len(product))
-    ever, days = np.unique(known.bought, return_counts=True)
+    ever, days = _distinct(known.bought)
     buyers_ever = np.bincount(ever % max(width, 1), minlength=width)
     again = np.bincount(ever[days > 1] % max(width, 1), minlength=width)
     rate = again.sum() / max(buyers_ever.sum(), 1)
     shrunk = (again + _BUYERS_OF_ALL * rate) / (buyers_ever + _BUYERS_OF_ALL)
-    customers = np.unique(ever // max(width, 1))
+    customers, _ = _distinct(ever // max(width, 1))
     learners = customers[:: len(customers) // MOST_LEARNT_FROM + 1]
-    chosen = ever[np.isin(ever // max(width, 1), learners)]
+    chosen = ever[_are_in(ever // max(width, 1), learners)]
     chosen = chosen[place[chosen % max(width, 1)] >= 0]
     bought = sparse.csr_matrix(
         (
@@ -390,6 +411,7 @@ def _learn(known: Grounds, day: int, may_be_offered: Booleans) -> _Learnt:
     )
     np.fill_diagonal(lifts, 0.0)  # what they bought themselves counts for itself
     return _Learnt(
+        int((sold > 0).sum()),
         product,
         buyers[product],
         shrunk[product] < ONCE_IS_ENOUGH_BELOW,
@@ -444,7 +466,7 @@ def _rows(known: Grounds, learnt: _Learnt, some: Integers, day: int) -> _Rows:
         known.bought, [some[0] * width, (some[-1] + 1) * width]
     )
     bought, age = known.bought[start:end], day - known.day[start:end]
-    is_chosen = np.isin(bought // width, some) & (place[bought % width] >= 0)
+    is_chosen = _are_in(bought // width, some) & (place[bought % width] >= 0)
     bought, age = bought[is_chosen], age[is_chosen]
     row, at = np.searchsorted(some, bought // width), place[bought % width]
     own = sparse.csr_matrix(
@@ -452,17 +474,11 @@ def _rows(known: Grounds, learnt: _Learnt, some: Integers, day: int) -> _Rows:
     )
     own.sum_duplicates()
     total = np.asarray(own.sum(axis=1))
-    from_items = (own @ learnt.lifts) * (_SHARPNESS / (total + 1))
-    children, bands = _children(known, some, day)
-    from_children = (
-        sparse.csr_matrix(
-            (np.ones(len(children)), (children, bands)),
-            shape=(len(some), len(_BANDS)),
-        )
-        @ learnt.child_lifts
-    )
-    from_children /= np.maximum(np.bincount(children, minlength=len(some)), 1)[:, None]
-    expected = learnt.popularity * np.exp(from_items + from_children)
+    from_items = own @ learnt.lifts
+    from_items *= _SHARPNESS / (total + 1)
+    from_children = _from_children(known, learnt, some, day)
+    expected = np.exp(from_items + from_children)
+    expected *= learnt.popularity
     expected /= expected.sum(axis=1, keepdims=True)
     is_excluded = np.zeros((len(some), count), bool)
     is_excluded[row, at] = learnt.is_once_only[at]
@@ -480,19 +496,24 @@ def _declined(known: Grounds, some: Integers, day: int) -> Integers:
     ends = [some[0] * width, (some[-1] + 1) * width]
     start, end = np.searchsorted(known.declined, ends)
     declined, since = known.declined[start:end], known.declined_day[start:end]
-    asked = np.isin(declined // width, some) & (since <= day)
+    asked = _are_in(declined // width, some) & (since <= day)
     declined, since = declined[asked], since[asked]
     last = np.searchsorted(known.bought, declined, "right") - 1
     is_own = (last >= 0) & (known.bought[np.maximum(last, 0)] == declined)
     return declined[~(is_own & (known.day[np.maximum(last, 0)] > since))]
 
 
-def _children(known: Grounds, some: Integers, day: int) -> tuple[Integers, Integers]:
-    """Rows of the customers with a child, and the band of its age, child by child."""
+def _from_children(known: Grounds, learnt: _Learnt, some: Integers, day: int) -> Floats:
+    """Mean of what the ages of their children speak for each product; 0 without one."""
     start, end = np.searchsorted(known.parent, [some[0], some[-1] + 1])
     parent, band = known.parent[start:end], _band(day - known.birth[start:end])
-    chosen = np.isin(parent, some) & (band >= 0)
-    return np.searchsorted(some, parent[chosen]), band[chosen]
+    chosen = _are_in(parent, some) & (band >= 0)
+    row = np.searchsorted(some, parent[chosen])
+    count = np.bincount(row, minlength=len(some))
+    share = 1 / np.maximum(count, 1)[row]
+    shape = (len(some), len(_BANDS))
+    spoken = sparse.csr_matrix((share, (row, band[chosen])), shape) @ learnt.child_lifts
+    return np.asarray(spoken)
 
 
 def _ranked(
@@ -512,16 +533,16 @@ def _ranked(
         share[own.row, own.col] += own.data
         share /= weight + np.asarray(rows.own.sum(axis=1))
     # Of equals the more popular one; what differs by rounding alone is equal.
-    score = np.round(share, 12)
-    score[rows.is_excluded] = -1.0
-    most = min(OFFERS, score.shape[1])
-    least = -np.partition(-score, most - 1, axis=1)[:, most - 1 :][:, :1]
-    top = np.full((len(score), OFFERS), -1)
-    found = np.full((len(score), OFFERS), np.nan)
-    row, at = np.nonzero(score >= np.maximum(least, 0.0))
-    order = np.lexsort((at, -score[row, at], row))
+    np.round(share, 12, out=share)
+    share[rows.is_excluded] = -1.0
+    last = share.shape[1] - min(OFFERS, share.shape[1])
+    least = np.partition(share, last, axis=1)[:, last, np.newaxis]
+    top = np.full((len(share), OFFERS), -1)
+    found = np.full((len(share), OFFERS), np.nan)
+    row, at = np.nonzero(share >= np.maximum(least, 0.0))
+    order = np.lexsort((at, -share[row, at], row))
     row, at = row[order], at[order]
-    rank = _numbers(np.bincount(row, minlength=len(score)))
+    rank = _numbers(np.bincount(row, minlength=len(share)))
     kept = rank < OFFERS
     top[row[kept], rank[kept]] = at[kept]
     found[row[kept], rank[kept]] = share[row[kept], at[kept]]
@@ -594,12 +615,13 @@ def _reasons(
 ) -> tuple[Integers, Integers]:
     """What speaks most for an offer: a product bought, or a child; -1 where nothing.
 
-    Children, as positions among all, where their ages speak for it more than all
+    Children, as positions among all, where their ages speak for it, and more than all
     purchases do.
     """
     by_items, by_children = rows.from_items[row, at], rows.from_children[row, at]
+    is_for_child = (by_children >= _TELLING) & (by_children > by_items)
     item = np.full(len(at), -1)
-    asking = np.flatnonzero((by_items > 0) & (by_items >= by_children))
+    asking = np.flatnonzero((by_items > 0) & ~is_for_child)
     own = rows.own
     counts = np.diff(own.indptr)[row[asking]]
     offer = np.repeat(asking, counts)
@@ -609,7 +631,7 @@ def _reasons(
     order = np.lexsort((-own.indices[entry], part, offer))
     item[offer[order]] = own.indices[entry][order]
     child = np.full(len(at), -1)
-    asking = np.flatnonzero((by_children > 0) & (by_children > by_items))
+    asking = np.flatnonzero(is_for_child)
     start = np.searchsorted(known.parent, some[row[asking]], "left")
     counts = np.searchsorted(known.parent, some[row[asking]], "right") - start
     offer = np.repeat(asking, counts)

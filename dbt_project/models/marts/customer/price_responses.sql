@@ -1,5 +1,6 @@
 {#- Logarithms of prices are whole numbers, in hundredths of a per cent: their sums do not
     depend on the order of rows. -#}
+{%- set wide = 'decimal(38, 9)' -%}
 {%- set bands = {'low': '0', 'middle': '1 / 3.0e0', 'high': '2 / 3.0e0'} -%}
 with
 
@@ -107,11 +108,9 @@ products as (
         product_key,
         count(*) as week_count,
         sum(line_count) as line_count,
-        sum(square_sum)
-        - {{ exact_sum('1.0e-4 * log_sum * log_sum / line_count') }} * 1.0e4 as within_squares,
-        {{ exact_sum('1.0e-4 * log_sum * log_sum / line_count') }} * 1.0e4
-        - cast(sum(log_sum) as double) * sum(log_sum) / sum(line_count)
-            as between_squares,
+        cast(sum(log_sum) as double) / sum(line_count) as mean_log_price,
+        sum(square_sum) - cast(sum(log_sum) as double) * sum(log_sum) / sum(line_count)
+            as squares,
         {{ median('log_price') }} as usual_log_price
     from weeks
     group by period_start, product_key
@@ -123,26 +122,45 @@ products as (
 
 -- Variance between weeks, beyond what customers of one week pay differently, in the
 -- whole (analysis of variance with random effects).
+squared as (
+    select
+        products.period_start,
+        products.product_key,
+        products.week_count,
+        products.line_count,
+        products.squares,
+        products.usual_log_price,
+        {{ exact_sum(
+            'weeks.line_count * power(weeks.log_price - products.mean_log_price, 2)',
+            wide
+        ) }} as between_squares
+    from products
+    inner join weeks
+        on
+            products.period_start = weeks.period_start
+            and products.product_key = weeks.product_key
+    group by
+        products.period_start, products.product_key, products.week_count,
+        products.line_count, products.squares, products.usual_log_price
+),
+
 compared as (
     select
         period_start,
         product_key,
         usual_log_price,
-        greatest(
-            between_squares / (week_count - 1)
-            - greatest(within_squares, 0) / nullif(line_count - week_count, 0), 0
-        ) * week_count / line_count as between_variance,
-        greatest(within_squares, 0) / nullif(line_count - week_count, 0)
-            as within_variance
-    from products
+        between_squares / (week_count - 1) as between_mean,
+        greatest(squares - between_squares, 0) / (line_count - week_count)
+            as within_mean,
+        cast(line_count as double) / week_count as lines_per_week
+    from squared
 ),
 
 varying as (
     select
         *,
-        coalesce(
-            between_variance > 0 and between_variance >= within_variance, false
-        ) as is_varying
+        between_mean > within_mean
+        and (between_mean - within_mean) / lines_per_week >= within_mean as is_varying
     from compared
 ),
 
@@ -153,7 +171,8 @@ priced as (
         weeks.product_key,
         weeks.week_start,
         weeks.month,
-        weeks.log_price - varying.usual_log_price as log_change,
+        cast(round(100 * (weeks.log_price - varying.usual_log_price)) as bigint)
+            as log_change,
         case
             when weeks.log_price - varying.usual_log_price <= 10000 * ln(0.95e0) then 1
             else 0
@@ -213,9 +232,8 @@ by_product as (
         sum(case when is_cut = 1 then customer_count else 0 end) as cut_customers,
         sum(case when is_cut = 0 then line_count else 0 end) as usual_count,
         sum(case when is_cut = 0 then customer_count else 0 end) as usual_customers,
-        {{ exact_sum(
-            'case when is_cut = 1 then 1.0e-4 * log_change * customer_count else 0 end'
-        ) }} as weighted_change
+        sum(case when is_cut = 1 then log_change * customer_count else 0 end)
+            as weighted_change
     from cells
     group by period_start, product_key{{ ', stickiness' if not loop.first }}
     {{ 'union all' if not loop.last }}
@@ -230,7 +248,7 @@ expected as (
         cut_count,
         usual_count,
         cast(usual_count as double) * cut_customers / usual_customers as expected_count,
-        cast(usual_count as double) / usual_customers * weighted_change
+        cast(usual_count as double) / usual_customers * weighted_change / 1.0e6
             as expected_change
     from by_product
     where cut_customers > 0 and usual_count > 0
@@ -243,10 +261,10 @@ summed as (
         count(*) as product_count,
         sum(cut_count) as cut_count,
         sum(usual_count) as usual_count,
-        {{ exact_sum('expected_count') }} as expected_count,
-        {{ exact_sum('expected_change') }} / {{ exact_sum('expected_count') }}
+        {{ exact_sum('expected_count', wide) }} as expected_count,
+        {{ exact_sum('expected_change', wide) }} / {{ exact_sum('expected_count', wide) }}
             as log_change,
-        cast(sum(cut_count) as double) / {{ exact_sum('expected_count') }} as ratio
+        cast(sum(cut_count) as double) / {{ exact_sum('expected_count', wide) }} as ratio
     from expected
     group by period_start, stickiness
 ),
@@ -320,10 +338,10 @@ judged as (
         case
             when asked.varying_count < 20
                 then
-                    'prices vary too little from week to week: of '
+                    'prices vary too little from week to week: they do for '
+                    || cast(asked.varying_count as string) || ' of '
                     || cast(asked.watched_count as string)
-                    || ' products sold often enough those of '
-                    || cast(asked.varying_count as string) || ' do, 20 are required'
+                    || ' products sold often enough, 20 are required'
             when coalesce(summed.product_count, 0) < 20
                 then
                     cast(coalesce(summed.product_count, 0) as string)
