@@ -1595,7 +1595,8 @@ def test_offers_are_better_than_what_most_buy_and_say_what_was_planted(
     # What is out of stock is bought by many, and offered to nobody.
     gone = [f"inventory:{number}" for number in planted["out_of_stock"]]
     buyers = warehouse.query(
-        "select product_key, count(distinct customer_id) as n from customer.order_lines "
+        "select product_key, count(distinct customer_id) as n "
+        "from customer.order_lines "
         "where order_date > as_of_date - interval 90 day group by product_key"
     ).set_index("product_key")["n"]
     assert (buyers[gone] > 50).all() and len(gone) == 2
