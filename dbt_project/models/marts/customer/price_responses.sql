@@ -1,5 +1,5 @@
-{#- Logarithms of prices are whole numbers, in hundredths of a per cent: their sums do not
-    depend on the order of rows. -#}
+{#- Logarithms of prices are whole numbers, in hundredths of a per cent: their sums do
+    not depend on the order of rows. -#}
 {%- set wide = 'decimal(38, 9)' -%}
 {%- set bands = {'low': '0', 'middle': '1 / 3.0e0', 'high': '2 / 3.0e0'} -%}
 with
@@ -9,7 +9,9 @@ month_purchases as (
         customer_id,
         month,
         case when order_count > 0 then 1 else 0 end as is_bought,
-        row_number() over (partition by customer_id order by month) - 1 as months_before
+        row_number() over (
+            partition by customer_id order by month nulls last
+        ) - 1 as months_before
     from {{ ref('customer_months') }}
     where customer_id != 'unidentified'
 ),
@@ -23,7 +25,7 @@ stuck as (
         cast(
             sum(is_bought) over (
                 partition by customer_id
-                order by month
+                order by month nulls last
                 rows between 12 preceding and 1 preceding
             ) as double
         ) / least(months_before, 12) as bought_share
@@ -52,26 +54,27 @@ months as (
     group by month, stickiness
 ),
 
-lines as (
+bought_lines as (
     select
         customer_id,
         product_key,
         cast(date_trunc('week', order_date) as date) as week_start,
-        cast(
-            round(
-                10000 * ln(
-                    cast(
-                        coalesce(unit_price_amount, gross_amount / quantity) as double
-                    )
-                )
-            ) as bigint
-        ) as log_price
+        coalesce(
+            cast(unit_price_amount as double),
+            cast(gross_amount as double) / cast(quantity as double)
+        ) as price
     from {{ ref('order_lines') }}
-    where
-        is_purchase
-        and product_key is not null
-        and quantity > 0
-        and coalesce(unit_price_amount, gross_amount / quantity) > 0
+    where is_purchase and product_key is not null and quantity > 0
+),
+
+lines as (
+    select
+        customer_id,
+        product_key,
+        week_start,
+        cast(round(10000 * ln(price)) as bigint) as log_price
+    from bought_lines
+    where price > 0
 ),
 
 -- Whole weeks of one year: shorter ones would seem weak.
@@ -116,8 +119,8 @@ products as (
     group by period_start, product_key
     having
         count(*) >= 20
-        and sum(line_count)
-        >= 4 * ({{ days_between('min(week_start)', 'max(week_start)') }} / 7 + 1)
+        and 7 * sum(line_count)
+        >= 4 * ({{ days_between('min(week_start)', 'max(week_start)') }} + 7)
 ),
 
 -- Variance between weeks, beyond what customers of one week pay differently, in the
@@ -247,7 +250,7 @@ expected as (
         product_key,
         cut_count,
         usual_count,
-        cast(usual_count as double) * cut_customers / usual_customers as expected_count,
+        cast(usual_count as double) / usual_customers * cut_customers as expected_count,
         cast(usual_count as double) / usual_customers * weighted_change / 1.0e6
             as expected_change
     from by_product
@@ -262,11 +265,17 @@ summed as (
         sum(cut_count) as cut_count,
         sum(usual_count) as usual_count,
         {{ exact_sum('expected_count', wide) }} as expected_count,
-        {{ exact_sum('expected_change', wide) }} / {{ exact_sum('expected_count', wide) }}
-            as log_change,
-        cast(sum(cut_count) as double) / {{ exact_sum('expected_count', wide) }} as ratio
+        {{ exact_sum('expected_change', wide) }} as expected_change
     from expected
     group by period_start, stickiness
+),
+
+rated as (
+    select
+        *,
+        expected_change / expected_count as log_change,
+        cast(cut_count as double) / expected_count as ratio
+    from summed
 ),
 
 -- Products differ: they are the clusters.
@@ -276,25 +285,21 @@ spread as (
         expected.stickiness,
         sqrt(
             {{ exact_sum(
-                'power((expected.cut_count - summed.ratio * expected.expected_count)'
-                ~ ' / nullif(summed.cut_count, 0), 2)'
+                'power((expected.cut_count - rated.ratio * expected.expected_count)'
+                ~ ' / nullif(rated.cut_count, 0), 2)'
             ) }}
-            * max(summed.product_count) / nullif(max(summed.product_count) - 1, 0)
+            * max(rated.product_count) / nullif(max(rated.product_count) - 1, 0)
         ) as ratio_error
     from expected
-    inner join summed
+    inner join rated
         on
-            expected.period_start = summed.period_start
-            and expected.stickiness = summed.stickiness
+            expected.period_start = rated.period_start
+            and expected.stickiness = rated.stickiness
     group by expected.period_start, expected.stickiness
 ),
 
-sold as (
-    select
-        dated.period_start,
-        count(distinct dated.product_key) as sold_count
-    from dated
-    group by dated.period_start
+years as (
+    select distinct period_start from dated
 ),
 
 looked_at as (
@@ -306,21 +311,23 @@ looked_at as (
     group by period_start
 ),
 
+listed as (
+    select 'all' as stickiness
+    {%- for band in bands %}
+    union all
+    select '{{ band }}' as stickiness
+    {%- endfor %}
+),
+
 asked as (
     select
-        sold.period_start,
+        years.period_start,
         listed.stickiness,
         coalesce(looked_at.watched_count, 0) as watched_count,
         coalesce(looked_at.varying_count, 0) as varying_count
-    from sold
-    left join looked_at on sold.period_start = looked_at.period_start
-    cross join (
-        select 'all' as stickiness
-        {%- for band in bands %}
-        union all
-        select '{{ band }}' as stickiness
-        {%- endfor %}
-    ) as listed
+    from years
+    left join looked_at on years.period_start = looked_at.period_start
+    cross join listed
 ),
 
 judged as (
@@ -329,11 +336,11 @@ judged as (
         asked.stickiness,
         asked.watched_count,
         asked.varying_count,
-        coalesce(summed.product_count, 0) as product_count,
-        coalesce(summed.cut_count, 0) as n,
-        coalesce(summed.usual_count, 0) as usual_count,
-        summed.log_change,
-        summed.ratio,
+        coalesce(rated.product_count, 0) as product_count,
+        coalesce(rated.cut_count, 0) as n,
+        coalesce(rated.usual_count, 0) as usual_count,
+        rated.log_change,
+        rated.ratio,
         spread.ratio_error,
         case
             when asked.varying_count < 20
@@ -342,21 +349,21 @@ judged as (
                     || cast(asked.varying_count as string) || ' of '
                     || cast(asked.watched_count as string)
                     || ' products sold often enough, 20 are required'
-            when coalesce(summed.product_count, 0) < 20
+            when coalesce(rated.product_count, 0) < 20
                 then
-                    cast(coalesce(summed.product_count, 0) as string)
+                    cast(coalesce(rated.product_count, 0) as string)
                     || ' products bought by them had weeks at a lower price, 20 are '
                     || 'required'
-            when summed.cut_count < 100
+            when rated.cut_count < 100
                 then
-                    cast(summed.cut_count as string)
+                    cast(rated.cut_count as string)
                     || ' purchases in weeks at a lower price, 100 are required'
         end as missing_reason
     from asked
-    left join summed
+    left join rated
         on
-            asked.period_start = summed.period_start
-            and asked.stickiness = summed.stickiness
+            asked.period_start = rated.period_start
+            and asked.stickiness = rated.stickiness
     left join spread
         on
             asked.period_start = spread.period_start

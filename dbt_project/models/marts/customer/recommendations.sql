@@ -146,7 +146,9 @@ final as (
         evaluated.n,
         case
             when evaluated.is_better_than_popularity
-                then 'own purchases, shrunk to item-to-item lifts and children''s ages'
+                then
+                    'own purchases, shrunk to lifts of other products and of ages of '
+                    || 'children'
             else 'what most customers bought within 90 days'
         end as method,
         {{ as_of() }} as as_of_date
