@@ -200,6 +200,10 @@ bought as (
         banded.stickiness,
         count(*) as line_count
     from dated
+    inner join priced
+        on
+            dated.product_key = priced.product_key
+            and dated.week_start = priced.week_start
     inner join banded
         on
             dated.customer_id = banded.customer_id
