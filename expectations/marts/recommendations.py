@@ -14,7 +14,7 @@ EXPECTATIONS = [
                 rank,
                 expected_share,
                 lag(expected_share) over (
-                    partition by customer_id order by rank
+                    partition by customer_id order by rank nulls last
                 ) as share_before
             from {batch}
         )

@@ -1612,7 +1612,7 @@ def test_offers_are_better_than_what_most_buy_and_say_what_was_planted(
     # What is offered for a child is what it needs at its age.
     stages = pd.DataFrame(planted["life_stages"], columns=["stage", "age", "needs"])
     for_child = offers.dropna(subset="child_age_months").sort_values("child_age_months")
-    for_child = for_child.assign(age=for_child["child_age_months"] / 12)
+    for_child = for_child.assign(age=for_child["child_age_months"].astype(float) / 12)
     for_child = pd.merge_asof(for_child, stages, on="age")
     assert (for_child["category"] == for_child["needs"]).mean() > 0.95
     assert len(for_child) > 300

@@ -7,8 +7,8 @@ HALF_YEAR = pd.Timedelta(days=182.625)
 
 
 def crossed(rows: pd.DataFrame, products: list[str], values: str) -> pd.DataFrame:
-    """Sums by customer and product; a row per customer of any product."""
-    found = rows.pivot_table(
+    """Sums by customer and product."""
+    found = rows[rows["product_key"].isin(products)].pivot_table(
         index="customer_id", columns="product_key", values=values, aggfunc="sum"
     )
     return found.reindex(columns=products).fillna(0.0)
