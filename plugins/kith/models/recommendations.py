@@ -142,7 +142,8 @@ class _Rows(NamedTuple):
     """Customers of a block: what they bought of the products that can be offered."""
 
     own: Any  # sparse: by how much each product bought counts
-    expected: Floats  # share of each product, apart from own purchases
+    total: Floats  # sums of it
+    expected: Floats  # what each product's share is proportional to, but for own ones
     from_items: Floats  # logarithm of the part that alike purchases have in it
     from_children: Floats
     is_excluded: Booleans
@@ -473,13 +474,12 @@ def _rows(known: Grounds, learnt: _Learnt, some: Integers, day: int) -> _Rows:
         (np.exp(-age / FADING_DAYS), (row, at)), shape=(len(some), count)
     )
     own.sum_duplicates()
-    total = np.asarray(own.sum(axis=1))
+    total = np.asarray(own.sum(axis=1)).reshape(-1, 1)
     from_items = own @ learnt.lifts
     from_items *= _SHARPNESS / (total + 1)
     from_children = _from_children(known, learnt, some, day)
     expected = np.exp(from_items + from_children)
     expected *= learnt.popularity
-    expected /= expected.sum(axis=1, keepdims=True)
     is_excluded = np.zeros((len(some), count), bool)
     is_excluded[row, at] = learnt.is_once_only[at]
     declined = _declined(known, some, day)
@@ -487,7 +487,7 @@ def _rows(known: Grounds, learnt: _Learnt, some: Integers, day: int) -> _Rows:
     is_excluded[np.searchsorted(some, declined // width), place[declined % width]] = (
         True
     )
-    return _Rows(own, expected, from_items, from_children, is_excluded)
+    return _Rows(own, total, expected, from_items, from_children, is_excluded)
 
 
 def _declined(known: Grounds, some: Integers, day: int) -> Integers:
@@ -528,10 +528,12 @@ def _ranked(
             learnt.popularity / max(learnt.popularity.sum(), 1), rows.expected.shape
         ).copy()
     else:
-        share = weight * rows.expected
+        whole = weight + rows.total
+        share = rows.expected * (
+            weight / (rows.expected.sum(axis=1, keepdims=True) * whole)
+        )
         own = rows.own.tocoo()
-        share[own.row, own.col] += own.data
-        share /= weight + np.asarray(rows.own.sum(axis=1))
+        share[own.row, own.col] += own.data / whole[own.row, 0]
     # Of equals the more popular one; what differs by rounding alone is equal.
     np.round(share, 12, out=share)
     share[rows.is_excluded] = -1.0
