@@ -24,7 +24,8 @@
 {%- endmacro %}
 
 {#- The sum of doubles, as decimals: what parallel work adds up in another order would
-    else differ in its last digits, and with it the release. -#}
-{% macro exact_sum(value) -%}
-    cast(sum(cast({{ value }} as decimal(18, 12))) as double)
+    else differ in its last digits, and with it the release. Values that may reach a
+    million are in need of a wider type. -#}
+{% macro exact_sum(value, type='decimal(18, 12)') -%}
+    cast(sum(cast({{ value }} as {{ type }})) as double)
 {%- endmacro %}

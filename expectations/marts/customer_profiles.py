@@ -77,4 +77,16 @@ EXPECTATIONS = [
             or last_order_date > as_of_date
         """,
     ),
+    no_rows(
+        "The next offer is the first of their recommendations",
+        CRITICAL,
+        """
+        select profiles.customer_id, next_offer, product_name
+        from {batch} as profiles
+        left join customer.recommendations as offers
+            on profiles.customer_id = offers.customer_id and offers.rank = 1
+        where coalesce(next_offer, '') <> coalesce(product_name, '')
+            or (next_offer is null) <> (next_offer_reason is null)
+        """,
+    ),
 ]

@@ -59,6 +59,17 @@ EXPECTATIONS = [
         """,
     ),
     no_rows(
+        "Offers that are published are bought by more than what most buy",
+        CRITICAL,
+        """
+        select model, lower_bound
+        from {batch}
+        where model = 'recommendations'
+            and metric = 'hit_rate_gained_at_10'
+            and (status = 'published') <> (n >= 100 and lower_bound > limit_value)
+        """,
+    ),
+    no_rows(
         "No value lies outside of its interval",
         CRITICAL,
         """

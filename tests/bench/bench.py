@@ -8,8 +8,8 @@ each file copied to Parquet and cast to the declared types, dbt's compiled model
 tests in dbt's order, each mart copied into a second file and to Parquet. The gate's
 queries are not in it. The tax is the whole run over the bare one, measured one after
 the other on the same machine; the machine's noise strikes both. At the end the door,
-identity, lifetimes, indicators and the crisis watch alone, see the modules of these
-names in `tests.bench`.
+identity, lifetimes, indicators, offers and the crisis watch alone, see the modules of
+these names in `tests.bench`.
 """
 
 import argparse
@@ -25,7 +25,14 @@ import duckdb
 from kith.company.folder import PUBLISHED_SCHEMAS, load_company
 from kith.database import connect, literal, quote
 from kith.settings import REPOSITORY, load_settings
-from tests.bench import door, identity, indicators, lifetimes, watch
+from tests.bench import (
+    door,
+    identity,
+    indicators,
+    lifetimes,
+    recommendations,
+    watch,
+)
 from tests.bench.measure import measured
 from tests.companies.generate import generate
 
@@ -186,5 +193,9 @@ if __name__ == "__main__":
         )
         indicators.bench(
             indicators.CUSTOMERS_WANTED, load_settings().home / "bench" / "indicators"
+        )
+        recommendations.bench(
+            recommendations.CUSTOMERS_WANTED,
+            load_settings().home / "bench" / "recommendations",
         )
         watch.bench(load_settings().home / "bench" / "watch")

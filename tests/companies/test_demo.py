@@ -35,6 +35,7 @@ from kith.watch.fresh import Watch
 from tests.companies import definitions, leaving, visits
 from tests.companies import definitions, leaving
 from tests.companies.contacted import check_plans
+from tests.companies import definitions, leaving, offered, priced
 from tests.companies.definitions import Shop
 from tests.companies.demo import ZONE, Demo
 from tests.companies.planted_odds import area_possible
@@ -1587,6 +1588,46 @@ def test_both_planted_leaks_are_named_and_left_out_of_the_models(
     )
     assert set(shown["behaviour"]) == set(found.index)
     assert shown["share_pct"].isna().all()
+
+
+def test_offers_are_better_than_what_most_buy_and_say_what_was_planted(
+    warehouse: Warehouse, whole: pd.DataFrame
+) -> None:
+    worth = offered.check_offers(warehouse.query)
+    assert worth["least_hit_rate_gained_at_10"] > 0
+    planted = warehouse.truth["planted"]
+    # What is out of stock is bought by many, and offered to nobody.
+    gone = [f"inventory:{number}" for number in planted["out_of_stock"]]
+    buyers = warehouse.query(
+        "select product_key, count(distinct customer_id) as n "
+        "from customer.order_lines "
+        "where order_date > as_of_date - interval 90 day group by product_key"
+    ).set_index("product_key")["n"]
+    assert (buyers[gone] > 50).all() and len(gone) == 2
+    offers = warehouse.query("from customer.recommendations")
+    assert not offers["product_key"].isin(gone).any()
+    # Coupons are for who hunts for prices.
+    people = warehouse.known("people")
+    people = people[people["organisation"].isna()].merge(whole, on="customer")
+    hunters = people.set_index("customer_id")["price_hunter"]
+    coupons = offers["customer_id"][offers["offer_type"] == "coupon"].unique()
+    found = hunters.reindex(coupons).dropna()
+    assert found.mean() > 0.95 and len(found) > 100
+    # What is offered for a child is what it needs at its age.
+    stages = pd.DataFrame(planted["life_stages"], columns=["stage", "age", "needs"])
+    for_child = offers.dropna(subset="child_age_months").sort_values("child_age_months")
+    for_child = for_child.assign(age=for_child["child_age_months"].astype(float) / 12)
+    for_child = pd.merge_asof(for_child, stages, on="age")
+    assert (for_child["category"] == for_child["needs"]).mean() > 0.95
+    assert len(for_child) > 300
+
+
+def test_prices_that_only_some_customers_get_say_nothing_of_prices(
+    warehouse: Warehouse,
+) -> None:
+    responses = priced.check_price_responses(warehouse.query)
+    assert len(responses) == 8 and responses["price_response"].isna().all()
+    assert responses["missing_reason"].str.startswith("prices vary too little").all()
 
 
 def test_drivers_of_churn_show_in_the_order_of_their_strengths(

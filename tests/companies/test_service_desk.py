@@ -213,6 +213,7 @@ def test_models_that_are_switched_off_are_not_built_and_say_so(
             "segment.customer_predictions",
             "segment.behaviour_drivers",
             "segment.wake_up_candidates",
+            "customer.recommendations",
         ):
             assert connection.table(mart).fetchall() == [], mart
     why = (None, 0, "switched_off", "models is false in company.yml")
@@ -220,6 +221,7 @@ def test_models_that_are_switched_off_are_not_built_and_say_so(
         (model, *why)
         for model in (
             *("becomes_vip", "bg_nbd", "buys_again", "gamma_gamma", "pays_again"),
+            "recommendations",
         )
     ]
     with duckdb.connect(str(run.warehouse), read_only=True) as warehouse:
@@ -228,6 +230,7 @@ def test_models_that_are_switched_off_are_not_built_and_say_so(
     assert not names & {
         *("int_purchase_histories", "int_lifetimes_evaluated"),
         *("int_outcomes", "int_indicator_findings", "int_predictions", "int_drivers"),
+        *("int_offer_grounds", "int_recommendations"),
     }
 
 

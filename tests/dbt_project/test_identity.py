@@ -239,6 +239,9 @@ def test_a_link_that_comes_late_changes_only_whom_it_joins_and_the_merge_is_told
 
 # Marts of groups, which a customer less changes, and the record of merges.
 OF_ALL = {
+    # What others bought says what to offer.
+    "customer.recommendations",
+    "customer.price_responses",
     # By region of the customer.
     "satisfaction.complaint_spikes",
     "customer.campaign_results",
@@ -281,6 +284,7 @@ OF_MODELS = {
         for part in ("", "_low", "_high")
     ]
     + ["channel_n", "hour_n"],
+    "customer.customer_profiles": ["next_offer", "next_offer_reason"],
     "customer.customer_lifetime_values": ["n", "missing_reason"],
     "segment.customer_predictions": ["n", "missing_reason"],
     "segment.wake_up_candidates": ["n", "reason"],

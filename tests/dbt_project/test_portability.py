@@ -29,7 +29,7 @@ PATHS = sorted(MODELS.rglob("*.sql"))
 SHARED = {
     *("abs", "and", "arg_max", "arg_min", "avg", "bit_count", "bitwise_or_agg", "case"),
     *("cast", "ceil", "chr", "coalesce", "count", "dense_rank", "exists", "extract"),
-    *("floor", "greatest"),
+    *("exp", "floor", "greatest"),
     *(
         "if",
         "lag",

@@ -15,7 +15,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from kith.settings import REPOSITORY
-from tests.companies import definitions
+from tests.companies import definitions, offered, priced
 from tests.companies.complete_journey import AS_OF, shop
 from tests.dbt_project.cut_builds import check_no_look_ahead
 from tests.dbt_project.rendered import for_engine
@@ -271,6 +271,26 @@ def test_segments_hold_all_customers_and_all_revenue(
     ).df()
     assert (totals[["customers", "orders"]] == [2_469, 155_848]).all(axis=None)
     assert len(totals) == 6
+
+
+def test_offers_are_better_than_what_most_buy(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    worth = offered.check_offers(lambda sql: warehouse.sql(sql).df())
+    assert worth["customers"] == 2044
+    assert worth["least_hit_rate_gained_at_10"] > 0.08
+
+
+def test_who_buys_often_responds_to_prices_and_more_than_who_buys_rarely(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    found = priced.check_price_responses(lambda sql: warehouse.sql(sql).df())
+    assert found["missing_reason"].isna().all()
+    (often,), (rarely,) = (
+        found.xs(band, level="stickiness")["price_response"] for band in ("high", "low")
+    )
+    # Here stickiness does not lower the sensitivity to prices (M30).
+    assert often == pytest.approx(-2.55, abs=0.01) and often < rarely
 
 
 def test_states_of_a_day_know_nothing_of_what_came_later(

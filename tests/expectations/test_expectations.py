@@ -421,6 +421,57 @@ MUTATIONS: dict[tuple[str, str], str] = {
         "What is published was off by no more than allowed on days it did not see",
     ): "update segment.model_evaluations set status = 'published', reason = null",
     (
+        "customer.price_responses",
+        "Each year has a row for all customers and one for each band",
+    ): "delete from customer.price_responses where stickiness = 'low'",
+    (
+        "customer.price_responses",
+        "There is a response or a reason, never both, and it lies within its interval",
+    ): "update customer.price_responses set missing_reason = null",
+    (
+        "customer.price_responses",
+        "A response is told by twenty products with a hundred purchases, at lower "
+        "prices",
+    ): "update customer.price_responses set price_response = -1",
+    (
+        "customer.price_responses",
+        "No more products are used than vary, and no more vary than are looked at",
+    ): "update customer.price_responses set varying_product_count = 99999",
+    (
+        "segment.model_evaluations",
+        "Offers that are published are bought by more than what most buy",
+    ): "update segment.model_evaluations set status = 'published', reason = null "
+    "where model = 'recommendations'",
+    (
+        "customer.recommendations",
+        "The offers of a customer are numbered from 1, up to ten, the likeliest first",
+    ): "update customer.recommendations set expected_share = 0 where rank = 1",
+    (
+        "customer.recommendations",
+        "No product is offered to a customer twice",
+    ): "update customer.recommendations set product_key = "
+    "(select min(product_key) from customer.recommendations)",
+    (
+        "customer.recommendations",
+        "Nothing is offered that is not yet sold, or of which none is in stock",
+    ): "update customer.products set stock_quantity = 0",
+    (
+        "customer.recommendations",
+        "Nobody is offered anything who may not be profiled",
+    ): "update customer.customers set may_be_profiled = false",
+    (
+        "customer.recommendations",
+        "What is offered is better than what most buy, or a reason says that it is not",
+    ): "update customer.recommendations set is_better_than_popularity = true",
+    (
+        "customer.recommendations",
+        "A ground has what it says: days of purchases, another product, or a child",
+    ): "update customer.recommendations set child_age_months = 3",
+    (
+        "customer.customer_profiles",
+        "The next offer is the first of their recommendations",
+    ): f"update customer.customer_profiles set next_offer = 'x' where {_BUYER}",
+    (
         "segment.model_evaluations",
         "No value lies outside of its interval",
     ): "update segment.model_evaluations set lower_bound = value + 1",

@@ -358,6 +358,20 @@ def predictions(customer_ids: pd.Series, leak: str) -> Frames:
                 ("purchases_error_pct", 5.96, 20),
             )
         ),
+        *(
+            {"model": "recommendations", "population": "all", "metric": metric}
+            | {"status": "published", "value": value, "n": 400}
+            | {"lower_bound": value - 0.05, "upper_bound": value + 0.05}
+            | {"window_start": "2017-12-02", "window_end": "2017-12-31"}
+            for metric, value in (
+                ("hit_rate_at_5", 0.4),
+                ("popularity_hit_rate_at_5", 0.3),
+                ("hit_rate_at_10", 0.55),
+                ("popularity_hit_rate_at_10", 0.41),
+                ("hit_rate_gained_at_10", 0.14),
+                ("coverage", 0.25),
+            )
+        ),
         {"model": "gamma_gamma", "population": "all", "metric": "repeat_buyers"}
         | {"status": "refused", "reason": "q is 0.9, above 1 is required", "n": 3},
     ]
@@ -389,7 +403,21 @@ def predictions(customer_ids: pd.Series, leak: str) -> Frames:
         is_held_out=number % 5 == 0,
     )
     is_worth = (number % 4 > 0) & (sleepers.expected_gain_amount > 0)
+    offers = [
+        {"rank": rank, "ground": ground, "offer_type": kind, "product_name": leak}
+        | {"product_key": f"p{rank}", "reason": f"{ground} after {leak}"}
+        | {"customer_id": customer_id, "expected_share": 0.5 / rank}
+        for customer_id in customer_ids[:3]
+        for rank, ground, kind in (
+            (1, "due_again", "product"),
+            (2, "child", "coupon"),
+            (3, "popular", "product"),
+        )
+    ]
     return {
+        "customer.recommendations": pd.DataFrame(offers).assign(
+            is_better_than_popularity=True
+        ),
         "segment.model_evaluations": pd.DataFrame(evaluations),
         "segment.behaviour_drivers": pd.DataFrame(drivers),
         "segment.customer_predictions": asked.assign(
@@ -898,6 +926,10 @@ create table segment.model_evaluations (
     model varchar, population varchar, metric varchar, value double,
     lower_bound double, upper_bound double, limit_value double, n bigint,
     window_start date, window_end date, status varchar, reason varchar);
+create table customer.recommendations (
+    customer_id varchar, rank bigint, offer_type varchar, product_key varchar,
+    product_name varchar, reason varchar, ground varchar, expected_share double,
+    is_better_than_popularity boolean, fallback_reason varchar);
 create table segment.customer_predictions (
     customer_id varchar, question varchar, is_foretold boolean, horizon_days bigint);
 create table segment.wake_up_candidates (
@@ -972,6 +1004,7 @@ AHEAD = {
     "next_contact_channel": "email",
     "next_contact_hour": 17,
     "next_contact_blocked_by": "cap",
+    "next_offer": "Kinderwagen",
 }
 FOOTPRINTS = ["search", "trade", "social", "service", "survey", "presence"]
 _OF_RECORD = ", ".join(
@@ -993,7 +1026,7 @@ create table customer.customer_profiles (
     value_12_months_amount decimal(18, 2), next_purchase_from date,
     next_purchase_until date, next_contact_on date, next_contact_care varchar,
     next_contact_channel varchar, next_contact_hour bigint,
-    next_contact_blocked_by varchar);
+    next_contact_blocked_by varchar, next_offer varchar);
 create table customer.contact_plans (
     customer_id varchar, is_listed boolean, may_be_contacted boolean,
     blocked_by varchar, blocked_reason varchar, next_contact_on date, care varchar,

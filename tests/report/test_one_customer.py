@@ -122,4 +122,5 @@ def test_orders_value_and_activity_equal_the_marts(releases: Any) -> None:
         ["Contact them by", "Email"],
         ["Contact them from the hour", "17"],
         ["Contact is forbidden by", "Cap"],
+        ["What to offer", "Kinderwagen"],
     ]

@@ -15,6 +15,7 @@ from .plan import (
     CITIES,
     CRISIS,
     NOT_IN_INVENTORY,
+    OUT_OF_STOCK,
     PRODUCTS_PER_CATEGORY,
     STORES_PER_CITY,
     Plan,
@@ -82,6 +83,8 @@ def products(plan: Plan, draws: Draws, as_of: dt.date) -> Rows:
     product = product[(launch_day(product) <= day) & ~is_missing(product)]
     category = picked(CATEGORIES, product // PRODUCTS_PER_CATEGORY)
     brand = picked(BRANDS, draws.below(len(BRANDS), "brand", product))
+    is_out = np.isin(product, [int(number[1:]) for number in OUT_OF_STOCK])
+    on_hand = 5 + draws.below(400, "stock", product, np.full(len(product), day))
     return Rows(
         {
             "product_number": product_number(product),
@@ -90,6 +93,7 @@ def products(plan: Plan, draws: Draws, as_of: dt.date) -> Rows:
             "brand": brand,
             "list_price": decimals(list_price(product)),
             "unit_cost": decimals(unit_cost(product)),
+            "stock": pa.array(np.where(is_out, 0, on_hand)),
             "launched_on": _dates(plan, launch_day(product)),
         },
         row_ids(draws, "products", product),

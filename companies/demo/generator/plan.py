@@ -67,6 +67,9 @@ BRANDS = ["Wiesenkind", "Fuchs & Feder", "Kleinholz", "Nordhafen", "Apfelgrün"]
 # Sold by the shop, unknown to the inventory system.
 NOT_IN_INVENTORY = ["P0017", "P0041", "P0065", "P0131"]
 
+# Of what the inventory system knows, none is left of these on any day.
+OUT_OF_STOCK = ["P0145", "P0193"]
+
 CHANNELS = ["store", "web", "app", "call_centre", "community", "key_account"]
 CHANNEL_SHARES = [0.42, 0.27, 0.20, 0.06, 0.05]  # of a person's orders
 

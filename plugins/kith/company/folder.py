@@ -346,8 +346,8 @@ class CompanyFile(Strict):
     models: Models | None = Field(
         default_factory=Models,
         description="What models that foretell what customers will do must satisfy. "
-        "With `false` there are none: the marts of predictions, and of what drives "
-        "satisfaction, are then empty, and cost nothing.",
+        "With `false` there are none: the marts of predictions, of recommendations, "
+        "and of what drives satisfaction, are then empty, and cost nothing.",
     )
     indicators: dict[Name, str] = Field(
         default_factory=dict,

@@ -266,13 +266,14 @@ _MEASURES = [
     ("Contact them by", "next_contact_channel", "{words:name}"),
     ("Contact them from the hour", "next_contact_hour", _COUNT),
     ("Contact is forbidden by", "next_contact_blocked_by", "{words:name}"),
+    ("What to offer", "next_offer", "{words}"),
 ]
 _OF_PROFILE = (
     "tier, satisfaction, is_advocate, unresolved_case_count, promise_missed_count, "
     "warning_count, worst_warning, churn_probability, alive_probability, "
     "value_12_months_amount, next_purchase_from, next_purchase_until, "
     "next_contact_on, next_contact_care, next_contact_channel, next_contact_hour, "
-    "next_contact_blocked_by"
+    "next_contact_blocked_by, next_offer"
 )
 
 

@@ -102,6 +102,9 @@ values_ahead as (
 
 contact_plans as (
     select * from {{ ref('contact_plans') }}
+best_offers as (
+    select * from {{ ref('recommendations') }}
+    where rank = 1
 ),
 
 final as (
@@ -177,6 +180,8 @@ final as (
         contact_plans.blocked_by as next_contact_blocked_by,
         needs_ranked.need as next_need,
         needs_ranked.due_on as next_need_due_on,
+        best_offers.product_name as next_offer,
+        best_offers.reason as next_offer_reason,
         {{ as_of() }} as as_of_date
     from customers
     left join interactions on customers.customer_id = interactions.customer_id
@@ -196,6 +201,7 @@ final as (
         on
             customers.customer_id = needs_ranked.customer_id
             and needs_ranked.position = 1
+    left join best_offers on customers.customer_id = best_offers.customer_id
 )
 
 select * from final

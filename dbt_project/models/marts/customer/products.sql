@@ -29,6 +29,7 @@ final as (
         listed.brand,
         listed.list_price_amount,
         listed.unit_cost_amount,
+        listed.stock_quantity,
         listed.launched_at,
         sold.first_sold_date,
         sold.last_sold_date,

@@ -35,14 +35,31 @@ evaluated as (
     from {{ ref('int_predictions_evaluated') }} as predictions
     left join {{ ref('int_observation_days') }} as days
         on predictions.role = days.role
+    union all
+    select
+        'recommendations' as model,
+        'all' as population,
+        metric,
+        value,
+        lower_bound,
+        upper_bound,
+        limit_value,
+        n,
+        window_start,
+        window_end,
+        status,
+        reason
+    from {{ ref('int_recommendations_evaluated') }}
     {% else %}
     {{ no_rows() }}
     {% endif %}
 ),
 
 models as (
-    {% for model in
-        ['bg_nbd', 'gamma_gamma', 'buys_again', 'pays_again', 'becomes_vip'] %}
+    {% for model in [
+        'bg_nbd', 'gamma_gamma', 'buys_again', 'pays_again', 'becomes_vip',
+        'recommendations'
+    ] %}
     select '{{ model }}' as model
     {{ 'union all' if not loop.last }}
     {% endfor %}
@@ -57,6 +74,7 @@ with_all_models as (
             evaluated.metric,
             case
                 when models.model in ('bg_nbd', 'gamma_gamma') then 'repeat_buyers'
+                when models.model = 'recommendations' then 'customers'
                 else 'positives'
             end
         ) as metric,
@@ -74,6 +92,8 @@ with_all_models as (
         case
             when evaluated.model is not null then evaluated.reason
             {% if var('models') %}
+            when models.model = 'recommendations'
+                then 'nobody to whom something may be offered has bought'
             else 'nobody who may be scored has bought'
             {% else %}
             else 'models is false in company.yml'
@@ -98,6 +118,10 @@ final as (
         status,
         reason,
         case
+            when metric = 'hit_rate_gained_at_10'
+                then 'learnt from the days before window_start, normal interval'
+            when model = 'recommendations'
+                then 'learnt from the days before window_start, intervals after Wilson'
             when metric like 'held_out%' then 'fitted to the days before window_start'
             when model in ('bg_nbd', 'gamma_gamma')
                 then 'maximum likelihood, intervals after Wald'
