@@ -24,6 +24,7 @@ from kith.company.folder import (
     Models,
     feed_names,
 )
+from kith.company.lead_stages import KNOWN_STAGES, LeadStages
 from kith.company.life_stages import LifeStage
 from kith.company.order_statuses import KNOWN_STATUSES, OrderStatuses, known_words
 from kith.company.schemes import Scheme, own_schemes
@@ -37,6 +38,7 @@ from kith.company.tables import (
     VolumeLimits,
 )
 from kith.company.weights import ValuePart, Weights
+from kith.company.words import listed
 from kith.deliveries.casts import DATA_TYPES
 from kith.settings import REPOSITORY
 from tests.one_table import admitted_sql, company, run_door
@@ -56,6 +58,7 @@ MODELS: dict[str, dict[str, type[BaseModel]]] = {
         "identity": Identity,
         "life_stages": LifeStage,
         "models": Models,
+        "lead_stages": LeadStages,
         "order_statuses": OrderStatuses,
         "schemes": Scheme,
         "weights": Weights,
@@ -191,6 +194,12 @@ def order_statuses_table() -> str:
     return "\n".join(lines)
 
 
+def lead_stages_table() -> str:
+    lines = ["| end | words |", "|---|---|"]
+    lines += [f"| {end} | {', '.join(listed(w))} |" for end, w in KNOWN_STAGES.items()]
+    return "\n".join(lines)
+
+
 def columns_table(table: str) -> str:
     """The columns over which a company writes lines of SQL."""
     path = MARTS.parent / "intermediate" / f"{table}.yml"
@@ -224,6 +233,7 @@ def generated() -> dict[str, dict[str, str]]:
         for page, models in MODELS.items()
     }
     pages["company.md"] |= {
+        "words of stages": lead_stages_table(),
         "words of statuses": order_statuses_table(),
         "own schemes": own_schemes_table(),
         "columns of states": columns_table("segments/int_customer_states"),

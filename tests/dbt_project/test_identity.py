@@ -250,6 +250,7 @@ OF_ALL = {
     "customer.visitor_flows",
     "customer.customer_preferences",
     "customer.unmet_demand",
+    "customer.portraits",
     "satisfaction.churn_warning_records",
     "satisfaction.share_of_voice",
     "segment.behaviour_drivers",

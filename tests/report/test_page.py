@@ -18,11 +18,11 @@ from tests.report.releases import HOSTILE, RELEASES, Page, page_of, publish
 
 WIDTHS = {"desktop": 1240, "phone": 390}
 DRAWN = {
-    "grocer": 48,
+    "grocer": 51,
     "unfinished": 16,
     "ten_years": 18,
     "one_customer": 14,
-    "long_names": 38,
+    "long_names": 41,
     "events_only": 2,
     "known_before": 13,
     "nothing": 0,

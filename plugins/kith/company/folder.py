@@ -16,6 +16,7 @@ from pydantic import (
 
 from kith.company import indicators, life_stages, schemes, weights
 from kith.company.business_hours import BusinessHours
+from kith.company.lead_stages import LeadStages
 from kith.company.life_stages import LifeStage
 from kith.company.order_statuses import OrderStatuses
 from kith.company.quiet_hours import Shift, bands_beside
@@ -263,6 +264,7 @@ class CompanyFile(Strict):
         "see below.",
     )
     order_statuses: OrderStatuses = OrderStatuses()
+    lead_stages: LeadStages = LeadStages()
     rfm_window_days: int = Field(
         default=365,
         gt=0,
@@ -283,8 +285,8 @@ class CompanyFile(Strict):
         default=30,
         gt=0,
         description="Valid answers below which a score is NULL, and persons below "
-        "which it has no interval; customers reached by a campaign, or held out of it, "
-        "below which it has no rate.",
+        "which it has no interval; customers reached by a campaign or held out of it, "
+        "and leads, below which a share of them is NULL.",
     )
     weights: Weights = Weights()
     value_parts: dict[Part, ValuePart] = Field(

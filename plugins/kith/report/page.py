@@ -22,6 +22,7 @@ from kith.report import (
     offers,
     one_customer,
     operations,
+    portrait,
     predictions,
     retention,
     satisfaction,
@@ -40,6 +41,7 @@ SECTIONS = tuple(
     part.SECTION
     for part in (
         customer,
+        portrait,
         identity,
         segment,
         movements,
