@@ -33,10 +33,8 @@ from kith.settings import REPOSITORY, load_request, load_settings
 from kith.watch import spikes as watch_spikes
 from kith.watch.alerts import new_alerts, remember
 from kith.watch.fresh import Watch
-from tests.companies import definitions, leaving, visits
-from tests.companies import definitions, leaving
+from tests.companies import definitions, leaving, offered, priced, visits
 from tests.companies.contacted import check_plans
-from tests.companies import definitions, leaving, offered, priced
 from tests.companies.definitions import Shop
 from tests.companies.demo import ZONE, Demo
 from tests.companies.planted_odds import area_possible
@@ -1853,6 +1851,8 @@ def test_goals_are_what_orders_records_and_answers_say(warehouse: Warehouse) -> 
         assert row["state"] == expected
         states.add((row["measure"], expected))
     assert len(states) == 6  # each measure was attained once and missed once
+
+
 def test_contact_plans_equal_a_computation_over_the_feeds(warehouse: Warehouse) -> None:
     levels = check_plans(warehouse.query)
     # Three messages a customer tell nobody's own hour: their tier's is taken, or all's.

@@ -1,4 +1,4 @@
-"""Hands what speaks for offers to kith.models.recommendations, with what it is worth."""
+"""Hands what speaks for offers to kith.models.recommendations, and its worth."""
 
 
 def model(dbt, session):
