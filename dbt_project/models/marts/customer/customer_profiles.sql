@@ -102,6 +102,8 @@ values_ahead as (
 
 contact_plans as (
     select * from {{ ref('contact_plans') }}
+),
+
 best_offers as (
     select * from {{ ref('recommendations') }}
     where rank = 1
