@@ -411,7 +411,7 @@ def predictions(customer_ids: pd.Series, leak: str) -> Frames:
         for rank, ground, kind in (
             (1, "due_again", "product"),
             (2, "child", "coupon"),
-            (3, "popular", "product"),
+            (3, "bought_with", "product"),
         )
     ]
     return {

@@ -7,7 +7,7 @@ from kith.report.entries import Entry, Row, Section, listed
 from kith.report.formats import fill
 
 _GROUNDS = {
-    "due_again": ("They buy it again and again, and it is due", marks.ACCENT),
+    "due_again": ("They buy it again and again: it is due", marks.ACCENT),
     "bought_before": ("They bought it before", marks.ACCENT),
     "bought_with": ("It is bought with what they bought", marks.ACCENT),
     "child": ("It is bought for children of that age", marks.ACCENT),
@@ -56,7 +56,7 @@ whole as (
 example as (
     select product_name as example, reason as example_reason
     from customer.recommendations
-    where ground <> 'child'
+    where ground = 'bought_with'
     order by rank, expected_share desc, product_key, reason
     limit 1
 )
@@ -83,12 +83,12 @@ order by position
 
 _SIDES = {"offers": ("These offers", marks.ACCENT), "popular": ("The same", marks.GREY)}
 _HITS = [
-    ("hit_rate_at_5", "offers", "Of 100, the first 5 offers meet"),
-    ("popularity_hit_rate_at_5", "popular", "The 5 that most buy meet"),
-    ("hit_rate_at_10", "offers", "Of 100, all 10 offers meet"),
-    ("popularity_hit_rate_at_10", "popular", "The 10 that most buy meet"),
-    ("hit_rate_gained_at_10", "", "More than what most buy, with 10"),
-    ("coverage", "", "Of 100 products, offered to anybody"),
+    ("hit_rate_at_5", "offers", "Buy one of the first 5 offers"),
+    ("popularity_hit_rate_at_5", "popular", "Buy one of the 5 that most buy"),
+    ("hit_rate_at_10", "offers", "Buy one of the 10 offers"),
+    ("popularity_hit_rate_at_10", "popular", "Buy one of the 10 that most buy"),
+    ("hit_rate_gained_at_10", "", "With 10: more than with what most buy"),
+    ("coverage", "", "Products offered to anybody"),
 ]
 
 
@@ -143,7 +143,7 @@ where facts.status is not null
 order by position
 """,
     columns={
-        "How good they are": "{statement}",
+        "Customers": "{statement}",
         "Of 100": "{score:.0f}",
         "from": "{interval_low:.0f}",
         "to": "{interval_high:.0f}",

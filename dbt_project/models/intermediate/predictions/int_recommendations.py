@@ -1,4 +1,4 @@
-"""Hands what speaks for offers to kith.models.recommendations, and its worth."""
+"""Hands what speaks for offers, and its worth, to kith.models.recommendations."""
 
 
 def model(dbt, session):
