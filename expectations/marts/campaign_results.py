@@ -30,6 +30,20 @@ EXPECTATIONS = [
         """,
     ),
     no_rows(
+        "What no campaign has a share in is the same by each kind of credit",
+        CRITICAL,
+        """
+        select period_grain, period_start, linear_amount, time_decay_amount
+        from {batch}
+        where campaign_key = 'unattributed'
+            and (
+                first_amount <> last_amount
+                or first_amount <> linear_amount
+                or first_amount <> time_decay_amount
+            )
+        """,
+    ),
+    no_rows(
         "Messages of campaigns are those of the feed, in all and by month",
         CRITICAL,
         """

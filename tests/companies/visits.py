@@ -218,7 +218,7 @@ def flows(found: list[Record], stays: list[list[Record]]) -> dict[tuple[Any, ...
     }
 
 
-# --- as a build would have found them that ended on an earlier day ---
+# --- as a build would have found them that ended on an earlier day ------------------
 
 _CUTS = {
     "feeds.presences": "occurred_at < {end}",

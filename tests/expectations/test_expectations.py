@@ -424,6 +424,10 @@ MUTATIONS: dict[tuple[str, str], str] = {
     "where campaign_key = 'unattributed' and period_grain = 'all'",
     (
         "customer.campaign_results",
+        "What no campaign has a share in is the same by each kind of credit",
+    ): "update customer.campaign_results set time_decay_amount = 0.01",
+    (
+        "customer.campaign_results",
         "Messages of campaigns are those of the feed, in all and by month",
     ): "update customer.campaign_results set contact_count = contact_count + 1",
     (

@@ -170,7 +170,7 @@ numbered as (
         count(*) over of_order as number,
         count(*) over (partition by source, order_id) as touch_count,
         cast(sum(weight) over of_order as double) as weight_so_far,
-        cast(weight as double) as weight,
+        cast(sum(weight) over of_order - weight as double) as weight_before,
         cast(sum(weight) over (partition by source, order_id) as double)
             as weight_of_all
     from touched
@@ -182,7 +182,7 @@ numbered as (
 ),
 
 -- In whole cents, each share from what is given so far to what is given with it: the
--- shares of a purchase add up to it.
+-- shares of a purchase add up to it, as long as both are of exact sums.
 shared as (
     select
         source,
@@ -194,10 +194,7 @@ shared as (
         round(cents * number / touch_count)
         - round(cents * (number - 1) / touch_count) as linear_cents,
         round(cents * (weight_so_far / weight_of_all))
-        - case
-            when number = 1 then 0
-            else round(cents * ((weight_so_far - weight) / weight_of_all))
-        end as time_decay_cents
+        - round(cents * (weight_before / weight_of_all)) as time_decay_cents
     from numbered
 ),
 
