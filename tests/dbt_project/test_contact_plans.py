@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -61,11 +62,11 @@ class Plans:
         """The plan of each customer."""
         for name in INPUTS:
             self._connection.execute(f"delete from {name}")
-            for row in rows.get(name, []):
-                holes = ", ".join("?" for _ in row)
+            if rows.get(name):
+                given = pa.Table.from_pylist(rows[name])
+                self._connection.register("given", given)
                 self._connection.execute(
-                    f"insert into {name} ({', '.join(row)}) values ({holes})",
-                    list(row.values()),
+                    f"insert into {name} by name select * from given"
                 )
         found = self._connection.execute("from contact_plans")
         names = [column[0] for column in found.description]

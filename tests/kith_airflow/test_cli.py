@@ -469,3 +469,17 @@ def test_an_unknown_command_lists_the_known_ones(
 ) -> None:
     assert main(["dance"]) == 2
     assert "run|up|down|rollback" in capsys.readouterr().err
+
+
+def test_show_asks_the_release_of_the_company(
+    kith_home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("COMPANY", str(SHOP))
+    monkeypatch.setenv("CUSTOMER", "c0ffee12")
+    assert main(["show"]) == 1
+    database = kith_home / "corner_shop" / "published" / "current" / "kith.duckdb"
+    assert capsys.readouterr().err == (
+        f"Failed: {database}: no release; publish one first: make run COMPANY={SHOP}\n"
+    )

@@ -127,6 +127,7 @@ order by customer_count desc, hour_from, channel
         "Customers": "{customer_count:,}",
     },
     note=_hours_note,
+    absent="No channel is permitted, or nothing tells when messages are opened.",
     marks=marks.bars,
     series={"customer_count": ("Customers", marks.ACCENT)},
     text="{customer_count:,}",

@@ -70,10 +70,7 @@ tellers as (
         max(is_noticed) = 1
         and max(
             case
-                when
-                    sent_at != {{ business_midnight('sent_on') }}
-                    and sent_at != date_trunc('day', sent_at)
-                    then 1
+                when sent_hour != 0 and sent_at != date_trunc('day', sent_at) then 1
                 else 0
             end
         ) = 1
@@ -337,19 +334,15 @@ contacts_ranked as (
                 contact_id asc nulls last
         ) as position
     from contacts
-    where customer_id is not null
+    where
+        customer_id is not null
+        and sent_on > {{ add_days(next_day, '(-' ~ rules.cap_days ~ ')') }}
 ),
 
-pressed as (
+capped as (
     select
         customer_id,
-        max(sent_on) as last_contact_on,
-        count(
-            case
-                when sent_on > {{ add_days(next_day, '(-' ~ rules.cap_days ~ ')') }}
-                    then 1
-            end
-        ) as contact_count,
+        count(*) as contact_count,
         -- From this day on one more is within the cap.
         max(
             case
@@ -358,6 +351,15 @@ pressed as (
             end
         ) as free_from
     from contacts_ranked
+    group by customer_id
+),
+
+last_contacts as (
+    select
+        customer_id,
+        max(sent_on) as last_contact_on
+    from contacts
+    where customer_id is not null
     group by customer_id
 ),
 
@@ -462,7 +464,7 @@ birthdays_due as (
 purchases as (
     select
         customer_id,
-        max({{ business_date('coalesce(delivered_at, ordered_at)') }}) as bought_on
+        {{ business_date('max(coalesce(delivered_at, ordered_at))') }} as bought_on
     from {{ ref('orders') }}
     where is_purchase and customer_id != 'unidentified'
     group by customer_id
@@ -473,8 +475,8 @@ after_sales_due as (
         purchases.customer_id,
         {{ add_days('purchases.bought_on', rules.after_sale_days) }} as due_on
     from purchases
-    left join pressed on purchases.customer_id = pressed.customer_id
-    where coalesce(pressed.last_contact_on <= purchases.bought_on, true)
+    left join last_contacts on purchases.customer_id = last_contacts.customer_id
+    where coalesce(last_contacts.last_contact_on <= purchases.bought_on, true)
 ),
 
 wake_ups_due as (
@@ -584,14 +586,14 @@ planned as (
         cares_ranked.care,
         cares_ranked.due_on as care_due_on,
         cares_ranked.contact_on,
-        coalesce(pressed.contact_count, 0) as contact_count,
-        pressed.last_contact_on,
-        pressed.free_from,
+        coalesce(capped.contact_count, 0) as contact_count,
+        last_contacts.last_contact_on,
+        capped.free_from,
         complaining.quiet_until,
         coalesce(complaining.is_open, false) as has_open_complaint,
         channels.customer_id is null as blocks_consent,
         complaining.customer_id is not null as blocks_complaint,
-        coalesce(pressed.free_from > {{ next_day }}, false) as blocks_cap,
+        coalesce(capped.free_from > {{ next_day }}, false) as blocks_cap,
         held_out.customer_id is not null as blocks_hold_out,
         coalesce(quotes_summed.won_count, 0) as quote_won_count,
         coalesce(quotes_summed.lost_count, 0) as quote_lost_count,
@@ -604,7 +606,8 @@ planned as (
         on
             customers.customer_id = cares_ranked.customer_id
             and cares_ranked.position = 1
-    left join pressed on customers.customer_id = pressed.customer_id
+    left join capped on customers.customer_id = capped.customer_id
+    left join last_contacts on customers.customer_id = last_contacts.customer_id
     left join complaining on customers.customer_id = complaining.customer_id
     left join held_out on customers.customer_id = held_out.customer_id
     left join accounts on customers.customer_id = accounts.customer_id
