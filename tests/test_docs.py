@@ -23,6 +23,7 @@ from kith.company.folder import (
     Models,
     feed_names,
 )
+from kith.company.lead_stages import KNOWN_STAGES, LeadStages
 from kith.company.order_statuses import KNOWN_STATUSES, OrderStatuses, known_words
 from kith.company.schemes import Scheme, own_schemes
 from kith.company.tables import (
@@ -35,6 +36,7 @@ from kith.company.tables import (
     VolumeLimits,
 )
 from kith.company.weights import ValuePart, Weights
+from kith.company.words import listed
 from kith.deliveries.casts import DATA_TYPES
 from kith.settings import REPOSITORY
 from tests.one_table import admitted_sql, company, run_door
@@ -52,6 +54,7 @@ MODELS: dict[str, dict[str, type[BaseModel]]] = {
         "crisis_watch": CrisisWatch,
         "identity": Identity,
         "models": Models,
+        "lead_stages": LeadStages,
         "order_statuses": OrderStatuses,
         "schemes": Scheme,
         "weights": Weights,
@@ -187,6 +190,12 @@ def order_statuses_table() -> str:
     return "\n".join(lines)
 
 
+def lead_stages_table() -> str:
+    lines = ["| end | words |", "|---|---|"]
+    lines += [f"| {end} | {', '.join(listed(KNOWN_STAGES[end]))} |" for end in KNOWN_STAGES]
+    return "\n".join(lines)
+
+
 def columns_table(table: str) -> str:
     """The columns over which a company writes lines of SQL."""
     path = MARTS.parent / "intermediate" / f"{table}.yml"
@@ -220,6 +229,7 @@ def generated() -> dict[str, dict[str, str]]:
         for page, models in MODELS.items()
     }
     pages["company.md"] |= {
+        "words of stages": lead_stages_table(),
         "words of statuses": order_statuses_table(),
         "own schemes": own_schemes_table(),
         "columns of states": columns_table("segments/int_customer_states"),

@@ -10,9 +10,9 @@ from kith.company.folder import load_company
 from kith.company.order_statuses import (
     KNOWN_STATUSES,
     OrderStatuses,
-    folded,
     known_words,
 )
+from kith.company.words import folded
 from kith.errors import ConfigurationError
 from tests.company.faults import CORNER_SHOP
 from tests.dbt_project.rendered import for_engine

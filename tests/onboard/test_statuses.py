@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from kith.company.order_statuses import OrderStatuses, folded
+from kith.company.order_statuses import OrderStatuses
+from kith.company.words import folded
 from kith.onboard.vocabulary import WORDS
 from tests.onboard.strangers import Make, doubts, write
 

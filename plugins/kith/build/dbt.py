@@ -61,6 +61,7 @@ def dbt_vars(company: Company) -> dict[str, Any]:
         "minimum_gaps": company.activity_states.minimum_gaps,
         "schemes": schemes_of(company),
         "order_statuses": company.order_statuses.words(),
+        "lead_stages": company.lead_stages.words(),
         "rfm_window_days": company.rfm_window_days,
         "session_timeout_minutes": company.session_timeout_minutes,
         "stay_pause_minutes": company.stay_pause_minutes,

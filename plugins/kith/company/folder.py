@@ -16,6 +16,7 @@ from pydantic import (
 
 from kith.company import indicators, schemes, weights
 from kith.company.business_hours import BusinessHours
+from kith.company.lead_stages import LeadStages
 from kith.company.order_statuses import OrderStatuses
 from kith.company.schemes import Scheme
 from kith.company.sources import read_source_tables
@@ -222,6 +223,7 @@ class CompanyFile(Strict):
         "see below.",
     )
     order_statuses: OrderStatuses = OrderStatuses()
+    lead_stages: LeadStages = LeadStages()
     rfm_window_days: int = Field(
         default=365,
         gt=0,

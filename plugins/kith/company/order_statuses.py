@@ -1,8 +1,10 @@
 """What the statuses of orders mean: words that shops use, and a company's own."""
 
-from pydantic import Field, model_validator
+from typing import ClassVar
 
-from kith.company.tables import Strict
+from pydantic import Field
+
+from kith.company.words import Words, listed
 
 # A status that stands nowhere counts as placed: nobody said more of the order.
 KNOWN_STATUSES: dict[str, str] = {
@@ -49,21 +51,15 @@ KNOWN_STATUSES: dict[str, str] = {
 }
 
 
-def folded(status: str) -> str:
-    """The status without case, blanks, hyphens and underscores, as the marts read it.
-
-    The macro `folded` of the dbt project does the same.
-    """
-    return status.lower().replace(" ", "").replace("-", "").replace("_", "")
-
-
 def known_words(status_class: str) -> list[str]:
     """The words of a class that need not be declared."""
-    return [" ".join(w.split()) for w in KNOWN_STATUSES[status_class].split(",")]
+    return listed(KNOWN_STATUSES[status_class])
 
 
-class OrderStatuses(Strict):
+class OrderStatuses(Words):
     """The company's own words for states of orders, which count before known ones."""
+
+    known: ClassVar[dict[str, str]] = KNOWN_STATUSES
 
     placed: list[str] = Field(default=[], description="Ordered, not yet delivered.")
     completed: list[str] = Field(default=[], description="Delivered or handed over.")
@@ -73,31 +69,3 @@ class OrderStatuses(Strict):
     returned: list[str] = Field(
         default=[], description="Given back, or the money paid back."
     )
-
-    @model_validator(mode="after")
-    def _mean_one_thing(self) -> "OrderStatuses":
-        seen: dict[str, str] = {}
-        for status_class in KNOWN_STATUSES:
-            for word in getattr(self, status_class):
-                other = seen.setdefault(folded(word), status_class)
-                if other != status_class:
-                    raise ValueError(
-                        f"{word!r} stands under {other} and under {status_class}; "
-                        "expected one of them"
-                    )
-        return self
-
-    def words(self) -> dict[str, list[str]]:
-        """The folded words of each class, the known ones included."""
-        own = {
-            status_class: list(map(folded, getattr(self, status_class)))
-            for status_class in KNOWN_STATUSES
-        }
-        taken = {word for words in own.values() for word in words}
-        return {
-            status_class: sorted(
-                {*own[status_class]}
-                | ({*map(folded, known_words(status_class))} - taken)
-            )
-            for status_class in KNOWN_STATUSES
-        }

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
-from kith.company.order_statuses import OrderStatuses, folded
+from kith.company.order_statuses import OrderStatuses
+from kith.company.words import folded
 from kith.database import literal, quote
 from kith.onboard.columns import ColumnGuess, aggregates
 from kith.onboard.doubts import NUMBERS
