@@ -192,7 +192,7 @@ def order_statuses_table() -> str:
 
 def lead_stages_table() -> str:
     lines = ["| end | words |", "|---|---|"]
-    lines += [f"| {end} | {', '.join(listed(KNOWN_STAGES[end]))} |" for end in KNOWN_STAGES]
+    lines += [f"| {end} | {', '.join(listed(w))} |" for end, w in KNOWN_STAGES.items()]
     return "\n".join(lines)
 
 

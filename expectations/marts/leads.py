@@ -30,7 +30,7 @@ EXPECTATIONS = [
         select source, lead_id, outcome, outcome_told_by, decided_on
         from {batch}
         where (outcome = 'open') <> (outcome_told_by is null)
-            or (outcome = 'won') > (decided_on is not null)
+            or (outcome = 'won' and decided_on is null)
             or outcome not in ('open', 'won', 'lost')
             or decided_on > as_of_date
         """,
