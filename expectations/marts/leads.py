@@ -1,6 +1,6 @@
 """Leads: all that the feed delivered, each open, won or lost."""
 
-from kith.gate.rows import CRITICAL, WARNING, no_rows
+from kith.gate.rows import CRITICAL, no_rows
 
 EXPECTATIONS = [
     no_rows(
@@ -44,20 +44,6 @@ EXPECTATIONS = [
         where win_probability not between win_probability_low - 1e-12
             and win_probability_high + 1e-12
             or (win_probability is null) <> (missing_reason is not null)
-        """,
-    ),
-    no_rows(
-        (
-            "Of a hundred leads at most one was decided before it was created; such "
-            "leads were recorded late, or their times have two zones"
-        ),
-        WARNING,
-        """
-        select
-            count(*) as leads,
-            count(*) filter (where days_to_decision < 0) as decided_before
-        from {batch}
-        having 100 * count(*) filter (where days_to_decision < 0) > count(*)
         """,
     ),
 ]

@@ -21,8 +21,10 @@ _STAGING = {
     "consents": _PERSON + "'y1' as consent_id, 'ads' as purpose, true as is_granted, "
     "timestamp '2024-12-01' as changed_at",
     "dependants": _PERSON + "'d1' as dependant_id, date '2020-01-01' as birth_date",
-    "assignments": _PERSON + "'g1' as assignment_id, 'w1' as employee_id, "
-    "timestamp '2024-01-01' as valid_from, timestamp '2024-01-01' as valid_to",
+    "assignments": _PERSON + "'g' || i as assignment_id, 'w1' as employee_id, "
+    "timestamp '2024-01-01' as valid_from, "
+    "case i when 0 then timestamp '2024-01-01' end as valid_to "
+    "from range(2) as assignments (i)",
     "places": _THING + "'s1' as place_id, 90 as latitude, -180 as longitude",
     "quotes": _PERSON + "'q1' as quote_id, timestamp '2024-12-01' as quoted_at, "
     "0 as price_amount, timestamp '2024-12-01' as decided_at, "
@@ -44,7 +46,9 @@ _STAGING = {
     "0 as scale_min, 10 as scale_max from range(62) as answers (i)",
     "campaigns": _THING + "'c1' as campaign_id, timestamp '2024-12-01' as starts_at, "
     "timestamp '2024-12-01' as ends_at, 0 as cost_amount",
-    "leads": _PERSON + "'z1' as lead_id, timestamp '2024-12-01' as created_at",
+    "leads": _PERSON.replace("'C1'", "case i when 1 then 'C1' else 'nobody yet' end")
+    + "'z' || i as lead_id, timestamp '2024-12-01' as created_at "
+    "from range(2) as leads (i)",
     "lead_stages": _THING + "'z1s' as lead_stage_id, 'z1' as lead_id, 'won' as stage, "
     "timestamp '2024-12-01' as entered_at",
     "promises": _PERSON.replace("'C1'", "'x'").replace("'card_number'", "'mail'")

@@ -160,6 +160,77 @@ MUTATIONS: dict[tuple[str, str], str] = {
         "Nobody is last seen before the first time, or after the as-of date",
     ): "update customer.employees set last_seen_date = '2025-01-01'",
     (
+        "customer.lead_stages",
+        "Every step of a lead that is known is there",
+    ): "delete from customer.lead_stages",
+    (
+        "customer.lead_stages",
+        "No step begins before the one before it, and one is the latest",
+    ): "update customer.lead_stages set days_in_stage = -1",
+    (
+        "customer.leads",
+        "Leads are those of the feed",
+    ): "delete from customer.leads where lead_id = 'z0'",
+    (
+        "customer.leads",
+        "A lead is decided where something tells it, by the as-of date",
+    ): "update customer.leads set decided_on = null, decided_at = null",
+    (
+        "customer.leads",
+        "A chance lies within its interval, and a missing one has a reason",
+    ): "update customer.leads set win_probability = 0.1, missing_reason = null, "
+    "win_probability_low = 0.2, win_probability_high = 0.3",
+    (
+        "customer.lead_conversions",
+        "Won, lost and open leads are all that reached the stage",
+    ): "update customer.lead_conversions set open_count = open_count + 1",
+    (
+        "customer.lead_conversions",
+        "Each breakdown holds every lead of customer.leads",
+    ): "delete from customer.lead_conversions where breakdown = 'employee'",
+    (
+        "customer.lead_conversions",
+        "A rate lies within its interval, and a missing one has a reason",
+    ): "update customer.lead_conversions set missing_reason = null",
+    (
+        "customer.prospects",
+        "No prospect is a customer, or was deleted",
+    ): "update customer.prospects set person_id = (select min(person_id) "
+    "from customer.customer_identifiers where standing = 'customer')",
+    (
+        "customer.prospects",
+        "Whoever lacks a criterion refuses, and nobody else was lost",
+    ): "update customer.prospects set unmet_criteria = 'has_need'",
+    (
+        "customer.prospects",
+        "Nobody has bought in a market that counts as unexplored",
+    ): "update customer.prospects set region = 'north', category = 'unknown'; "
+    "update customer.customers set region = 'north'",
+    (
+        "customer.ownerships",
+        "No customer is in the care of two employees at one time",
+    ): "insert into customer.ownerships select * replace (2 as ownership_number, "
+    "began_at + interval 1 day as began_at) from customer.ownerships",
+    (
+        "customer.ownerships",
+        "Whoever is in charge of a customer today is the one in customer.customers",
+    ): "update customer.ownerships set employee_id = 'w2'",
+    (
+        "customer.portraits",
+        "Each dimension holds all purchases and revenue of each period",
+    ): "delete from customer.portraits "
+    "where dimension = 'city' and period_grain = 'year'",
+    (
+        "customer.portraits",
+        "Each dimension of the last periods holds all customers",
+    ): "update customer.portraits set customer_count = customer_count + 1 "
+    "where dimension = 'level' and period_grain = 'quarter'",
+    (
+        "customer.portraits",
+        "Nowhere are more buyers than customers, or fewer than none",
+    ): "update customer.portraits set buyer_count = customer_count + 1 "
+    "where part = 'unknown' and dimension = 'industry'",
+    (
         "customer.touchpoints",
         "Touchpoints show every interaction",
     ): "delete from customer.touchpoints where touchpoint = 'web'",

@@ -9,14 +9,14 @@ from kith.company.words import Words
 # A stage that stands nowhere is a step on the way: the lead is open.
 KNOWN_STAGES: dict[str, str] = {
     "won": """
-        won, closed won, closedwon, converted, customer, deal won, contract signed,
+        won, closed won, converted, customer, deal won, contract signed,
         signed, sold, success, successful, accepted,
         gewonnen, abgeschlossen, auftrag erteilt, kunde, verkauft, zugesagt,
         gagné, gagnée, signé, ganado, ganada, cerrado ganado, vinto,
         赢单, 成交, 已成交, 已转化, 已签约
     """,
     "lost": """
-        lost, closed lost, closedlost, declined, rejected, refused, disqualified,
+        lost, closed lost, declined, rejected, refused, disqualified,
         unqualified, not interested, dead, dropped, cancelled, canceled, withdrawn,
         no deal, deal lost,
         verloren, abgelehnt, abgesagt, disqualifiziert, kein interesse, storniert,

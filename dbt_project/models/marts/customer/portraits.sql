@@ -252,7 +252,7 @@ calendar as (
     select {{ month_of(as_of()) }} as month
 ),
 
-{# One dimension beside the other: each divides all customers and all orders. -#}
+-- One dimension beside the other: each divides all customers and all orders.
 changed_parts as (
     {% for dimension in dimensions %}
     select
@@ -263,6 +263,37 @@ changed_parts as (
         month,
         change
     from changed
+    {{ "union all" if not loop.last }}
+    {% endfor %}
+),
+
+bought_parts as (
+    {% for dimension in dimensions %}
+    select
+        '{{ dimension }}' as dimension,
+        {{ dimension }} as part,
+        department,
+        employee_id,
+        period_grain,
+        period_start,
+        buyer_count
+    from bought
+    {{ "union all" if not loop.last }}
+    {% endfor %}
+),
+
+sold_parts as (
+    {% for dimension in dimensions %}
+    select
+        '{{ dimension }}' as dimension,
+        {{ dimension }} as part,
+        department,
+        employee_id,
+        {% for column in flows %}
+        {{ column }},
+        {% endfor %}
+        order_month
+    from sold
     {{ "union all" if not loop.last }}
     {% endfor %}
 ),
@@ -300,57 +331,55 @@ standing as (
 
 counted as (
     {% for grain, months_more in grains.items() %}
-    {%- set start = "cast(date_trunc('" ~ grain ~ "', month) as date)" %}
     select
         '{{ grain }}' as period_grain,
-        {{ start }} as period_start,
+        cast(date_trunc('{{ grain }}', month) as date) as period_start,
         dimension,
         part,
         department,
         employee_id,
-        customer_count,
-        0 as buyer_count,
         {% for column in flows %}
-        0 as {{ column }}{{ "," if not loop.last }}
+        0 as {{ column }},
         {% endfor %}
+        customer_count,
+        0 as buyer_count
     from standing
-    where month = least({{ add_months(start, months_more) }}, {{ month_of(as_of()) }})
+    where
+        month = {{ month_of(as_of()) }}
+        or month = {{ add_months(
+            "cast(date_trunc('" ~ grain ~ "', month) as date)", months_more
+        ) }}
     union all
     {% endfor %}
     {% for grain in grains %}
-    {% for dimension in dimensions %}
     select
         '{{ grain }}' as period_grain,
         cast(date_trunc('{{ grain }}', order_month) as date) as period_start,
-        '{{ dimension }}' as dimension,
-        {{ dimension }} as part,
+        dimension,
+        part,
         department,
         employee_id,
-        0 as customer_count,
-        0 as buyer_count,
         {% for column in flows %}
-        {{ column }}{{ "," if not loop.last }}
+        {{ column }},
         {% endfor %}
-    from sold
+        0 as customer_count,
+        0 as buyer_count
+    from sold_parts
     union all
     {% endfor %}
-    {% endfor %}
-    {% for dimension in dimensions %}
     select
         period_grain,
         period_start,
-        '{{ dimension }}' as dimension,
-        {{ dimension }} as part,
+        dimension,
+        part,
         department,
         employee_id,
-        0 as customer_count,
-        buyer_count,
         {% for column in flows %}
-        0 as {{ column }}{{ "," if not loop.last }}
+        0 as {{ column }},
         {% endfor %}
-    from bought
-    {{ "union all" if not loop.last }}
-    {% endfor %}
+        0 as customer_count,
+        buyer_count
+    from bought_parts
 ),
 
 summed as (
@@ -368,9 +397,15 @@ summed as (
         cast(sum({{ column }}) as bigint) as {{ column }},
         {% endfor %}
         {% for column in amounts %}
-        cast(sum({{ column }}) as decimal(18, 2)) as {{ column }}
-        {{- "," if not loop.last }}
+        cast(sum({{ column }}) as decimal(18, 2)) as {{ column }},
         {% endfor %}
+        max(
+            case period_grain
+                {% for grain, months_more in grains.items() %}
+                when '{{ grain }}' then {{ months_more + 1 }}
+                {% endfor %}
+            end
+        ) as month_count
     from counted
     group by period_grain, period_start, dimension, part, department, employee_id
 ),
@@ -379,11 +414,7 @@ final as (
     select
         period_grain,
         period_start,
-        {% for grain, months_more in grains.items() %}
-        {{ "case" if loop.first }} when period_grain = '{{ grain }}'
-            then {{ add_days(add_months('period_start', months_more + 1), -1) }}
-        {% endfor %}
-        end as period_end,
+        {{ add_days(add_months('period_start', 'month_count'), -1) }} as period_end,
         dimension,
         part,
         department,

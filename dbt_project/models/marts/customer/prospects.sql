@@ -30,8 +30,8 @@ not_customers as (
             partition by coalesce(leads.person_id, leads.source || ':' || leads.lead_id)
             order by
                 leads.created_at desc nulls last,
-                leads.source nulls last,
-                leads.lead_id nulls last
+                leads.source asc nulls last,
+                leads.lead_id asc nulls last
         ) as position
     from leads
     left join standings on leads.person_id = standings.person_id
