@@ -7,7 +7,7 @@ EXPECTATIONS = [
         "Won, lost and open leads are all that reached the stage",
         CRITICAL,
         """
-        select cohort_month, breakdown, part, stage, lead_count
+        select cohort_grain, cohort_start, breakdown, part, stage, lead_count
         from {batch}
         where won_count + lost_count + open_count <> lead_count
             or lead_count > created_count
@@ -19,10 +19,14 @@ EXPECTATIONS = [
         CRITICAL,
         """
         with counted as (
-            select breakdown, sum(lead_count) as leads, sum(won_count) as won
+            select
+                cohort_grain,
+                breakdown,
+                sum(lead_count) as leads,
+                sum(won_count) as won
             from {batch}
             where stage = 'created'
-            group by breakdown
+            group by cohort_grain, breakdown
         ),
 
         found as (
@@ -32,7 +36,7 @@ EXPECTATIONS = [
             from customer.leads
         )
 
-        select breakdown, leads, leads_known, won, won_known
+        select cohort_grain, breakdown, leads, leads_known, won, won_known
         from found
         left join counted on true
         where leads_known <> coalesce(leads, 0) or won_known <> coalesce(won, 0)
@@ -42,7 +46,7 @@ EXPECTATIONS = [
         "A rate lies within its interval, and a missing one has a reason",
         CRITICAL,
         """
-        select cohort_month, breakdown, part, stage, win_rate_pct, missing_reason
+        select cohort_grain, cohort_start, breakdown, part, stage, win_rate_pct, missing_reason
         from {batch}
         where win_rate_pct not between win_rate_low_pct - 1e-9
             and win_rate_high_pct + 1e-9

@@ -10,6 +10,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -381,10 +382,18 @@ def test_whoever_has_left_is_told_by_their_probability(
 # --- every measure, computed once more in pandas from what was delivered --------------
 
 
-@pytest.fixture(scope="module")
-def shop(warehouse: Warehouse) -> Shop:
+@cache
+def delivered(state: Path) -> tuple[dict[tuple[str, str], str], Shop]:
+    """Whom each plain identifier names, and what they did; not to be changed."""
+    warehouse = Warehouse(state)
     marts = warehouse.query("from customer.customer_identifiers")
-    return warehouse.demo.shop(warehouse.demo.names(marts))
+    names = warehouse.demo.names(marts)
+    return names, warehouse.demo.shop(names)
+
+
+@pytest.fixture(scope="module")
+def shop(demo: Path) -> Shop:
+    return delivered(demo)[1]
 
 
 CENTS = ", ".join(

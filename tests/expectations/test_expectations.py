@@ -187,7 +187,8 @@ MUTATIONS: dict[tuple[str, str], str] = {
     (
         "customer.lead_conversions",
         "Each breakdown holds every lead of customer.leads",
-    ): "delete from customer.lead_conversions where breakdown = 'employee'",
+    ): "update customer.lead_conversions set won_count = won_count + 1 "
+    "where breakdown = 'employee'",
     (
         "customer.lead_conversions",
         "A rate lies within its interval, and a missing one has a reason",
@@ -218,7 +219,7 @@ MUTATIONS: dict[tuple[str, str], str] = {
     (
         "customer.portraits",
         "Each dimension holds all purchases and revenue of each period",
-    ): "delete from customer.portraits "
+    ): "update customer.portraits set revenue_amount = revenue_amount + 1 "
     "where dimension = 'city' and period_grain = 'year'",
     (
         "customer.portraits",

@@ -32,7 +32,7 @@ reached as (
 
 traced as (
     select
-        leads.cohort_month,
+        leads.created_on,
         {% for breakdown, part in breakdowns.items() %}
         {{ part }} as part_{{ loop.index }},
         {% endfor %}
@@ -49,7 +49,7 @@ traced as (
 broken_down as (
     {% for breakdown in breakdowns %}
     select
-        cohort_month,
+        created_on,
         '{{ breakdown }}' as breakdown,
         part_{{ loop.index }} as part,
         stage,
@@ -62,9 +62,27 @@ broken_down as (
     {% endfor %}
 ),
 
+grained as (
+    select
+        *,
+        'month' as cohort_grain,
+        {{ month_of('created_on') }} as cohort_start,
+        1 as month_count
+    from broken_down
+    union all
+    select
+        *,
+        'year' as cohort_grain,
+        cast(date_trunc('year', created_on) as date) as cohort_start,
+        12 as month_count
+    from broken_down
+),
+
 counted as (
     select
-        cohort_month,
+        cohort_grain,
+        cohort_start,
+        month_count,
         breakdown,
         part,
         stage,
@@ -76,15 +94,22 @@ counted as (
         {{ median('days_to_stage') }} as median_days_to_stage,
         {{ median("case when outcome = 'won' then days_to_decision end") }}
             as median_days_to_win
-    from broken_down
-    group by cohort_month, breakdown, part, stage, stage_class
+    from grained
+    group by
+        cohort_grain,
+        cohort_start,
+        month_count,
+        breakdown,
+        part,
+        stage,
+        stage_class
 ),
 
 shared as (
     select
         *,
         max(case when stage = 'created' then lead_count end) over (
-            partition by cohort_month, breakdown, part
+            partition by cohort_grain, cohort_start, breakdown, part
         ) as created_count,
         won_count + lost_count as n,
         case
@@ -96,8 +121,9 @@ shared as (
 
 final as (
     select
-        cohort_month,
-        {{ add_months('cohort_month', 1) }} <= {{ add_days(as_of(), 1) }}
+        cohort_grain,
+        cohort_start,
+        {{ add_months('cohort_start', 'month_count') }} <= {{ add_days(as_of(), 1) }}
             as is_complete,
         breakdown,
         part,
