@@ -242,6 +242,7 @@ OF_ALL = {
     # By region of the customer.
     "satisfaction.complaint_spikes",
     "customer.customer_merges",
+    "customer.portraits",
     "satisfaction.churn_warning_records",
     "satisfaction.share_of_voice",
     "segment.behaviour_drivers",

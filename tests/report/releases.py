@@ -781,7 +781,8 @@ create table customer.customer_identifiers (
 create table customer.customer_merges (
     merged_at timestamp, person_id varchar, as_of_date date);
 create table customer.orders (
-    customer_id varchar, order_month date, status_class varchar, is_purchase boolean,
+    customer_id varchar, order_date date, order_month date, status_class varchar,
+    is_purchase boolean,
     has_return boolean, gross_amount decimal(18, 2), returned_amount decimal(18, 2),
     revenue_amount decimal(18, 2), cancelled_amount decimal(18, 2), as_of_date date);
 create table customer.interactions (
@@ -892,6 +893,105 @@ create table customer.customer_profiles (
     value_12_months_amount decimal(18, 2), next_purchase_from date,
     next_purchase_until date);
 """
+
+_TYPES += """
+create table customer.portraits (
+    period_grain varchar, period_start date, dimension varchar, part varchar,
+    customer_count bigint, order_count bigint, revenue_amount decimal(18, 2));
+create table customer.places (region varchar, longitude double, latitude double);
+create table customer.ownerships (
+    employee_id varchar, department varchar, is_current boolean, ended_on date,
+    ended_because varchar, compared_days bigint, bought_again_on date,
+    revenue_amount_365d decimal(18, 2), revenue_before_amount decimal(18, 2),
+    revenue_after_amount decimal(18, 2));
+create table customer.lead_conversions (
+    cohort_grain varchar, cohort_start date, breakdown varchar, stage varchar,
+    stage_class varchar, lead_count bigint, won_count bigint, lost_count bigint,
+    open_count bigint);
+create table customer.leads (outcome varchar, is_stuck boolean);
+create table customer.prospects (
+    subject varchar, prospect_kind varchar, unmet_criteria varchar, is_stuck boolean);
+"""
+
+
+def _portrait(hostile: str = "unknown") -> Frames:
+    """Two regions with places, one without; two employees; five leads."""
+    months = pd.date_range("2016-12-01", "2017-12-01", freq="MS")
+    parts = {"north": 10, "south": 20, hostile: 30, "unidentified": 0}
+    portraits = [
+        (grain, month, dimension, part, count, 2, 5.5)
+        for grain, starts in (("month", months), ("year", months[1:2]))
+        for month in starts
+        for dimension in ("region", "source")
+        for part, count in parts.items()
+    ]
+    owned = pd.DataFrame(
+        [
+            ("E1", True, None, None, None, None, 100, None, None),
+            ("E1", True, None, None, None, None, 50, None, None),
+            ("E2", True, None, None, None, None, 70, None, None),
+            (
+                *("E9", False, "2017-07-01", "employee_left", 183, "2017-08-01"),
+                *(40, 40, 30),
+            ),
+            ("E9", False, "2017-07-01", "employee_left", 183, None, 60, 60, 0),
+            ("E8", False, "2017-08-01", "changed", 152, None, 9, 9, 9),
+        ],
+        columns=[
+            *("employee_id", "is_current", "ended_on", "ended_because"),
+            *("compared_days", "bought_again_on", "revenue_amount_365d"),
+            *("revenue_before_amount", "revenue_after_amount"),
+        ],
+    ).assign(department=hostile)
+    stages = [
+        *[("created", "open", 3, 1, 1, 1), ("created", "open", 2, 0, 0, 2)],
+        *[("offer", "open", 2, 1, 0, 1), ("won", "won", 1, 1, 0, 0)],
+        (hostile, "lost", 1, 0, 1, 0),
+    ]
+    conversions = pd.DataFrame(
+        [
+            (grain, breakdown, *stage)
+            for grain in ("month", "year")
+            for breakdown in ("total", "employee")
+            for stage in stages
+        ],
+        columns=[
+            *("cohort_grain", "breakdown", "stage", "stage_class", "lead_count"),
+            *("won_count", "lost_count", "open_count"),
+        ],
+    )
+    return {
+        "customer.portraits": pd.DataFrame(
+            portraits,
+            columns=[
+                *("period_grain", "period_start", "dimension", "part"),
+                *("customer_count", "order_count", "revenue_amount"),
+            ],
+        ),
+        "customer.places": pd.DataFrame(
+            {
+                "region": ["north", "north", "south", "west"],
+                "longitude": [9.0, 11.0, 10.0, 1.0],
+                "latitude": [54.0, 54.0, 48.0, 50.0],
+            }
+        ),
+        "customer.ownerships": owned,
+        "customer.lead_conversions": conversions,
+        "customer.leads": pd.DataFrame(
+            {
+                "outcome": ["won", "lost", "open", "open", "open"],
+                "is_stuck": [False, False, True, True, None],
+            }
+        ),
+        "customer.prospects": pd.DataFrame(
+            {
+                "subject": ["lead", "lead", "lead", "market"],
+                "prospect_kind": ["near", "near", "refusing", "unexplored"],
+                "unmet_criteria": [None, None, "has_need, can_pay", None],
+                "is_stuck": [True, False, False, None],
+            }
+        ),
+    }
 
 
 def _identity(customer_ids: pd.Series, as_of: str, kind: str) -> Frames:
@@ -1020,6 +1120,7 @@ def order_rows(orders: pd.DataFrame, as_of: str) -> pd.DataFrame:
     mart = pd.DataFrame(
         {
             "customer_id": rows.customer_id.fillna("unidentified"),
+            "order_date": rows.day,
             "order_month": rows.day.dt.to_period("M").dt.to_timestamp(),
             "status_class": np.where(is_cancelled, "cancelled", "completed"),
             "is_purchase": ~is_cancelled,
@@ -1088,6 +1189,7 @@ def _grocer() -> tuple[Frames, str]:
     frames |= _identity(customer_ids, "2017-12-31", "visit")
     frames |= predictions(customer_ids, "club_balance")
     frames |= service("yearly", ["waiting_time", "staff", "opening_hours"])
+    frames |= _portrait()
     frames["customer.orders"] = order_rows(orders, "2017-12-31")
     values = frames["customer.customer_values"]
     frames["customer.customer_values"] = values.assign(
@@ -1185,6 +1287,7 @@ def _long_names() -> tuple[Frames, str]:
     frames = marts(orders, "2017-12-31", names)
     customer_ids = frames["customer.customers"].customer_id
     frames |= predictions(customer_ids, HOSTILE) | service(HOSTILE, names)
+    frames |= _portrait(HOSTILE)
     return frames | _identity(customer_ids, "2017-12-31", HOSTILE) | {
         "satisfaction.satisfaction_scores": _scores(
             "csat_top_two_pct", months, [400, 12, 400], names, dimension=HOSTILE

@@ -19,6 +19,7 @@ from kith.report import (
     movements,
     one_customer,
     operations,
+    portrait,
     predictions,
     retention,
     satisfaction,
@@ -36,6 +37,7 @@ SECTIONS = tuple(
     part.SECTION
     for part in (
         customer,
+        portrait,
         identity,
         segment,
         movements,
