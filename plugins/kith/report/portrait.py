@@ -49,7 +49,7 @@ def cells(points: list[tuple[float, float] | None]) -> list[tuple[int, int]]:
     nowhere stands in lines below the map.
     """
     known = [point for point in points if point]
-    width = min(math.ceil(math.sqrt(len(points))) + 1, 7)
+    width = min(math.ceil(math.sqrt(len(points))) + 1, 5)
     height = math.ceil(1.5 * len(known) / width) + 1 if known else 0
     free = {(column, line) for column in range(width) for line in range(height)}
     east, north = zip(*known, strict=True) if known else ((), ())
