@@ -24,7 +24,7 @@ first_purchases as (
         customer_id,
         min(ordered_at) as bought_at
     from {{ ref('orders') }}
-    where is_purchase and customer_id != 'unidentified'
+    where purchase_kind = 'new'
     group by customer_id
 ),
 
