@@ -3,6 +3,7 @@
 from itertools import combinations
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +13,7 @@ from tests.companies import leads
 from tests.companies.definitions import UNIDENTIFIED, Shop
 from tests.companies.demo import ZONE
 from tests.companies.test_demo import Warehouse, delivered
+from tests.dbt_project.rendered import MODELS, for_engine
 
 AS_OF = pd.Timestamp("2025-12-31")
 SAME = {"check_dtype": False, "check_exact": True}
@@ -34,16 +36,21 @@ def shop(demo: Path) -> Shop:
 
 
 @pytest.fixture(scope="module")
-def told(warehouse: Warehouse) -> pd.DataFrame:
+def steps(warehouse: Warehouse) -> list[pd.DataFrame]:
+    """Leads and their steps as delivered."""
     demo = warehouse.demo
-    tables = (
+    return [
         demo._sound(f"crm.{table}", demo._database_table(table), key, at)
         for table, key, at in (
             ("leads", "lead", "created_at"),
             ("lead_stages", "step", "entered_at"),
         )
-    )
-    return leads.told_leads(*tables, AS_OF)
+    ]
+
+
+@pytest.fixture(scope="module")
+def told(steps: list[pd.DataFrame]) -> pd.DataFrame:
+    return leads.told_leads(*steps, AS_OF)
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +120,45 @@ def test_leads_convert_by_the_month_of_their_creation(
     assert found.open_count.sum() > 0
     assert found.missing_reason.isna().equals(found.win_rate_pct.notna())
     assert found.win_rate_pct.count() > 10
+
+
+def test_leads_of_an_earlier_day_know_nothing_of_what_came_later(
+    warehouse: Warehouse, steps: list[pd.DataFrame]
+) -> None:
+    """Reasons for which leads were declined since are in their rows, without a time."""
+    day = pd.Timestamp("2025-03-01")
+    path = warehouse.state / "warehouse" / "kith_build.duckdb"
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{path}' as warehouse (read_only)")
+        connection.execute("create schema kith")
+        connection.execute(
+            "create table kith.run as select * replace (date '2025-03-01' as "
+            f"as_of_date, timestamp '{end_of(day)}' as as_of_at) "
+            "from warehouse.kith.run"
+        )
+        for view, table, at in (
+            ("feed_leads", "feeds.leads", "created_at"),
+            ("feed_lead_stages", "feeds.lead_stages", "entered_at"),
+            ("orders", "customer.orders", "ordered_at"),
+            ("identities", "intermediate.identities", None),
+        ):
+            cut = f"{at} < timestamp '{end_of(day)}'" if at else "true"
+            connection.execute(
+                f"create view {view} as select * from warehouse.{table} where {cut}"
+            )
+        for model in ("lead_stages", "leads"):
+            file = MODELS / "marts" / "customer" / f"{model}.sql"
+            query = for_engine(
+                file.read_text(), "duckdb", file, warehouse.company.folder
+            )
+            connection.execute(f"create table {model} as {query}")
+        found = connection.sql("from leads order by lead_id").df()
+    expected = leads.told_leads(*(rows[rows.day <= day] for rows in steps), day)
+    columns = [name for name in expected if name != "path"]
+    assert_frame_equal(found[columns], expected[columns], **SAME)
+    assert found[found.outcome == "open"].declined_reason.isna().all()
+    declined = steps[0].set_index("lead").declined_reason.reindex(found.lead_id)
+    assert (declined.notna().to_numpy() & (found.outcome == "open")).any()
 
 
 def test_prospects_are_of_the_three_kinds_planted(

@@ -242,8 +242,8 @@ class CompanyFile(Strict):
     minimum_answers: int = Field(
         default=30,
         gt=0,
-        description="Valid answers below which a score is NULL, and persons below "
-        "which it has no interval.",
+        description="Valid answers below which a score is NULL, persons below which "
+        "it has no interval, and leads below which a share of them is NULL.",
     )
     weights: Weights = Weights()
     value_parts: dict[Part, ValuePart] = Field(
