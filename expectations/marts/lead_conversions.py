@@ -46,7 +46,7 @@ EXPECTATIONS = [
         "A rate lies within its interval, and a missing one has a reason",
         CRITICAL,
         """
-        select cohort_grain, cohort_start, breakdown, part, stage, win_rate_pct, missing_reason
+        select cohort_start, breakdown, part, stage, win_rate_pct, missing_reason
         from {batch}
         where win_rate_pct not between win_rate_low_pct - 1e-9
             and win_rate_high_pct + 1e-9
