@@ -232,47 +232,64 @@ def portraits(
     customers by customer_id, one column per dimension, `first_months` the months of
     their first traces; `end_of` gives the first instant after a business day.
     """
-    orders = shop.orders.assign(at=shop.orders.order_id.map(instants))
-    owners = [
-        care.owner(c, at)
-        for c, at in zip(orders.customer_id, orders["at"], strict=True)
+    dimensions = list(attributes)
+    parts = {UNIDENTIFIED: [UNIDENTIFIED] * len(dimensions)}
+    for customer, *told in attributes.drop(UNIDENTIFIED).itertuples():
+        parts[customer] = ["unknown" if pd.isna(part) else part for part in told]
+    columns = [
+        *("customer_count", "buyer_count", "order_count", "return_count"),
+        *("gross", "returned", "revenue"),
     ]
-    orders[["employee_id", "department"]] = owners
-    parts = []
-    for grain, letter in (("month", "M"), ("quarter", "Q"), ("year", "Y")):
-        every = pd.period_range(first_months.min(), shop.as_of, freq=letter)
-        of_order = orders.day.dt.to_period(letter)
-        for period in every:
-            last = min(period.end_time.normalize(), shop.as_of)
-            known = first_months.index[first_months <= last]
-            known = known.difference([UNIDENTIFIED])
-            at = end_of(last) - pd.Timedelta(1, "s")
-            held = pd.DataFrame(
-                [care.owner(c, at) for c in known],
-                columns=["employee_id", "department"],
-                index=known,
+    sums: dict[tuple[Any, ...], list[int]] = defaultdict(lambda: [0] * len(columns))
+
+    def count(period: Any, customer: str, owner: Owner, **amounts: int) -> None:
+        for dimension, part in zip(dimensions, parts[customer], strict=True):
+            row = sums[*period, dimension, part, *owner]
+            for column, amount in amounts.items():
+                row[columns.index(column)] += amount
+
+    grains = {"month": "M", "quarter": "Q", "year": "Y"}
+    bought: dict[tuple[str, pd.Timestamp], set[str]] = defaultdict(set)
+    starts = {
+        grain: list(shop.orders.day.dt.to_period(letter).dt.start_time)
+        for grain, letter in grains.items()
+    }
+    ordered_at = instants.to_dict()
+    for place, order in enumerate(shop.orders.itertuples()):
+        owner = care.owner(order.customer_id, ordered_at[order.order_id])
+        for grain in grains:
+            period = grain, starts[grain][place]
+            if order.is_purchase:
+                bought[period].add(order.customer_id)
+            count(
+                period,
+                order.customer_id,
+                owner,
+                order_count=order.is_purchase,
+                return_count=order.has_return,
+                gross=order.gross,
+                returned=order.returned,
+                revenue=order.revenue,
             )
-            there = orders[of_order == period]
-            bought = there.loc[there.is_purchase, "customer_id"]
-            held = held.assign(customer_count=1, buyer_count=held.index.isin(bought))
-            flows = there.assign(
-                order_count=there.is_purchase, return_count=there.has_return
-            ).set_index("customer_id")
-            both = pd.concat([held, flows])[
-                [
-                    *("employee_id", "department", "customer_count", "buyer_count"),
-                    *("order_count", "return_count", "gross", "returned", "revenue"),
-                ]
-            ]
-            for dimension in attributes:
-                told = attributes[dimension].reindex(both.index).fillna("unknown")
-                told = told.mask(both.index == UNIDENTIFIED, UNIDENTIFIED)
-                parts.append(
-                    both.assign(part=told.to_numpy(), dimension=dimension)
-                    .fillna(0)
-                    .groupby(["dimension", "part", "department", "employee_id"])
-                    .sum()
-                    .assign(period_grain=grain, period_start=period.start_time)
-                    .reset_index()
-                )
-    return pd.concat(parts, ignore_index=True)
+    first = first_months.drop(UNIDENTIFIED).to_dict()
+    for grain, letter in grains.items():
+        for whole in pd.period_range(min(first.values()), shop.as_of, freq=letter):
+            last = min(whole.end_time.normalize(), shop.as_of)
+            at = end_of(last) - pd.Timedelta(1, "s")
+            period = grain, whole.start_time
+            for customer, month in first.items():
+                if month <= last:
+                    count(
+                        period,
+                        customer,
+                        care.owner(customer, at),
+                        customer_count=1,
+                        buyer_count=customer in bought[period],
+                    )
+    keys = [
+        *("period_grain", "period_start", "dimension", "part"),
+        *("employee_id", "department"),
+    ]
+    return pd.DataFrame(
+        [[*key, *row] for key, row in sums.items()], columns=[*keys, *columns]
+    )

@@ -274,6 +274,8 @@ def test_employees_who_leave_show_with_their_customers_and_revenue(
     )
     leavers = warehouse.truth["planted"]["leavers"]
     assert set(left.employee_id) == set(leavers)
+    current = warehouse.query("from customer.ownerships where is_current")
+    assert not set(current.employee_id) & set(leavers)
     for employee, day in leavers.items():
         theirs = left[left.employee_id == employee]
         planted = persons[persons.employee_left_day == day].index

@@ -18,11 +18,11 @@ from tests.report.releases import HOSTILE, RELEASES, Page, page_of, publish
 
 WIDTHS = {"desktop": 1240, "phone": 390}
 DRAWN = {
-    "grocer": 55,
+    "grocer": 58,
     "unfinished": 16,
     "ten_years": 18,
     "one_customer": 14,
-    "long_names": 43,
+    "long_names": 46,
     "events_only": 2,
     "known_before": 13,
     "nothing": 0,

@@ -285,16 +285,18 @@ class People:
         cared = self._has("care", 0.08)
         of_key = 1 + self.draws.below(key, "key account manager", self.i)
         of_advice = 1 + key + self.draws.below(advice, "adviser", self.i)
-        return np.asarray(
-            np.where(self.is_organisation, of_key, np.where(cared, of_advice, 0))
-        )
+        chosen = np.where(self.is_organisation, of_key, np.where(cared, of_advice, 0))
+        # Who comes after an employee has left goes to the next one.
+        for name, left in LEAVERS.items():
+            chosen += (chosen == int(name[1:])) & (self.start >= left)
+        return np.asarray(chosen)
 
     @cached_property
     def employee_left(self) -> Floats:
         """Day on which the employee in charge leaves; infinite where none does."""
         day = np.full(len(self.i), np.inf)
         for name, left in LEAVERS.items():
-            day[(self.employee == int(name[1:])) & (self.start < left)] = left
+            day[self.employee == int(name[1:])] = left
         return day
 
     @cached_property
