@@ -14,6 +14,7 @@ import yaml
 from kith.build.failed_models import FailedModel, without_values
 from kith.build.failed_tests import FailedTest
 from kith.build.origins import Origins
+from kith.company import life_stages
 from kith.company.folder import Attribute, Company, Models, check_expressions
 from kith.company.schemes import own_schemes
 from kith.company.tables import OTHERS
@@ -67,6 +68,8 @@ def dbt_vars(company: Company) -> dict[str, Any]:
         "minimum_answers": company.minimum_answers,
         **weights_of(company),
         "complaint_response_hours": company.complaint_response_hours,
+        "life_stages": life_stages.values_of(company.life_stages),
+        "need_days": company.need_days,
         "business_hours": company.business_hours and company.business_hours.values(),
         "spike_minimum_count": company.spike_minimum_count,
         "nobody": NOBODY,

@@ -14,8 +14,9 @@ from pydantic import (
     model_validator,
 )
 
-from kith.company import indicators, schemes, weights
+from kith.company import indicators, life_stages, schemes, weights
 from kith.company.business_hours import BusinessHours
+from kith.company.life_stages import LifeStage
 from kith.company.order_statuses import OrderStatuses
 from kith.company.schemes import Scheme
 from kith.company.sources import read_source_tables
@@ -252,6 +253,17 @@ class CompanyFile(Strict):
     complaint_response_hours: int = Field(
         default=24, gt=0, description="Hours within which a case must be answered."
     )
+    life_stages: list[LifeStage] = Field(
+        default_factory=list,
+        description="What the dependants of customers need at which age, the youngest "
+        "first, see below. Default: no needs are told of them.",
+    )
+    need_days: int = Field(
+        default=90,
+        gt=0,
+        description="Days after which a need that somebody showed, such as a search, "
+        "and did not show again, counts as lapsed.",
+    )
     crisis_watch: CrisisWatch | None = Field(
         default=None,
         description="Watches complaints and posts every hour for spikes, between the "
@@ -437,5 +449,6 @@ def _check_names(path: Path, company: Company) -> None:
         faults.append("survivorship: most_trusted needs trusted_sources")
     faults += schemes.faults_of(company.schemes)
     faults += weights.faults_of(company.weights, company.value_parts, company.schemes)
+    faults += life_stages.faults_of(company.life_stages)
     if faults:
         raise ConfigurationError(f"{path}: {'; '.join(faults)}")
