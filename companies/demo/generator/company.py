@@ -119,6 +119,7 @@ def _add_customers(
     totals["bought_because_of_campaign"] += int(targets.buys.sum())
     return totals, {
         "people": truth.persons(people, tables.values(), orders),
+        "children": truth.children(people),
         "identifiers": truth.identifiers(people, tables.values()),
         "orders": orders,
     }

@@ -23,18 +23,13 @@ def persons(people: People, tables: Iterable[Rows], orders: pa.Table) -> pa.Tabl
     nothing of what only a customer has. Money is in cents and of all orders that were
     not cancelled, also of those that name nobody. `acts` counts the rows that tell what
     somebody did and bear an identifier of theirs; apart from acts all have a record.
+    `searches_in_vain` are searches for an unmet need, signed in or on a device on which
+    they have signed in.
     Days count from the plan's first.
     """
     days = people.plan.days
     churned = people.churn < days
-    age = (days - people.first_birth) / YEAR
     parent = people.child_count > 0
-    now = np.where(parent, life_stage(age), -1)
-    starts = np.array([start for _, start, _ in plan.LIFE_STAGES])
-    follows = np.where((now >= 0) & (now + 1 < len(starts)), now + 1, -1)
-    wait = np.where(follows >= 0, (starts[follows] - age) * YEAR, np.nan)
-    stages = [name for name, *_ in plan.LIFE_STAGES]
-    needs = [need for *_, need in plan.LIFE_STAGES]
     customers = pa.table(
         {
             "customer": pa.array(people.i),
@@ -53,9 +48,7 @@ def persons(people: People, tables: Iterable[Rows], orders: pa.Table) -> pa.Tabl
             "follows_employee": people.follows_employee,
             "child_count": people.child_count,
             "first_child_born_day": np.where(parent, people.first_birth, np.nan),
-            "life_stage": _named(stages, now),
-            "next_need": _named(needs, follows),
-            "next_need_in_days": pa.array(wait),
+            **_life_stages(people, people.first_birth, parent),
             "unmet_need": _named(plan.UNMET_NEEDS, people.unmet_need),
             "has_second_record": people.has_second_record,
             "erased_day": _finite(people.erased_day),
@@ -73,11 +66,57 @@ def persons(people: People, tables: Iterable[Rows], orders: pa.Table) -> pa.Tabl
     both = pa.concat_tables([customers, pa.table(contacts)])
     person = np.asarray(both["customer"])
     acts = np.zeros(len(person), dtype=np.int64)
+    in_vain = np.zeros_like(acts)
+    signed_in = _signed_in(tables)
     for rows in tables:
         if rows.person is not None:
             acting = rows.person[_is_identified(rows) & (rows.person >= 0)]
             acts += np.bincount(np.searchsorted(person, acting), minlength=len(person))
-    return both.append_column("acts", pa.array(acts))
+        if "query" in rows.columns and rows.person is not None:
+            seeking = rows.person[_is_in_vain(rows, signed_in) & (rows.person >= 0)]
+            found = np.searchsorted(person, seeking)
+            in_vain += np.bincount(found, minlength=len(person))
+    both = both.append_column("acts", pa.array(acts))
+    return both.append_column("searches_in_vain", pa.array(in_vain))
+
+
+def children(people: People) -> pa.Table:
+    """One row per child, born or expected: its stage of life and what comes next."""
+    owner, number = repeated(people.child_count)
+    birth = people.child_birth(owner, number)
+    every = np.ones(len(owner), dtype=bool)
+    return pa.table(
+        {
+            "customer": people.i[owner],
+            "born_day": birth,
+            **_life_stages(people, birth, every),
+        }
+    )
+
+
+def _life_stages(
+    people: People, birth: Integers, is_child: Booleans
+) -> dict[str, pa.Array]:
+    """Stage of life on the last day, the need of the next one and how far it is."""
+    age = (people.plan.days - birth) / YEAR
+    now = np.where(is_child, life_stage(age), -1)
+    starts = np.array([start for _, start, _ in plan.LIFE_STAGES])
+    follows = np.where((now >= 0) & (now + 1 < len(starts)), now + 1, -1)
+    wait = np.where(follows >= 0, (starts[follows] - age) * YEAR, np.nan)
+    return {
+        "life_stage": _named([name for name, *_ in plan.LIFE_STAGES], now),
+        "next_need": _named([need for *_, need in plan.LIFE_STAGES], follows),
+        "next_need_in_days": pa.array(wait),
+    }
+
+
+def _is_in_vain(rows: Rows, signed_in: pa.Array) -> Booleans:
+    """Whether somebody who can be known searches for what nothing in the range meets."""
+    asks = pc.is_in(rows.columns["query"], pa.array(plan.UNMET_NEEDS))
+    is_known = pc.or_(
+        rows.columns["email"].is_valid(), pc.is_in(rows.columns["device"], signed_in)
+    )
+    return np.asarray(pc.and_(asks, is_known))
 
 
 def _bought(people: People, orders: pa.Table) -> dict[str, Integers]:

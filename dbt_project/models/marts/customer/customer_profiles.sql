@@ -73,6 +73,27 @@ warnings as (
     group by customer_id
 ),
 
+-- What falls due next; what is overdue is due today.
+needs_ranked as (
+    select
+        customer_id,
+        need,
+        due_on,
+        row_number() over (
+            partition by customer_id
+            order by
+                greatest(due_on, {{ as_of() }}) nulls last,
+                due_on desc nulls last,
+                evidence_count desc nulls last,
+                need_id nulls last
+        ) as position
+    from {{ ref('customer_needs') }}
+    where
+        state = 'open'
+        and need_kind != 'complaint'
+        and coalesce(is_in_range, true)
+),
+
 values_ahead as (
     select * from {{ ref('customer_lifetime_values') }}
 ),
@@ -142,6 +163,8 @@ final as (
             as next_purchase_from,
         {{ add_days(as_of(), 'purchases_foretold.three_quarters_days') }}
             as next_purchase_until,
+        needs_ranked.need as next_need,
+        needs_ranked.due_on as next_need_due_on,
         {{ as_of() }} as as_of_date
     from customers
     left join interactions on customers.customer_id = interactions.customer_id
@@ -156,6 +179,10 @@ final as (
     left join purchases_foretold
         on customers.customer_id = purchases_foretold.customer_id
     left join values_ahead on customers.customer_id = values_ahead.customer_id
+    left join needs_ranked
+        on
+            customers.customer_id = needs_ranked.customer_id
+            and needs_ranked.position = 1
 )
 
 select * from final
