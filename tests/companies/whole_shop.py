@@ -27,6 +27,8 @@ _STAGING = {
     "quotes": _PERSON + "'q1' as quote_id, timestamp '2024-12-01' as quoted_at, "
     "0 as price_amount, timestamp '2024-12-01' as decided_at, "
     "'expired' as outcome",
+    "events": _PERSON + "'v1' as event_id, timestamp '2024-12-01' as occurred_at, "
+    "'search' as event_name, 'raft' as query",
     "posts": _PERSON + "'x' || i as post_id, 1 as sentiment, true as is_about_us, "
     "timestamp '2024-12-01' - if(i = 0, interval 28 day, interval 0 day) as posted_at "
     "from range(6) as posts (i)",
@@ -56,6 +58,7 @@ _STAGING = {
     "date '2024-12-31' as period_start, date '2024-12-31' as period_end, "
     "1000 as target_value",
 }
+_STAGES = "life_stages: [{name: child, from_months: 0, category: bread}]\nfeeds:\n"
 
 
 def generate_whole_shop(folder: Path) -> Path:
@@ -65,8 +68,12 @@ def generate_whole_shop(folder: Path) -> Path:
         products.write("P1000,Product 1000,bread,-1\n")
     text = (folder / "data" / "products.csv").read_text()
     (folder / "data" / "products.csv").write_text(text.replace("\n", ",shelf\n"))
-    with (folder / "company.yml").open("a") as company:
-        for feed, query in _STAGING.items():
-            company.write(f"  {feed}: [stg_shop__{feed}]\n")
-            (folder / "staging" / f"stg_shop__{feed}.sql").write_text(query + "\n")
+    declared = (folder / "company.yml").read_text().replace("feeds:\n", _STAGES)
+    for feed, query in _STAGING.items():
+        (folder / "staging" / f"stg_shop__{feed}.sql").write_text(query + "\n")
+        if f"  {feed}: [" in declared:
+            declared = declared.replace(f"  {feed}: [", f"  {feed}: [stg_shop__{feed}, ")
+        else:
+            declared += f"  {feed}: [stg_shop__{feed}]\n"
+    (folder / "company.yml").write_text(declared)
     return folder

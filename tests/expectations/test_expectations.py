@@ -46,6 +46,19 @@ def _records_twice(birth_date: str) -> str:
     )
 
 
+def _demand(counts: str, share: str) -> str:
+    """SQL that inserts a row of unmet demand, of which the shop has none.
+
+    `counts`: terms, searches, customers, seekers, all searches, n. `share`: the share,
+    its interval and why it is missing.
+    """
+    return (
+        "insert into customer.unmet_demand values "
+        f"('2024-12-01', 'north', 'raft', {counts.rsplit(', ', 1)[0]}, {share}, "
+        f"{counts.rsplit(', ', 1)[1]}, 'x', '2024-12-31')"
+    )
+
+
 # (table, check) -> what spoils the good candidate so that just this check must notice.
 MUTATIONS: dict[tuple[str, str], str] = {
     (
@@ -402,6 +415,47 @@ MUTATIONS: dict[tuple[str, str], str] = {
     ): "update feeds.consents set purpose = 'marketing'; "
     "update segment.wake_up_candidates set channel = 'pigeon', "
     "is_worth_waking = coalesce(expected_gain_amount > 0, false)",
+    (
+        "customer.customer_needs",
+        "A need is met, or has ended, or is open",
+    ): "update customer.customer_needs set state = 'met', met_on = null",
+    (
+        "customer.customer_needs",
+        "Each search of a customer who has needs is told by one of them",
+    ): "update customer.customer_needs set evidence_count = evidence_count + 1 "
+    "where need_kind = 'searched'",
+    (
+        "customer.customer_needs",
+        "Nothing was seen after the as-of date, and only what is told by age or by gaps "
+        "falls due later",
+    ): "update customer.customer_needs set due_on = '2025-01-01' "
+    "where need_kind = 'searched'",
+    (
+        "customer.customer_needs",
+        "The range holds the category of each stage in life_stages of company.yml",
+    ): "update customer.customer_needs set need_kind = 'life_stage', "
+    "is_in_range = false where need_kind = 'replenishment'",
+    (
+        "customer.unmet_demand",
+        "Searches in vain are no more than all searches of the month and region",
+    ): _demand("1, 2, 1, 1, 1, 3", "null, null, null, 'few'"),
+    (
+        "customer.unmet_demand",
+        "Who searched is counted once, and words are shown of one need alone",
+    ): _demand("1, 1, 0, 2, 1, 3", "null, null, null, 'few'"),
+    (
+        "customer.unmet_demand",
+        "A share lies within its interval, and a missing one has a reason",
+    ): _demand("1, 1, 1, 1, 1, 1", "50, 60, 70, null"),
+    (
+        "customer.customer_preferences",
+        "A preference is stated or shown, and a missing one has a reason",
+    ): "update customer.customer_preferences set missing_reason = 'none'",
+    (
+        "customer.customer_preferences",
+        "A share lies within its interval, and traces with it are some of all",
+    ): "update customer.customer_preferences set share_pct = 101 "
+    "where share_high_pct < 100.5",
     (
         "segment.rfm_scores",
         "Recency score from 1 to 5",

@@ -54,8 +54,10 @@ def values_of(stages: Sequence[LifeStage]) -> list[dict[str, Any]]:
 
 
 def _ends(stages: Sequence[LifeStage]) -> list[int | None]:
-    begins = [stage.from_months for stage in stages]
     return [
-        following if stage.until_months is None else stage.until_months
-        for stage, following in zip(stages, [*begins[1:], None], strict=True)
+        following.from_months
+        if following and stage.until_months is None
+        else stage.until_months
+        for stage, following in itertools.pairwise([*stages, None])
+        if stage
     ]

@@ -294,10 +294,15 @@ shares as (
             and choices_counted.choice_word = shares_of_all.choice_word
 ),
 
+-- Of none the lower end is 0, not what rounding leaves of it.
 intervals as (
     select
         *,
-        {{ wilson_bound('share', 'cast(n as double)', '-') }} as share_low,
+        case
+            when evidence_count > 0
+                then {{ wilson_bound('share', 'cast(n as double)', '-') }}
+            when n > 0 then 0
+        end as share_low,
         {{ wilson_bound('share', 'cast(n as double)', '+') }} as share_high
     from shares
 ),
