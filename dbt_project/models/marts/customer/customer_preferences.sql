@@ -90,6 +90,15 @@ lines as (
     group by customer_id, product_key
 ),
 
+bands as (
+    {%- for begins in range(0, 24, 3) %}
+    select
+        {{ begins }} as begins,
+        '{{ "%02d-%02d" | format(begins, begins + 3) }}' as band
+    {{- "\n    union all" if not loop.last }}
+    {%- endfor %}
+),
+
 hours as (
     select
         customer_id,
@@ -134,15 +143,14 @@ evidence as (
     where is_purchase and channel is not null
     union all
     select
-        customer_id,
+        hours.customer_id,
         'hour' as dimension,
-        case when begins < 10 then '0' else '' end || cast(begins as string) || '-'
-        || case when begins < 7 then '0' else '' end || cast(begins + 3 as string)
-            as choice,
-        trace_count as evidence_count,
+        bands.band as choice,
+        hours.trace_count as evidence_count,
         cast(null as bigint) as trial_count,
-        last_date
+        hours.last_date
     from hours
+    inner join bands on hours.begins = bands.begins
     union all
     select
         identities.customer_id,
@@ -171,8 +179,14 @@ statements as (
             when 'preferred{{ dimension | replace("_", "") }}' then '{{ dimension }}'
             {%- endfor %}
         end as dimension,
-        coalesce(attributes.value_text, {{ written('attributes.value_number') }})
-            as choice,
+        coalesce(
+            attributes.value_text,
+            case
+                when {{ folded('attributes.attribute') }} = 'preferredhour'
+                    then bands.band
+                else {{ written('attributes.value_number') }}
+            end
+        ) as choice,
         attributes.observed_at,
         attributes.source,
         attributes.attribute_id
@@ -181,6 +195,7 @@ statements as (
         on
             attributes.identifier_type = identities.identifier_type
             and attributes.identifier_value = identities.identifier_value
+    left join bands on 3 * floor(attributes.value_number / 3) = bands.begins
 ),
 
 stated as (
