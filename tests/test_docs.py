@@ -23,6 +23,7 @@ from kith.company.folder import (
     Models,
     feed_names,
 )
+from kith.company.life_stages import LifeStage
 from kith.company.order_statuses import KNOWN_STATUSES, OrderStatuses, known_words
 from kith.company.schemes import Scheme, own_schemes
 from kith.company.tables import (
@@ -51,6 +52,7 @@ MODELS: dict[str, dict[str, type[BaseModel]]] = {
         "activity_states": ActivityStates,
         "crisis_watch": CrisisWatch,
         "identity": Identity,
+        "life_stages": LifeStage,
         "models": Models,
         "order_statuses": OrderStatuses,
         "schemes": Scheme,

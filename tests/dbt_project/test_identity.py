@@ -242,6 +242,8 @@ OF_ALL = {
     # By region of the customer.
     "satisfaction.complaint_spikes",
     "customer.customer_merges",
+    "customer.customer_preferences",
+    "customer.unmet_demand",
     "satisfaction.churn_warning_records",
     "satisfaction.share_of_voice",
     "segment.behaviour_drivers",

@@ -733,6 +733,11 @@ create table satisfaction.churn_warning_records (
     warned_count bigint, hit_count bigint, base_rate double, precision_rate double,
     error_rate double, error_rate_low double, error_rate_high double,
     miss_rate double, miss_rate_low double, miss_rate_high double);
+create table customer.customer_needs (
+    customer_id varchar, need_kind varchar, state varchar, is_in_range boolean,
+    due_on date, as_of_date date);
+create table customer.unmet_demand (
+    month date, region varchar, need varchar, search_count bigint);
 create table satisfaction.share_of_voice (
     period_grain varchar, month date, breakdown varchar, breakdown_value varchar,
     subject_kind varchar, subject varchar, mention_count bigint, writer_count bigint,
@@ -1119,10 +1124,44 @@ def _grocer() -> tuple[Frames, str]:
         "satisfaction.satisfaction_scores": pd.concat(scores),
         "satisfaction.complaints": _cases("2017-01-01", "2017-12-31", 900),
         "satisfaction.share_of_voice": _voices(has_rival=True),
+        **_needs(),
         **_warnings("2017-12-31"),
         **_desk("Glass in it"),
         "satisfaction.service_gaps": _gaps(),
     }, "2017-12-31"
+
+
+def _needs() -> Frames:
+    """What some need, when it falls due, and what the shop does not sell."""
+    needs = pd.DataFrame(
+        [
+            ("anna", "searched", "open", True, "2017-12-01"),
+            ("anna", "searched", "open", False, "2017-12-02"),
+            ("ben", "searched", "met", True, "2017-12-01"),
+            ("ben", "life_stage", "open", True, "2018-01-31"),
+            ("cleo", "life_stage", "open", True, "2018-03-01"),
+            ("cleo", "life_stage", "open", True, "2018-12-31"),
+            ("cleo", "life_stage", "open", True, "2019-01-01"),
+            ("ben", "replenishment", "open", True, "2018-01-02"),
+            ("ben", "replenishment", "lapsed", True, "2017-01-02"),
+        ],
+        columns=["customer_id", "need_kind", "state", "is_in_range", "due_on"],
+    )
+    demand = pd.DataFrame(
+        [
+            ("2017-10-01", "north", HOSTILE, 4),
+            ("2017-12-01", "north", HOSTILE, 1),
+            ("2017-12-01", "south", HOSTILE, 3),
+            ("2017-12-01", "unknown", HOSTILE, 9),
+            ("2017-12-01", "unknown", "raft", 2),
+            ("2017-12-01", "south", None, 6),
+        ],
+        columns=["month", "region", "need", "search_count"],
+    )
+    return {
+        "customer.customer_needs": needs.assign(as_of_date="2017-12-31"),
+        "customer.unmet_demand": demand,
+    }
 
 
 def _unfinished() -> tuple[Frames, str]:

@@ -85,7 +85,9 @@ needs_ranked as (
                 greatest(due_on, {{ as_of() }}) nulls last,
                 due_on desc nulls last,
                 evidence_count desc nulls last,
-                need_id nulls last
+                need_kind nulls last,
+                need nulls last,
+                product_key nulls last
         ) as position
     from {{ ref('customer_needs') }}
     where
