@@ -297,7 +297,7 @@ class CompanyFile(Strict):
         default="without_permission",
         description="Whether somebody is scored who has not permitted it (purpose "
         "`profiling` of the feed consents). With `with_permission` they have neither "
-        "RFM scores nor an activity state nor lifetime values, and are counted as "
+        "RFM scores nor an activity state, lifetime values or needs, and are counted as "
         "`not_permitted`.",
     )
     models: Models | None = Field(
