@@ -43,8 +43,8 @@ EXPECTATIONS = [
         """,
     ),
     no_rows(
-        "Nothing was seen after the as-of date, and only what is told by age or by gaps "
-        "falls due later",
+        "Nothing was seen after the as-of date, and only what is told by age or by "
+        "gaps falls due later",
         CRITICAL,
         """
         select need_id, need_kind, last_seen_at, due_on, due_from, due_until

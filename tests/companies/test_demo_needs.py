@@ -1,5 +1,6 @@
 """What the demo's customers need and prefer: the truth, and plain loops over traces."""
 
+import itertools
 import math
 import re
 import statistics
@@ -202,7 +203,9 @@ def _shown(traces: Traces, bought: dict[str, list[tuple[Any, str]]]) -> list[Row
                 at
                 for at, product in bought[customer]
                 if at >= last
-                and (product == key if kind != "searched" else traces.meets(key, product))
+                and (
+                    product == key if kind != "searched" else traces.meets(key, product)
+                )
             ]
             met_on = min([*days, *(met for met in mets if met >= last)], default=None)
             if mets and max(mets) >= last:
@@ -249,7 +252,9 @@ def _of_stages(traces: Traces, bought: dict[str, list[tuple[Any, str]]]) -> list
     births: dict[tuple[str, Any], int] = defaultdict(int)
     for row in traces.named("dependants").itertuples():
         births[row.customer_id, row.birth_date] += 1
-    ends = dict(zip(BEGINS, [*list(BEGINS.values())[1:], END_OF_CHILDHOOD], strict=True))
+    ends = dict(
+        zip(BEGINS, [*list(BEGINS.values())[1:], END_OF_CHILDHOOD], strict=True)
+    )
     category = {key: row["category"] for key, row in traces.product.items()}
     found = []
     for (customer, birth), count in births.items():
@@ -300,7 +305,9 @@ def _again(traces: Traces, bought: dict[str, list[tuple[Any, str]]]) -> list[Row
             days[category[product], product].add(at)
             if category[product] is not None:
                 days[category[product], None].add(at)
-        told = {kind for kind, product in days if product and _gaps(days[kind, product])}
+        told = {
+            kind for kind, product in days if product and _gaps(days[kind, product])
+        }
         for (kind, product), dates in days.items():
             gaps = _gaps(dates)
             if not gaps or (product is None and kind in told):
@@ -329,7 +336,7 @@ def _again(traces: Traces, bought: dict[str, list[tuple[Any, str]]]) -> list[Row
 def _gaps(dates: set[Any]) -> list[int]:
     """Days between the purchases; none where there are too few."""
     order = sorted(dates)
-    gaps = [(b - a).days for a, b in zip(order, order[1:], strict=False)]
+    gaps = [(b - a).days for a, b in itertools.pairwise(order)]
     return gaps if len(gaps) >= LEAST_GAPS else []
 
 
@@ -357,7 +364,7 @@ def test_needs_equal_loops_over_the_traces(
 def assert_equal_rows(found: pd.DataFrame, expected: pd.DataFrame) -> None:
     """The same rows in any order: days, numbers and texts as they are written."""
     a, b = set(_written(found)), set(_written(expected))
-    assert not a ^ b, (len(a-b), sorted(a - b)[:5], sorted(b - a)[:5])
+    assert not a ^ b, (len(a - b), sorted(a - b)[:5], sorted(b - a)[:5])
     assert len(found) == len(expected)
 
 
@@ -436,7 +443,9 @@ def test_preferences_equal_loops_over_the_traces(
 ) -> None:
     counts: dict[tuple[str, str], dict[str, list[Any]]] = defaultdict(dict)
 
-    def add(customer: str | None, dimension: str, choice: Any, at: Any, hit: int) -> None:
+    def add(
+        customer: str | None, dimension: str, choice: Any, at: Any, hit: int
+    ) -> None:
         if customer not in (None, "unidentified") and choice is not None:
             known = counts[customer, dimension].setdefault(choice, [0, 0, at])
             known[0] += hit
@@ -514,10 +523,10 @@ def price_bands(products: pd.DataFrame) -> dict[str, str]:
     for _, group in products.groupby("category"):
         prices = sorted(set(group["list_price_amount"].dropna()))
         for key, price in group["list_price_amount"].dropna().items():
-            place = (prices.index(price) + 1) / len(prices)
-            third = "low" if place <= 1 / 3 + 1e-12 else "high"
+            thirds = 3 * (prices.index(price) + 1)
+            is_low, is_high = thirds <= len(prices), thirds > 2 * len(prices)
             if len(prices) >= 3:
-                found[key] = "middle" if 1 / 3 + 1e-12 < place <= 2 / 3 + 1e-12 else third
+                found[key] = "low" if is_low else "high" if is_high else "middle"
     return found
 
 

@@ -71,9 +71,10 @@ def generate_whole_shop(folder: Path) -> Path:
     declared = (folder / "company.yml").read_text().replace("feeds:\n", _STAGES)
     for feed, query in _STAGING.items():
         (folder / "staging" / f"stg_shop__{feed}.sql").write_text(query + "\n")
-        if f"  {feed}: [" in declared:
-            declared = declared.replace(f"  {feed}: [", f"  {feed}: [stg_shop__{feed}, ")
+        provided, model = f"  {feed}: [", f"stg_shop__{feed}"
+        if provided in declared:
+            declared = declared.replace(provided, f"{provided}{model}, ")
         else:
-            declared += f"  {feed}: [stg_shop__{feed}]\n"
+            declared += f"{provided}{model}]\n"
     (folder / "company.yml").write_text(declared)
     return folder

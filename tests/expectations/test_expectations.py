@@ -426,8 +426,8 @@ MUTATIONS: dict[tuple[str, str], str] = {
     "where need_kind = 'searched'",
     (
         "customer.customer_needs",
-        "Nothing was seen after the as-of date, and only what is told by age or by gaps "
-        "falls due later",
+        "Nothing was seen after the as-of date, and only what is told by age or by "
+        "gaps falls due later",
     ): "update customer.customer_needs set due_on = '2025-01-01' "
     "where need_kind = 'searched'",
     (

@@ -111,7 +111,7 @@ def _life_stages(
 
 
 def _is_in_vain(rows: Rows, signed_in: pa.Array) -> Booleans:
-    """Whether somebody who can be known searches for what nothing in the range meets."""
+    """Whether somebody who can be known searches for what no product meets."""
     asks = pc.is_in(rows.columns["query"], pa.array(plan.UNMET_NEEDS))
     is_known = pc.or_(
         rows.columns["email"].is_valid(), pc.is_in(rows.columns["device"], signed_in)

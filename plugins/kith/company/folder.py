@@ -297,8 +297,8 @@ class CompanyFile(Strict):
         default="without_permission",
         description="Whether somebody is scored who has not permitted it (purpose "
         "`profiling` of the feed consents). With `with_permission` they have neither "
-        "RFM scores nor an activity state, lifetime values or needs, and are counted as "
-        "`not_permitted`.",
+        "RFM scores nor an activity state, lifetime values or needs, and are counted "
+        "as `not_permitted`.",
     )
     models: Models | None = Field(
         default_factory=Models,

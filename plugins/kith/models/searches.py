@@ -114,7 +114,7 @@ class _Shelf:
 
 
 def _stems(word: str) -> set[str]:
-    """What the word would be as a plural's singular; `s` is taken off short words too."""
+    """What the word may be the plural of; `s` is taken off short words too."""
     return {
         stem
         for ending in _ENDINGS

@@ -3,8 +3,8 @@
 To add a chart, add an `Entry` to the file of its mart's schema (`customer.py`,
 `segment.py`, `satisfaction.py`, `operations.py`), or of its subject (`identity.py`,
 `movements.py`, `retention.py`, `predictions.py`, `needs.py`, `service.py`,
-`cases.py`, `one_customer.py`), and name it in `charts` of the file's `SECTION`: a list there is a
-row of the page. Nothing else changes.
+`cases.py`, `one_customer.py`), and name it in `charts` of the file's `SECTION`: a list
+there is a row of the page. Nothing else changes.
 
 The query is one statement of portable SQL on the marts of the release. It names no
 person, and may take the parameters `$run_id` and `$time_zone`. Its rows, in their

@@ -38,8 +38,8 @@ order by customer_count desc, need_kind
         "Met": "{met_count:,}",
         "Lapsed": "{lapsed_count:,}",
     },
-    note="Customers with an open need, by what tells it; who has several counts at each. "
-    "What they buy again and again has no end that would count as met.",
+    note="Customers with an open need, by what tells it; who has several counts at "
+    "each. What they buy again and again has no end that would count as met.",
     absent="Nothing tells what customers need.",
     marks=marks.bars,
     series={"customer_count": ("Customers", marks.ACCENT)},
@@ -68,9 +68,9 @@ order by month
         "By their own gaps": "{again_count:,}",
         "Customers": "{customer_count:,}",
     },
-    note=f"Open needs by the month in which they fall due, {_MONTHS_AHEAD} months ahead: "
-    "a dependant comes into the next stage of life, or the usual gap between the "
-    "customer’s own purchases is over.",
+    note=f"Open needs by the month in which they fall due, {_MONTHS_AHEAD} months "
+    "ahead: a dependant comes into the next stage of life, or the usual gap between "
+    "the customer’s own purchases is over.",
     absent=f"No need is known to fall due in the next {_MONTHS_AHEAD} months.",
     marks=marks.month_bars,
     series={
@@ -150,9 +150,8 @@ order by demands.search_count desc, demands.need
 SECTION = Section(
     charts=[[_NEEDS, _UNMET], [_DUE]],
     definitions={
-        "Open need": "A need that has a day on which it falls due, was not met since by "
-        "a purchase, and has not lapsed: {company.need_days} days after somebody "
-        "last showed it, at the end of a stage of life, or after a silence of several "
-        "of their usual gaps.",
+        "Open need": "A need that was not met since it was last shown, and has not "
+        "lapsed: {company.need_days} days after that, at the end of a stage of life, "
+        "or after a silence of several of their usual gaps.",
     },
 )
