@@ -29,7 +29,7 @@ DRAWN = {
 }
 
 
-@pytest.mark.parametrize(("name", "empty"), [("nothing", 33), ("events_only", 30)])
+@pytest.mark.parametrize(("name", "empty"), [("nothing", 36), ("events_only", 33)])
 def test_without_orders_each_chart_says_so(
     releases: Any, name: str, empty: int
 ) -> None:

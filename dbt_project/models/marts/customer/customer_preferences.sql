@@ -91,10 +91,10 @@ lines as (
 ),
 
 bands as (
-    {%- for begins in range(0, 24, 3) %}
+    {%- for hour in range(24) %}
     select
-        {{ begins }} as begins,
-        '{{ "%02d-%02d" | format(begins, begins + 3) }}' as band
+        {{ hour }} as hour,
+        '{{ "%02d-%02d" | format(hour - hour % 3, hour - hour % 3 + 3) }}' as band
     {{- "\n    union all" if not loop.last }}
     {%- endfor %}
 ),
@@ -102,7 +102,7 @@ bands as (
 hours as (
     select
         customer_id,
-        3 * cast(floor({{ business_hour('occurred_at') }} / 3) as bigint) as begins,
+        {{ business_hour('occurred_at') }} as hour,
         count(*) as trace_count,
         max(occurred_date) as last_date
     from {{ ref('interactions') }}
@@ -111,9 +111,7 @@ hours as (
         and interaction_kind in (
             'order', 'event', 'post', 'presence', 'ticket', 'survey_response'
         )
-    group by
-        customer_id,
-        3 * cast(floor({{ business_hour('occurred_at') }} / 3) as bigint)
+    group by customer_id, {{ business_hour('occurred_at') }}
 ),
 
 -- `trial_count`: how often they could have shown it; NULL where each trace chooses one
@@ -150,7 +148,7 @@ evidence as (
         cast(null as bigint) as trial_count,
         hours.last_date
     from hours
-    inner join bands on hours.begins = bands.begins
+    inner join bands on hours.hour = bands.hour
     union all
     select
         identities.customer_id,
@@ -195,7 +193,7 @@ statements as (
         on
             attributes.identifier_type = identities.identifier_type
             and attributes.identifier_value = identities.identifier_value
-    left join bands on 3 * floor(attributes.value_number / 3) = bands.begins
+    left join bands on floor(attributes.value_number) = bands.hour
 ),
 
 stated as (
