@@ -133,11 +133,14 @@ traces as (
     where is_complaint and customer_id is not null
 ),
 
+-- `words` and `product_key`: whichever of them the need is told by.
 shown as (
     select
         customer_id,
         need_kind,
         need_key,
+        case when need_kind = 'searched' then need_key end as words,
+        case when need_kind in ('chosen', 'quoted') then need_key end as product_key,
         count(*) as evidence_count,
         min(occurred_at) as first_seen_at,
         max(occurred_at) as last_seen_at,
@@ -153,25 +156,46 @@ shown as (
     group by customer_id, need_kind, need_key
 ),
 
-purchases as (
+lines as (
     select
         order_lines.customer_id,
         order_lines.product_key,
         products.category_word,
         order_lines.order_date,
-        min('order:' || order_lines.source || ':' || order_lines.order_id)
-            as interaction_id
+        order_lines.source,
+        order_lines.order_id
     from {{ ref('order_lines') }} as order_lines
     inner join products on order_lines.product_key = products.product_key
     where
         order_lines.is_purchase
         and order_lines.quantity > 0
         and order_lines.customer_id != 'unidentified'
-    group by
-        order_lines.customer_id,
-        order_lines.product_key,
-        products.category_word,
-        order_lines.order_date
+),
+
+purchases as (
+    select distinct
+        customer_id,
+        product_key,
+        category_word,
+        order_date
+    from lines
+),
+
+-- First what each customer bought, then what of it meets the search: the other way
+-- round, each search would be joined with all products that meet it.
+bought_after_searches as (
+    select
+        shown.customer_id,
+        shown.words,
+        purchases.product_key,
+        min(purchases.order_date) as met_on
+    from shown
+    inner join needs_answered on shown.words = needs_answered.need
+    inner join purchases
+        on
+            shown.customer_id = purchases.customer_id
+            and shown.last_seen_date <= purchases.order_date
+    group by shown.customer_id, shown.words, purchases.product_key
 ),
 
 bought_since as (
@@ -184,27 +208,21 @@ bought_since as (
     inner join purchases
         on
             shown.customer_id = purchases.customer_id
-            and shown.need_key = purchases.product_key
+            and shown.product_key = purchases.product_key
             and shown.last_seen_date <= purchases.order_date
-    where shown.need_kind in ('chosen', 'quoted')
     group by shown.customer_id, shown.need_kind, shown.need_key
     union all
     select
-        shown.customer_id,
-        shown.need_kind,
-        shown.need_key,
-        min(purchases.order_date) as met_on
-    from shown
-    inner join purchases
-        on
-            shown.customer_id = purchases.customer_id
-            and shown.last_seen_date <= purchases.order_date
+        bought_after_searches.customer_id,
+        'searched' as need_kind,
+        bought_after_searches.words as need_key,
+        min(bought_after_searches.met_on) as met_on
+    from bought_after_searches
     inner join answers
         on
-            shown.need_key = answers.need
-            and purchases.product_key = answers.product_key
-    where shown.need_kind = 'searched'
-    group by shown.customer_id, shown.need_kind, shown.need_key
+            bought_after_searches.words = answers.need
+            and bought_after_searches.product_key = answers.product_key
+    group by bought_after_searches.customer_id, bought_after_searches.words
 ),
 
 shown_needs as (
@@ -216,7 +234,7 @@ shown_needs as (
         coalesce(products.category, needs_answered.category) as category,
         products.product_key,
         case
-            when shown.need_kind = 'searched' and range_known.is_known
+            when shown.words is not null and range_known.is_known
                 then coalesce(needs_answered.is_in_range, false)
             when products.is_listed then true
         end as is_in_range,
@@ -260,14 +278,8 @@ shown_needs as (
         end as method
     from shown
     cross join range_known
-    left join products
-        on
-            shown.need_key = products.product_key
-            and shown.need_kind in ('chosen', 'quoted')
-    left join needs_answered
-        on
-            shown.need_key = needs_answered.need
-            and shown.need_kind = 'searched'
+    left join products on shown.product_key = products.product_key
+    left join needs_answered on shown.words = needs_answered.need
     left join bought_since
         on
             shown.customer_id = bought_since.customer_id
@@ -385,25 +397,69 @@ life_stage_needs as (
         and coalesce(stages_told.ends_on > customers.since_date, true)
 ),
 {% endif %}
--- By product, and by category where no product of it is bought often enough.
-purchase_days as (
+-- By product, and by category where no product of it is bought often enough. Days are
+-- put in order only of what is.
+frequent_products as (
     select
         customer_id,
         product_key,
-        category_word,
-        order_date,
-        interaction_id
+        category_word
     from purchases
+    group by customer_id, product_key, category_word
+    having count(*) > {{ var('minimum_gaps') }}
+),
+
+frequent_categories as (
+    select
+        days.customer_id,
+        days.category_word
+    from (
+        select distinct
+            customer_id,
+            category_word,
+            order_date
+        from purchases
+        where category_word is not null
+    ) as days
+    left join frequent_products
+        on
+            days.customer_id = frequent_products.customer_id
+            and days.category_word = frequent_products.category_word
+    where frequent_products.customer_id is null
+    group by days.customer_id, days.category_word
+    having count(*) > {{ var('minimum_gaps') }}
+),
+
+purchase_days as (
+    select
+        lines.customer_id,
+        lines.product_key,
+        lines.category_word,
+        lines.order_date,
+        min('order:' || lines.source || ':' || lines.order_id) as interaction_id
+    from lines
+    inner join frequent_products
+        on
+            lines.customer_id = frequent_products.customer_id
+            and lines.product_key = frequent_products.product_key
+    group by
+        lines.customer_id,
+        lines.product_key,
+        lines.category_word,
+        lines.order_date
     union all
     select
-        customer_id,
+        lines.customer_id,
         cast(null as string) as product_key,
-        category_word,
-        order_date,
-        min(interaction_id) as interaction_id
-    from purchases
-    where category_word is not null
-    group by customer_id, category_word, order_date
+        lines.category_word,
+        lines.order_date,
+        min('order:' || lines.source || ':' || lines.order_id) as interaction_id
+    from lines
+    inner join frequent_categories
+        on
+            lines.customer_id = frequent_categories.customer_id
+            and lines.category_word = frequent_categories.category_word
+    group by lines.customer_id, lines.category_word, lines.order_date
 ),
 
 gaps as (
@@ -429,20 +485,9 @@ rhythms as (
         min(order_date) as first_date,
         max(order_date) as last_date,
         min_by(interaction_id, order_date) as first_interaction_id,
-        max_by(interaction_id, order_date) as last_interaction_id,
-        count(product_key) > 0 as is_of_product
+        max_by(interaction_id, order_date) as last_interaction_id
     from gaps
     group by customer_id, product_key, category_word
-    having count(gap_days) >= {{ var('minimum_gaps') }}
-),
-
-rhythms_told as (
-    select
-        *,
-        max(case when is_of_product then 1 else 0 end) over (
-            partition by customer_id, category_word
-        ) = 1 as has_product
-    from rhythms
 ),
 
 replenishments as (
@@ -454,7 +499,7 @@ replenishments as (
         coalesce(products.name, categories.category) as need,
         coalesce(products.category, categories.category) as category,
         rhythms.product_key,
-        case when products.is_listed or not rhythms.is_of_product then true end
+        case when products.is_listed or rhythms.product_key is null then true end
             as is_in_range,
         rhythms.purchase_day_count as evidence_count,
         'bought on ' || cast(rhythms.purchase_day_count as string)
@@ -477,10 +522,9 @@ replenishments as (
         cast(null as date) as met_on,
         rhythms.gap_count as n,
         'median of the own gaps between purchase days' as method
-    from rhythms_told as rhythms
+    from rhythms
     left join products on rhythms.product_key = products.product_key
     left join categories on rhythms.category_word = categories.category_word
-    where rhythms.is_of_product or not rhythms.has_product
 ),
 
 needs as (
