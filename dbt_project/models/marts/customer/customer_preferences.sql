@@ -249,16 +249,40 @@ choices as (
     group by customer_id, dimension, lower(trim(choice))
 ),
 
-choices_counted as (
+dimensions_counted as (
     select
-        *,
-        cast(
-            case
-                when dimension = 'contact_style' then coalesce(trial_count, 0)
-                else sum(evidence_count) over (partition by customer_id, dimension)
-            end as bigint
-        ) as n
+        customer_id,
+        dimension,
+        cast(sum(evidence_count) as bigint) as n,
+        max(evidence_count) as most_count
     from choices
+    group by customer_id, dimension
+),
+
+-- Where each trace chooses one of the values, only the most frequent can stand out.
+contenders as (
+    select
+        choices.customer_id,
+        choices.dimension,
+        choices.choice_word,
+        choices.choice,
+        choices.evidence_count,
+        choices.last_date,
+        choices.is_stated,
+        case
+            when choices.dimension = 'contact_style'
+                then coalesce(choices.trial_count, 0)
+            else dimensions_counted.n
+        end as n
+    from choices
+    inner join dimensions_counted
+        on
+            choices.customer_id = dimensions_counted.customer_id
+            and choices.dimension = dimensions_counted.dimension
+    where
+        choices.is_stated
+        or choices.dimension = 'contact_style'
+        or choices.evidence_count = dimensions_counted.most_count
 ),
 
 everybody as (
@@ -267,7 +291,7 @@ everybody as (
         choice_word,
         sum(evidence_count) as evidence_count,
         sum(trial_count) as trial_count
-    from choices_counted
+    from choices
     group by dimension, choice_word
 ),
 
@@ -286,25 +310,25 @@ shares_of_all as (
 
 shares as (
     select
-        choices_counted.customer_id,
-        choices_counted.dimension,
-        choices_counted.choice,
-        choices_counted.choice_word,
-        choices_counted.evidence_count,
-        choices_counted.last_date,
-        choices_counted.is_stated,
-        choices_counted.n,
+        contenders.customer_id,
+        contenders.dimension,
+        contenders.choice,
+        contenders.choice_word,
+        contenders.evidence_count,
+        contenders.last_date,
+        contenders.is_stated,
+        contenders.n,
         shares_of_all.share as share_of_all,
         case
-            when choices_counted.n > 0
+            when contenders.n > 0
                 then
-                    cast(choices_counted.evidence_count as double) / choices_counted.n
+                    cast(contenders.evidence_count as double) / contenders.n
         end as share
-    from choices_counted
+    from contenders
     inner join shares_of_all
         on
-            choices_counted.dimension = shares_of_all.dimension
-            and choices_counted.choice_word = shares_of_all.choice_word
+            contenders.dimension = shares_of_all.dimension
+            and contenders.choice_word = shares_of_all.choice_word
 ),
 
 -- Of none the lower end is 0, not what rounding leaves of it.
