@@ -66,4 +66,26 @@ EXPECTATIONS = [
         group by need
         """,
     ),
+    no_rows(
+        "Where dependants are known, life_stages of company.yml say what some need",
+        WARNING,
+        """
+        select dependant_count, stage_count
+        from (
+            select count(*) as dependant_count
+            from feeds.dependants
+            inner join intermediate.identities
+                on dependants.identifier_type = identities.identifier_type
+                and dependants.identifier_value = identities.identifier_value
+            where dependants.birth_date is not null
+                and identities.customer_id in (select customer_id from {batch} as needs)
+        ) as dependants
+        cross join (
+            select count(*) as stage_count
+            from {batch} as stages
+            where need_kind = 'life_stage'
+        ) as told
+        where dependant_count > 0 and stage_count = 0
+        """,
+    ),
 ]

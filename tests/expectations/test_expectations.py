@@ -649,6 +649,10 @@ MUTATIONS: dict[tuple[str, str], str] = {
     ): "update customer.customer_needs set need_kind = 'life_stage', "
     "is_in_range = false where need_kind = 'replenishment'",
     (
+        "customer.customer_needs",
+        "Where dependants are known, life_stages of company.yml say what some need",
+    ): "delete from customer.customer_needs where need_kind = 'life_stage'",
+    (
         "customer.unmet_demand",
         "Searches in vain are no more than all searches of the month and region",
     ): _demand("1, 2, 1, 1, 1, 3", "null, null, null, 'few'"),

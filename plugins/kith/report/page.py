@@ -50,6 +50,7 @@ SECTIONS = tuple(
         contacts,
         needs,
         offers,
+        needs,
         satisfaction,
         service,
         voice,

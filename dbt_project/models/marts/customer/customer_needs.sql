@@ -3,7 +3,6 @@
     'searched': 'searched', 'chosen': 'put on a list or in a basket',
     'quoted': 'asked for the price', 'complaint': 'complained'
 } -%}
-{%- set stages = var('life_stages') -%}
 with
 
 customers as (
@@ -110,7 +109,8 @@ traces as (
         interactions.occurred_at,
         case
             when quotes.outcome = 'accepted'
-                then {{ business_date('coalesce(quotes.decided_at, quotes.quoted_at)') }}
+                then
+                    {{ business_date('coalesce(quotes.decided_at, quotes.quoted_at)') }}
         end as met_on
     from {{ ref('interactions') }} as interactions
     inner join {{ ref('feed_quotes') }} as quotes
@@ -286,7 +286,7 @@ shown_needs as (
             and shown.need_kind = bought_since.need_kind
             and shown.need_key = bought_since.need_key
 ),
-{% if stages %}
+
 -- Twins, and a child on two records, are born on one day and need the same.
 births as (
     select
@@ -303,15 +303,7 @@ births as (
 ),
 
 stages as (
-    {%- for stage in stages %}
-    select
-        {{ loop.index }} as stage_number,
-        {{ staged_literal(stage.name) }} as stage,
-        {{ staged_literal(stage.category) }} as need,
-        cast({{ stage.from_months }} as bigint) as from_months,
-        cast({{ staged_literal(stage.until_months) }} as bigint) as until_months
-    {{- "\n    union all" if not loop.last }}
-    {%- endfor %}
+    {{ declared_life_stages() }}
 ),
 
 stages_dated as (
@@ -396,7 +388,7 @@ life_stage_needs as (
         (stages_told.due_on <= {{ as_of() }} or stages_told.position = 1)
         and coalesce(stages_told.ends_on > customers.since_date, true)
 ),
-{% endif %}
+
 -- By product, and by category where no product of it is bought often enough. Days are
 -- put in order only of what is.
 frequent_products as (
@@ -529,10 +521,8 @@ replenishments as (
 
 needs as (
     select * from shown_needs
-    {%- if stages %}
     union all
     select * from life_stage_needs
-    {%- endif %}
     union all
     select * from replenishments
 ),

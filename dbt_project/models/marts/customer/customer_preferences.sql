@@ -391,7 +391,8 @@ final as (
         n,
         case
             when is_stated then 'stated by the customer'
-            when dimension = 'contact_style' then 'opened or answered / sent, Wilson 95 %'
+            when dimension = 'contact_style'
+                then 'opened or answered / sent, Wilson 95 %'
             else 'traces with it / traces that tell one, Wilson 95 %'
         end as method,
         {{ as_of() }} as as_of_date
