@@ -25,12 +25,12 @@ AS_OF = dt.date(2024, 6, 30)
 NEXT_DAY = dt.date(2024, 7, 1)
 AS_OF_AT = dt.datetime(2024, 6, 30, 22)  # midnight in Berlin, UTC
 CAP, CAP_DAYS, PAUSE_DAYS, AFTER_SALE_DAYS = 4, 30, 14, 7
-CARES = ["promise", "contract_end", "birthday", "after_sale", "wake_up"]
+CARES = ["promise", "contract_end", "birthday", "need", "after_sale", "wake_up"]
 INPUTS = [
     *("customers", "identities", "segment_memberships", "feed_contacts", "campaigns"),
     *("feed_attributes", "feed_consents", "feed_quotes", "complaints", "promises"),
     *("wake_up_candidates", "orders", "int_customer_records", "products"),
-    "int_references_resolved",
+    *("int_references_resolved", "customer_needs"),
 ]
 Person = dict[str, Any]
 Rows = dict[str, list[dict[str, Any]]]
@@ -153,6 +153,15 @@ people = st.fixed_dictionaries(
         ),
         "contract": st.none() | st.sampled_from([-1, 0, 1, 29, 30, 31, 80]),
         "bought": st.none() | ago,
+        "needs": st.lists(
+            st.tuples(
+                st.sampled_from(["replenishment", "life_stage", "complaint"]),
+                st.sampled_from(["open", "met", "lapsed"]),
+                st.sampled_from([None, True, False]),
+                st.sampled_from([-31, -30, -1, 0, 1, 20]),
+            ),
+            max_size=2,
+        ),
     }
 )
 CAMPAIGNS = {  # first and last day, from the next one
@@ -265,6 +274,17 @@ def rows_of(crowd: list[Person]) -> Rows:
                     "state": state,
                 }
             )
+        for n, (kind, state, is_in_range, due) in enumerate(person["needs"]):
+            rows["customer_needs"].append(
+                {
+                    "need_id": f"{i}-{n}",
+                    "customer_id": name,
+                    "need_kind": kind,
+                    "state": state,
+                    "is_in_range": is_in_range,
+                    "due_on": day(due),
+                }
+            )
         if person["bought"] is not None:
             rows["orders"].append(
                 {
@@ -355,6 +375,9 @@ def cares(person: Person, sent: list[dt.date]) -> list[tuple[dt.date, int, dt.da
         due.append(("contract_end", day(person["contract"] - 30)))
     if person["birth"]:
         due.append(("birthday", next_birthday(person["birth"])))
+    for kind, state, is_in_range, number in person["needs"]:
+        if kind != "complaint" and state == "open" and is_in_range is not False:
+            due.append(("need", day(number)))
     if person["bought"] is not None:
         bought = day(-1 - person["bought"])
         if not any(each > bought for each in sent):

@@ -9,6 +9,7 @@ CARES = {
     "promise": "a promise to them is not kept yet",
     "contract_end": "their contract ends within a month",
     "birthday": "it is their birthday",
+    "need": "something that they need is due",
     "after_sale": "ask how they like what they bought",
     "wake_up": "wake them: they have not bought for long",
 }

@@ -1,5 +1,7 @@
 {%- set rules = var('contact_rules') -%}
-{%- set cares = ['promise', 'contract_end', 'birthday', 'after_sale', 'wake_up'] -%}
+{%- set cares = [
+    'promise', 'contract_end', 'birthday', 'need', 'after_sale', 'wake_up'
+] -%}
 {#- The day for which the plan is made. -#}
 {%- set next_day = add_days(as_of(), 1) -%}
 with
@@ -459,6 +461,18 @@ birthdays_due as (
             else {{ add_months('birth_date', '(12 * (age + 1))') }}
         end as due_on
     from born
+),
+
+-- A complaint is nothing to offer something for, nor is what the range does not hold.
+needs_due as (
+    select
+        customer_id,
+        due_on
+    from {{ ref('customer_needs') }}
+    where
+        state = 'open'
+        and need_kind != 'complaint'
+        and coalesce(is_in_range, true)
 ),
 
 purchases as (
