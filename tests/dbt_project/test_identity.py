@@ -251,8 +251,6 @@ OF_ALL = {
     "customer.customer_preferences",
     "customer.unmet_demand",
     "customer.portraits",
-    "customer.customer_preferences",
-    "customer.unmet_demand",
     "satisfaction.churn_warning_records",
     "satisfaction.share_of_voice",
     "segment.behaviour_drivers",
