@@ -184,8 +184,6 @@ final as (
         needs_ranked.due_on as next_need_due_on,
         best_offers.product_name as next_offer,
         best_offers.reason as next_offer_reason,
-        needs_ranked.need as next_need,
-        needs_ranked.due_on as next_need_due_on,
         {{ as_of() }} as as_of_date
     from customers
     left join interactions on customers.customer_id = interactions.customer_id
