@@ -1005,7 +1005,10 @@ AHEAD = {
     "next_contact_channel": "email",
     "next_contact_hour": 17,
     "next_contact_blocked_by": "cap",
+    "next_need": "shoes",
+    "next_need_due_on": dt.date(2018, 1, 9),
     "next_offer": "Kinderwagen",
+    "next_offer_reason": "bought with Babybett",
 }
 FOOTPRINTS = ["search", "trade", "social", "service", "survey", "presence"]
 _OF_RECORD = ", ".join(
@@ -1027,7 +1030,8 @@ create table customer.customer_profiles (
     value_12_months_amount decimal(18, 2), next_purchase_from date,
     next_purchase_until date, next_contact_on date, next_contact_care varchar,
     next_contact_channel varchar, next_contact_hour bigint,
-    next_contact_blocked_by varchar, next_offer varchar);
+    next_contact_blocked_by varchar, next_need varchar, next_need_due_on date,
+    next_offer varchar, next_offer_reason varchar);
 create table customer.contact_plans (
     customer_id varchar, is_listed boolean, may_be_contacted boolean,
     blocked_by varchar, blocked_reason varchar, next_contact_on date, care varchar,

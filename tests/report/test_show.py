@@ -31,6 +31,9 @@ PLAN = {
     "price_until_pct": 99.5,
     "quote_won_count": 6,
     "quote_lost_count": 5,
+    "next_need": "bread",
+    "next_need_due_on": None,
+    "next_offer": None,
 }
 
 
@@ -57,6 +60,8 @@ def test_all_that_the_release_has_of_a_customer_is_said(releases: Any) -> None:
         "  Contact them on 3 Jan 2018: it is their birthday.",
         "  By email, between 17:00 and 20:00. Chosen: the channel by their own "
         "messages, the hour by their own messages.",
+        "  They need: shoes, due on 9 Jan 2018.",
+        "  Offer Kinderwagen: bought with Babybett.",
         "  They had 1 of at most 4 messages and calls within 30 days.",
     ]
 
@@ -66,6 +71,7 @@ def test_what_to_do_next_is_said_in_sentences() -> None:
         "Contact them on 1 Jan 2018: wake them: they have not bought for long.",
         "By email, between 17:00 and 20:00. Chosen: the channel by their wish, the "
         "hour by messages of all.",
+        "They need: bread.",
         "They had 3 of at most 4 messages and calls within 30 days; the last of all "
         "was on 30 Dec 2017.",
         "Quote between 91.0% and 99.5% of the list price: the middle of 6 quotes won "

@@ -58,7 +58,10 @@ def show_customer(company: Company, state: Path, asked: str) -> str:
 
         customer_id = _found(marts, company, asked.strip())
         (plan,) = rows(
-            "select * from customer.contact_plans where customer_id = $customer_id"
+            "select plans.*, next_need, next_need_due_on, next_offer, "
+            "next_offer_reason from customer.contact_plans as plans "
+            "inner join customer.customer_profiles using (customer_id) "
+            "where customer_id = $customer_id"
         )
         as_of = fill("as of {as_of_date:%-d %b %Y}", plan)
         parts = {
@@ -111,7 +114,7 @@ def _told_to_run_again(database: Path, company: Company) -> Iterator[None]:
 
 
 def next_steps(plan: Row) -> list[str]:
-    """Say in sentences what a row of customer.contact_plans means."""
+    """Say in sentences what a plan means, and what the profile says to offer."""
     next_day = plan["as_of_date"] + dt.timedelta(1)
     facts = plan | {"next_day": next_day}
     steps = []
@@ -132,6 +135,13 @@ def next_steps(plan: Row) -> list[str]:
         if plan["hour_from"] is not None:
             words += ", between {hour_from}:00 and {hour_until}:00"
         steps.append(fill(words, facts) + "." + _why(plan))
+    if plan["next_need"]:
+        words = "They need: {next_need}"
+        if plan["next_need_due_on"]:
+            words += ", due on {next_need_due_on:%-d %b %Y}"
+        steps.append(fill(words, facts) + ".")
+    if plan["next_offer"]:
+        steps.append(fill("Offer {next_offer}: {next_offer_reason}.", facts))
     words = (
         "They had {contact_count} of at most {contact_cap} messages and calls within "
     )
