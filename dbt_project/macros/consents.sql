@@ -1,11 +1,12 @@
 {#- A query of the consents in force: customer_id, purpose, channel (NULL for all),
-    is_granted. Of changes at one instant a withdrawal counts. -#}
+    is_granted, changed_at. Of changes at one instant a withdrawal counts. -#}
 {% macro consents_in_force() -%}
     select
         customer_id,
         purpose,
         channel,
-        is_granted
+        is_granted,
+        changed_at
     from (
         select
             changes.*,

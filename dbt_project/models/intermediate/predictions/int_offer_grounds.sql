@@ -1,25 +1,7 @@
 with
 
--- The latest word on each channel, and on all of them.
-marketing as (
-    select
-        identities.customer_id,
-        lower(consents.channel) as channel,
-        consents.is_granted,
-        {{ business_date('consents.changed_at') }} as changed_on,
-        row_number() over (
-            partition by identities.customer_id, lower(consents.channel)
-            order by
-                consents.changed_at desc nulls last,
-                consents.source asc nulls last,
-                consents.consent_id asc nulls last
-        ) as position
-    from {{ ref('feed_consents') }} as consents
-    inner join {{ ref('identities') }} as identities
-        on
-            consents.identifier_type = identities.identifier_type
-            and consents.identifier_value = identities.identifier_value
-    where consents.purpose = 'marketing'
+consents as (
+    {{ consents_in_force() }}
 ),
 
 -- Who has refused to be profiled counts nowhere.
@@ -32,21 +14,22 @@ customers as (
         and coalesce(may_be_profiled, true)
 ),
 
+-- No channel is granted, or all are refused at once.
 refused as (
     select
-        marketing.customer_id,
+        consents.customer_id,
         'refused' as ground,
         cast(null as string) as product_key,
-        max(marketing.changed_on) as happened_on
-    from marketing
-    inner join customers on marketing.customer_id = customers.customer_id
-    where marketing.position = 1
-    group by marketing.customer_id
+        {{ business_date('max(consents.changed_at)') }} as happened_on
+    from consents
+    inner join customers on consents.customer_id = customers.customer_id
+    where consents.purpose = 'marketing'
+    group by consents.customer_id
     having
-        max(case when marketing.is_granted then 1 else 0 end) = 0
+        max(case when consents.is_granted then 1 else 0 end) = 0
         or max(
             case
-                when marketing.channel is null and not marketing.is_granted then 1
+                when consents.channel is null and not consents.is_granted then 1
                 else 0
             end
         ) = 1
