@@ -235,7 +235,7 @@ class Demo:
             "reading",
             "read_at",
         )
-        stays = stays.groupby(stays["reading"].str.rpartition("-")[0]).first()
+        stays = _stays(stays)
         answers = self._sound(
             "survey.answers",
             self._service_table("survey_answers"),
@@ -312,6 +312,16 @@ class Demo:
             ],
             ignore_index=True,
         )
+
+
+def _stays(readings: pd.DataFrame) -> pd.DataFrame:
+    """First reading of each stay of a device in a store: two planted on each other are
+    one, since nobody can be there twice at once."""
+    rows = readings.sort_values(["device", "store_number", "at"], kind="stable")
+    of_device = rows.groupby(["device", "store_number"], dropna=False)
+    is_over = of_device["state"].shift().eq("leave") & rows["state"].ne("leave")
+    pause = rows["at"] - of_device["at"].shift()
+    return rows[~(pause <= pd.Timedelta(hours=1)) | is_over]
 
 
 def _visits(events: pd.DataFrame) -> pd.DataFrame:

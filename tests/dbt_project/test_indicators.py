@@ -18,9 +18,9 @@ from kith.settings import REPOSITORY
 # From feeds to indicators, each after what it reads.
 STEPS = [
     *("int_references_resolved", "int_customer_records", "orders", "order_lines"),
-    *("products", "int_stays", "int_responses", "interactions", "sessions"),
-    *("customers", "complaints", "promises", "int_words_classed", "int_orders_placed"),
-    *("int_customer_actions", "int_indicators"),
+    *("products", "int_readings", "int_stays", "int_responses", "interactions"),
+    *("sessions", "customers", "complaints", "promises", "int_words_classed"),
+    *("int_orders_placed", "int_customer_actions", "int_indicators"),
 ]
 # What nobody could know on the day: it becomes known, or happens, later.
 SPOILT = [
