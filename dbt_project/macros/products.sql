@@ -13,3 +13,8 @@
             and resolved.reference_id = products.product_id
     where resolved.kind = 'product'
 {%- endmacro %}
+
+{#- Whether any source lists what there is: without that nothing is known to be lacking. -#}
+{% macro is_range_known() -%}
+    coalesce(max(case when is_listed then 1 else 0 end), 0) = 1
+{%- endmacro %}

@@ -13,18 +13,8 @@ identities as (
     where customer_id is not null
 ),
 
--- Whose data may be judged together with those of others alike.
 members as (
-    select
-        customers.customer_id,
-        memberships.segment
-    from customers
-    inner join {{ ref('segment_memberships') }} as memberships
-        on customers.customer_id = memberships.customer_id
-    where
-        memberships.scheme = 'tier'
-        and memberships.is_current
-        and customers.may_be_scored
+    {{ tiers_of_scored() }}
 ),
 
 contacts as (

@@ -364,19 +364,16 @@ campaigns_named_once as (
 held_out as (
     select
         coalesce(own.reference_key, campaigns_named_once.campaign_key) as campaign_key,
-        identities.customer_id
-    from {{ ref('feed_attributes') }} as attributes
-    inner join identities
-        on
-            attributes.identifier_type = identities.identifier_type
-            and attributes.identifier_value = identities.identifier_value
+        drawn.customer_id
+    from (
+        {{ drawn_to_be_held_out() }}
+    ) as drawn
     left join campaign_references as own
         on
-            attributes.source = own.source
-            and attributes.value_text = own.reference_id
+            drawn.source = own.source
+            and drawn.campaign_id = own.reference_id
     left join campaigns_named_once
-        on attributes.value_text = campaigns_named_once.campaign_id
-    where attributes.attribute = 'hold_out'
+        on drawn.campaign_id = campaigns_named_once.campaign_id
 ),
 
 -- By the draw, not by what was sent: who was held out and reached all the same counts

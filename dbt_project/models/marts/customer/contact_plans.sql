@@ -24,16 +24,7 @@ identities as (
 ),
 
 members as (
-    select
-        customers.customer_id,
-        memberships.segment
-    from customers
-    inner join {{ ref('segment_memberships') }} as memberships
-        on customers.customer_id = memberships.customer_id
-    where
-        memberships.scheme = 'tier'
-        and memberships.is_current
-        and customers.may_be_scored
+    {{ tiers_of_scored() }}
 ),
 
 channels as (
@@ -405,17 +396,14 @@ held_out as (
     from sleepers
     where is_held_out
     union
-    select identities.customer_id
-    from {{ ref('feed_attributes') }} as attributes
-    inner join identities
-        on
-            attributes.identifier_type = identities.identifier_type
-            and attributes.identifier_value = identities.identifier_value
+    select drawn.customer_id
+    from (
+        {{ drawn_to_be_held_out() }}
+    ) as drawn
     inner join {{ ref('campaigns') }} as campaigns
-        on attributes.value_text = campaigns.campaign_id
+        on drawn.campaign_id = campaigns.campaign_id
     where
-        {{ folded('attributes.attribute') }} = 'holdout'
-        and {{ business_date('campaigns.starts_at') }} <= {{ next_day }}
+        {{ business_date('campaigns.starts_at') }} <= {{ next_day }}
         and coalesce(
             {{ business_date('campaigns.ends_at') }} >= {{ next_day }}, true
         )
@@ -463,16 +451,12 @@ birthdays_due as (
     from born
 ),
 
--- A complaint is nothing to offer something for, nor is what the range does not hold.
 needs_due as (
     select
         customer_id,
         due_on
     from {{ ref('customer_needs') }}
-    where
-        state = 'open'
-        and need_kind != 'complaint'
-        and coalesce(is_in_range, true)
+    where {{ is_need_to_offer_for() }}
 ),
 
 purchases as (

@@ -64,7 +64,7 @@ needs_answered as (
 ),
 
 range_known as (
-    select coalesce(max(case when is_listed then 1 else 0 end), 0) = 1 as is_known
+    select {{ is_range_known() }} as is_known
     from products
 ),
 

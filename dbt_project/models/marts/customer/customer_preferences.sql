@@ -154,11 +154,7 @@ evidence as (
         identities.customer_id,
         'contact_style' as dimension,
         contacts.purpose as choice,
-        case
-            when contacts.opened_at is not null or contacts.responded_at is not null
-                then 1
-            else 0
-        end as evidence_count,
+        {{ is_noticed('contacts') }} as evidence_count,
         1 as trial_count,
         {{ business_date('contacts.sent_at') }} as last_date
     from {{ ref('feed_contacts') }} as contacts

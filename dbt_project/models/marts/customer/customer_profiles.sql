@@ -90,10 +90,7 @@ needs_ranked as (
                 product_key nulls last
         ) as position
     from {{ ref('customer_needs') }}
-    where
-        state = 'open'
-        and need_kind != 'complaint'
-        and coalesce(is_in_range, true)
+    where {{ is_need_to_offer_for() }}
 ),
 
 values_ahead as (

@@ -21,9 +21,8 @@ products as (
     from {{ ref('products') }}
 ),
 
--- Nothing is known to be lacking where no source lists what there is.
 range_known as (
-    select coalesce(max(case when is_listed then 1 else 0 end), 0) = 1 as is_known
+    select {{ is_range_known() }} as is_known
     from products
 ),
 
