@@ -94,10 +94,15 @@ def admit(run: RunValues, table: str, delivery: str | None = None) -> None:
 
 
 def build(run: RunValues) -> None:
-    """Build the candidate warehouse."""
+    """Build the candidate warehouse.
+
+    Identifiers that identity blocks are hashed with the company's key.
+    """
     from kith.build.candidate import build
 
-    build(Run.from_dict(run))
+    this = Run.from_dict(run)
+    adopt_source_systems(this.company, this.home)
+    build(this)
 
 
 def audit(run: RunValues) -> None:

@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from kith import stages
+from kith.build import candidate
 from kith.company.folder import Company, load_company
 from kith.errors import ConfigurationError
+from kith.runs.run import Interval, Run
 from kith.runs.source_systems import (
     adopt_source_systems,
     source_systems,
@@ -118,6 +121,18 @@ def test_each_company_adopts_its_own_variables_and_no_others(tmp_path: Path) -> 
         kept = home / "one" / "source_systems" / "variables.json"
         assert kept.stat().st_mode & 0o777 == 0o600
     assert not kept.exists()
+
+
+def test_the_build_has_the_key_in_a_process_of_its_own(
+    tmp_path: Path, kith_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    company = shop(tmp_path / "corner_shop", "1" * 32)
+    year = Interval(dt.date(2024, 1, 1), dt.date(2024, 12, 31))
+    keys = []
+    monkeypatch.setattr(candidate, "build", lambda run: keys.append(identifier_key()))
+    with source_systems(company, kith_home):
+        stages.build(Run(company, year, "run_1", kith_home).to_dict())
+    assert keys == ["1" * 32]
 
 
 def test_source_systems_that_do_not_run_are_named(tmp_path: Path) -> None:
