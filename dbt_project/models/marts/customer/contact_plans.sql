@@ -536,8 +536,9 @@ products_named as (
 quotes as (
     select
         accounts.account,
-        {{ percent_of('quotes.price_amount', 'products.list_price_amount') }}
-            as price_pct,
+        {{ percent_of(
+            'quotes.price_amount', 'quotes.quantity * products.list_price_amount'
+        ) }} as price_pct,
         lower(quotes.outcome) = 'accepted' as is_won
     from {{ ref('feed_quotes') }} as quotes
     inner join identities
@@ -554,6 +555,7 @@ quotes as (
     where
         lower(quotes.outcome) in ('accepted', 'declined', 'expired')
         and quotes.price_amount > 0
+        and quotes.quantity > 0
         and products.list_price_amount > 0
 ),
 
@@ -646,7 +648,8 @@ judged as (
             else ''
         end as reasons,
         case
-            when quote_won_count + quote_lost_count = 0 then 'no quote with a price'
+            when quote_won_count + quote_lost_count = 0
+                then 'no quote with price and quantity'
             when quote_won_count < 5 or quote_lost_count < 5
                 then 'fewer than 5 quotes won, or lost'
             when won_pct >= lost_pct
