@@ -107,9 +107,7 @@ def _hashed(
     rows = parquet_sql(file.path)
     if not is_personal(table):
         return rows
-    from kith.pull.pseudonyms import hashed_columns
+    from kith.pull.pseudonyms import hashed_rows
 
     with reading(f"{table.full_name}: {file.origin}", table):
-        hashed = hashed_columns(connection, table, rows, file.columns)
-    replaced = ", ".join(f"{sql} as {quote(name)}" for name, sql in hashed.items())
-    return f"(select * replace ({replaced}) from {rows})" if hashed else rows
+        return hashed_rows(connection, table, rows, file.columns)
