@@ -26,6 +26,7 @@ from kith.deliveries.casts import (
     is_inexact,
     is_nested,
     trimmed,
+    with_texts,
 )
 from kith.deliveries.columns import delimiter_cure, is_json, is_text
 from kith.deliveries.nobody import NOBODY, NOBODYS
@@ -122,14 +123,11 @@ def hashed_rows(
                 "varchar"
             )
     _set_pads(connection, table)
-    # Named here: spelt out wherever a hash reads it, a text would take longer to plan
-    # than to hash.
-    texts = [f"_kith_text_{number}" for number in range(len(identifiers))]
-    named = ", ".join(
-        f"{_text(column, name, delivered[name])} as {text}"
-        for (column, name), text in zip(identifiers, texts, strict=True)
-    )
-    rows = f"(select *, {named} from {relation})"
+    texts = {
+        f"_kith_text_{number}": _text(column, name, delivered[name])
+        for number, (column, name) in enumerate(identifiers)
+    }
+    rows = with_texts(relation, texts)
     all_ascii = ", ".join(
         f"coalesce(bool_and({_is_ascii(text)}), true)" for text in texts
     )
