@@ -143,7 +143,8 @@ people = st.fixed_dictionaries(
         ),
         # Worth waking or not, held out or not.
         "sleeps": st.none() | st.tuples(st.booleans(), st.booleans()),
-        "held_out_of": st.none() | st.sampled_from(["running", "over", "later"]),
+        "held_out_of": st.none()
+        | st.sampled_from(["running", "over", "just over", "later"]),
         "hour": st.none() | st.integers(0, 23),
         "wish": st.none() | channels,
         "addresses": st.sets(st.sampled_from(["email", "phone"])),
@@ -168,11 +169,6 @@ people = st.fixed_dictionaries(
         ),
     }
 )
-CAMPAIGNS = {  # first and last day, from the next one
-    "running": (-5, 5),
-    "over": (-30, -1),
-    "later": (1, 10),
-}
 
 
 def day(number: int) -> dt.date:
@@ -184,12 +180,20 @@ def at(date: dt.date, hour: int = 12) -> dt.datetime:
     return dt.datetime.combine(date, dt.time(hour))
 
 
+CAMPAIGNS = {  # start and end, which is the first instant after it
+    "running": (at(day(-5)), at(day(5))),
+    "over": (at(day(-30)), at(day(-1))),
+    "just over": (at(day(-30)), AS_OF_AT),
+    "later": (at(day(1)), at(day(10))),
+}
+
+
 def rows_of(crowd: list[Person]) -> Rows:
     """What the warehouse holds of these customers."""
     rows: Rows = {name: [] for name in INPUTS}
     rows["campaigns"] = [
-        {"campaign_id": name, "starts_at": at(day(first)), "ends_at": at(day(last))}
-        for name, (first, last) in CAMPAIGNS.items()
+        {"campaign_id": name, "starts_at": start, "ends_at": end}
+        for name, (start, end) in CAMPAIGNS.items()
     ]
 
     def add(table: str, person: int, **values: Any) -> None:
