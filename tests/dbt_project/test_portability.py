@@ -57,6 +57,7 @@ GIVES = {
     "days_between": "bigint",
     "epoch_seconds": "double",
     "hour_of_text": "bigint",
+    "last_known": "string",
     "median": "double",
     "ordering": "struct",
     "row_hash": "bigint",

@@ -9,21 +9,13 @@ readings as (
     from {{ ref('feed_presences') }}
 ),
 
--- A reading of an unknown person is a stay of its own: nothing says that two are one.
-paused as (
+neighbours as (
     select
         *,
         lag(state) over of_person as earlier_state,
-        identifier_value is null
-        or coalesce(
-            occurred_at
-            > lag(occurred_at) over of_person + interval '{{ pause_minutes }}' minute,
-            true
-        )
-        or (
-            coalesce(lag(state) over of_person = 'leave', false)
-            and coalesce(state != 'leave', true)
-        ) as is_start
+        lag(occurred_at) over of_person as earlier_at,
+        lead(state) over of_person as next_state,
+        lead(occurred_at) over of_person as next_at
     from readings
     window of_person as (
         partition by source, identifier_type, identifier_value, place_id
@@ -32,32 +24,38 @@ paused as (
     )
 ),
 
-numbered as (
+-- A reading of an unknown person is a stay of its own: nothing says that two are one.
+paused as (
     select
         *,
-        lead(is_start) over of_person as is_next_start,
-        lead(occurred_at) over of_person as next_at,
-        sum(case when is_start then 1 else 0 end) over (
-            partition by source, identifier_type, identifier_value, place_id
-            order by
-                occurred_at nulls last, position nulls last, presence_id nulls last
-            rows between unbounded preceding and current row
-        ) as stay_number
-    from paused
-    window of_person as (
-        partition by source, identifier_type, identifier_value, place_id
-        order by
-            occurred_at nulls last, position nulls last, presence_id nulls last
-    )
+        identifier_value is null
+        or coalesce(
+            occurred_at > earlier_at + interval '{{ pause_minutes }}' minute, true
+        )
+        or (
+            coalesce(earlier_state = 'leave', false)
+            and coalesce(state != 'leave', true)
+        ) as is_start,
+        identifier_value is null
+        or coalesce(
+            next_at > occurred_at + interval '{{ pause_minutes }}' minute, true
+        )
+        or (
+            coalesce(state = 'leave', false)
+            and coalesce(next_state != 'leave', true)
+        ) as is_next_start
+    from neighbours
 ),
 
 final as (
     select
         source,
         presence_id,
-        max(case when is_start then presence_id end) over (
-            partition by
-                source, identifier_type, identifier_value, place_id, stay_number
+        {{ last_known('case when is_start then presence_id end') }} over (
+            partition by source, identifier_type, identifier_value, place_id
+            order by
+                occurred_at nulls last, position nulls last, presence_id nulls last
+            rows between unbounded preceding and current row
         ) as stay_id,
         identifier_type,
         identifier_value,
@@ -72,7 +70,7 @@ final as (
         end as earlier_position,
         occurred_at,
         case
-            when is_next_start or next_at is null then 0
+            when is_next_start then 0
             else
                 cast(
                     floor(
@@ -81,7 +79,7 @@ final as (
                     ) as bigint
                 )
         end as seconds
-    from numbered
+    from paused
 )
 
 select * from final

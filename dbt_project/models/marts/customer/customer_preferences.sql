@@ -6,17 +6,24 @@
 ] -%}
 with
 
+-- Traces are counted by number, which takes less than a text to compare and to keep.
 customers as (
     select
         customer_id,
+        row_number() over (order by customer_id nulls last) as customer_number,
         {{ may_be_scored('may_be_profiled') }} as may_be_scored
     from {{ ref('customers') }}
     where customer_id != 'unidentified'
 ),
 
 identities as (
-    select * from {{ ref('identities') }}
-    where customer_id is not null
+    select
+        identities.identifier_type,
+        identities.identifier_value,
+        customers.customer_number,
+        customers.may_be_scored
+    from {{ ref('identities') }} as identities
+    inner join customers on identities.customer_id = customers.customer_id
 ),
 
 prices as (
@@ -81,13 +88,17 @@ products as (
 
 lines as (
     select
-        customer_id,
-        product_key,
+        customers.customer_number,
+        order_lines.product_key,
         count(*) as line_count,
-        max(order_date) as last_date
-    from {{ ref('order_lines') }}
-    where is_purchase and quantity > 0
-    group by customer_id, product_key
+        max(order_lines.order_date) as last_date
+    from {{ ref('order_lines') }} as order_lines
+    inner join customers on order_lines.customer_id = customers.customer_id
+    where
+        customers.may_be_scored
+        and order_lines.is_purchase
+        and order_lines.quantity > 0
+    group by customers.customer_number, order_lines.product_key
 ),
 
 bands as (
@@ -101,17 +112,20 @@ bands as (
 
 hours as (
     select
-        customer_id,
-        {{ business_hour('occurred_at') }} as hour,
+        customers.customer_number,
+        bands.band,
         count(*) as trace_count,
-        max(occurred_date) as last_date
-    from {{ ref('interactions') }}
+        max(interactions.occurred_date) as last_date
+    from {{ ref('interactions') }} as interactions
+    inner join customers on interactions.customer_id = customers.customer_id
+    inner join bands
+        on {{ business_hour('interactions.occurred_at') }} = bands.hour
     where
-        customer_id is not null
-        and interaction_kind in (
+        customers.may_be_scored
+        and interactions.interaction_kind in (
             'order', 'event', 'post', 'presence', 'ticket', 'survey_response'
         )
-    group by customer_id, {{ business_hour('occurred_at') }}
+    group by customers.customer_number, bands.band
 ),
 
 -- `trial_count`: how often they could have shown it; NULL where each trace chooses one
@@ -119,7 +133,7 @@ hours as (
 evidence as (
     {%- for dimension in ['category', 'brand', 'price_band'] %}
     select
-        lines.customer_id,
+        lines.customer_number,
         '{{ dimension }}' as dimension,
         products.{{ dimension }} as choice,
         lines.line_count as evidence_count,
@@ -131,27 +145,30 @@ evidence as (
     union all
     {%- endfor %}
     select
-        customer_id,
+        customers.customer_number,
         'channel' as dimension,
-        channel as choice,
+        orders.channel as choice,
         1 as evidence_count,
         cast(null as bigint) as trial_count,
-        order_date as last_date
-    from {{ ref('orders') }}
-    where is_purchase and channel is not null
+        orders.order_date as last_date
+    from {{ ref('orders') }} as orders
+    inner join customers on orders.customer_id = customers.customer_id
+    where
+        customers.may_be_scored
+        and orders.is_purchase
+        and orders.channel is not null
     union all
     select
-        hours.customer_id,
+        customer_number,
         'hour' as dimension,
-        bands.band as choice,
-        hours.trace_count as evidence_count,
+        band as choice,
+        trace_count as evidence_count,
         cast(null as bigint) as trial_count,
-        hours.last_date
+        last_date
     from hours
-    inner join bands on hours.hour = bands.hour
     union all
     select
-        identities.customer_id,
+        identities.customer_number,
         'contact_style' as dimension,
         contacts.purpose as choice,
         {{ is_noticed('contacts') }} as evidence_count,
@@ -162,12 +179,12 @@ evidence as (
         on
             contacts.identifier_type = identities.identifier_type
             and contacts.identifier_value = identities.identifier_value
-    where contacts.purpose is not null
+    where identities.may_be_scored and contacts.purpose is not null
 ),
 
 statements as (
     select
-        identities.customer_id,
+        identities.customer_number,
         case {{ folded('attributes.attribute') }}
             {%- for dimension in dimensions %}
             when 'preferred{{ dimension | replace("_", "") }}' then '{{ dimension }}'
@@ -196,7 +213,7 @@ stated as (
     select
         *,
         row_number() over (
-            partition by customer_id, dimension
+            partition by customer_number, dimension
             order by
                 observed_at desc nulls last,
                 source asc nulls last,
@@ -208,19 +225,12 @@ stated as (
 
 known as (
     select
-        evidence.customer_id,
-        evidence.dimension,
-        evidence.choice,
-        evidence.evidence_count,
-        evidence.trial_count,
-        evidence.last_date,
+        *,
         0 as statement_count
     from evidence
-    inner join customers on evidence.customer_id = customers.customer_id
-    where customers.may_be_scored
     union all
     select
-        customer_id,
+        customer_number,
         dimension,
         choice,
         0 as evidence_count,
@@ -233,7 +243,7 @@ known as (
 
 choices as (
     select
-        customer_id,
+        customer_number,
         dimension,
         lower(trim(choice)) as choice_word,
         min(choice) as choice,
@@ -242,23 +252,23 @@ choices as (
         max(last_date) as last_date,
         max(statement_count) = 1 as is_stated
     from known
-    group by customer_id, dimension, lower(trim(choice))
+    group by customer_number, dimension, lower(trim(choice))
 ),
 
 dimensions_counted as (
     select
-        customer_id,
+        customer_number,
         dimension,
         cast(sum(evidence_count) as bigint) as n,
         max(evidence_count) as most_count
     from choices
-    group by customer_id, dimension
+    group by customer_number, dimension
 ),
 
 -- Where each trace chooses one of the values, only the most frequent can stand out.
 contenders as (
     select
-        choices.customer_id,
+        choices.customer_number,
         choices.dimension,
         choices.choice_word,
         choices.choice,
@@ -273,7 +283,7 @@ contenders as (
     from choices
     inner join dimensions_counted
         on
-            choices.customer_id = dimensions_counted.customer_id
+            choices.customer_number = dimensions_counted.customer_number
             and choices.dimension = dimensions_counted.dimension
     where
         choices.is_stated
@@ -306,7 +316,7 @@ shares_of_all as (
 
 shares as (
     select
-        contenders.customer_id,
+        contenders.customer_number,
         contenders.dimension,
         contenders.choice,
         contenders.choice_word,
@@ -351,7 +361,7 @@ ranked as (
     select
         *,
         row_number() over (
-            partition by customer_id, dimension
+            partition by customer_number, dimension
             order by
                 is_stated desc nulls last,
                 is_told desc nulls last,
@@ -364,36 +374,37 @@ ranked as (
 
 final as (
     select
-        customer_id,
-        dimension,
-        case when is_told then choice end as preference,
-        is_stated,
+        customers.customer_id,
+        ranked.dimension,
+        case when ranked.is_told then ranked.choice end as preference,
+        ranked.is_stated,
         case
-            when is_stated then 'stated'
-            when is_told and share_low > share_of_all then 'strong'
-            when is_told then 'weak'
+            when ranked.is_stated then 'stated'
+            when ranked.is_told and ranked.share_low > ranked.share_of_all then 'strong'
+            when ranked.is_told then 'weak'
         end as strength,
-        evidence_count,
-        100 * share as share_pct,
-        100 * share_low as share_low_pct,
-        100 * share_high as share_high_pct,
-        100 * share_of_all as share_of_all_pct,
-        last_date as last_seen_date,
+        ranked.evidence_count,
+        100 * ranked.share as share_pct,
+        100 * ranked.share_low as share_low_pct,
+        100 * ranked.share_high as share_high_pct,
+        100 * ranked.share_of_all as share_of_all_pct,
+        ranked.last_date as last_seen_date,
         case
-            when is_told then null
-            when n < {{ least }} then 'fewer than {{ least }} traces tell it'
+            when ranked.is_told then null
+            when ranked.n < {{ least }} then 'fewer than {{ least }} traces tell it'
             else 'none of what was sent was opened or answered'
         end as missing_reason,
-        n,
+        ranked.n,
         case
-            when is_stated then 'stated by the customer'
-            when dimension = 'contact_style'
+            when ranked.is_stated then 'stated by the customer'
+            when ranked.dimension = 'contact_style'
                 then 'opened or answered / sent, Wilson 95 %'
             else 'traces with it / traces that tell one, Wilson 95 %'
         end as method,
         {{ as_of() }} as as_of_date
     from ranked
-    where position = 1
+    inner join customers on ranked.customer_number = customers.customer_number
+    where ranked.position = 1
 )
 
 select * from final
