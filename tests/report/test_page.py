@@ -93,9 +93,11 @@ def test_an_error_keeps_its_type_and_says_that_it_was_met_on_the_page(
     run = publish(home, "without_a_mart", {}, "2017-12-31")
     with duckdb.connect(str(run.published / "current" / "kith.duckdb")) as release:
         release.execute("drop table segment.cohorts")
-    with pytest.raises(duckdb.CatalogException, match="cohorts") as caught:
-        with run.stage("publish"):
-            make_page(run)
+    with (
+        pytest.raises(duckdb.CatalogException, match="cohorts") as caught,
+        run.stage("publish"),
+    ):
+        make_page(run)
     (note,) = caught.value.__notes__
     assert note == "met while the report page of the release was made"
     journal = Journal(run.run_folder)

@@ -20,7 +20,7 @@ from kith.company.tables import Column, Reference, SourceTable
 from kith.database import fetch_row, literal, quote
 from kith.deliveries.business_days import row_day_sql
 from kith.errors import ConfigurationError, DeliveryError
-from kith.runs.run import Run
+from kith.runs.run import Interval, Run
 
 REASON = "unknown_reference"
 
@@ -246,19 +246,13 @@ def _check_shares(
         days, wait = run.interval, dt.timedelta(table.rules.orphan_wait_days)
         (as_of,) = fetch_row(warehouse, "select as_of_date from kith.run")
         due = as_of - wait
-        first, last = days.from_day - wait, min(days.to_day, due)
+        over_now = Interval(days.from_day - wait, min(days.to_day, due))
         is_due = f"day <= '{due}'"
-        scopes = {
-            f"rows until {due}": (is_due, False),
-            f"rows of {first} to {last}": (
-                f"day between '{first}' and '{last}'",
-                False,
-            ),
-            f"rows of {days.from_day} to {days.to_day}": (
-                f"day between '{days.from_day}' and '{days.to_day}'",
-                True,
-            ),
-        }
+        scopes = {f"rows until {due}": (is_due, False)}
+        for some, may_wait in ((over_now, False), (days, True)):
+            what = f"rows of {some.from_day} to {some.to_day}"
+            within = f"day between '{some.from_day}' and '{some.to_day}'"
+            scopes.setdefault(what, (within, may_wait))
     for what, (condition, may_wait) in scopes.items():
         (rows,) = fetch_row(
             warehouse,
