@@ -153,7 +153,7 @@ def lacks_page(release: Path) -> bool:
     not vouch for it: killed in between, it left such a release, whose data are whole.
     """
     manifest = json.loads((release / MANIFEST).read_text())
-    return not (release / manifest["report"]).is_file()
+    return not (release / manifest.get("report", PAGE)).is_file()
 
 
 def verify(release: Path) -> list[str]:
