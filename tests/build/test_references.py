@@ -209,7 +209,8 @@ def test_too_many_orphans_stop_the_run(tmp_path: Path) -> None:
         prepare(tmp_path)
     assert str(caught.value) == (
         "shop.orders: 2 of 3 rows until 2024-03-31 are orphans (66.7 %), over "
-        "quarantine_limit_pct 30; column customer: unknown_reference, found 'A', expected a value of "
+        "quarantine_limit_pct 30; column customer: unknown_reference, found 'A', "
+        "expected a value of "
         "shop.customers.customer, for row O1; have the other table delivered whole, or "
         "declare orphans: warn for the column's references in sources.yml"
     )
