@@ -113,7 +113,7 @@ def audit(run: RunValues) -> None:
 
 
 def publish(run: RunValues) -> dict[str, Any]:
-    """Publish the candidate; returns what others want to know of the release."""
+    """Publish the candidate with its page; returns what others want to know of it."""
     from kith.publish.release import publish
 
     manifest = publish(Run.from_dict(run))
@@ -122,13 +122,6 @@ def publish(run: RunValues) -> dict[str, Any]:
         "as_of_date": manifest["as_of_date"],
         "rows": {name: mart["rows"] for name, mart in manifest["marts"].items()},
     }
-
-
-def report(run: RunValues) -> None:
-    """Write the report page of the release."""
-    from kith.report.page import write_report
-
-    write_report(Run.from_dict(run))
 
 
 # --- the crisis watch -----------------------------------------------------------------

@@ -413,12 +413,15 @@ def down() -> int:
 
 def rollback() -> int:
     """Point `current` at an earlier release."""
-    from kith.publish.release import rollback
+    from kith.publish.release import lacks_page, rollback
 
     request = load_request()
     company = load_company(request.company)
-    release = rollback(load_settings().home / company.name, request.release)
+    state = load_settings().home / company.name
+    release = rollback(state, request.release)
     print(f"current is now {release}")
+    if lacks_page(state / "published" / release):
+        print("It has no report page: an earlier version was killed before it made it")
     return 0
 
 

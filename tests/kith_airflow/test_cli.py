@@ -74,6 +74,9 @@ def publish(run):
 
 def rollback(folder, release):
     return f"{folder.name}/{release}"
+
+def lacks_page(release):
+    return release.name == "without_page"
 """,
     **{
         f"{module}.py": f"""
@@ -87,7 +90,6 @@ def {function}(run, item="", find_connection=None):
             ("admit/table", "admit_table", "admit"),
             ("build/candidate", "build", "build"),
             ("gate/audit", "audit", "audit"),
-            ("report/page", "write_report", "report"),
         )
     },
 }
@@ -241,7 +243,7 @@ def test_a_killed_run_names_its_stage_and_the_next_one_waits_and_succeeds(
         assert line in told
     (seconds,) = [line for line in told if line.startswith("seconds ")]
     assert " ".join(seconds.split()[1::2]) == (
-        "plan pull admit build audit publish report Airflow total"
+        "plan pull admit build audit publish Airflow total"
     )
     assert told.index("build 0.0 s 3 rows") < told.index("audit 0.0 s 3 rows")
 
@@ -259,6 +261,12 @@ def test_an_interrupted_run_leaves_no_process_behind(kith: Kith) -> None:
     assert process.returncode == -signal.SIGTERM
     assert "Interrupted, and the run was stopped; current is unchanged" in errors
     assert not any(process.is_running() for process in (child, *started))
+
+
+def test_rollback_says_where_a_release_has_no_page(kith: Kith) -> None:
+    code, output, _ = kith.call("rollback", RELEASE="without_page")
+    assert code == 0
+    assert output.splitlines()[1].startswith("It has no report page: ")
 
 
 def test_rollback_hands_on_company_and_release(kith: Kith) -> None:

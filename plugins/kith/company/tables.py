@@ -324,7 +324,22 @@ class TableRules(Strict):
         "one file the last counts.",
     )
     quarantine_limit_pct: float = Field(
-        default=1.0, ge=0, le=100, description="Share of bad rows that stops the run."
+        default=1.0,
+        ge=0,
+        le=100,
+        description="Share of bad rows above which the run stops; 0 = none may be bad.",
+    )
+    quarantine_limit_rows: int = Field(
+        default=10,
+        ge=0,
+        description="So many bad rows stop no run, whatever their share, unless they "
+        "are three or more and most of the rows.",
+    )
+    orphan_wait_days: int = Field(
+        default=7,
+        ge=0,
+        description="Days after its own for which a row of a table with a cursor waits "
+        "for its counterpart (`references`) before it counts as bad.",
     )
     empty: Literal["warn", "stop"] = Field(
         default="warn", description="A delivery without a row."

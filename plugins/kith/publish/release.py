@@ -1,8 +1,8 @@
 """Publish the candidate as a release, and point readers at it in one step.
 
-A release is made in a hidden folder beside the others, made durable, and renamed; then
-the symbolic link `current` is replaced. Readers see the old release or the new one,
-whole, whenever a publication is killed.
+A release is made in a hidden folder beside the others, with the page that reports on
+it, made durable, and renamed; then the symbolic link `current` is replaced. Readers see
+the old release or the new one, whole, whenever a publication is killed.
 """
 
 import datetime as dt
@@ -12,6 +12,7 @@ import json
 import secrets
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,7 @@ from kith.deliveries.admitted import admitted_deliveries, spans
 from kith.errors import PublicationError
 from kith.gate.audit import fingerprint, permit_path
 from kith.gate.tables import FEED_SCHEMA, Table, list_tables
+from kith.report.page import PAGE, write_page
 from kith.runs.run import Run, current_release
 from kith.settings import REPOSITORY, load_settings
 from kith.storage import READABLE, restrict, sha256, sync
@@ -39,6 +41,7 @@ def publish(run: Run) -> dict[str, Any]:
     """Make a release of the candidate and switch `current` to it; returns its manifest.
 
     Raises PublicationError when the gate has not passed on exactly this candidate.
+    Whatever fails, the page too, leaves readers the former release.
     """
     with run.stage("publish") as figures, run.writer_lock():
         permit = _read_permit(run)
@@ -47,7 +50,11 @@ def publish(run: Run) -> dict[str, Any]:
             now,
             building,
         ):
-            manifest = _write_release(run, building, release_id, now, permit)
+            manifest = _write_data(run, building, release_id, now, permit)
+            started = time.monotonic()
+            _add_page(run, building, manifest)
+            figures["page_seconds"] = round(time.monotonic() - started, 1)
+            seal(building)
         figures["release_id"] = release_id
         figures["rows"] = sum(mart["rows"] for mart in manifest["marts"].values())
         figures["bytes"] = sum(
@@ -139,6 +146,16 @@ def releases(published: Path) -> list[str]:
     ]
 
 
+def lacks_page(release: Path) -> bool:
+    """Whether the page that a release's manifest names is not there.
+
+    An earlier version of Kith switched `current` before the page was made, and does
+    not vouch for it: killed in between, it left such a release, whose data are whole.
+    """
+    manifest = json.loads((release / MANIFEST).read_text())
+    return not (release / manifest.get("report", PAGE)).is_file()
+
+
 def verify(release: Path) -> list[str]:
     """What of a release's files is not as its manifest says; empty when all is well."""
     try:
@@ -174,10 +191,13 @@ def _read_permit(run: Run) -> dict[str, Any]:
     return permit
 
 
-def _write_release(
+def _write_data(
     run: Run, folder: Path, release_id: str, now: dt.datetime, permit: dict[str, Any]
 ) -> dict[str, Any]:
-    """Write data and manifest of a release into a folder; returns the manifest."""
+    """Write data and manifest of a release into a folder; returns the manifest.
+
+    The manifest does not vouch for the page yet, which is made of both.
+    """
     tables = [table for table in list_tables(run) if table.schema != FEED_SCHEMA]
     folder.mkdir()
     commit = _git_commit()
@@ -263,12 +283,22 @@ def _write_release(
             "warnings": len(permit["failed_warnings"]),
             "failed_warnings": permit["failed_warnings"],
         },
-        "report": "report/index.html",
+        "report": str(PAGE),
         "files": files,
     }
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2), encoding="utf-8")
-    seal(folder)
+    _write_manifest(folder, manifest)
     return manifest
+
+
+def _add_page(run: Run, folder: Path, manifest: dict[str, Any]) -> None:
+    """Write the page into the folder, and its digest into the manifest."""
+    write_page(run, folder)
+    manifest["files"][str(PAGE)] = sha256(folder / PAGE)
+    _write_manifest(folder, manifest)
+
+
+def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2), encoding="utf-8")
 
 
 def _copy_table(connection: duckdb.DuckDBPyConnection, table: Table) -> None:

@@ -14,7 +14,7 @@ _JUDGES = ("admit", "references")
 _SHOWN = 10
 # So many signs of a reason stand beside its stage; all of them at the end of the run.
 _BEGINNING = 160
-STAGES = ("plan", "pull", "admit", "build", "audit", "publish", "report")
+STAGES = ("plan", "pull", "admit", "build", "audit", "publish")
 
 
 class Journal:

@@ -197,7 +197,8 @@ class Run:
             yield figures
         except BaseException as error:
             kind = type(error).__name__
-            text = str(error).strip() or kind
+            notes = getattr(error, "__notes__", ())
+            text = "; ".join([str(error).strip() or kind, *notes])
             reason = text if isinstance(error, KithError) else f"{kind}: {text}"
             end("fail", reason)
             # The page of a task's log cuts long lines, and so the error's own.
