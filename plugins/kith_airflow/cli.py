@@ -440,6 +440,21 @@ def prune() -> int:
     return 0
 
 
+def reproduce() -> int:
+    """Make a failed run again, to its failing rows, and let SQL be asked there."""
+    from kith.build.shell import open_shell
+    from kith.reproduce.reproduction import reproduce
+
+    request = load_request()
+    found = reproduce(load_company(request.company), load_settings().home, request.run)
+    print("\n".join(found.lines), flush=True)
+    if found.database:
+        print(f"  database  {found.database}")
+        if sys.stdin.isatty():
+            return open_shell(found.database, found.database.parent / "scratch")
+    return 0 if found.is_reached else 1
+
+
 def company() -> int:
     """Write a company folder after somebody's files."""
     from kith.onboard.scaffold import scaffold, summary
@@ -524,6 +539,7 @@ COMMANDS: dict[str, Callable[[], int]] = {
     "watch": watch,
     "show": show,
     "prune": prune,
+    "reproduce": reproduce,
 }
 
 
