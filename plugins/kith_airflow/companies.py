@@ -49,7 +49,8 @@ def watch_pool(name: str) -> str:
 def logs_of(name: str) -> tuple[tuple[Path, str], ...]:
     """Folders of logs, each with the pattern of what one run of a company left there.
 
-    The last is what Airflow logs of DAG files, by day, for all companies.
+    The last two are for all companies: what Airflow logs of DAG files, by day, and logs
+    of former versions.
     """
     logs = load_settings().home / "airflow" / "logs"
     return (
@@ -57,6 +58,7 @@ def logs_of(name: str) -> tuple[tuple[Path, str], ...]:
         (logs / f"dag_id={watch_id(name)}", "run_id=*"),
         (logs, f"run_{name}-*.log"),
         (logs / "dag_processor", "[0-9]*-[0-9]*-[0-9]*"),
+        (logs, "run_[0-9]*.log"),
     )
 
 

@@ -75,6 +75,16 @@ def publish(run):
 def rollback(folder, release):
     return f"{folder.name}/{release}"
 """,
+    "publish/pruning.py": """
+from types import SimpleNamespace
+
+def prune(run, logs, apply):
+    assert apply and all(folder.is_absolute() for folder, pattern in logs)
+    return [SimpleNamespace(bytes=1_500_000)]
+
+def told(removed):
+    return "2 raw, 1.5 MB"
+""",
     **{
         f"{module}.py": f"""
 from kith.stand_ins import act
@@ -236,12 +246,13 @@ def test_a_killed_run_names_its_stage_and_the_next_one_waits_and_succeeds(
         "gate 7 checks passed, 1 warnings",
         "warning: few rows",
         "sources 0 warnings",
+        "pruned 2 raw, 1.5 MB",
         "customer.customers 1,234",
     ):
         assert line in told
     (seconds,) = [line for line in told if line.startswith("seconds ")]
     assert " ".join(seconds.split()[1::2]) == (
-        "plan pull admit build audit publish report Airflow total"
+        "plan pull admit build audit publish prune report Airflow total"
     )
     assert told.index("build 0.0 s 3 rows") < told.index("audit 0.0 s 3 rows")
 
