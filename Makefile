@@ -47,7 +47,7 @@ company: $(VENV)/installed ## Write companies/<NAME>/ after your files (NAME=x F
 rollback: $(VENV)/installed ## Point `current` at the release before (RELEASE=id for another)
 	@$(BIN)/python -m kith_airflow rollback
 
-prune: $(VENV)/installed ## Say what no run needs any more, and its size (APPLY=yes removes it)
+prune: $(VENV)/installed ## Say what no run needs any more (APPLY=yes removes it)
 	@$(BIN)/python -m kith_airflow prune
 
 reproduce: $(VENV)/installed ## Make a failed run again, to its failing rows (RUN=id)

@@ -41,8 +41,7 @@ def customer_marts(name: str, folder: str) -> None:
 
     @task(outlets=[marts], **one_slot)
     def publish(run, outlet_events):
-        outlet_events[marts].extra = stages.publish(run)
-        stages.prune(run, logs_of(name))
+        outlet_events[marts].extra = stages.publish(run, logs_of(name))
 
     @dag(
         dag_id=dag_id(name),

@@ -119,11 +119,15 @@ def audit(run: RunValues) -> None:
     audit(this)
 
 
-def publish(run: RunValues) -> dict[str, Any]:
-    """Publish the candidate; returns what others want to know of the release."""
+def publish(run: RunValues, logs: tuple[tuple[Path, str], ...] = ()) -> dict[str, Any]:
+    """Publish the candidate; returns what others want to know of the release.
+
+    Then what company.yml does not keep goes, see `prune`.
+    """
     from kith.publish.release import publish
 
     manifest = publish(Run.from_dict(run))
+    prune(run, logs)
     return {
         "release_id": manifest["release_id"],
         "as_of_date": manifest["as_of_date"],
@@ -132,7 +136,7 @@ def publish(run: RunValues) -> dict[str, Any]:
 
 
 def prune(run: RunValues, logs: tuple[tuple[Path, str], ...]) -> None:
-    """Remove what company.yml does not keep, once a release is out.
+    """Remove what company.yml does not keep; not a task of its own.
 
     `logs` are folders of logs, each with the pattern of what one run left there. What
     cannot be removed is told: readers have their release in any case.
