@@ -178,7 +178,9 @@ def test_each_stage_keeps_what_the_run_is_made_with(
     tmp_path: Path, kith_home: Path
 ) -> None:
     deliver(company(tmp_path), sales(40))
-    values, _ = plan(str(tmp_path), params(from_day="2024-03-01", to_day="2024-03-31"), "r")
+    values, _ = plan(
+        str(tmp_path), params(from_day="2024-03-01", to_day="2024-03-31"), "r"
+    )
     run = Run.from_dict(values)
     assert provenance_of(run.run_folder).run_id == "r"
     pull(values, "shop.sales")
