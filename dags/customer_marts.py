@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 from airflow.sdk import Asset, CronDataIntervalTimetable, Param, chain, dag, task
 
 from kith import stages
-from kith_airflow.companies import dag_id, pool, runnable_company
+from kith_airflow.companies import dag_id, logs_of, pool, runnable_company
 from kith_airflow.task_defaults import TASK_DEFAULTS
 
 
@@ -40,7 +40,7 @@ def customer_marts(name: str, folder: str) -> None:
 
     @task(outlets=[marts], **one_slot)
     def publish(run, outlet_events):
-        outlet_events[marts].extra = stages.publish(run)
+        outlet_events[marts].extra = stages.publish(run, logs_of(name))
 
     @dag(
         dag_id=dag_id(name),

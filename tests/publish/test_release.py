@@ -14,10 +14,20 @@ from typing import Any
 import duckdb
 import pytest
 
+from kith.company.retention import Keep, Retention
 from kith.errors import PublicationError
 from kith.gate.audit import fingerprint, permit_path
 from kith.publish import release as publishing
-from kith.publish.release import lacks_page, publish, releases, rollback, verify
+from kith.publish.pruning import prune
+from kith.publish.release import (
+    lacks_page,
+    publish,
+    releases,
+    remove_superseded,
+    rollback,
+    superseded,
+    verify,
+)
 from kith.report import page
 from kith.runs.journal import Journal
 from kith.runs.run import Run
@@ -514,18 +524,41 @@ def test_a_release_of_an_earlier_version_may_lack_its_page(run: Run) -> None:
 def test_pruning_keeps_the_newest_the_recent_and_the_current(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("KITH_RELEASES_KEPT", "2")
     monkeypatch.setenv("KITH_RELEASE_GRACE_MINUTES", "10")
+    two = Keep(count=2)
     published = publish_times(run, 4)
+    remove_superseded(run.published, two)
     assert releases(run.published) == published  # all within the time of grace
 
     rollback(run.folder, published[0])
     monkeypatch.setattr(publishing, "_age", lambda _: dt.timedelta(minutes=11))
-    publishing._prune(run.published)
+    assert superseded(run.published, two) == [published[1]]
+    assert superseded(run.published, Keep(count=2, days=1)) == []
+    remove_superseded(run.published, two)
     assert releases(run.published) == [published[0], *published[2:]]
     publish(run)
+    remove_superseded(run.published, two)
     assert releases(run.published) == [published[3], current(run)]
     assert list(run.published.glob(".tmp-*")) == []
+
+
+def test_readers_are_not_torn_while_releases_are_pruned(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the command's own way: what the summary tells is what is gone."""
+    published = publish_times(run, 4)
+    monkeypatch.setattr(publishing, "_age", lambda _: dt.timedelta(days=400))
+    kept = Retention(releases=Keep(count=1))
+    company = run.company.model_copy(update={"retention": kept})
+    with reading(run, READER, tmp_path / "stop") as end:
+        time.sleep(1)
+        again = Run(company, run.interval, run.run_id, run.home)
+        removed = prune(again, (), apply=True)
+        time.sleep(1)
+        found = end()
+    assert found["faults"] == []
+    assert [Path(each.name).name for each in removed] == published[:-1]
+    assert releases(run.published) == published[-1:]
 
 
 def test_orphans_of_killed_publications_are_swept(run: Run) -> None:

@@ -23,6 +23,8 @@ PiiKind = Literal["email", "phone", "card", "device", "handle"]
 PII_KINDS = get_args(PiiKind)
 # What a column `identifies` that does not name the row's person.
 OTHERS = ("somebody_else", "nobody")
+# Far above what a source delivers in a day, and below what a usual disk has left.
+UNPACKED_LIMIT_GB = 20.0
 # A variable of the environment in a path.
 PATH_VARIABLE = re.compile(r"\$\{(\w+)\}")
 
@@ -280,6 +282,12 @@ class TableRules(Strict):
         default_factory=dict,
         description="files: delimiter, quote, escape, encoding; sheet of a workbook; "
         "skip_lines, the number of lines above the header.",
+    )
+    unpacked_limit_gb: float = Field(
+        default=UNPACKED_LIMIT_GB,
+        gt=0,
+        description="files: a packed one that unpacks to more than so many gigabytes "
+        "is refused, before it fills the disk.",
     )
     connection: str | None = Field(
         default=None,

@@ -11,7 +11,6 @@ import itertools
 import json
 import secrets
 import shutil
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,14 +19,16 @@ from typing import Any
 
 import duckdb
 
+from kith.company.retention import Keep
 from kith.database import connect, fetch_row, literal, parquet_sql, quote
 from kith.deliveries.admitted import admitted_deliveries, spans
 from kith.errors import PublicationError
 from kith.gate.audit import fingerprint, permit_path
 from kith.gate.tables import FEED_SCHEMA, Table, list_tables
 from kith.report.page import PAGE, write_page
+from kith.runs.provenance import git_commit
 from kith.runs.run import Run, current_release
-from kith.settings import REPOSITORY, load_settings
+from kith.settings import load_settings
 from kith.storage import READABLE, restrict, sha256, sync
 
 DATABASE = "kith.duckdb"
@@ -89,7 +90,6 @@ def new_release(
         sync(published)
         _switch(published, release_id)
         log()
-        _prune(published)
 
 
 def seal(folder: Path) -> None:
@@ -200,7 +200,7 @@ def _write_data(
     """
     tables = [table for table in list_tables(run) if table.schema != FEED_SCHEMA]
     folder.mkdir()
-    commit = _git_commit()
+    commit = git_commit()
     with connect(scratch=run.folder / "scratch") as connection:
         connection.execute("set preserve_insertion_order = false")
         connection.execute(
@@ -397,16 +397,6 @@ def _sources(connection: duckdb.DuckDBPyConnection, run: Run) -> dict[str, Any]:
     return sources
 
 
-def _git_commit() -> str | None:
-    found = subprocess.run(
-        ["git", "-C", str(REPOSITORY), "rev-parse", "HEAD"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return found.stdout.strip() if found.returncode == 0 else None
-
-
 # --- the pointer ----------------------------------------------------------------------
 
 
@@ -462,15 +452,26 @@ def _log_current(state: Path) -> None:
     unfinished.replace(entry)
 
 
-def _prune(published: Path) -> None:
-    """Remove releases that are beyond the count kept and that nobody may still read."""
-    settings = load_settings()
-    grace = dt.timedelta(minutes=settings.release_grace_minutes)
+def superseded(published: Path, keep: Keep) -> list[str]:
+    """Ids of releases that are beyond what is kept and that nobody may still read."""
+    if not published.is_dir():
+        return []
+    grace = dt.timedelta(minutes=load_settings().release_grace_minutes)
+    grace = max(grace, dt.timedelta(days=keep.days))
     known = releases(published)
-    kept = {*known[-settings.releases_kept :], current_release(published)}
-    for release_id, successor in itertools.pairwise(known):
+    kept = {*known[-keep.count :], current_release(published)}
+    return [
+        release_id
+        for release_id, successor in itertools.pairwise(known)
         # A reader may have opened it until the moment its successor came.
-        if release_id not in kept and _age(successor) > grace:
+        if release_id not in kept and _age(successor) > grace
+    ]
+
+
+def remove_superseded(published: Path, keep: Keep) -> None:
+    """Remove these releases; no rollback can go to one meanwhile."""
+    with _pointer_lock(published):
+        for release_id in superseded(published, keep):
             _remove(published / release_id)
 
 
