@@ -375,29 +375,29 @@ ranked as (
 final as (
     select
         customers.customer_id,
-        ranked.dimension,
-        case when ranked.is_told then ranked.choice end as preference,
-        ranked.is_stated,
+        dimension,
+        case when is_told then choice end as preference,
+        is_stated,
         case
-            when ranked.is_stated then 'stated'
-            when ranked.is_told and ranked.share_low > ranked.share_of_all then 'strong'
-            when ranked.is_told then 'weak'
+            when is_stated then 'stated'
+            when is_told and share_low > share_of_all then 'strong'
+            when is_told then 'weak'
         end as strength,
-        ranked.evidence_count,
-        100 * ranked.share as share_pct,
-        100 * ranked.share_low as share_low_pct,
-        100 * ranked.share_high as share_high_pct,
-        100 * ranked.share_of_all as share_of_all_pct,
-        ranked.last_date as last_seen_date,
+        evidence_count,
+        100 * share as share_pct,
+        100 * share_low as share_low_pct,
+        100 * share_high as share_high_pct,
+        100 * share_of_all as share_of_all_pct,
+        last_date as last_seen_date,
         case
-            when ranked.is_told then null
-            when ranked.n < {{ least }} then 'fewer than {{ least }} traces tell it'
+            when is_told then null
+            when n < {{ least }} then 'fewer than {{ least }} traces tell it'
             else 'none of what was sent was opened or answered'
         end as missing_reason,
-        ranked.n,
+        n,
         case
-            when ranked.is_stated then 'stated by the customer'
-            when ranked.dimension = 'contact_style'
+            when is_stated then 'stated by the customer'
+            when dimension = 'contact_style'
                 then 'opened or answered / sent, Wilson 95 %'
             else 'traces with it / traces that tell one, Wilson 95 %'
         end as method,
