@@ -54,8 +54,8 @@ def admit_table(run: Run, table: str) -> None:
     the share of bad rows break what `sources.yml` declares.
     """
     declared = run.company.table(table)
-    folder, manifest = newest_attempt(run, table)
     with run.stage("admit", table) as figures, workspace(run.admitted(table)) as work:
+        folder, manifest = newest_attempt(run, table)
         _finish_swaps(run.admitted(table))
         with connect(scratch=work / "scratch") as connection:
             connection.execute("set preserve_insertion_order = false")

@@ -13,7 +13,7 @@ from kith.build.dbt import dbt, results_of, target
 from kith.build.model_runs import add_to_mart, record
 from kith.build.unfinished import inputs_of, leave, remaining
 from kith.build.warehouse import prepare_warehouse
-from kith.errors import BuildError
+from kith.errors import BuildError, ResourceError
 from kith.runs.run import Run
 
 
@@ -34,7 +34,7 @@ def build(run: Run) -> None:
                 prepare=partial(prepare_warehouse, keeps_models=bool(selection)),
                 pass_fds=(lock,),
             )
-        except BuildError:
+        except (BuildError, ResourceError):
             record(run)
             leave(run, inputs)
             raise
