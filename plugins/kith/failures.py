@@ -109,6 +109,8 @@ def lack_of(error: BaseException) -> ResourceError | None:
             found = lack_in(str(cause))
             if found and not _is_denied_elsewhere(str(cause)):
                 return found
+            if type(cause).__name__ == "OutOfMemoryException":
+                return _memory_limit(one_line(str(cause)))
     return None
 
 
@@ -220,7 +222,9 @@ def _of_a_place(error: OSError) -> ResourceError | None:
     if not isinstance(error.filename, str):
         return None
     home, path = load_settings().home, Path(error.filename)
-    if not home.is_relative_to(path):
+    is_below_a_file = error.errno in (errno.ENOTDIR, errno.EEXIST)
+    is_in_no_folder = is_below_a_file and path.is_relative_to(home)
+    if home.is_dir() or not (is_in_no_folder or home.is_relative_to(path)):
         return None
     return ResourceError(
         f"{home}: no folder can be made there ({path}: {error.strerror}); set "

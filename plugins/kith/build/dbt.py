@@ -350,8 +350,8 @@ def _failure(run: Run, code: int, output: Path) -> KithError:
             return ResourceError(f"dbt{name}: {lack}{where}", may_pass=lack.may_pass)
     if code == -signal.SIGKILL:
         return ResourceError(
-            "dbt was killed by SIGKILL, perhaps for lack of memory: end what else runs on "
-            f"the machine, or set KITH_MEMORY_LIMIT lower{where}",
+            "dbt was killed by SIGKILL, perhaps for lack of memory: end what else "
+            f"runs on the machine, or set KITH_MEMORY_LIMIT lower{where}",
             may_pass=True,
         )
     if code < 0:
