@@ -27,8 +27,10 @@ from kith.errors import (
     ResourceError,
 )
 from kith.failures import explained, failure_class, lack_in, lack_of
+from kith.runs.journal import Journal, describe
 from kith.settings import REPOSITORY
 from tests.conftest import new_run
+from tests.one_table import company, deliver, run_door, sales
 
 SHOP = REPOSITORY / "tests/companies/corner_shop"
 
@@ -185,8 +187,8 @@ def test_where_no_room_is_left_to_spill_the_disk_is_full(kith_home: Path) -> Non
         "By default, this setting utilizes the available disk space on the drive"
     )
     assert re.match(
-        rf"{kith_home}: no space left on the disk \(failed to offload data block of size "
-        r"256.0 KiB \(1.6 MiB/1.7 MiB used\).\); .* bytes are free there now; ",
+        rf"{kith_home}: no space left on the disk \(failed to offload data block of "
+        r"size 256.0 KiB \(1.6 MiB/1.7 MiB used\).\); .* bytes are free there now; ",
         str(explained(error)),
     )
 
@@ -319,3 +321,63 @@ def test_a_home_that_is_closed_is_told_in_our_words(
     words = {errno.EROFS: "is read-only; have it", errno.EACCES: "permission denied to"}
     assert words[code] in str(caught.value)
     assert str(kith_home) in str(caught.value)
+
+
+# --- names of files -------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("kith_home")
+def test_a_newline_in_a_files_name_breaks_no_line(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    name = "sales\n\x1b[2J1.csv"
+    folder = company(tmp_path, "data/*.csv*")
+    bad = [line.replace(",1,", ",one,") for line in sales(40)]
+    deliver(folder, bad, name)
+    with pytest.raises(DeliveryError) as refused:
+        run_door(folder)
+    (folder / "data" / name).rename(folder / "data" / f"{name}.gz")
+    with pytest.raises(DeliveryError) as unreadable:
+        run_door(folder)
+    for error in (refused, unreadable):
+        assert str(error.value).isprintable()
+        assert "data/sales [2J1.csv" in str(error.value)
+    assert all(line.isprintable() for line in caplog.messages)
+    (folder / "data" / f"{name}.gz").unlink()
+    # What holds the same rows as another is warned of, by its name.
+    for each in (name, "sales\n2.csv"):
+        deliver(folder, sales(40), each)
+    run = run_door(folder)
+    journal = Journal(run.run_folder)
+    shown = [describe(entry) or "" for entry in journal.new_entries()]
+    warnings = journal.warnings()
+    assert [w for w in warnings if "sales 2.csv holds the same rows as" in w]
+    assert all(line.isprintable() for line in [*shown, *warnings])
+
+
+@pytest.mark.usefixtures("kith_home")
+def test_half_a_line_that_a_full_disk_took_breaks_no_journal() -> None:
+    run = new_run(SHOP)
+    with run.stage("plan"):
+        pass
+    with (run.run_folder / "journal.jsonl").open("a") as journal:
+        journal.write('{"stage": "build", "it')
+    with pytest.raises(DeliveryError), run.stage("admit", "shop.orders"):
+        raise DeliveryError("shop.orders: bad")
+    read = Journal(run.run_folder)
+    events = [(entry["stage"], entry["event"]) for entry in read.new_entries()]
+    assert events == [
+        *(("plan", "start"), ("plan", "end"), ("admit", "start"), ("admit", "fail")),
+    ]
+    assert read.failure() == "admit shop.orders: shop.orders: bad"
+
+
+def test_the_page_names_each_class_and_whether_it_is_tried_again() -> None:
+    page = (REPOSITORY / "docs" / "failures.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \|[^|]*\| ([^|,]*)", page, re.MULTILINE)
+    assert [name for name, _ in rows] == list(get_args(FailureClass))
+    assert {name: tried.strip() for name, tried in rows if tried.strip() != "no"} == {
+        "transient": "3 times",
+        "source_unavailable": "3 times",
+        "resource": "once",
+    }

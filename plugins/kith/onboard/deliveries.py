@@ -32,7 +32,7 @@ from kith.admit.faults import total_line
 from kith.company.tables import SourceTable, TableRules, literal_path
 from kith.database import fetch_row, literal, parquet_sql
 from kith.deliveries.columns import is_own
-from kith.errors import DeliveryError
+from kith.errors import DeliveryError, one_line
 from kith.failures import lack_of
 from kith.onboard.doubts import NUMBERS
 from kith.pull.connections import environment_connection
@@ -172,7 +172,10 @@ def read_folder(
             names = ", ".join(file.inside for file in together)
             left_out.append(f"{names}: {error}")
     _name_apart(deliveries, folder)
-    return sorted(deliveries, key=lambda each: each.name), sorted(left_out)
+    return (
+        sorted(deliveries, key=lambda each: each.name),
+        sorted(map(one_line, left_out)),
+    )
 
 
 # --- dialects -------------------------------------------------------------------------
