@@ -24,7 +24,7 @@ from kith.pull.table import pull_table
 from kith.report.page import write_report
 from kith.runs.run import Run, current_release
 from tests.conftest import new_run
-from tests.one_table import TABLE, company, deliver, sales
+from tests.one_table import TABLE, company, deliver
 
 # Room that is left, and the most that a file may grow to.
 _LEFT_BYTES = 16 << 10
@@ -105,6 +105,11 @@ def stopped_by_a_full_disk(disk: SmallDisk, stage: Callable[[], object]) -> str:
     return message
 
 
+def large_sales() -> list[str]:
+    """Lines that hardly compress, so that what is written of them needs room."""
+    return [f"S{n:05}-{hash((n, 7)):x},2024-03-01,1,1.50" for n in range(20_000)]
+
+
 @pytest.mark.parametrize("name", ["sales.csv", "sales.csv.gz", "sales.jsonl.zst"])
 def test_a_pull_does_not_blame_the_supplier(
     name: str, tmp_path: Path, disk: SmallDisk
@@ -114,8 +119,7 @@ def test_a_pull_does_not_blame_the_supplier(
     import pyarrow as pa
 
     folder = company(tmp_path, f"data/{name}")
-    # Hard to compress, so that what is written of it needs room.
-    lines = [f"S{n:05}-{hash((n, 7)):x},2024-03-01,1,1.50" for n in range(20_000)]
+    lines = large_sales()
     deliver(folder, lines, "sales.csv")
     plain = folder / "data" / "sales.csv"
     if name.endswith(".gz"):
@@ -137,8 +141,8 @@ def test_a_pull_does_not_blame_the_supplier(
 def test_an_admission_goes_on_once_there_is_room(
     tmp_path: Path, disk: SmallDisk
 ) -> None:
-    deliver(company(tmp_path), sales(20_000))
-    run = new_run(tmp_path, "2024-03-01", "2025-12-31")
+    deliver(company(tmp_path), large_sales())
+    run = new_run(tmp_path, "2024-03-01", "2024-03-02")
     pull_table(run, TABLE)
     stopped_by_a_full_disk(disk, lambda: admit_table(run, TABLE))
     assert [entry["failure_class"] for entry in failed(run)] in (["resource"], [])
