@@ -149,15 +149,12 @@ def test_an_admission_goes_on_once_there_is_room(
     admit_table(run, TABLE)
 
 
-def test_build_audit_publication_and_report_tell_of_a_full_disk(
+def test_audit_publication_report_and_build_tell_of_a_full_disk(
     built_shop: Run, tmp_path: Path, disk: SmallDisk
 ) -> None:
     home = tmp_path / "home"
     run = Run(built_shop.company, built_shop.interval, built_shop.run_id, home)
     shutil.copytree(built_shop.folder, run.folder, symlinks=True)
-    message = stopped_by_a_full_disk(disk, lambda: build(run))
-    assert str(home) in message
-    build(run)
     stopped_by_a_full_disk(disk, lambda: audit(run))
     audit(run)
     before = current_release(run.published)
@@ -166,6 +163,9 @@ def test_build_audit_publication_and_report_tell_of_a_full_disk(
     publish(run)
     stopped_by_a_full_disk(disk, lambda: write_report(run))
     write_report(run)
+    # The last, since a candidate that was begun is no candidate any more.
+    message = stopped_by_a_full_disk(disk, lambda: build(run))
+    assert str(run.folder) in message
     stages = [(entry["stage"], entry["failure_class"]) for entry in failed(run)]
     # Where not even the journal could be written, the log alone says so.
     assert set(stages) <= {
