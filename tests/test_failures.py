@@ -203,6 +203,11 @@ def test_where_no_room_is_left_to_spill_the_disk_is_full(kith_home: Path) -> Non
             "/h/warehouse/kith_build.duckdb: no space left on the disk",
         ),
         (
+            "TransactionContext Error: Failed to commit: Could not write file "
+            '"/h/kith_build.duckdb.wal": No space left on device',
+            "/h/kith_build.duckdb.wal: no space left on the disk",
+        ),
+        (
             '(_duckdb.IOException) IO Error: Cannot open file "/h/t": Read-only file '
             "system\n[SQL: select 1]",
             "/h/t: the file system is read-only",

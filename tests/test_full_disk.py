@@ -163,7 +163,8 @@ def test_audit_publication_report_and_build_tell_of_a_full_disk(
     publish(run)
     stopped_by_a_full_disk(disk, lambda: write_report(run))
     write_report(run)
-    # The last, since a candidate that was begun is no candidate any more.
+    # The last, and without the former candidate, whose room the build would take.
+    run.warehouse.unlink()
     message = stopped_by_a_full_disk(disk, lambda: build(run))
     assert str(run.folder) in message
     stages = [(entry["stage"], entry["failure_class"]) for entry in failed(run)]

@@ -33,7 +33,9 @@ _LACKING = {*_NO_ROOM, *_TOO_MANY_FILES, errno.EROFS, errno.ENOMEM, errno.EIO}
 _TEXTS = {os.strerror(code): code for code in (*_LACKING, errno.EACCES)}
 _SAYS = "|".join(map(re.escape, _TEXTS))
 # DuckDB's own words, and Python's where it is quoted.
-_IO = re.compile(rf'IO Error: [^"\n]*(?:"([^"\n]*)")?[^"\n]*?({_SAYS})')
+_IO = re.compile(
+    rf'(?:IO Error|Failed to commit): [^"\n]*(?:"([^"\n]*)")?[^"\n]*?({_SAYS})'
+)
 _ERRNO = re.compile(rf"\[Errno \d+\] [^'\n]*?({_SAYS})(?:: '([^'\n]*)')?")
 _NO_MEMORY = re.compile(r"Out of Memory Error: *([^\n]*)")
 _MEMORY_ERROR = re.compile(r"\b(?:\w*MemoryError)\b: *([^\n]*)|\bMemoryError\b")
