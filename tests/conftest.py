@@ -50,7 +50,7 @@ GROUPS = {
     "companies": r"tests/(companies/test_demo|build/test_dbt"
     r"|dbt_project/test_(customer_marts|segment_marts|intermediate|indicators))",
     "built shop": r"tests/(gate|expectations|publish)/"
-    r"|tests/build/test_(by_hand|model_runs)",
+    r"|tests/build/test_(by_hand|model_runs)|tests/test_full_disk",
     "pipeline": "tests/test_pipeline",
     "pages": "tests/report/",
 }

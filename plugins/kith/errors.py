@@ -1,8 +1,24 @@
-"""The kinds of failure. Each kind tells Airflow whether a retry can help.
+"""The kinds of failure, each of a class that says who has to act.
 
 Every message names where the fault is, what was found, what was expected and the
-cure, in one line, so that it can stand as the reason in a log or a summary.
+cure, in one line, so that it can stand as the reason in a log or a summary. What others
+raise (the system, DuckDB, libraries) is put into the same classes by `kith.failures`.
 """
+
+from typing import Literal
+
+# docs/failures.md says what each means, and what to do.
+FailureClass = Literal[
+    "transient",
+    "source_unavailable",
+    "credentials",
+    "contract",
+    "configuration",
+    "data_gate",
+    "broken_check",
+    "resource",
+    "bug",
+]
 
 
 def one_line(text: str) -> str:
@@ -15,32 +31,84 @@ def one_line(text: str) -> str:
 
 
 class KithError(Exception):
-    """Root of all errors that Kith raises on purpose."""
+    """Root of all errors that Kith raises on purpose; its message is one line."""
+
+    failure_class: FailureClass = "bug"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message))
 
 
 class TransientError(KithError):
-    """Something outside was unreachable or busy: the only kind worth a retry."""
+    """Something was busy or changed while it was read: it passes by itself."""
+
+    failure_class: FailureClass = "transient"
+
+
+class SourceUnavailableError(TransientError):
+    """A system outside cannot be reached, or breaks off."""
+
+    failure_class: FailureClass = "source_unavailable"
 
 
 class ConfigurationError(KithError):
     """A file that the user wrote (company.yml, sources.yml, staging) is wrong."""
 
+    failure_class: FailureClass = "configuration"
+
+
+class CredentialsError(ConfigurationError):
+    """A login, key or right is missing, or a system refuses it."""
+
+    failure_class: FailureClass = "credentials"
+
 
 class DeliveryError(KithError):
     """What a source delivered breaks what `sources.yml` declares."""
 
+    failure_class: FailureClass = "contract"
+
+
+class ClosedDeliveryError(DeliveryError):
+    """What a source delivered is there, but we have no right to read it."""
+
+    failure_class: FailureClass = "credentials"
+
 
 class BuildError(KithError):
-    """A dbt model or test failed."""
+    """A dbt model or test failed; its class depends on whose model that is."""
+
+    def __init__(self, message: str, failure_class: FailureClass = "bug") -> None:
+        super().__init__(message)
+        self.failure_class = failure_class
 
 
 class GateError(KithError):
     """The audit found data that must not be published."""
 
+    failure_class: FailureClass = "data_gate"
+
 
 class BrokenCheckError(GateError):
     """A check could not be executed, which says nothing about the data."""
 
+    failure_class: FailureClass = "broken_check"
+
 
 class PublicationError(KithError):
-    """A release could not be written, verified or rolled back."""
+    """There is no release that passed the gate to be written, read or rolled back."""
+
+    failure_class: FailureClass = "data_gate"
+
+
+class ResourceError(KithError):
+    """The machine that Kith runs on lacks room, memory, time or rights.
+
+    `may_pass` says whether another process may give back what is lacking.
+    """
+
+    failure_class: FailureClass = "resource"
+
+    def __init__(self, message: str, *, may_pass: bool = False) -> None:
+        super().__init__(message)
+        self.may_pass = may_pass

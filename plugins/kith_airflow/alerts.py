@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any, cast
 from airflow.sdk import BaseHook, BaseNotifier, Context
 
 from kith.company.folder import CrisisWatch
-from kith.errors import ConfigurationError, TransientError, one_line
+from kith.errors import (
+    ConfigurationError,
+    CredentialsError,
+    SourceUnavailableError,
+    one_line,
+)
 
 if TYPE_CHECKING:
     from kith.watch.alerts import Alert
@@ -30,7 +35,7 @@ class WebhookNotifier(BaseNotifier):
         self.message = message
 
     def notify(self, context: Any) -> None:
-        """Send it; raises TransientError where nobody takes it."""
+        """Send it; raises SourceUnavailableError where nobody takes it."""
         connection = BaseHook.get_connection(self.connection_id)
         host = connection.host or ""
         if "://" not in host:
@@ -50,12 +55,14 @@ class WebhookNotifier(BaseNotifier):
                 pass
         # Neither address nor answer is shown: each may hold a secret.
         except urllib.error.HTTPError as error:
-            raise TransientError(
+            is_refused = error.code in (401, 403)
+            kind = CredentialsError if is_refused else SourceUnavailableError
+            raise kind(
                 f"connection '{self.connection_id}': its web address answered "
                 f"{error.code} to an alert; expected 200"
             ) from None
         except (OSError, ValueError) as error:
-            raise TransientError(
+            raise SourceUnavailableError(
                 f"connection '{self.connection_id}': its web address took no alert "
                 f"({type(error).__name__})"
             ) from None

@@ -14,6 +14,7 @@ from typing import Any
 from kith.company.folder import Company, load_company
 from kith.company.tables import SourceTable
 from kith.errors import ConfigurationError, KithError, TransientError, one_line
+from kith.failures import explained
 from kith.runs.journal import Journal, describe, summary
 from kith.runs.run import (
     Interval,
@@ -562,8 +563,11 @@ def main(arguments: list[str]) -> int:
     try:
         with _interruptible():
             return COMMANDS[arguments[0]]()
-    except KithError as error:
-        print(f"Failed: {one_line(str(error))}", file=sys.stderr)
+    except Exception as error:
+        known = explained(error)
+        if known is None:
+            raise
+        print(f"Failed: {known}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("Interrupted", file=sys.stderr)

@@ -90,6 +90,65 @@ def test_a_refusal_counts_all_bad_rows_by_their_reasons(tmp_path: Path) -> None:
     )
 
 
+def test_a_refusal_shows_a_row_of_each_reason_and_the_cure_of_each(
+    tmp_path: Path,
+) -> None:
+    lines = sales(20)
+    lines[2] = lines[2].replace(",2,", ",two,")
+    for place in (5, 6):
+        lines[place] = lines[place].replace(f",{place % 5},", ",-1,")
+    deliver(company(tmp_path), lines)
+    assert re.fullmatch(
+        r"shop.sales: 3 of 20 rows are bad \(15 %\), over quarantine_limit_pct 1: "
+        r"2 below_minimum in quantity, 1 wrong_type in quantity; "
+        r"data/sales.csv, row 6, 7: column quantity: below_minimum, found '-1', "
+        r"expected >= 0; correct the source, or `minimum` in sources.yml; "
+        r"data/sales.csv, row 3: column quantity: wrong_type, found 'two', "
+        r"expected bigint; correct the source, or the column's data_type, .* in "
+        r"sources.yml; all bad rows lie in .*/rows.parquet",
+        refusal(tmp_path),
+    )
+
+
+def test_of_many_reasons_the_commonest_are_shown_and_all_are_counted(
+    tmp_path: Path,
+) -> None:
+    # Column n0 has a bad value on one row, n1 on two, and so on.
+    names = [f"n{number}" for number in range(14)]
+    columns = [{"name": name, "data_type": "bigint"} for name in names]
+    rows = [
+        ",".join("x" if each == name else "1" for each in names)
+        for count, name in enumerate(names, 1)
+        for _ in range(count)
+    ]
+    folder = company(tmp_path, columns=columns, key=[], cursor=None)
+    text = "\n".join([",".join(names), *rows])
+    (folder / "data" / "sales.csv").write_text(f"{text}\n")
+    counts, *shown = refusal(tmp_path).split("; data/sales.csv, row ")
+    told = [f"{count} wrong_type in n{count - 1}" for count in range(14, 2, -1)]
+    assert counts.endswith(f": {', '.join(told)}, 3 others")
+    assert len(shown) == 4
+    assert "column n13: wrong_type" in shown[0]
+
+
+def test_rows_of_no_day_are_named_beside_those_that_stop_the_run(
+    tmp_path: Path,
+) -> None:
+    lines = sales(400)
+    for place in (5, 6):
+        lines[place] = lines[place].replace(f",{place % 5},", ",-1,")
+    # One without a day: of the 401 rows of the file far below the limit.
+    deliver(company(tmp_path), [*lines, "S9,,1,1.50"])
+    with pytest.raises(DeliveryError) as caught:
+        run_door(tmp_path, "2024-03-02", "2024-03-03")
+    assert re.search(
+        r"2 below_minimum in quantity, 1 required_missing in sold_at; "
+        r"data/sales.csv, row 6, 7: .* data/sales.csv, row 401: column sold_at: "
+        r"required_missing, found an empty cell",
+        str(caught.value),
+    )
+
+
 def test_rows_of_a_day_and_of_none_count_together_where_all_are_taken(
     tmp_path: Path,
 ) -> None:

@@ -111,7 +111,8 @@ def sources(customers: int) -> dict[str, str]:
                 + interval (chance(n, 'registered') % 1600) day as registered_at
             from {everybody}
         """,
-        # Everybody acts as often as chance has it, few very often; from the day on which
+        # Everybody acts as often as chance has it, few very often; from the day on
+        # which
         # they registered or the data begin, between seven and twenty.
         "drawn": f"""
             select n, case {kinds} end as kind, skewed(n, 'owner', {customers}) as owner
@@ -122,7 +123,8 @@ def sources(customers: int) -> dict[str, str]:
                 date_trunc('day', timestamp '2024-12-31' - share(drawn.n, 'day') * (
                     timestamp '2024-12-31'
                     - greatest(registrations.registered_at, {FIRST_DAY})
-                )) + interval (25200 + chance(drawn.n, 'second') % 46800) second as acted_at
+                )) + interval (25200 + chance(drawn.n, 'second') % 46800) second as
+                    acted_at
             from drawn inner join registrations using (owner)
         """,
         "touchpoint_kinds": f"""
@@ -149,7 +151,8 @@ def sources(customers: int) -> dict[str, str]:
             )
         """,
         "feed_customers": f"""
-            select 'crm' as source, 'C' || n as customer_record_id, {of_whom("card", "n")},
+            select 'crm' as source, 'C' || n as customer_record_id,
+            {of_whom("card", "n")},
                 if(n % 50 = 0, 'organisation', 'person') as customer_kind,
                 if(n % 50 = 0, 'C' || chance(n, 1) % {customers} // 50 * 50, null)
                     as account_id,
@@ -175,7 +178,8 @@ def sources(customers: int) -> dict[str, str]:
             select 'inventory' as source, 'P' || n as product_id,
                 'brand' || n % {BRANDS} || ' ware' || n % {CATEGORIES} || ' ' || n
                     as name,
-                'ware' || n % {CATEGORIES} as category, 'brand' || n % {BRANDS} as brand,
+                'ware' || n % {CATEGORIES} as category, 'brand' || n % {BRANDS} as
+                    brand,
                 2 + chance(n, 1) % 60 as list_price_amount,
                 1 + chance(n, 1) % 60 / 2 as unit_cost_amount,
                 chance(n, 2) % 300 as stock_quantity,
@@ -184,7 +188,8 @@ def sources(customers: int) -> dict[str, str]:
             from range({PRODUCTS}) as t (n)
         """,
         "feed_campaigns": f"""
-            select 'mailing' as source, 'K' || n as campaign_id, 'Campaign ' || n as name,
+            select 'mailing' as source, 'K' || n as campaign_id, 'Campaign ' || n as
+                name,
                 {listed("email", "app", "letter")}[1 + n % 3] as channel,
                 {FIRST_DAY} + interval (n // 3 * 7) day as starts_at,
                 {FIRST_DAY} + interval (n // 3 * 7 + 14) day as ends_at,
@@ -208,15 +213,19 @@ def sources(customers: int) -> dict[str, str]:
                 if(chance(n, 2) % 2 = 1, 4.9, 0) as shipping_amount,
                 {listed("card", "cash", "wallet", "invoice")}[1 + chance(n, 7) % 4]
                     as payment_method,
-                if(chance(n, 2) % 2 = 1, acted_at + interval 2 day, null) as promised_at,
-                if(chance(n, 2) % 2 = 1, acted_at + interval (chance(n, 8) % 90) hour, null)
+                if(chance(n, 2) % 2 = 1, acted_at + interval 2 day, null) as
+                    promised_at,
+                if(chance(n, 2) % 2 = 1, acted_at + interval (chance(n, 8) % 90) hour,
+                null)
                     as delivered_at, {LOADED}
             from acts where kind = 'order'
         """,
-        # Half of what people buy is one of ten things of their own taste. A price is cut
+        # Half of what people buy is one of ten things of their own taste. A price is
+        # cut
         # in one week of six, for half of the products.
         "feed_order_lines": f"""
-            select 'retail' as source, order_id || '-' || line as order_line_id, order_id,
+            select 'retail' as source, order_id || '-' || line as order_line_id,
+            order_id,
                 line + 1 as line_number, 'P' || product as product_id, quantity,
                 price as unit_price_amount, discount as discount_amount,
                 quantity * price - discount as line_amount, {LOADED}
@@ -228,7 +237,8 @@ def sources(customers: int) -> dict[str, str]:
                     ) as price,
                     if(chance(n, 'cheap' || line) % 8 = 0, 1, 0) as discount
                 from (
-                    select n, line, 'A' || n as order_id, date_trunc('week', acted_at) as week,
+                    select n, line, 'A' || n as order_id, date_trunc('week', acted_at)
+                        as week,
                         if(
                             chance(n, 'own' || line) % 2 = 0,
                             chance(owner, chance(n, 'taste' || line) % 10) % {PRODUCTS},
@@ -247,14 +257,16 @@ def sources(customers: int) -> dict[str, str]:
                 if(event_name = 'search', null, 'P' || skewed(n, 4, {PRODUCTS}))
                     as product_id,
                 if(event_name = 'search', case
-                    when chance(n, 5) % 10 < 6 then 'ware' || chance(n, 6) % {CATEGORIES}
+                    when chance(n, 5) % 10 < 6 then 'ware' || chance(n, 6) %
+                        {CATEGORIES}
                     when chance(n, 5) % 10 < 8 then 'Brand' || chance(n, 6) % {BRANDS}
                         || ' Ware' || chance(n, 6) % {PRODUCTS} % {CATEGORIES}
                     else 'wish' || skewed(n, 6, 50000) end, null) as query,
                 if(chance(n, 7) % 50 = 0, 'K' || (
                     date_diff('day', {FIRST_DAY}, acted_at) // 7 * 3 + chance(n, 8) % 3
                 ), null) as campaign_id,
-                device(actor) as device_id, 'https://shop.example.com/' || n % 5000 as url,
+                device(actor) as device_id, 'https://shop.example.com/' || n % 5000 as
+                    url,
                 {LOADED}
             from (
                 select *, if(chance(n, 1) % 4 = 0,
@@ -266,10 +278,12 @@ def sources(customers: int) -> dict[str, str]:
                 from acts where kind = 'event'
             )
         """,
-        # Of those who buy in a store four in ten are read there; others pass by, or come
+        # Of those who buy in a store four in ten are read there; others pass by, or
+        # come
         # and look, some of them nobody known.
         "stays": f"""
-            select 'V' || n as stay, owner as actor, acted_at - interval 25 minute as acted_at,
+            select 'V' || n as stay, owner as actor, acted_at - interval 25 minute as
+                acted_at,
                 if(chance(n, 3) % 5 = 0, chance(n, 4), owner) % {PLACES} as place,
                 5 + chance(n, 'readings') % 4 as reading_count, false as is_nobody
             from acts
@@ -278,7 +292,8 @@ def sources(customers: int) -> dict[str, str]:
             select 'V' || n as stay,
                 if(chance(n, 1) % 3 = 0, {customers} + chance(n, 2) % {visitors}, owner)
                     as actor,
-                acted_at, if(chance(n, 3) % 5 = 0, chance(n, 4), owner) % {PLACES} as place,
+                acted_at, if(chance(n, 3) % 5 = 0, chance(n, 4), owner) % {PLACES} as
+                    place,
                 1 + chance(n, 'readings') % 8 as reading_count,
                 chance(n, 'nobody') % 20 = 0 as is_nobody
             from acts where kind = 'stay'
@@ -301,16 +316,19 @@ def sources(customers: int) -> dict[str, str]:
         "feed_contacts": f"""
             select 'mailing' as source, 'M' || n as contact_id, {of_whom("email")},
                 acted_at as sent_at,
-                {listed("email", "app", "letter", "phone")}[1 + chance(n, 1) % 4] as channel,
+                {listed("email", "app", "letter", "phone")}[1 + chance(n, 1) % 4] as
+                    channel,
                 if(chance(n, 1) % 4 = 3, null, 'K' || (
                     date_diff('day', {FIRST_DAY}, acted_at) // 7 * 3 + chance(n, 1) % 4
                 )) as campaign_id,
                 if(chance(n, 1) % 4 = 3, 'E' || chance(n, 2) % {EMPLOYEES}, null)
                     as employee_id,
                 {listed("offer", "care", "news")}[1 + chance(n, 3) % 3] as purpose,
-                if(chance(n, 4) % 4 = 0, acted_at + interval (chance(n, 5) % 900) minute, null)
+                if(chance(n, 4) % 4 = 0, acted_at + interval (chance(n, 5) % 900)
+                    minute, null)
                     as opened_at,
-                if(chance(n, 4) % 16 = 0, acted_at + interval 1 day, null) as responded_at,
+                if(chance(n, 4) % 16 = 0, acted_at + interval 1 day, null) as
+                    responded_at,
                 'sent' as outcome, {LOADED}
             from acts where kind = 'contact'
         """,
@@ -321,7 +339,8 @@ def sources(customers: int) -> dict[str, str]:
                     acted_at + interval (chance(n, 2) % 300) hour) as resolved_at,
                 {listed("phone", "chat", "store", "email")}[1 + chance(n, 3) % 4]
                     as channel,
-                {listed("complaint", "question", "repair", "claim")}[1 + chance(n, 4) % 4]
+                {listed("complaint", "question", "repair", "claim")}[1 + chance(n, 4) %
+                    4]
                     as kind,
                 'reason ' || chance(n, 5) % 40 as reason,
                 if(chance(n, 6) % 2 = 0, 'P' || skewed(n, 7, {PRODUCTS}), null)
@@ -333,7 +352,8 @@ def sources(customers: int) -> dict[str, str]:
         "feed_survey_answers": f"""
             select 'survey' as source, 'Y' || n || '-' || answer as answer_id,
                 {of_whom("email")}, 'Y' || n as response_id,
-                acted_at + interval (answer) minute as answered_at, 'after order' as survey,
+                acted_at + interval (answer) minute as answered_at, 'after order' as
+                    survey,
                 measure || ' ' || answer as question, measure,
                 if(answer < 2, null, 'dimension ' || answer) as dimension,
                 chance(n, answer) % 5 + 1 as score, if(answer = 0, 0, 1) as scale_min,
@@ -341,13 +361,15 @@ def sources(customers: int) -> dict[str, str]:
                 {listed("web", "app", "store")}[1 + chance(n, 1) % 3] as touchpoint,
                 {LOADED}
             from acts, range(5) as answers (answer),
-                lateral (select {listed("nps", "csat", "perception", "perception",
-                    "expectation")}[1 + answer] as measure)
+                lateral (select {
+            listed("nps", "csat", "perception", "perception", "expectation")
+        }[1 + answer] as measure)
             where kind = 'response'
         """,
         "feed_posts": f"""
             select 'community' as source, 'U' || n as post_id, {of_whom("email")},
-                acted_at as posted_at, 'club' as platform, 'topic ' || chance(n, 1) % 5 as topic,
+                acted_at as posted_at, 'club' as platform, 'topic ' || chance(n, 1) % 5
+                    as topic,
                 'good quality' as text, true as is_about_us, {LOADED}
             from acts where kind = 'post'
         """,
@@ -362,13 +384,17 @@ def sources(customers: int) -> dict[str, str]:
         """,
         "feed_leads": f"""
             select 'crm' as source, 'L' || n as lead_id,
-                {of_whom(
-                    "email",
-                    f"if(chance(n, 1) % 5 < 2, owner, {customers + visitors} "
-                    f"+ chance(n, 2) % {visitors})",
-                )},
+                {
+            of_whom(
+                "email",
+                f"if(chance(n, 1) % 5 < 2, owner, {customers + visitors} "
+                f"+ chance(n, 2) % {visitors})",
+            )
+        },
                 acted_at as created_at,
-                {listed("fair", "referral", "walk-in", "web form")}[1 + chance(n, 3) % 4]
+                {
+            listed("fair", "referral", "walk-in", "web form")
+        }[1 + chance(n, 3) % 4]
                     as source_of_lead,
                 'E' || chance(n, 4) % {EMPLOYEES} as employee_id,
                 if(chance(n, 5) % 6 = 0, null, chance(n, 6) % 4 > 0) as has_need,
@@ -381,7 +407,8 @@ def sources(customers: int) -> dict[str, str]:
                 'L' || n as lead_id,
                 case when step < 3 then {listed("new", "contacted", "offer")}[1 + step]
                     when chance(n, 1) % 3 = 0 then 'declined' else 'won' end as stage,
-                acted_at + interval (step * (1 + chance(n, step) % 20)) day as entered_at,
+                acted_at + interval (step * (1 + chance(n, step) % 20)) day as
+                    entered_at,
                 {LOADED}
             from acts, range(4) as steps (step)
             where kind = 'lead' and step <= chance(n, 2) % 4
@@ -389,7 +416,8 @@ def sources(customers: int) -> dict[str, str]:
         """,
         "feed_promises": f"""
             select 'crm' as source, 'G' || n as promise_id, {of_whom("card")},
-                'call_back' as kind, acted_at as promised_at, acted_at + interval 1 day as due_at,
+                'call_back' as kind, acted_at as promised_at, acted_at + interval 1 day
+                    as due_at,
                 if(chance(n, 1) % 10 = 0, null, acted_at + interval 20 hour) as kept_at,
                 {LOADED}
             from acts where kind = 'ticket' and chance(n, 'promise') % 2 = 0
@@ -397,14 +425,16 @@ def sources(customers: int) -> dict[str, str]:
         "feed_dependants": f"""
             select 'crm' as source, 'B' || n || '-' || child as dependant_id,
                 {of_whom("card", "n")},
-                date '2010-01-01' + cast(chance(n, child) % 5700 as integer) as birth_date,
+                date '2010-01-01' + cast(chance(n, child) % 5700 as integer) as
+                    birth_date,
                 'child' as relation, {LOADED}
             from {everybody}, range(2) as children (child)
             where chance(n, 'children') % 5 < 3 - child
         """,
         "feed_consents": f"""
             select 'club' as source, 'N' || n || '-' || part as consent_id,
-                {of_whom("card", "n")}, if(part = 0, 'profiling', 'marketing') as purpose,
+                {of_whom("card", "n")}, if(part = 0, 'profiling', 'marketing') as
+                    purpose,
                 {listed("all", "email", "phone", "app")}[1 + part] as channel,
                 chance(n, part) % 10 < if(part = 0, 9, 6) as is_granted,
                 timestamp '2022-06-01' as changed_at, {LOADED}
@@ -413,14 +443,26 @@ def sources(customers: int) -> dict[str, str]:
         "feed_attributes": f"""
             select 'club' as source, 'T' || n || '-' || part as attribute_id,
                 {of_whom("card", "n")},
-                {listed("household", "diet", "hold_out", "preferred_channel",
-                    "preferred_hour", "contract_ends_on")}[1 + part] as attribute,
-                case part when 1 then {listed("any", "vegan", "halal")}[1 + chance(n, 1) % 3]
+                {
+            listed(
+                "household",
+                "diet",
+                "hold_out",
+                "preferred_channel",
+                "preferred_hour",
+                "contract_ends_on",
+            )
+        }[1 + part] as attribute,
+                case part when 1 then {
+            listed("any", "vegan", "halal")
+        }[1 + chance(n, 1) % 3]
                     when 2 then 'K' || chance(n, 2) % 471
                     when 3 then {listed("email", "phone", "app")}[1 + chance(n, 3) % 3]
-                    when 5 then cast(date '2024-06-01' + cast(chance(n, 4) % 500 as integer)
+                    when 5 then cast(date '2024-06-01' + cast(chance(n, 4) % 500 as
+                        integer)
                         as string) end as value_text,
-                case part when 0 then chance(n, 5) % 6 when 4 then 8 + chance(n, 6) % 12 end
+                case part when 0 then chance(n, 5) % 6 when 4 then 8 + chance(n, 6) %
+                    12 end
                     as value_number,
                 timestamp '2023-01-01' as observed_at, {LOADED}
             from {everybody}, range(6) as parts (part)
@@ -432,7 +474,8 @@ def sources(customers: int) -> dict[str, str]:
                 {of_whom("card", "n")},
                 'E' || (chance(n, 1) + turn) % {EMPLOYEES} as employee_id,
                 'department ' || (chance(n, 1) + turn) % {EMPLOYEES} % 12 as department,
-                {FIRST_DAY} + interval (chance(n, 2) % 500 + turn * 400) day as valid_from,
+                {FIRST_DAY} + interval (chance(n, 2) % 500 + turn * 400) day as
+                    valid_from,
                 if(turn < chance(n, 3) % 2,
                     {FIRST_DAY} + interval (chance(n, 2) % 500 + 400) day, null)
                     as valid_to, {LOADED}
@@ -441,8 +484,18 @@ def sources(customers: int) -> dict[str, str]:
         """,
         "feed_goals": f"""
             select 'retail' as source, 'Z' || n as goal_id,
-                {listed("revenue", "orders", "visits", "nps", "csat", "new_members",
-                    "members", "new_customers")}[1 + n % 8] as measure,
+                {
+            listed(
+                "revenue",
+                "orders",
+                "visits",
+                "nps",
+                "csat",
+                "new_members",
+                "members",
+                "new_customers",
+            )
+        }[1 + n % 8] as measure,
                 case n // 8 % 3 when 0 then 'company' when 1 then 'region ' || n % 16
                     else 'Store ' || n % {PLACES} end as scope,
                 {FIRST_DAY} + interval (n % 12 * 3) month as period_start,
@@ -456,7 +509,8 @@ def sources(customers: int) -> dict[str, str]:
             select person(n) as customer_id, '{scheme}' as scheme,
                 '{scheme} ' || chance(n, '{scheme}' || turn) % 5 as segment,
                 {FIRST_DAY} + cast(turn * 210 as integer) as valid_from,
-                if(turn = {turns - 1}, null, {FIRST_DAY} + cast(turn * 210 + 209 as integer))
+                if(turn = {turns - 1}, null, {FIRST_DAY} + cast(turn * 210 + 209 as
+                    integer))
                     as valid_to,
                 turn = {turns - 1} as is_current, {AS_OF} as as_of_date
             from {everybody}, range({turns}) as turns (turn)
@@ -465,7 +519,8 @@ def sources(customers: int) -> dict[str, str]:
         ),
         "wake_up_candidates": f"""
             select person(n) as customer_id, 'asleep' as state,
-                chance(n, 1) % 2 = 0 as is_worth_waking, chance(n, 2) % 5 = 0 as is_held_out,
+                chance(n, 1) % 2 = 0 as is_worth_waking, chance(n, 2) % 5 = 0 as
+                    is_held_out,
                 90 as horizon_days, {AS_OF} as as_of_date
             from {everybody} where chance(n, 'asleep') % 5 < 3
         """,
@@ -475,7 +530,8 @@ def sources(customers: int) -> dict[str, str]:
                 0.1 / (1 + rank) as expected_share,
                 {listed("bought_with", "due_again", "popular", "child", "bought_before")}
                     [1 + chance(n, rank) % 5] as ground,
-                'inventory:P' || chance(n, rank + 99) % {PRODUCTS} as because_product_key,
+                'inventory:P' || chance(n, rank + 99) % {PRODUCTS} as
+                    because_product_key,
                 chance(n, 1) % 100 as child_age_months, rank % 3 as bought_day_count,
                 {AS_OF} - cast(chance(n, rank) % 300 as integer) as last_bought_on,
                 {AS_OF} - cast(chance(n, rank) % 30 as integer) as due_on
@@ -483,7 +539,8 @@ def sources(customers: int) -> dict[str, str]:
             where chance(n, 1) % 10 < 6
         """,
         "int_recommendations_evaluated": """
-            select 'customers' as metric, 1000 as value, 1000 as n, 'published' as status
+            select 'customers' as metric, 1000 as value, 1000 as n, 'published' as
+                status
         """,
     }
 

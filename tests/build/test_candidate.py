@@ -56,8 +56,9 @@ def test_a_mended_mart_is_built_on_what_had_succeeded_and_the_content_is_the_sam
     edit(values, lambda sql: sql.replace("select * from final", "select no_column"))
     assert "no_column" in values.read_text()
     first = pulled(corner_shop_data)
-    with pytest.raises(BuildError, match=r"dbt customer_values: .*no_column"):
+    with pytest.raises(BuildError, match=r"dbt customer_values: .*no_column") as failed:
         build(first)
+    assert failed.value.failure_class == "bug"
     assert "ERROR creating sql table model customer.customer_values" in (
         capsys.readouterr().out
     )

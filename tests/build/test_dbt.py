@@ -2,8 +2,10 @@
 
 import re
 import shutil
+import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -11,10 +13,12 @@ import yaml
 from kith.build import dbt as build_dbt
 from kith.build.dbt import dbt, parsing_ahead, target
 from kith.company.folder import PUBLISHED_SCHEMAS, feed_names
+from kith.errors import KithError
 from kith.settings import REPOSITORY
 from tests.conftest import new_run
 from tests.one_table import company
 
+SHOP = REPOSITORY / "tests" / "companies" / "corner_shop"
 MODELS = REPOSITORY / "dbt_project" / "models"
 CONTRACTS = sorted(
     path for path in MODELS.rglob("*.yml") if not path.name.startswith("_")
@@ -54,6 +58,44 @@ def warnings(state: Path) -> list[str]:
     told = [re.sub(named, "", line).lower() for line in lines]
     found = [line for line in told if any(word in line for word in words)]
     return found if " WARN=0 " in total else [*found, total]
+
+
+@pytest.mark.parametrize(
+    ("script", "kind", "told"),
+    [
+        ("kill -9 $$", "resource", "was killed by SIGKILL, perhaps for lack of memory"),
+        ("kill -TERM $$", "transient", "was killed by SIGTERM; run it again"),
+        (
+            "echo Error: [Errno 28] No space left on device: \\'/h/target\\'; exit 1",
+            "resource",
+            "dbt: /h/target: no space left on the disk",
+        ),
+        (
+            "echo 'Compilation Error in model x (company/staging/x.sql)'; exit 1",
+            "configuration",
+            "dbt: Compilation Error in model x (company/staging/x.sql)",
+        ),
+        ("echo 'Compilation Error in model x (models/x.sql)'; exit 1", "bug", "dbt: C"),
+    ],
+)
+@pytest.mark.usefixtures("kith_home")
+def test_why_dbt_ended_without_results_is_told_by_its_class(
+    script: str, kind: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(*_: object, **options: Any) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            ["sh", "-c", f"read begin; {script}"],
+            stdin=subprocess.PIPE,
+            text=True,
+            **options,
+        )
+
+    monkeypatch.setattr("kith.build.dbt.start", start)
+    with pytest.raises(KithError) as stopped:
+        dbt(new_run(SHOP), "build")
+    assert stopped.value.failure_class == kind
+    assert told in str(stopped.value)
+    assert str(stopped.value).endswith("dbt/output.log")
 
 
 def test_dbt_warns_of_nothing_in_a_run_of_the_demo(demo: Path) -> None:

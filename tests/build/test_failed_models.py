@@ -110,7 +110,7 @@ def run(tmp_path: Path, kith_home: Path, monkeypatch: pytest.MonkeyPatch) -> Run
 def test_each_says_why_which_rows_where_they_come_from_and_what_to_do(run: Run) -> None:
     selected = [f"+feed_{name.partition('__')[2]}" for name in STAGING]
     selected += ["source:till.staff"]
-    with pytest.raises(BuildError):
+    with pytest.raises(BuildError) as stopped:
         dbt(run, "build", "--select", *selected, prepare=prepare_warehouse)
     company, staging = run.company.folder, run.company.folder / "staging"
     read_otherwise = (
@@ -118,7 +118,13 @@ def test_each_says_why_which_rows_where_they_come_from_and_what_to_do(run: Run) 
         f"{company}/sources.yml so that such rows are refused at the door, or let "
         "{} read the value otherwise"
     )
-    misnamed, *others = sorted(failures_of(run))
+    failures = sorted(failures_of(run), key=str)
+    # Who misnamed a column of the feed or of a table wrote the staging.
+    assert [failure.failure_class for failure in failures] == [
+        *("configuration", *["contract"] * 5, "configuration", "contract"),
+    ]
+    assert stopped.value.failure_class == failures_of(run)[0].failure_class
+    misnamed, *others = map(str, failures)
     assert misnamed.startswith(
         "dbt feed_campaigns: stg_till__campaigns: column 'title' is not in the feed"
     )

@@ -121,7 +121,9 @@ def test_a_failed_test_of_each_kind_says_what_where_which_and_what_to_do(
     message = str(stopped.value)
     assert "\n" not in message and "and 5 more failed" in message
     staging = run.company.folder / "staging"
-    assert sorted(failures_of(run)) == [
+    failures = failures_of(run)
+    assert {failure.failure_class for failure in failures} == {"contract"}
+    assert sorted(map(str, failures)) == [
         "dbt test on feeds.orders: 2 keys of (source, order_id) on several rows, "
         "first: source till, order_id S2, row_count 3; source till, order_id S3, "
         "row_count 2; the first stands on 3 rows of stg_till__orders, from till.slips "

@@ -1,3 +1,4 @@
+import errno
 import json
 import stat
 import subprocess
@@ -9,7 +10,7 @@ import pytest
 
 from kith.company.tables import Column, ColumnRules, SourceTable, TableRules
 from kith.deliveries.raw import newest_attempt, reading, workspace
-from kith.errors import DeliveryError
+from kith.errors import DeliveryError, ResourceError
 from kith.settings import REPOSITORY
 from tests.conftest import new_run
 from tests.one_table import TABLE, company, deliver, run_door, sales
@@ -104,5 +105,16 @@ def test_of_a_table_with_identifiers_no_line_is_quoted() -> None:
 
 
 def test_a_fault_of_ours_stays_one() -> None:
-    with pytest.raises(duckdb.OutOfMemoryException), reading("a.csv", table()):
+    with (
+        pytest.raises(ResourceError, match=r"its memory limit \(too big\); set KITH_M"),
+        reading("a.csv", table()),
+    ):
         raise duckdb.OutOfMemoryException("too big")
+    with (
+        pytest.raises(ResourceError, match="no space left on the disk; ") as caught,
+        reading("a.zip", table(pii="email")),
+    ):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert "a.zip" not in str(caught.value)
+    with pytest.raises(duckdb.BinderException), reading("a.csv", table()):
+        raise duckdb.BinderException("no such column")

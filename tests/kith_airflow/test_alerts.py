@@ -123,7 +123,9 @@ def test_webhook_and_mail_bring_an_alert_and_a_failure_shows_no_secret(
     assert done.returncode == 0, done.stderr[-3000:]
     sent = json.loads(done.stdout.splitlines()[-1])
     assert sent[:2] == ["sent", "sent"]
-    assert sent[2].startswith("TransientError: connection 'gone': its web address")
+    assert sent[2].startswith(
+        "SourceUnavailableError: connection 'gone': its web address"
+    )
     assert "404" in sent[2]
     assert "crisis_watch.to in company.yml names no address" in sent[3]
     assert "its type is sqlite; crisis_watch.alert needs" in sent[4]

@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -21,10 +22,12 @@ from kith.deliveries.columns import ROW_NUMBER
 from kith.errors import DeliveryError
 from kith.runs.run import Run
 
-# So many reasons are counted one by one.
+# So many reasons are shown, and counted one by one in a summary …
 _REASONS_SHOWN = 4
 # Fewer bad rows than these are chance, even where no good one stands beside them.
 _LEAST_OF_MOST = 3
+# … and in the error that stops a run.
+_REASONS_COUNTED = 12
 
 
 def create_bad_rows(connection: duckdb.DuckDBPyConnection) -> None:
@@ -158,26 +161,14 @@ def refusal(
     rows: int,
     what: str,
 ) -> str:
-    """Say how many rows are bad, for which reasons, and show the commonest one of them.
+    """Say how many rows are bad, for which reasons, and show one of each of these.
 
     `all_bad` is the relation of the bad ones of so many `rows`, and `bad` that of those
-    which are over the limit: file and row_number (NULL where a row has none),
-    column_name, reason, value and expected.
+    which are over the limit, whose reasons come first: file and row_number (NULL where
+    a row has none), column_name, reason, value and expected.
     """
     reasons = _reasons(connection, all_bad)
     count = sum(reason[0] for reason in reasons)
-    column, reason, file, numbers, more, example = fetch_row(
-        connection,
-        f"""
-        select column_name, reason, file, list(row_number order by row_number)[:3],
-            count(*) > 3,
-            min({{'row_number': row_number, 'value': value, 'expected': expected}})
-        from {bad}
-        group by column_name, reason, file
-        order by count(*) desc, file, column_name, reason
-        limit 1
-        """,
-    )
     share, few = table.rules.quarantine_limit_pct, table.rules.quarantine_limit_rows
     limits = f"quarantine_limit_pct {share:g}"
     if share and few:
@@ -189,17 +180,68 @@ def refusal(
         f"({count * 100 / rows:.3g} %), over {limits}"
     ]
     if reasons[1:]:
-        parts[0] += f": {_counted(reasons)}"
-    origin = ""
-    if file:
-        listed = f"{', '.join(map(str, numbers))}{' …' if more else ''}"
-        origin = f"{file}, row {listed}: "
-    place = f"column {column}: {reason}" if column else reason
-    parts.append(
-        f"{origin}{place}, found {_shown(example['value'], reason)}, expected "
-        f"{example['expected']}"
-    )
-    return "; ".join([*parts, _cure(table, column, reason, example["expected"])])
+        parts[0] += f": {_counted(reasons, _REASONS_COUNTED)}"
+    cures: set[str] = set()
+    for column, reason, file, numbers, more, example in _examples(
+        connection, bad, all_bad
+    ):
+        origin = ""
+        if file:
+            listed = f"{', '.join(map(str, numbers))}{' …' if more else ''}"
+            origin = f"{file}, row {listed}: "
+        place = f"column {column}: {reason}" if column else reason
+        parts.append(
+            f"{origin}{place}, found {_shown(example['value'], reason)}, expected "
+            f"{example['expected']}"
+        )
+        cure = _cure(table, column, reason, example["expected"])
+        if cure not in cures:
+            parts.append(cure)
+        cures.add(cure)
+    return "; ".join(parts)
+
+
+def _examples(
+    connection: duckdb.DuckDBPyConnection, bad: str, all_bad: str
+) -> list[tuple[Any, ...]]:
+    """Of each reason the file with most such rows, its first rows, and one of them.
+
+    Those over the limit come first, the commonest of them first; only so many come.
+    """
+    return connection.execute(
+        f"""
+        with by_file as (
+            select bad_rows.column_name, bad_rows.reason, file,
+                list(row_number order by row_number)[:3] as numbers,
+                count(*) > 3 as has_more,
+                min({{'row_number': row_number, 'value': value, 'expected': expected}})
+                    as example,
+                count(*) as found
+            from {all_bad} as bad_rows
+            group by all
+        ),
+
+        over_limit as (
+            select column_name, reason, count(*) as found from {bad} group by all
+        )
+
+        select by_file.column_name, by_file.reason, by_file.file, numbers, has_more,
+            example
+        from by_file left join over_limit
+            on over_limit.reason = by_file.reason
+            and over_limit.column_name is not distinct from by_file.column_name
+        qualify row_number() over (
+            partition by by_file.column_name, by_file.reason
+            order by by_file.found desc, by_file.file
+        ) = 1
+        order by coalesce(over_limit.found, 0) desc,
+            sum(by_file.found) over (
+                partition by by_file.column_name, by_file.reason
+            ) desc,
+            by_file.file, by_file.column_name, by_file.reason
+        limit {_REASONS_SHOWN}
+        """
+    ).fetchall()
 
 
 def counted_reasons(
@@ -241,13 +283,15 @@ def _reasons(
     ).fetchall()
 
 
-def _counted(reasons: list[tuple[int, str, str | None]]) -> str:
+def _counted(
+    reasons: list[tuple[int, str, str | None]], most: int = _REASONS_SHOWN
+) -> str:
     texts = [
         f"{count} {reason}{f' in {column}' if column else ''}"
         for count, reason, column in reasons
     ]
-    others = sum(count for count, *_ in reasons[_REASONS_SHOWN:])
-    return ", ".join(texts[:_REASONS_SHOWN]) + (f", {others} others" if others else "")
+    others = sum(count for count, *_ in reasons[most:])
+    return ", ".join(texts[:most]) + (f", {others} others" if others else "")
 
 
 def _shown(value: str | None, reason: str) -> str:

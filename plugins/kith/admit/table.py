@@ -55,8 +55,8 @@ def admit_table(run: Run, table: str) -> None:
     the share of bad rows break what `sources.yml` declares.
     """
     declared = run.company.table(table)
-    folder, manifest = newest_attempt(run, table)
     with run.stage("admit", table) as figures, workspace(run.admitted(table)) as work:
+        folder, manifest = newest_attempt(run, table)
         _finish_swaps(run.admitted(table))
         # Told whether it is admitted or refused.
         figures["interval"] = run.interval.slug

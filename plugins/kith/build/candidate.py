@@ -14,7 +14,7 @@ from kith.build.model_runs import add_to_mart, record
 from kith.build.unfinished import inputs_of, leave, remaining
 from kith.build.warehouse import prepare_warehouse
 from kith.deliveries.taken import note_admitted
-from kith.errors import BuildError
+from kith.errors import BuildError, ResourceError
 from kith.runs.run import Run
 
 
@@ -36,7 +36,7 @@ def build(run: Run) -> None:
                 prepare=partial(prepare_warehouse, keeps_models=bool(selection)),
                 pass_fds=(lock,),
             )
-        except BuildError:
+        except (BuildError, ResourceError):
             record(run)
             leave(run, inputs)
             raise

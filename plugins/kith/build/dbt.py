@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -22,7 +23,8 @@ from kith.company.weights import Part
 from kith.company.yaml_files import read_yaml, unrendered
 from kith.deliveries.business_days import has_date_cursor
 from kith.deliveries.nobody import NOBODY
-from kith.errors import BuildError, one_line
+from kith.errors import BuildError, KithError, ResourceError, TransientError
+from kith.failures import lack_in
 from kith.runs.run import Run
 from kith.settings import REPOSITORY, load_settings, sealed_environment
 
@@ -295,7 +297,8 @@ def dbt(
     """Run one dbt command on the company's project, after `prepare`.
 
     Its output is kept in the run's folder and printed, but for the nodes' starts.
-    Raises BuildError with the first failure.
+    Raises BuildError with the first failure, ResourceError where the machine lacks
+    something, and TransientError where somebody stopped it.
     """
     output = run.run_folder / "dbt" / "output.log"
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -322,11 +325,11 @@ def dbt(
             process.kill()
             raise
     if process.returncode != 0:
-        raise BuildError(f"{_first_failure(run, output)} — full log: {output}")
+        raise _failure(run, process.returncode, output)
 
 
-def failures_of(run: Run) -> list[str]:
-    """What failed when dbt last ran, in words; empty when dbt executed nothing."""
+def failures_of(run: Run) -> list[BuildError]:
+    """What failed when dbt last ran; empty when dbt executed nothing."""
     failed = [r for r in results_of(run) if r["status"] in ("error", "fail")]
     if not failed:
         return []
@@ -335,23 +338,49 @@ def failures_of(run: Run) -> list[str]:
     return [_explained(run, origins, result) for result in failed]
 
 
-def _explained(run: Run, origins: Origins, result: dict[str, Any]) -> str:
+def _explained(run: Run, origins: Origins, result: dict[str, Any]) -> BuildError:
     kind, *_, last = result["unique_id"].split(".")
+    message = result["message"] or ""
     if kind == "unit_test":
-        message = one_line(result["message"] or "")
-        return f"dbt unit test {last} of {name_of(result)}: {message}"
+        return BuildError(f"dbt unit test {last} of {name_of(result)}: {message}")
     if result["unique_id"] not in origins.nodes:
-        return f"dbt {name_of(result)}: {one_line(result['message'] or '')}"
-    if result["status"] == "fail":
-        return FailedTest(run, origins, result).explain()
-    return FailedModel(run, origins, result, target(run)).explain()
+        return BuildError(f"dbt {name_of(result)}: {message}")
+    failed = (
+        FailedTest(run, origins, result)
+        if result["status"] == "fail"
+        else FailedModel(run, origins, result, target(run))
+    )
+    return BuildError(failed.explain(), failed.failure_class())
 
 
-def _first_failure(run: Run, output: Path) -> str:
-    if failures := failures_of(run):
-        more = len(failures) - 1
-        return failures[0] + (f"; and {more} more failed" if more else "")
-    lines = [line for line in output.read_text().splitlines() if line.strip()]
+def _failure(run: Run, code: int, output: Path) -> KithError:
+    """Why dbt ended with a code that is not 0."""
+    where = f" — full log: {output}"
+    failed = [r for r in results_of(run) if r["status"] in ("error", "fail")]
+    written = output.read_text(encoding="utf-8").splitlines()
+    lines = [line for line in written if line.strip()]
     faults = [line for line in lines if "Error" in line] or lines[-1:]
     start = lines.index(faults[0]) if faults else 0
-    return "dbt: " + " ".join(" ".join(lines[start : start + 4]).split())
+    last = " ".join(" ".join(lines[start : start + 4]).split())
+    # One node is told of a full disk, others of what they miss since then.
+    for result in failed or [{"unique_id": None, "message": last}]:
+        if lack := lack_in(result["message"] or ""):
+            name = f" {name_of(result)}" if result["unique_id"] else ""
+            return ResourceError(f"dbt{name}: {lack}{where}", may_pass=lack.may_pass)
+    if code == -signal.SIGKILL:
+        return ResourceError(
+            "dbt was killed by SIGKILL, perhaps for lack of memory: end what else "
+            f"runs on the machine, or set KITH_MEMORY_LIMIT lower{where}",
+            may_pass=True,
+        )
+    if code < 0:
+        name = signal.Signals(-code).name
+        return TransientError(f"dbt was killed by {name}; run it again{where}")
+    if failures := failures_of(run):
+        more = f"; and {len(failures) - 1} more failed" if failures[1:] else ""
+        return BuildError(f"{failures[0]}{more}{where}", failures[0].failure_class)
+    # It could not read the project: of ours only the company's part changes.
+    is_of_company = "company/" in last
+    return BuildError(
+        f"dbt: {last}{where}", "configuration" if is_of_company else "bug"
+    )

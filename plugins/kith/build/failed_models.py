@@ -14,7 +14,7 @@ from kith.build.origins import Origins, columns_of, counted, feed_of
 from kith.build.providers import providers_of
 from kith.database import connect, fetch_row, literal, quote
 from kith.deliveries.columns import is_personal
-from kith.errors import KithError, one_line
+from kith.errors import FailureClass, KithError, one_line
 from kith.runs.run import Run
 from kith.settings import REPOSITORY
 
@@ -85,6 +85,13 @@ class FailedModel:
                 )
         parts = parts or [self._error(value), self._line(), self._cure()]
         return f"dbt {self._name}: " + "; ".join(filter(None, parts))
+
+    def failure_class(self) -> FailureClass:
+        """Who has to act: whoever delivers, who declares it, or who wrote Kith."""
+        if not (self._providers or self._is_of_company()):
+            return "bug"
+        is_of_data = _MISSING.search(self._message) or _value_in(self._message)
+        return "contract" if is_of_data else "configuration"
 
     def _error(self, value: str, text: str = "…") -> str:
         """What dbt says, without what stands in our line in other words."""

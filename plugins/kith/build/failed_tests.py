@@ -10,7 +10,7 @@ from kith.build.failing_rows import SHOWN_ROWS, in_words
 from kith.build.origins import KEY_TEST, Origins, columns_of, counted, feed_of
 from kith.build.providers import providers_of
 from kith.database import connect, quote
-from kith.errors import KithError
+from kith.errors import FailureClass, KithError
 from kith.runs.run import Run
 
 _ROUNDING_TEST = "unrounded"
@@ -63,6 +63,15 @@ class FailedTest:
                     warehouse, self._judged, self._key, rows[0]
                 )
         return "; ".join([*parts, self._cure()])
+
+    def failure_class(self) -> FailureClass:
+        """Who has to act: whoever delivers or stages the data, or who wrote Kith."""
+        is_given = (
+            self._judged["resource_type"] == "source"
+            or providers_of(self._company, feed_of(self._judged))
+            or self._judged["original_file_path"].startswith("company/")
+        )
+        return "contract" if is_given else "bug"
 
     def _finding(self) -> str:
         match self._kind:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from kith.company.tables import SourceTable
 from kith.deliveries.columns import is_personal
 from kith.errors import DeliveryError
+from kith.failures import lack_of
 from kith.runs.run import Interval, Run
 
 # What systems write for a day that they do not know: where their calendars begin.
@@ -181,13 +182,16 @@ def reading(where: str, table: SourceTable) -> Iterator[None]:
     """Turn the failure to read a delivered file into a DeliveryError.
 
     Of a table with identifiers it tells no more than the kind of failure, since
-    DuckDB's messages quote lines of data.
+    DuckDB's messages quote lines of data. What this machine lacks, such as room on its
+    disk, is a ResourceError.
     """
     try:
         yield
-    except (duckdb.OutOfMemoryException, duckdb.BinderException):
+    except duckdb.BinderException:
         raise  # The fault is ours.
     except (duckdb.Error, OSError, EOFError, UnicodeError) as error:
+        if lack := lack_of(error):
+            raise lack from error
         shown = type(error).__name__ if is_personal(table) else str(error)
         raise DeliveryError(
             f"{where}: cannot be read, it seems truncated or damaged "

@@ -32,7 +32,8 @@ from kith.admit.faults import total_line
 from kith.company.tables import SourceTable, TableRules, literal_path
 from kith.database import fetch_row, literal, parquet_sql
 from kith.deliveries.columns import is_own
-from kith.errors import DeliveryError
+from kith.errors import DeliveryError, one_line
+from kith.failures import lack_of
 from kith.onboard.doubts import NUMBERS
 from kith.pull.connections import environment_connection
 from kith.pull.connectors import files
@@ -146,7 +147,9 @@ def read_folder(
             found += _examined(connection, path, inside, workspace)
         except DeliveryError as error:
             left_out.append(f"{inside}: {error}")
-        except (OSError, EOFError):
+        except (OSError, EOFError) as error:
+            if lack := lack_of(error):
+                raise lack from error
             left_out.append(f"{inside}: cannot be opened, it seems damaged")
     groups: dict[str, list[_File]] = defaultdict(list)
     for number, file in enumerate(found):
@@ -169,7 +172,10 @@ def read_folder(
             names = ", ".join(file.inside for file in together)
             left_out.append(f"{names}: {error}")
     _name_apart(deliveries, folder)
-    return sorted(deliveries, key=lambda each: each.name), sorted(left_out)
+    return (
+        sorted(deliveries, key=lambda each: each.name),
+        sorted(map(one_line, left_out)),
+    )
 
 
 # --- dialects -------------------------------------------------------------------------

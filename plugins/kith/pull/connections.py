@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from kith.errors import ConfigurationError
+from kith.errors import ConfigurationError, CredentialsError
 from kith.settings import environment_variable
 
 
@@ -33,13 +33,13 @@ class Connection:
 def environment_connection(connection_id: str) -> Connection:
     """The connection that `AIRFLOW_CONN_<ID>` holds.
 
-    Raises ConfigurationError when there is none or it cannot be read; the value itself
-    is never part of the message.
+    Raises CredentialsError when there is none, and ConfigurationError when it cannot be
+    read; the value itself is never part of the message.
     """
     name = f"AIRFLOW_CONN_{connection_id.upper()}"
     text = environment_variable(name)
     if not text:
-        raise ConfigurationError(
+        raise CredentialsError(
             f"connection '{connection_id}' is unknown; add it in Airflow or set the "
             f"environment variable {name}"
         )
@@ -99,7 +99,7 @@ def _values_of_uri(text: str) -> dict[str, Any]:
 def of_airflow(connections: Any) -> Callable[[str], Connection]:
     """What a task's context offers as `conn`, as our own way to a connection.
 
-    Raises ConfigurationError where Airflow knows none of that id.
+    Raises CredentialsError where nobody knows one of that id.
     """
 
     def find(connection_id: str) -> Connection:

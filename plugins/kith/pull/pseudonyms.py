@@ -31,7 +31,7 @@ from kith.deliveries.casts import (
 from kith.deliveries.columns import delimiter_cure, is_json, is_text
 from kith.deliveries.nobody import NOBODY, NOBODYS
 from kith.deliveries.totals import is_total
-from kith.errors import ConfigurationError, DeliveryError
+from kith.errors import ConfigurationError, CredentialsError, DeliveryError
 from kith.settings import identifier_key
 
 # A hash, or the hash of what could not be normalised.
@@ -105,7 +105,8 @@ def hashed_rows(
     digits, `!` and 64 digits where the value cannot be normalised, or NULL where there
     is none. The SQL holds on this connection until the next call.
 
-    Raises ConfigurationError when there is no key, or a column's type holds no text.
+    Raises CredentialsError when there is no key, and ConfigurationError when a column's
+    type holds no text.
     """
     identifiers = [
         (column, name)
@@ -216,13 +217,13 @@ def _set_pads(connection: duckdb.DuckDBPyConnection, table: SourceTable | None) 
     where = f"{table.full_name}: pii columns: " if table else ""
     text = identifier_key()
     if text is None:
-        raise ConfigurationError(
+        raise CredentialsError(
             f"{where}there is no key to hash identifiers with; set KITH_IDENTIFIER_KEY "
             "in the environment to a long secret text (`openssl rand -hex 32` makes "
             "one) and keep it: with another key everybody becomes somebody else"
         )
     if len(text.strip()) < _SHORTEST_KEY:
-        raise ConfigurationError(
+        raise CredentialsError(
             f"{where}KITH_IDENTIFIER_KEY is too short to be secret; expected at least "
             f"{_SHORTEST_KEY} characters (`openssl rand -hex 32` makes 64)"
         )

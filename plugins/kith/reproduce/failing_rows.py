@@ -87,7 +87,7 @@ def of_gate(run: Run) -> _Shown:
 
 def of_build(run: Run) -> _Shown:
     """Of each failed model what is known, its SQL, and what goes into it."""
-    lines = list(failures_of(run))
+    lines = [str(failure) for failure in failures_of(run)]
     manifest = target(run) / "manifest.json"
     if not manifest.is_file():
         return lines, None

@@ -35,7 +35,10 @@ class Journal:
                 if not line.endswith(b"\n"):
                     break  # still being written
                 self._offset += len(line)
-                entry = json.loads(line)
+                try:
+                    entry = json.loads(line)
+                except ValueError:
+                    continue  # What a full disk took of a line.
                 self._entries.append(entry)
                 yield entry
 
@@ -92,7 +95,8 @@ class Journal:
             if entry["event"] == "end" and entry["stage"] in _JUDGES:
                 found = entry["figures"].get(figure, [])
                 told[entry["stage"], entry["item"]] = found
-        return [line for found in told.values() for line in found]
+        # Names of files stand in them, which may hold anything.
+        return [one_line(line) for found in told.values() for line in found]
 
     def slowest(self, count: int) -> dict[str, float]:
         """Seconds of the slowest nodes of the build: models, tests and seeds."""

@@ -1,9 +1,11 @@
 """One run: which company, which days, and where its files lie."""
 
 import datetime as dt
+import errno
 import fcntl
 import json
 import logging
+import os
 import textwrap
 import time
 from collections.abc import Iterator
@@ -15,7 +17,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from kith.company.folder import Company, load_company
-from kith.errors import ConfigurationError, KithError, one_line
+from kith.errors import ConfigurationError, one_line
+from kith.failures import explained, failure_class
 from kith.settings import load_settings
 from kith.storage import restrict
 
@@ -171,14 +174,14 @@ class Run:
     def stage(self, name: str, item: str = "") -> Iterator[dict[str, Any]]:
         """Write start, end, seconds and failure of a stage to the run's journal.
 
-        Yields a dict that the stage fills with its figures (rows, bytes …).
+        Yields a dict that the stage fills with its figures (rows, bytes …). A failure
+        stands there with its reason and class; what others raise leaves the stage as
+        an error of ours, where its cause is known.
         """
-        make_state(self.folder)
         figures: dict[str, Any] = {}
         started = time.time()
-        self._write({"stage": name, "item": item, "event": "start", "at": started})
 
-        def end(event: str, reason: str = "") -> None:
+        def end(event: str, **more: Any) -> None:
             now = time.time()
             self._write(
                 {
@@ -187,24 +190,32 @@ class Run:
                     "event": event,
                     "at": now,
                     "seconds": round(now - started, 3),
-                    "reason": reason,
+                    "reason": "",
+                    **more,
                     "figures": figures,
                 }
             )
 
         try:
+            make_state(self.folder)
+            self._write({"stage": name, "item": item, "event": "start", "at": started})
             yield figures
+            end("end")
         except BaseException as error:
+            known = explained(error)
             kind = type(error).__name__
-            notes = getattr(error, "__notes__", ())
-            text = "; ".join([str(error).strip() or kind, *notes])
-            reason = text if isinstance(error, KithError) else f"{kind}: {text}"
-            end("fail", reason)
+            text = str(known) if known else f"{kind}: {str(error).strip() or kind}"
+            reason = "; ".join([text, *getattr(error, "__notes__", ())])
+            try:
+                end("fail", reason=reason, failure_class=failure_class(error))
+            except OSError as fault:  # Such as that of a full disk.
+                _log.error("%s cannot be written: %s", self.run_folder, fault.strerror)
             # The page of a task's log cuts long lines, and so the error's own.
             for line in _in_lines(one_line(reason)):
                 _log.error(line)
-            raise
-        end("end")
+            if known is None or known is error:
+                raise
+            raise known from error
 
     def note(self, stage: str, item: str, **figures: Any) -> None:
         """Write how a part of a stage went to the run's journal."""
@@ -213,10 +224,16 @@ class Run:
 
     def _write(self, entry: dict[str, Any]) -> None:
         self.run_folder.mkdir(parents=True, exist_ok=True)
-        line = json.dumps(entry, default=str) + "\n"
+        line = json.dumps(entry, default=str).encode() + b"\n"
+        path = self.run_folder / "journal.jsonl"
         # One write of one line in append mode: mapped tasks share the journal.
-        with (self.run_folder / "journal.jsonl").open("a", encoding="utf-8") as journal:
-            journal.write(line)
+        with path.open("ab+", buffering=0) as journal:
+            # A disk that was full may have taken half of the line before.
+            if end := journal.tell():
+                journal.seek(end - 1)
+                line = line if journal.read(1) == b"\n" else b"\n" + line
+            if journal.write(line) != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
     @contextmanager
     def writer_lock(self) -> Iterator[int]:

@@ -8,7 +8,12 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from kith.company.tables import SourceTable
-from kith.errors import ConfigurationError, DeliveryError, TransientError
+from kith.errors import (
+    ClosedDeliveryError,
+    ConfigurationError,
+    DeliveryError,
+    TransientError,
+)
 from kith.pull.connectors.request import FetchRequest
 
 _ASK = "have the right to read given, by the owner or the machine's administrator"
@@ -17,8 +22,8 @@ _ASK = "have the right to read given, by the owner or the machine's administrato
 def list_disk(request: FetchRequest, pattern: str) -> dict[str, Callable[[], Path]]:
     """The files that match, each with what checks that it can be read.
 
-    Raises DeliveryError when a folder is closed to us, and ConfigurationError when the
-    package is not installed.
+    Raises ClosedDeliveryError when a folder is closed to us, and ConfigurationError
+    when the package is not installed.
     """
     table, root, inside, prefix = request.table, request.company_folder, pattern, ""
     if pattern.startswith("package://"):
@@ -43,7 +48,7 @@ def list_disk(request: FetchRequest, pattern: str) -> dict[str, Callable[[], Pat
 
 
 def _check_folders(table: SourceTable, root: Path, pattern: str) -> None:
-    """Raise DeliveryError where a folder is closed to us: glob would pass it over."""
+    """Raise ClosedDeliveryError for a closed folder, which glob would pass over."""
     parts = PurePosixPath(pattern).parts
     for number, part in enumerate(parts):
         # One name is found in a folder that may not be listed, too.
@@ -51,7 +56,7 @@ def _check_folders(table: SourceTable, root: Path, pattern: str) -> None:
         above = "/".join(parts[:number])
         for folder in root.glob(above) if above else [root]:
             if folder.is_dir() and not os.access(folder, needed):
-                raise DeliveryError(
+                raise ClosedDeliveryError(
                     f"{table.full_name}: {folder}: the folder cannot be looked into, "
                     f"permission denied; {_ASK}, or narrow `path` in sources.yml"
                 )
@@ -69,7 +74,7 @@ def _open(where: str, path: Path) -> Path:
     try:
         path.open("rb").close()
     except PermissionError:
-        raise DeliveryError(
+        raise ClosedDeliveryError(
             f"{where}: the file cannot be read, permission denied; {_ASK}"
         ) from None
     except OSError:

@@ -15,7 +15,13 @@ from typing import Any
 
 import fsspec  # type: ignore[import-untyped]
 
-from kith.errors import ConfigurationError, TransientError
+from kith.errors import (
+    ConfigurationError,
+    CredentialsError,
+    SourceUnavailableError,
+    TransientError,
+)
+from kith.failures import lack_of
 from kith.pull.connections import Connection
 from kith.pull.connectors.request import FetchRequest
 
@@ -28,8 +34,8 @@ _REFUSED = {errno.EINVAL, errno.EPERM, errno.ENOSYS, errno.ENAMETOOLONG}
 def list_store(request: FetchRequest, pattern: str) -> dict[str, Callable[[], Path]]:
     """The objects that match, each with what streams it to this machine.
 
-    Raises ConfigurationError when the store refuses us or knows no such bucket, and
-    TransientError when it cannot be reached.
+    Raises CredentialsError when the store refuses us, ConfigurationError when it knows
+    no such bucket, and SourceUnavailableError when it cannot be reached.
     """
     protocol = pattern.partition("://")[0]
     connection_id = request.table.rules.connection
@@ -130,7 +136,7 @@ def _explained(
     try:
         yield
     except (PermissionError, NoCredentialsError):
-        raise ConfigurationError(
+        raise CredentialsError(
             f"{where}: access denied with {way_in}; correct login, password or rights"
             + ("" if known else ", or name a `connection` in sources.yml")
         ) from None
@@ -145,12 +151,14 @@ def _explained(
             f"or the endpoint_url of {way_in}"
         ) from None
     except (OSError, ClientError, BotoCoreError) as error:
+        if lack := lack_of(error):
+            raise lack from None  # The fault is not the store's.
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         if not is_listed and getattr(error, "errno", None) in _REFUSED:
             raise ConfigurationError(
                 f"{where}: refused with {way_in} ({reason}); correct it or `path` in "
                 "sources.yml"
             ) from None
-        raise TransientError(
+        raise SourceUnavailableError(
             f"{where}: the store cannot be reached with {way_in} ({reason})"
         ) from None

@@ -48,7 +48,13 @@ from kith.company.tables import Endpoint, Paging
 from kith.database import fetch_row, parquet_sql, quote
 from kith.deliveries.casts import declared_types
 from kith.deliveries.columns import ROW_NUMBER, columns_by_name
-from kith.errors import ConfigurationError, DeliveryError, TransientError
+from kith.errors import (
+    ConfigurationError,
+    CredentialsError,
+    DeliveryError,
+    SourceUnavailableError,
+    TransientError,
+)
 from kith.pull.connections import Connection
 from kith.pull.connectors.json_texts import KEYS, row_as_text, unfold
 from kith.pull.connectors.landing import land, of_parquet, store_rejects
@@ -85,9 +91,10 @@ class _Disagreement(Exception):
 def fetch(request: FetchRequest) -> list[Fetched]:
     """Fetch the rows that the table's endpoint gives for the window.
 
-    Raises TransientError when the service stays out of reach or its pages do not fit
-    together, ConfigurationError when it refuses the request, and DeliveryError when
-    its answers are not what is declared.
+    Raises SourceUnavailableError when the service stays out of reach, TransientError
+    when its pages do not fit together, CredentialsError when it refuses the login,
+    ConfigurationError when it refuses the request, and DeliveryError when its answers
+    are not what is declared.
     """
     rules = request.table.rules
     endpoint = rules.endpoint
@@ -577,7 +584,7 @@ def _explained(where: str, host: str | None) -> Iterator[None]:
     except requests.HTTPError as error:
         status = error.response.status_code if error.response is not None else 0
         if status in _TRANSIENT_STATUS:
-            raise TransientError(
+            raise SourceUnavailableError(
                 f"{where}: the service answered {status}, in {_ATTEMPTS} attempts; "
                 "try again later"
             ) from None
@@ -586,13 +593,14 @@ def _explained(where: str, host: str | None) -> Iterator[None]:
             403: "check what the login of the connection may read",
             404: "check endpoint.path in sources.yml and the connection's address",
         }.get(status, "check `endpoint` in sources.yml")
-        raise ConfigurationError(
+        refused = CredentialsError if status in (401, 403) else ConfigurationError
+        raise refused(
             f"{where}: the service refuses the request with {status}; {cure}"
         ) from None
     except _Unreadable as error:
         answer = error.response
         if answer is not None and answer.status_code == 401:
-            raise ConfigurationError(
+            raise CredentialsError(
                 f"{where}: the service refuses each new token with 401; check login "
                 "and password of the connection"
             ) from None
@@ -603,7 +611,7 @@ def _explained(where: str, host: str | None) -> Iterator[None]:
             ) from None
         kind = answer.headers.get("Content-Type", "") if answer is not None else ""
         if "json" in kind:
-            raise TransientError(
+            raise SourceUnavailableError(
                 f"{where}: the answer broke off, in {_ATTEMPTS} attempts; try again "
                 "later"
             ) from None
@@ -620,7 +628,7 @@ def _explained(where: str, host: str | None) -> Iterator[None]:
         *DEFAULT_RETRY_EXCEPTIONS,
         requests.exceptions.ContentDecodingError,
     ) as error:
-        raise TransientError(
+        raise SourceUnavailableError(
             f"{where}: no whole answer from {host or 'the service'} in "
             f"{_ATTEMPTS} attempts ({type(error).__name__}); try again later, or look "
             "after the service"

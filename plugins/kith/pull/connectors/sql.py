@@ -28,7 +28,13 @@ import sqlalchemy as sa
 from kith.deliveries.casts import declared_types
 from kith.deliveries.columns import ROW_NUMBER, checked_names, is_personal
 from kith.deliveries.raw import PLACEHOLDERS, UnreachedRows
-from kith.errors import ConfigurationError, DeliveryError, TransientError
+from kith.errors import (
+    ConfigurationError,
+    CredentialsError,
+    DeliveryError,
+    SourceUnavailableError,
+)
+from kith.failures import REFUSED_LOGIN
 from kith.pull.connections import Connection
 from kith.pull.connectors.landing import land, of_parquet
 from kith.pull.connectors.request import Fetched, FetchRequest
@@ -51,9 +57,8 @@ _ONE_STATE = {
     "mssql": "SNAPSHOT",
     "oracle": "SERIALIZABLE",
 }
-_REFUSED = re.compile(
-    r"password|authentication|pg_hba|access denied|login failed|unknown database"
-    r"|(role|database) .* does not exist|unable to open database file"
+_NOT_THERE = re.compile(
+    r"unknown database|database .* does not exist|unable to open database file"
     r"|invalid connection option",
     re.IGNORECASE,
 )
@@ -67,9 +72,10 @@ _REJECTS = pa.schema(
 def fetch(request: FetchRequest) -> list[Fetched]:
     """Fetch the rows of the table's relation.
 
-    Raises TransientError when the database cannot be reached, is busy or goes away in
-    mid-read, ConfigurationError when it refuses login, relation or columns, and
-    DeliveryError when it fails to compute the rows.
+    Raises SourceUnavailableError when the database cannot be reached, is busy or goes
+    away in mid-read, CredentialsError when it refuses the login, ConfigurationError
+    when it refuses relation or columns, and DeliveryError when it fails to compute the
+    rows.
     """
     table = request.table
     known = request.find_connection(table.rules.connection or "")
@@ -470,18 +476,21 @@ def _explained(request: FetchRequest, known: Connection) -> Iterator[None]:
         busy = not is_wrong and isinstance(
             error, sa.exc.OperationalError | sa.exc.InterfaceError
         )
-        if busy and _REFUSED.search(reason):
-            raise ConfigurationError(
+        is_refused = bool(REFUSED_LOGIN.search(reason))
+        if busy and (is_refused or _NOT_THERE.search(reason)):
+            kind = CredentialsError if is_refused else ConfigurationError
+            raise kind(
                 f"{where}: the database refuses it ({reason}); check host, login, "
                 "password and schema (the database's name)"
             ) from None
         if busy or error.connection_invalidated:
-            raise TransientError(
+            raise SourceUnavailableError(
                 f"{where}: the database cannot be reached or broke off ({reason}); "
                 "try again, or look after the database"
             ) from None
         if is_wrong or isinstance(error, sa.exc.ProgrammingError):
-            raise ConfigurationError(
+            kind = CredentialsError if is_refused else ConfigurationError
+            raise kind(
                 f"{where}: the database refuses to read '{relation}' ({reason}); check "
                 "`relation` in sources.yml and what its login may read"
             ) from None
