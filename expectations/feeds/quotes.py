@@ -19,6 +19,13 @@ EXPECTATIONS = [
         column="price_amount",
         min_value=0,
     ),
+    gxe.ExpectColumnValuesToBeBetween(
+        description="Quotations offer more than 0 units",
+        severity=WARNING,
+        column="quantity",
+        min_value=0,
+        strict_min=True,
+    ),
     gxe.ExpectColumnValuesToBeInSet(
         description="Quotations are accepted, declined or expired",
         severity=WARNING,

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any
 
 from kith.company.folder import Company, load_company
@@ -274,16 +274,23 @@ def _run(replays: bool) -> int:
     )
     if not tables:
         return 0
-    code, journal = _lead(home, this, params, dag_id(company.name))
+    from kith.build.dbt import parsing_ahead
+
+    dag = dag_id(company.name)
+    code, journal = _lead(home, this, params, dag, parsing_ahead(this))
     if journal:
         print(summary(this, journal, time.monotonic() - begun))
     return code
 
 
 def _lead(
-    home: AirflowHome, this: Run, params: dict[str, Any], dag: str
+    home: AirflowHome,
+    this: Run,
+    params: dict[str, Any],
+    dag: str,
+    beside: AbstractContextManager[None] | None = None,
 ) -> tuple[int, Journal | None]:
-    """Lead one run of a DAG to its end, here or on the server.
+    """Lead one run of a DAG to its end: here, within `beside`, or on the server.
 
     Returns the exit code, and the journal of a run that succeeded; says what failed.
     """
@@ -295,7 +302,8 @@ def _lead(
             _check_known(home, runner, company)
             journal, fault = _run_on_server(runner, this, params, dag)
         else:
-            journal, fault = _run_in_process(home, runner, this, params, dag)
+            with beside or nullcontext():
+                journal, fault = _run_in_process(home, runner, this, params, dag)
     except KeyboardInterrupt:
         stopped = "Interrupted, and the run was stopped"
         print(f"{stopped}; {_standing(this, before)}", file=sys.stderr)

@@ -2,15 +2,18 @@
 
 import re
 import shutil
+import time
 from pathlib import Path
 
 import pytest
 import yaml
 
-from kith.build.dbt import dbt
+from kith.build import dbt as build_dbt
+from kith.build.dbt import dbt, parsing_ahead, target
 from kith.company.folder import PUBLISHED_SCHEMAS, feed_names
 from kith.settings import REPOSITORY
 from tests.conftest import new_run
+from tests.one_table import company
 
 MODELS = REPOSITORY / "dbt_project" / "models"
 CONTRACTS = sorted(
@@ -59,6 +62,24 @@ def test_dbt_warns_of_nothing_in_a_run_of_the_demo(demo: Path) -> None:
 
 def test_dbt_warns_of_nothing_in_a_run_of_the_grocer(complete_journey: Path) -> None:
     assert warnings(complete_journey) == []
+
+
+def test_dbt_parses_ahead_where_it_never_did(
+    kith_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # By clocks that no other test goes by, so that no other parse holds.
+    folder = company(tmp_path / "shop", time_zone="Pacific/Chatham")
+    (folder / "staging").mkdir()
+    run = new_run(folder)
+    parse = target(run) / "partial_parse.msgpack"
+    with parsing_ahead(run):
+        deadline = time.monotonic() + 300
+        while not parse.exists() and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert parse.exists()
+    monkeypatch.setattr(build_dbt, "start", None)  # Nobody may call it again.
+    with parsing_ahead(run):
+        pass
 
 
 def test_every_model_has_a_contract_beside_its_sql() -> None:

@@ -181,7 +181,7 @@ def _check_prices(plans: pd.DataFrame, query: Query) -> None:
         "on records.customer_record_id = customers.account_id"
     ).set_index("customer_id")["account"]
     quotes = query(
-        "select customer_id, outcome, price_amount, list_price_amount "
+        "select customer_id, outcome, price_amount, list_price_amount, quantity "
         f"from feeds.quotes {_PERSON} inner join customer.products as products "
         "on quotes.product_id = products.product_id where outcome is not null"
     ).dropna(subset=["customer_id", "list_price_amount"])
@@ -190,6 +190,7 @@ def _check_prices(plans: pd.DataFrame, query: Query) -> None:
     )
     for row in quotes.itertuples():
         ratio = 100 * float(row.price_amount) / float(row.list_price_amount)
+        ratio /= float(row.quantity)
         prices[accounts[row.customer_id]][row.outcome == "accepted"].append(ratio)
     ranges = 0
     for customer, plan in plans.iterrows():
@@ -203,4 +204,6 @@ def _check_prices(plans: pd.DataFrame, query: Query) -> None:
             ranges += 1
             found = plan["price_from_pct"], plan["price_until_pct"]
             assert found == pytest.approx((median(won), median(lost)), rel=1e-9)
+            # Offers are drawn between 75 and 109 % of the list price.
+            assert 74 < min(found) < max(found) < 110
     assert ranges > 10

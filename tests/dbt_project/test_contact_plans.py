@@ -53,7 +53,10 @@ class Plans:
                 for column in contract(path).columns.values()
             )
             connection.execute(f"create table {name} ({columns})")
-        for name in ("int_contact_channels", "contact_plans"):
+        for name in (
+            *("int_contact_channels", "int_contact_hours", "int_price_ranges"),
+            "contact_plans",
+        ):
             (path,) = MODELS.rglob(f"{name}.sql")
             query = for_engine(path.read_text(), "duckdb", path)
             connection.execute(f"create view {name} as {query}")

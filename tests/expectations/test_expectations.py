@@ -1313,6 +1313,10 @@ MUTATIONS: dict[tuple[str, str], str] = {
     ): "update feeds.quotes set price_amount = -0.01",
     (
         "feeds.quotes",
+        "Quotations offer more than 0 units",
+    ): "update feeds.quotes set quantity = 0",
+    (
+        "feeds.quotes",
         "Quotations are accepted, declined or expired",
     ): "update feeds.quotes set outcome = 'won'",
     (

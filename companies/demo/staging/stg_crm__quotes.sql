@@ -5,6 +5,7 @@ select
     product_number as product_id,
     quoted_at,
     price as price_amount,
+    50 as quantity,
     outcome,
     decided_at,
     loaded_at

@@ -10,10 +10,7 @@ customers as (
     select
         customer_id,
         customer_kind,
-        birth_date,
-        account_id,
-        account_id_source,
-        {{ may_be_scored('may_be_profiled') }} as may_be_scored
+        birth_date
     from {{ ref('customers') }}
     where customer_id != 'unidentified'
 ),
@@ -23,13 +20,17 @@ identities as (
     where customer_id is not null
 ),
 
-members as (
-    {{ tiers_of_scored() }}
-),
-
 channels as (
     select * from {{ ref('int_contact_channels') }}
     where position = 1
+),
+
+hours as (
+    select * from {{ ref('int_contact_hours') }}
+),
+
+prices as (
+    select * from {{ ref('int_price_ranges') }}
 ),
 
 contacts as (
@@ -37,280 +38,13 @@ contacts as (
         identities.customer_id,
         contacts.source,
         contacts.contact_id,
-        {{ folded('contacts.channel') }} as channel,
         contacts.sent_at,
-        {{ business_date('contacts.sent_at') }} as sent_on,
-        {{ business_hour('contacts.sent_at') }} as sent_hour,
-        {{ is_noticed('contacts') }} as is_noticed
+        {{ business_date('contacts.sent_at') }} as sent_on
     from {{ ref('feed_contacts') }} as contacts
-    left join identities
+    inner join identities
         on
             contacts.identifier_type = identities.identifier_type
             and contacts.identifier_value = identities.identifier_value
-),
-
--- At what hour ------------------------------------------------------------------------
-
--- Of a channel that a source times by days, or whose openings it never tells, nothing
--- can be learnt.
-tellers as (
-    select
-        source,
-        channel
-    from contacts
-    group by source, channel
-    having
-        max(is_noticed) = 1
-        and max(
-            case
-                when sent_hour != 0 and sent_at != date_trunc('day', sent_at) then 1
-                else 0
-            end
-        ) = 1
-),
-
-own_hours as (
-    select
-        contacts.customer_id,
-        contacts.sent_hour,
-        sum(contacts.is_noticed) as noticed_count,
-        count(*) as contact_count
-    from contacts
-    inner join tellers
-        on
-            contacts.source = tellers.source
-            and coalesce(contacts.channel, '') = coalesce(tellers.channel, '')
-    group by contacts.customer_id, contacts.sent_hour
-),
-
--- Three hours each, none of them quiet.
-bands as (
-    {%- for band in rules.bands %}
-    select {{ band }} as hour_from
-    {{- "\n    union all" if not loop.last }}
-    {%- endfor %}
-),
-
-all_bands as (
-    select
-        bands.hour_from,
-        sum(own_hours.noticed_count) as noticed_count,
-        sum(own_hours.contact_count) as contact_count
-    from own_hours
-    inner join bands
-        on
-            own_hours.sent_hour >= bands.hour_from
-            and own_hours.sent_hour < bands.hour_from + 3
-    group by bands.hour_from
-),
-
-all_total as (
-    select
-        sum(contact_count) as contact_count,
-        cast(sum(noticed_count) as double) / sum(contact_count) as share
-    from own_hours
-),
-
-all_shares as (
-    select
-        bands.hour_from,
-        all_total.contact_count as total_count,
-        {{ shrunk(
-            'coalesce(all_bands.noticed_count, 0)',
-            'coalesce(all_bands.contact_count, 0)',
-            'all_total.share'
-        ) }} as noticed_share,
-        coalesce(all_bands.contact_count, 0) as contact_count
-    from bands
-    cross join all_total
-    left join all_bands on bands.hour_from = all_bands.hour_from
-),
-
-segment_hours as (
-    select
-        members.segment,
-        own_hours.sent_hour,
-        sum(own_hours.noticed_count) as noticed_count,
-        sum(own_hours.contact_count) as contact_count
-    from own_hours
-    inner join members on own_hours.customer_id = members.customer_id
-    group by members.segment, own_hours.sent_hour
-),
-
-segment_totals as (
-    select
-        segment,
-        sum(contact_count) as total_count
-    from segment_hours
-    group by segment
-    having sum(contact_count) >= {{ group_minimum() }}
-),
-
-segment_bands as (
-    select
-        segment_hours.segment,
-        bands.hour_from,
-        sum(segment_hours.noticed_count) as noticed_count,
-        sum(segment_hours.contact_count) as contact_count
-    from segment_hours
-    inner join bands
-        on
-            segment_hours.sent_hour >= bands.hour_from
-            and segment_hours.sent_hour < bands.hour_from + 3
-    group by segment_hours.segment, bands.hour_from
-),
-
-segment_shares as (
-    select
-        segment_totals.segment,
-        all_shares.hour_from,
-        {{ shrunk(
-            'coalesce(segment_bands.noticed_count, 0)',
-            'coalesce(segment_bands.contact_count, 0)',
-            'all_shares.noticed_share'
-        ) }} as noticed_share,
-        coalesce(segment_bands.contact_count, 0) as contact_count
-    from segment_totals
-    cross join all_shares
-    left join segment_bands
-        on
-            segment_totals.segment = segment_bands.segment
-            and all_shares.hour_from = segment_bands.hour_from
-),
-
-own_totals as (
-    select
-        customers.customer_id,
-        sum(own_hours.contact_count) as total_count
-    from own_hours
-    inner join customers on own_hours.customer_id = customers.customer_id
-    where customers.may_be_scored
-    group by customers.customer_id
-    having sum(own_hours.contact_count) >= {{ own_minimum() }}
-),
-
-own_bands as (
-    select
-        own_totals.customer_id,
-        bands.hour_from,
-        sum(own_hours.noticed_count) as noticed_count,
-        sum(own_hours.contact_count) as contact_count
-    from own_totals
-    inner join own_hours on own_totals.customer_id = own_hours.customer_id
-    inner join bands
-        on
-            own_hours.sent_hour >= bands.hour_from
-            and own_hours.sent_hour < bands.hour_from + 3
-    group by own_totals.customer_id, bands.hour_from
-),
-
-own_shares as (
-    select
-        own_totals.customer_id,
-        all_shares.hour_from,
-        {{ shrunk(
-            'coalesce(own_bands.noticed_count, 0)',
-            'coalesce(own_bands.contact_count, 0)',
-            'coalesce(segment_shares.noticed_share, all_shares.noticed_share)'
-        ) }} as noticed_share,
-        coalesce(own_bands.contact_count, 0) as contact_count
-    from own_totals
-    cross join all_shares
-    left join own_bands
-        on
-            own_totals.customer_id = own_bands.customer_id
-            and all_shares.hour_from = own_bands.hour_from
-    left join members on own_totals.customer_id = members.customer_id
-    left join segment_shares
-        on
-            members.segment = segment_shares.segment
-            and all_shares.hour_from = segment_shares.hour_from
-),
-
-{% for level, key in {
-    'own': 'customer_id', 'segment': 'segment', 'all': "'all'"
-}.items() %}
-{{ level }}_ranked as (
-    select
-        {{ key }} as who,
-        hour_from,
-        noticed_share,
-        contact_count,
-        row_number() over (
-            partition by {{ key }}
-            order by noticed_share desc nulls last, hour_from asc nulls last
-        ) as position
-    from {{ level }}_shares
-    {%- if level == 'all' %}
-    where total_count >= {{ group_minimum() }}
-    {%- endif %}
-),
-
-{{ level }}_best as (
-    select * from {{ level }}_ranked
-    where position = 1
-),
-
-{% endfor %}
-asked as (
-    select
-        customer_id,
-        coalesce(floor(value_number), {{ hour_of_text('value_text') }}) as hour
-    from (
-        {{ latest_trait('preferred_hour') }}
-    ) as traits
-),
-
--- The hour that they asked for, as near to the middle of three as the quiet hours let.
-stated as (
-    select
-        asked.customer_id,
-        bands.hour_from,
-        row_number() over (
-            partition by asked.customer_id
-            order by
-                abs(bands.hour_from + 1 - asked.hour) asc nulls last,
-                bands.hour_from asc nulls last
-        ) as position
-    from asked
-    inner join bands
-        on asked.hour >= bands.hour_from and asked.hour < bands.hour_from + 3
-),
-
-hours as (
-    select
-        customers.customer_id,
-        coalesce(
-            stated.hour_from,
-            own_best.hour_from,
-            segment_best.hour_from,
-            all_best.hour_from
-        ) as hour_from,
-        case
-            when stated.customer_id is not null then 'stated'
-            when own_best.who is not null then 'customer'
-            when segment_best.who is not null then 'segment'
-            when all_best.who is not null then 'all'
-        end as level,
-        case
-            when stated.customer_id is not null then null
-            when own_best.who is not null then own_best.noticed_share
-            when segment_best.who is not null then segment_best.noticed_share
-            else all_best.noticed_share
-        end as noticed_share,
-        case
-            when stated.customer_id is not null then null
-            when own_best.who is not null then own_best.contact_count
-            when segment_best.who is not null then segment_best.contact_count
-            else all_best.contact_count
-        end as n
-    from customers
-    left join stated
-        on customers.customer_id = stated.customer_id and stated.position = 1
-    left join own_best on customers.customer_id = own_best.who
-    left join members on customers.customer_id = members.customer_id
-    left join segment_best on members.segment = segment_best.who
-    left join all_best on all_best.position = 1
 ),
 
 -- Whether they may be contacted at all ------------------------------------------------
@@ -327,9 +61,7 @@ contacts_ranked as (
                 contact_id asc nulls last
         ) as position
     from contacts
-    where
-        customer_id is not null
-        and sent_on > {{ add_days(next_day, '(-' ~ rules.cap_days ~ ')') }}
+    where sent_on > {{ add_days(next_day, '(-' ~ rules.cap_days ~ ')') }}
 ),
 
 capped as (
@@ -352,7 +84,6 @@ last_contacts as (
         customer_id,
         max(sent_on) as last_contact_on
     from contacts
-    where customer_id is not null
     group by customer_id
 ),
 
@@ -515,59 +246,6 @@ cares_ranked as (
     where due_on > {{ add_days(as_of(), '(-30)') }}
 ),
 
--- At what price -----------------------------------------------------------------------
-
-accounts as (
-    select
-        customers.customer_id,
-        coalesce(records.customer_id, customers.customer_id) as account
-    from customers
-    left join {{ ref('int_customer_records') }} as records
-        on
-            customers.account_id_source = records.source
-            and customers.account_id = records.customer_record_id
-),
-
-products_named as (
-    select * from {{ ref('int_references_resolved') }}
-    where kind = 'product'
-),
-
-quotes as (
-    select
-        accounts.account,
-        {{ percent_of('quotes.price_amount', 'products.list_price_amount') }}
-            as price_pct,
-        lower(quotes.outcome) = 'accepted' as is_won
-    from {{ ref('feed_quotes') }} as quotes
-    inner join identities
-        on
-            quotes.identifier_type = identities.identifier_type
-            and quotes.identifier_value = identities.identifier_value
-    inner join accounts on identities.customer_id = accounts.customer_id
-    inner join products_named
-        on
-            quotes.source = products_named.source
-            and quotes.product_id = products_named.reference_id
-    inner join {{ ref('products') }} as products
-        on products_named.reference_key = products.product_key
-    where
-        lower(quotes.outcome) in ('accepted', 'declined', 'expired')
-        and quotes.price_amount > 0
-        and products.list_price_amount > 0
-),
-
-quotes_summed as (
-    select
-        account,
-        count(case when is_won then 1 end) as won_count,
-        count(case when not is_won then 1 end) as lost_count,
-        {{ median('case when is_won then price_pct end') }} as won_pct,
-        {{ median('case when not is_won then price_pct end') }} as lost_pct
-    from quotes
-    group by account
-),
-
 -- All together ------------------------------------------------------------------------
 
 planned as (
@@ -593,10 +271,11 @@ planned as (
         complaining.customer_id is not null as blocks_complaint,
         coalesce(capped.free_from > {{ next_day }}, false) as blocks_cap,
         held_out.customer_id is not null as blocks_hold_out,
-        coalesce(quotes_summed.won_count, 0) as quote_won_count,
-        coalesce(quotes_summed.lost_count, 0) as quote_lost_count,
-        quotes_summed.won_pct,
-        quotes_summed.lost_pct
+        prices.price_from_pct,
+        prices.price_until_pct,
+        prices.quote_won_count,
+        prices.quote_lost_count,
+        prices.price_missing_reason
     from customers
     left join channels on customers.customer_id = channels.customer_id
     left join hours on customers.customer_id = hours.customer_id
@@ -608,8 +287,7 @@ planned as (
     left join last_contacts on customers.customer_id = last_contacts.customer_id
     left join complaining on customers.customer_id = complaining.customer_id
     left join held_out on customers.customer_id = held_out.customer_id
-    left join accounts on customers.customer_id = accounts.customer_id
-    left join quotes_summed on accounts.account = quotes_summed.account
+    left join prices on customers.customer_id = prices.customer_id
 ),
 
 judged as (
@@ -644,14 +322,7 @@ judged as (
         || case
             when blocks_hold_out then 'they are held out for comparison; '
             else ''
-        end as reasons,
-        case
-            when quote_won_count + quote_lost_count = 0 then 'no quote with a price'
-            when quote_won_count < 5 or quote_lost_count < 5
-                then 'fewer than 5 quotes won, or lost'
-            when won_pct >= lost_pct
-                then 'what was lost was not dearer than what was won'
-        end as price_missing_reason
+        end as reasons
     from planned
 ),
 
@@ -678,8 +349,8 @@ final as (
         ) }} as channel_noticed_share_{{ bound }},
         {% endfor %}
         channel_n,
-        cast(hour_from as bigint) as hour_from,
-        cast(hour_from + 3 as bigint) as hour_until,
+        hour_from,
+        hour_from + 3 as hour_until,
         hour_level,
         hour_noticed_share,
         {% for sign, bound in {'-': 'low', '+': 'high'}.items() %}
@@ -687,7 +358,7 @@ final as (
             'hour_noticed_share', '(hour_n + 10.0e0)', sign
         ) }} as hour_noticed_share_{{ bound }},
         {% endfor %}
-        cast(hour_n as bigint) as hour_n,
+        hour_n,
         case
             when hour_level is null
                 then
@@ -698,8 +369,8 @@ final as (
         cast({{ rules.cap }} as bigint) as contact_cap,
         cast({{ rules.cap_days }} as bigint) as contact_cap_days,
         last_contact_on,
-        case when price_missing_reason is null then won_pct end as price_from_pct,
-        case when price_missing_reason is null then lost_pct end as price_until_pct,
+        price_from_pct,
+        price_until_pct,
         quote_won_count,
         quote_lost_count,
         price_missing_reason,
