@@ -254,8 +254,11 @@ def test_ownerships_equal_a_look_at_each_turn_of_the_care(
             for who, since, to in theirs
         )
         assert row.ended_because == ("changed" if others else "employee_left")
-        then = care.owner(customer, end)
-        assert row.successor_id == then[0] or then == leads.NOBODY
+        next_spell = next((spell for spell in spells[customer] if spell[1] >= end), None)
+        if next_spell and leads.follows(end, next_spell[1]):
+            assert row.successor_id == next_spell[0][0]
+        else:
+            assert pd.isna(row.successor_id)
 
 
 def test_employees_who_leave_show_with_their_customers_and_revenue(
