@@ -158,6 +158,7 @@ def conversions(told: pd.DataFrame, minimum: int) -> pd.DataFrame:
                     "win_rate_high_pct": 100 * high,
                     "n": decided,
                     "median_days_to_stage": median(days for _, days in those),
+                    "backdated_count": 0,
                     "median_days_to_win": median(wins) if wins else np.nan,
                 }
             )
