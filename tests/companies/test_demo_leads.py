@@ -163,7 +163,8 @@ def test_leads_of_an_earlier_day_know_nothing_of_what_came_later(
     )
     told_reasons = declined.where(is_shown.to_numpy())
     assert (
-        found.declined_reason.fillna("").to_numpy() == told_reasons.fillna("").to_numpy()
+        found.declined_reason.fillna("").to_numpy()
+        == told_reasons.fillna("").to_numpy()
     ).all()
     assert (declined.notna().to_numpy() & (found.outcome == "open")).any()
 
@@ -261,7 +262,9 @@ def test_ownerships_equal_a_look_at_each_turn_of_the_care(
             for who, since, to in theirs
         )
         assert row.ended_because == ("changed" if others else "employee_left")
-        next_spell = next((spell for spell in spells[customer] if spell[1] >= end), None)
+        next_spell = next(
+            (spell for spell in spells[customer] if spell[1] >= end), None
+        )
         if next_spell and leads.follows(end, next_spell[1]):
             assert row.successor_id == next_spell[0][0]
         else:

@@ -203,8 +203,7 @@ def _shown(traces: Traces, bought: dict[str, list[tuple[Any, str]]]) -> list[Row
             days = [
                 at
                 for at, product in bought[customer]
-                if product == key
-                or (kind == "searched" and traces.meets(key, product))
+                if product == key or (kind == "searched" and traces.meets(key, product))
             ]
             # What lapsed stays lapsed.
             met_on = min(
