@@ -11,7 +11,9 @@ from tests.dbt_project.rendered import for_engine
 def test_bounds_of_a_share_are_those_of_wilson_and_lie_between_0_and_1() -> None:
     """Also to the last bit: what nobody did is not above a share of 0."""
     low, high = (
-        for_engine("{{ wilson_bound('part / whole', 'whole', '%s') }}" % sign, "duckdb")
+        for_engine(
+            f"{{{{ wilson_bound('part / whole', 'whole', '{sign}') }}}}", "duckdb"
+        )
         for sign in ("-", "+")
     )
     found = duckdb.sql(
@@ -50,7 +52,7 @@ def test_bounds_of_a_share_are_those_of_wilson_and_lie_between_0_and_1() -> None
 @pytest.mark.parametrize("sign", ["-", "+"])
 @pytest.mark.parametrize("row", ["null, 3e0", "0e0, null", "1e0, null"])
 def test_bounds_of_what_is_not_known_are_not_known(sign: str, row: str) -> None:
-    bound = for_engine("{{ wilson_bound('share', 'n', '%s') }}" % sign, "duckdb")
+    bound = for_engine(f"{{{{ wilson_bound('share', 'n', '{sign}') }}}}", "duckdb")
     assert duckdb.sql(
         f"select {bound} from (select {row}) as rows (share, n)"
     ).fetchone() == (None,)

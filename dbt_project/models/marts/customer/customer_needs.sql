@@ -163,7 +163,8 @@ shown as (
         min(occurred_at) as first_seen_at,
         max(occurred_at) as last_seen_at,
         {{ business_date('max(occurred_at)') }} as last_seen_date,
-        {{ add_days(business_date('max(occurred_at)'), var('need_days')) }} as ends_date,
+        {{ add_days(business_date('max(occurred_at)'), var('need_days')) }}
+            as ends_date,
         min_by(interaction_id, {{ ordering(['occurred_at', 'interaction_id']) }})
             as first_interaction_id,
         max_by(interaction_id, {{ ordering(['occurred_at', 'interaction_id']) }})

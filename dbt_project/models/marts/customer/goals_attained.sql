@@ -41,6 +41,14 @@
     ],
 } -%}
 {%- set renamed = {'registration_source': 'channel', 'touchpoint': 'channel'} -%}
+{%- set known_by = {} -%}
+{%- for measure, part in facts_of.items() -%}
+{%- set kinds = [] -%}
+{%- for column in part[3] -%}
+{%- do kinds.append(renamed.get(column, column)) -%}
+{%- endfor -%}
+{%- do known_by.update({measure: kinds}) -%}
+{%- endfor -%}
 {%- set fact = ['measure', 'day'] + scopes -%}
 {%- set unknown = 'cast(null as string)' -%}
 with
@@ -316,11 +324,7 @@ judged as (
                     'nothing that was measured is called like this scope; '
                     || placed.known_measure || ' is known by '
                     || case placed.known_measure
-                        {%- for measure, part in facts_of.items() %}
-                        {%- set kinds = [] %}
-                        {%- for column in part[3] %}
-                        {%- do kinds.append(renamed.get(column, column)) %}
-                        {%- endfor %}
+                        {%- for measure, kinds in known_by.items() %}
                         when '{{ measure }}' then '{{ kinds | join(", ") }}'
                         {%- endfor %}
                     end
