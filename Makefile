@@ -15,9 +15,11 @@ export ARGS ?=
 export ID ?=
 export AT ?=
 export CUSTOMER ?=
+export RUN ?=
+export APPLY ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run replay watch company rollback show dbt shell identity-explain up down airflow test check fmt bench lock clean
+.PHONY: help run replay watch company rollback prune reproduce show dbt shell identity-explain up down airflow test check fmt bench lock clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -44,6 +46,12 @@ company: $(VENV)/installed ## Write companies/<NAME>/ after your files (NAME=x F
 
 rollback: $(VENV)/installed ## Point `current` at the release before (RELEASE=id for another)
 	@$(BIN)/python -m kith_airflow rollback
+
+prune: $(VENV)/installed ## Say what no run needs any more (APPLY=yes removes it)
+	@$(BIN)/python -m kith_airflow prune
+
+reproduce: $(VENV)/installed ## Make a failed run again, to its failing rows (RUN=id)
+	@$(BIN)/python -m kith_airflow reproduce
 
 show: $(VENV)/installed ## Say who a customer is and what to do next (CUSTOMER=customer_id)
 	@$(BIN)/python -m kith_airflow show

@@ -11,8 +11,7 @@ line of its log. Only what may pass by itself is tried again; anything else need
 | admit | The delivery breaks `sources.yml`: look into quarantine, ask for a new one. |
 | build | A dbt model or test: read `runs/<run>/dbt/output.log`, then that SQL. |
 | audit | The gate refused: read `runs/<run>/gate_summary.md`. |
-| publish | Disk full or not writable? Readers have either the old or the new release. |
-| report | The marts are published, only the page is missing: clear this task. |
+| publish | Disk full? Report page failed? Readers have the old or the new release. |
 """
 
 from datetime import datetime, time, timedelta
@@ -21,7 +20,7 @@ from zoneinfo import ZoneInfo
 from airflow.sdk import Asset, CronDataIntervalTimetable, Param, chain, dag, task
 
 from kith import stages
-from kith_airflow.companies import dag_id, pool, runnable_company
+from kith_airflow.companies import dag_id, logs_of, pool, runnable_company
 from kith_airflow.task_defaults import TASK_DEFAULTS
 
 
@@ -41,7 +40,7 @@ def customer_marts(name: str, folder: str) -> None:
 
     @task(outlets=[marts], **one_slot)
     def publish(run, outlet_events):
-        outlet_events[marts].extra = stages.publish(run)
+        outlet_events[marts].extra = stages.publish(run, logs_of(name))
 
     @dag(
         dag_id=dag_id(name),
@@ -64,7 +63,6 @@ def customer_marts(name: str, folder: str) -> None:
             task(stages.build, **one_slot, **long)(run),
             task(stages.audit, **one_slot)(run),
             publish(run),
-            task(stages.report)(run),
         )
 
     deliver()

@@ -153,10 +153,9 @@ def run_pipeline(run: Run) -> Path:
     """Call the stages in the DAG's order; returns the release now current."""
     from kith.gate.audit import audit
     from kith.publish.release import publish
-    from kith.report.page import write_report
 
     build_candidate(run)
-    for closing in (audit, publish, write_report):
+    for closing in (audit, publish):
         closing(run)
     return (run.published / "current").resolve()
 

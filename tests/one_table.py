@@ -38,7 +38,10 @@ def company(
     time_zone: str = "Europe/Paris",
     **meta: Any,
 ) -> Path:
-    """Write company.yml and sources.yml; by default key sale_id and cursor sold_at."""
+    """Write company.yml and sources.yml; by default key sale_id and cursor sold_at.
+
+    `quarantine_limit_rows` is 0, so that a share stops deliveries of few rows.
+    """
     (folder / "data").mkdir(parents=True, exist_ok=True)
     (folder / "company.yml").write_text(
         yaml.safe_dump(
@@ -57,6 +60,7 @@ def company(
         "path": path,
         "key": ["sale_id"],
         "cursor": "sold_at",
+        "quarantine_limit_rows": 0,
         **meta,
     }
     table = {

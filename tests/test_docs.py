@@ -27,6 +27,7 @@ from kith.company.folder import (
 from kith.company.lead_stages import KNOWN_STAGES, LeadStages
 from kith.company.life_stages import LifeStage
 from kith.company.order_statuses import KNOWN_STATUSES, OrderStatuses, known_words
+from kith.company.retention import Keep, Retention
 from kith.company.schemes import Scheme, own_schemes
 from kith.company.tables import (
     ColumnRules,
@@ -60,6 +61,7 @@ MODELS: dict[str, dict[str, type[BaseModel]]] = {
         "models": Models,
         "lead_stages": LeadStages,
         "order_statuses": OrderStatuses,
+        "retention": Retention,
         "schemes": Scheme,
         "weights": Weights,
         "value_parts": ValuePart,
@@ -78,6 +80,8 @@ MODELS: dict[str, dict[str, type[BaseModel]]] = {
 
 def values_allowed(schema: dict[str, Any]) -> str:
     """The values that a property takes, in words."""
+    if schema.get("$ref", "").startswith("#/$defs/Keep"):
+        return "count and days"
     if "$ref" in schema:
         return "see below"
     if "anyOf" in schema:
@@ -116,6 +120,8 @@ def default_of(model: type[BaseModel], name: str) -> str:
     if field.is_required():
         return "needed"
     default = field.get_default(call_default_factory=True)
+    if isinstance(default, Keep):
+        return f"`{{count: {default.count}, days: {default.days}}}`"
     if isinstance(default, BaseModel):
         return "see below"
     if default in (None, [], {}):

@@ -102,7 +102,7 @@ def test_a_sealed_process_gets_nothing_that_may_be_secret(
     assert "LC_ALL" not in environment
 
 
-@pytest.mark.parametrize("name", ["KITH_PORT", "KITH_THREADS", "KITH_RELEASES_KEPT"])
+@pytest.mark.parametrize("name", ["KITH_PORT", "KITH_THREADS"])
 def test_a_setting_that_is_no_number_is_named(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,9 +10,12 @@ import pytest
 
 from kith.company.folder import load_company
 from kith.errors import ConfigurationError, DeliveryError
+from kith.publish import pruning
+from kith.runs.journal import Journal
+from kith.runs.provenance import company_as_of, provenance_of
 from kith.runs.run import Run
 from kith.settings import REPOSITORY
-from kith.stages import admit, plan, pull
+from kith.stages import admit, plan, prune, pull
 from tests.one_table import COLUMNS, company, deliver, report, run_door, sales
 
 SHOP = REPOSITORY / "tests/companies/corner_shop"
@@ -144,3 +147,46 @@ def test_a_replay_takes_a_refused_delivery_but_none_that_a_newer_one_covers(
     deliver(tmp_path, sales(4))
     run_door(tmp_path, "2024-03-01", "2024-03-02")
     assert plan(str(tmp_path), replay, "r")[1] == []
+
+
+def test_what_cannot_be_pruned_is_told_and_fails_nothing(
+    tmp_path: Path, kith_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deliver(company(tmp_path), sales(40))
+    run = run_door(tmp_path)
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise PermissionError(13, "Permission denied", "/some/folder")
+
+    monkeypatch.setattr(pruning, "prune", refuse)
+    prune(run.to_dict(), ())
+    journal = Journal(run.run_folder)
+    list(journal.new_entries())
+    assert journal.failure() is None
+    assert "Permission denied" in journal.pruned()
+    monkeypatch.undo()
+    monkeypatch.setenv("KITH_HOME", str(kith_home))
+    for _ in range(4):
+        run_door(tmp_path)
+    prune(run.to_dict(), ())
+    list(journal.new_entries())
+    # One was taken by no run that failed, but none of these runs was published.
+    assert journal.pruned() == ""
+
+
+def test_each_stage_keeps_what_the_run_is_made_with(
+    tmp_path: Path, kith_home: Path
+) -> None:
+    deliver(company(tmp_path), sales(40))
+    values, _ = plan(
+        str(tmp_path), params(from_day="2024-03-01", to_day="2024-03-31"), "r"
+    )
+    run = Run.from_dict(values)
+    assert provenance_of(run.run_folder).run_id == "r"
+    pull(values, "shop.sales")
+    (tmp_path / "company.yml").write_text(
+        (tmp_path / "company.yml").read_text().replace("Shop", "Mended")
+    )
+    admit(values, "shop.sales")
+    company_as_of(run.run_folder, tmp_path / "then")
+    assert load_company(tmp_path / "then").title == "Mended"

@@ -1,11 +1,20 @@
 {#- A query of the consents in force: customer_id, purpose, channel (NULL for all),
-    is_granted, changed_at. Of changes at one instant a withdrawal counts. -#}
+    is_granted, changed_at. A channel that is named stands by what was last said of it,
+    unless everything was withdrawn since. Of changes at one instant a withdrawal
+    counts. -#}
 {% macro consents_in_force() -%}
     select
         customer_id,
         purpose,
         channel,
-        is_granted,
+        is_granted
+        and coalesce(
+            channel is null
+            or changed_at > max(
+                case when channel is null and not is_granted then changed_at end
+            ) over (partition by customer_id, purpose),
+            true
+        ) as is_granted,
         changed_at
     from (
         select

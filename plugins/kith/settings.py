@@ -40,7 +40,6 @@ class Settings:
     companies: tuple[Path, ...]
     memory_limit: str
     threads: int
-    releases_kept: int
     release_grace_minutes: int
     airflow_host: str
     airflow_port: int
@@ -61,6 +60,8 @@ class Request:
     asked: list[str] = field(default_factory=list)
     at: str | None = None
     customer: str | None = None
+    run: str | None = None
+    is_applied: bool = False
 
 
 def _default_memory_limit() -> str:
@@ -81,6 +82,13 @@ def _number(name: str, default: int) -> int:
     return int(text)
 
 
+def _yes(name: str) -> bool:
+    text = os.environ.get(name) or ""
+    if text not in ("", "yes", "no"):
+        raise ConfigurationError(f"{name}={text}: expected yes, or nothing")
+    return text == "yes"
+
+
 def load_settings() -> Settings:
     """Read the settings from the environment (`.env.example` lists them)."""
     environment = os.environ
@@ -92,7 +100,6 @@ def load_settings() -> Settings:
         companies=tuple(_folder(name.strip()) for name in named if name.strip()),
         memory_limit=environment.get("KITH_MEMORY_LIMIT") or _default_memory_limit(),
         threads=_number("KITH_THREADS", os.cpu_count() or 2),
-        releases_kept=_number("KITH_RELEASES_KEPT", 5),
         release_grace_minutes=_number("KITH_RELEASE_GRACE_MINUTES", 10),
         airflow_host=environment.get("KITH_HOST") or "127.0.0.1",
         airflow_port=_number("KITH_PORT", 8080),
@@ -117,6 +124,8 @@ def load_request() -> Request:
         asked=shlex.split(environment.get("ID") or ""),
         at=environment.get("AT") or None,
         customer=environment.get("CUSTOMER") or None,
+        run=environment.get("RUN") or None,
+        is_applied=_yes("APPLY"),
     )
 
 

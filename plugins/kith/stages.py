@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from kith.company.folder import check_expressions, load_company
+from kith.errors import KithError, one_line
+from kith.runs.provenance import keep_provenance
 from kith.runs.run import Interval, Run, plan_run
 from kith.runs.source_systems import adopt_source_systems
 
@@ -46,6 +48,7 @@ def plan(
     if not params.get("from_day") and last_day and run.interval.from_day > last_day:
         return run.to_dict(), []
     with run.stage("plan") as figures:
+        keep_provenance(run)
         names = [table.full_name for table in declared.sources]
         tables = (
             _deliveries_to_be_judged(run)
@@ -88,6 +91,7 @@ def admit(run: RunValues, table: str, delivery: str | None = None) -> None:
     from kith.admit.table import admit_table
 
     this = Run.from_dict(run)
+    keep_provenance(this)
     if delivery:
         this = dataclasses.replace(this, interval=Interval.from_slug(delivery))
     admit_table(this, table)
@@ -102,6 +106,7 @@ def build(run: RunValues) -> None:
 
     this = Run.from_dict(run)
     adopt_source_systems(this.company, this.home)
+    keep_provenance(this)
     build(this)
 
 
@@ -109,14 +114,20 @@ def audit(run: RunValues) -> None:
     """Let the gate judge the candidate."""
     from kith.gate.audit import audit
 
-    audit(Run.from_dict(run))
+    this = Run.from_dict(run)
+    keep_provenance(this)
+    audit(this)
 
 
-def publish(run: RunValues) -> dict[str, Any]:
-    """Publish the candidate; returns what others want to know of the release."""
+def publish(run: RunValues, logs: tuple[tuple[Path, str], ...] = ()) -> dict[str, Any]:
+    """Publish the candidate with its page; returns what others want to know of it.
+
+    Then what company.yml does not keep goes, see `prune`.
+    """
     from kith.publish.release import publish
 
     manifest = publish(Run.from_dict(run))
+    prune(run, logs)
     return {
         "release_id": manifest["release_id"],
         "as_of_date": manifest["as_of_date"],
@@ -124,11 +135,23 @@ def publish(run: RunValues) -> dict[str, Any]:
     }
 
 
-def report(run: RunValues) -> None:
-    """Write the report page of the release."""
-    from kith.report.page import write_report
+def prune(run: RunValues, logs: tuple[tuple[Path, str], ...]) -> None:
+    """Remove what company.yml does not keep; not a task of its own.
 
-    write_report(Run.from_dict(run))
+    `logs` are folders of logs, each with the pattern of what one run left there. What
+    cannot be removed is told: readers have their release in any case.
+    """
+    from kith.publish.pruning import prune, told
+
+    this = Run.from_dict(run)
+    with this.stage("prune") as figures:
+        try:
+            removed = prune(this, logs, apply=True)
+        except (OSError, KithError) as error:
+            figures["fault"] = one_line(str(error))
+            return
+        figures["removed"] = told(removed)
+        figures["bytes"] = sum(each.bytes for each in removed)
 
 
 # --- the crisis watch -----------------------------------------------------------------

@@ -29,6 +29,7 @@ from kith_airflow.companies import (
     COMPANIES,
     dag_id,
     known_companies,
+    logs_of,
     runnable_company,
     watch_id,
 )
@@ -129,7 +130,7 @@ def _run_in_process(
     """Let a child process of Airflow lead the run. Returns what it failed of."""
     home.prepare({run.company.name: run.company.folder})
     started = dt.datetime.now(dt.UTC)
-    log = home.logs / f"run_{started:%Y%m%dT%H%M%S%f}.log"
+    log = home.logs / f"run_{run.company.name}-{started:%Y%m%dT%H%M%S%f}.log"
     # Airflow makes up the run's id. This home has one owner, so that the folder which
     # appears among the company's runs is that of our child.
     runs = run.run_folder.parent
@@ -413,13 +414,56 @@ def down() -> int:
 
 def rollback() -> int:
     """Point `current` at an earlier release."""
-    from kith.publish.release import rollback
+    from kith.publish.release import lacks_page, rollback
 
     request = load_request()
     company = load_company(request.company)
-    release = rollback(load_settings().home / company.name, request.release)
+    state = load_settings().home / company.name
+    release = rollback(state, request.release)
     print(f"current is now {release}")
+    if lacks_page(state / "published" / release):
+        print("It has no report page: an earlier version was killed before it made it")
     return 0
+
+
+def prune() -> int:
+    """Say what company.yml does not keep; with APPLY=yes remove it."""
+    from kith.publish.pruning import listed, prune, told
+
+    request = load_request()
+    company = load_company(request.company)
+    moment = dt.datetime.now(dt.UTC)
+    run = Run(
+        company,
+        Interval(company.first_day, company.first_day),
+        f"prune__{moment:%Y%m%dT%H%M%S%f}",
+        load_settings().home,
+    )
+    found = prune(run, logs_of(company.name), apply=request.is_applied)
+    if not found:
+        print(f"{company.title}: nothing is superseded beyond what is kept")
+        return 0
+    would = "Removed" if request.is_applied else "Would go"
+    print(f"{company.title}: {would}: {told(found)}")
+    print(listed(found))
+    if not request.is_applied:
+        print("Nothing was removed; make prune APPLY=yes removes it")
+    return 0
+
+
+def reproduce() -> int:
+    """Make a failed run again, to its failing rows, and let SQL be asked there."""
+    from kith.build.shell import open_shell
+    from kith.reproduce.reproduction import reproduce
+
+    request = load_request()
+    found = reproduce(load_company(request.company), load_settings().home, request.run)
+    print("\n".join(found.lines), flush=True)
+    if found.database:
+        print(f"  database  {found.database}")
+        if sys.stdin.isatty():
+            return open_shell(found.database, found.database.parent / "scratch")
+    return 0 if found.is_reached else 1
 
 
 def company() -> int:
@@ -505,6 +549,8 @@ COMMANDS: dict[str, Callable[[], int]] = {
     "identity-explain": identity_explain,
     "watch": watch,
     "show": show,
+    "prune": prune,
+    "reproduce": reproduce,
 }
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from kith.company.folder import Company, load_company
 from kith.errors import ConfigurationError
 from kith.runs.source_systems import unset_variables
-from kith.settings import REPOSITORY, Settings
+from kith.settings import REPOSITORY, Settings, load_settings
 
 COMPANIES = REPOSITORY / "companies"
 _DAG_FILE = '''\
@@ -44,6 +44,22 @@ def watch_id(name: str) -> str:
 def watch_pool(name: str) -> str:
     """The pool of one slot for that DAG, which never waits for the warehouse's."""
     return f"watch__{name}"
+
+
+def logs_of(name: str) -> tuple[tuple[Path, str], ...]:
+    """Folders of logs, each with the pattern of what one run of a company left there.
+
+    The last two are for all companies: what Airflow logs of DAG files, by day, and logs
+    of former versions.
+    """
+    logs = load_settings().home / "airflow" / "logs"
+    return (
+        (logs / f"dag_id={dag_id(name)}", "run_id=*"),
+        (logs / f"dag_id={watch_id(name)}", "run_id=*"),
+        (logs, f"run_{name}-*.log"),
+        (logs / "dag_processor", "[0-9]*-[0-9]*-[0-9]*"),
+        (logs, "run_[0-9]*.log"),
+    )
 
 
 def known_companies(settings: Settings) -> dict[str, Path]:

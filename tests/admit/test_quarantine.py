@@ -3,7 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from kith.admit.quarantine import is_over
 from kith.admit.table import admit_table
+from kith.company.tables import SourceTable, TableRules
 from kith.errors import DeliveryError
 from kith.pull.table import pull_table
 from kith.runs.journal import Journal
@@ -153,3 +155,77 @@ def test_bad_rows_of_one_day_are_measured_against_that_day(tmp_path: Path) -> No
     with pytest.raises(DeliveryError, match=r"1 of 4 rows are bad \(25 %\)"):
         run_door(tmp_path, "2024-03-01", "2024-03-01")
     assert report(run_door(tmp_path, "2024-03-01", "2024-03-03"))["quarantined"] == 1
+
+
+@pytest.mark.parametrize(
+    ("share", "least", "bad", "rows", "stops"),
+    [
+        # A share alone, as where no number of rows is given.
+        (1, 0, 1, 100, False),
+        (1, 0, 2, 100, True),
+        # A few of a small delivery go on whatever their share, until they are more.
+        (1, 10, 1, 78, False),
+        (1, 10, 10, 78, False),
+        (1, 10, 11, 78, True),
+        # Many go on within the share, as before.
+        (1, 10, 11, 1100, False),
+        (1, 10, 11, 1099, True),
+        # Most of a delivery are no handful, from three on.
+        (1, 10, 3, 3, True),
+        (1, 10, 2, 2, False),
+        (1, 10, 3, 6, False),
+        (1, 10, 3, 5, True),
+        (60, 10, 3, 5, False),
+        (100, 10, 50, 50, False),
+        # None may be bad.
+        (0, 10, 0, 5, False),
+        (0, 10, 1, 1000, True),
+    ],
+)
+def test_a_run_stops_where_bad_rows_are_many_and_much(
+    share: float, least: int, bad: int, rows: int, stops: bool
+) -> None:
+    rules = TableRules(
+        connector="files",
+        path="x.csv",
+        quarantine_limit_pct=share,
+        quarantine_limit_rows=least,
+    )
+    table = SourceTable(source="shop", name="sales", rules=rules, columns=[])
+    assert is_over(table, bad, rows) == stops
+
+
+def test_a_few_bad_rows_of_a_small_day_are_told_and_stop_nothing(
+    tmp_path: Path,
+) -> None:
+    lines = sales(40)
+    for number in range(4):
+        lines[number] = lines[number].replace(",2024-03-01", ",2O24-03-01")
+    deliver(company(tmp_path, quarantine_limit_rows=4), lines)
+    run = run_door(tmp_path)
+    assert (report(run)["admitted"], report(run)["quarantined"]) == (36, 4)
+    journal = Journal(run.run_folder)
+    list(journal.new_entries())
+    assert journal.refused() == [
+        "shop.sales: 4 of 40 rows (10 %, over quarantine_limit_pct 1, within "
+        "quarantine_limit_rows 4): 4 wrong_type in sold_at"
+    ]
+    # One more than that.
+    lines[4] = lines[4].replace(",2024-03-02", ",2O24-03-02")
+    deliver(tmp_path, lines)
+    assert refusal(tmp_path).startswith(
+        "shop.sales: 5 of 40 rows are bad (12.5 %), over quarantine_limit_pct 1 and "
+        "quarantine_limit_rows 4; "
+    )
+
+
+def test_a_small_delivery_that_is_bad_as_a_whole_stops(tmp_path: Path) -> None:
+    lines = [line.replace(",2024", ",2O24") for line in sales(3)]
+    deliver(company(tmp_path, quarantine_limit_rows=10), lines)
+    assert refusal(tmp_path).startswith(
+        "shop.sales: 3 of 3 rows are bad (100 %), over quarantine_limit_pct 1, and "
+        "most of them; "
+    )
+    # Two prove nothing, and are told.
+    deliver(tmp_path, lines[:2])
+    assert report(run_door(tmp_path))["quarantined"] == 2

@@ -8,8 +8,8 @@ each file copied to Parquet and cast to the declared types, dbt's compiled model
 tests in dbt's order, each mart copied into a second file and to Parquet. The gate's
 queries are not in it. The tax is the whole run over the bare one, measured one after
 the other on the same machine; the machine's noise strikes both. At the end the door,
-identity, lifetimes, indicators, offers, the marts that say what comes next and the
-crisis watch alone, see the modules of these names in `tests.bench`.
+identity, lifetimes, indicators, offers and the crisis watch alone, see the modules of
+these names in `tests.bench`.
 """
 
 import argparse
@@ -17,7 +17,10 @@ import json
 import shutil
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+
+import duckdb
 
 from kith.company.folder import PUBLISHED_SCHEMAS, load_company
 from kith.database import connect, literal, quote
@@ -27,12 +30,10 @@ from tests.bench import (
     identity,
     indicators,
     lifetimes,
-    marts,
     recommendations,
     watch,
 )
 from tests.bench.measure import measured
-from tests.bench.town import compute
 from tests.companies.generate import generate
 
 
@@ -100,13 +101,7 @@ def bare(folder: Path, state: Path, scratch: Path) -> None:
                 continue
             connection.execute(f"create schema if not exists {node['schema']}")
             if node["language"] == "python":
-                compute(
-                    connection,
-                    node["raw_code"],
-                    place_of(node),
-                    lambda name: place_of(nodes[f"model.kith.{name}"]),
-                    node["config"]["meta"].get,
-                )
+                compute(connection, nodes, node)
                 continue
             shape = "view" if node["config"]["materialized"] == "view" else "table"
             connection.execute(
@@ -129,9 +124,22 @@ def bare(folder: Path, state: Path, scratch: Path) -> None:
             )
 
 
-def place_of(node: dict[str, Any]) -> str:
-    """Where the table of a node lies."""
-    return f"{node['schema']}.{node['alias']}"
+def compute(
+    connection: duckdb.DuckDBPyConnection, nodes: dict[str, Any], node: dict[str, Any]
+) -> None:
+    """Make the table of a Python model, as dbt-duckdb calls it."""
+    names: dict[str, Any] = {}
+    exec(node["raw_code"], names)  # noqa: S102
+
+    def ref(name: str) -> duckdb.DuckDBPyRelation:
+        parent = nodes[f"model.kith.{name}"]
+        return connection.table(f"{parent['schema']}.{parent['alias']}")
+
+    config = SimpleNamespace(meta_get=node["config"]["meta"].get)
+    answer = names["model"](SimpleNamespace(ref=ref, config=config), connection)
+    connection.register("answer", answer)
+    connection.execute(f"create table {node['schema']}.{node['alias']} as from answer")
+    connection.unregister("answer")
 
 
 def bench(rows: int, folder: Path) -> None:
@@ -189,8 +197,5 @@ if __name__ == "__main__":
         recommendations.bench(
             recommendations.CUSTOMERS_WANTED,
             load_settings().home / "bench" / "recommendations",
-        )
-        marts.bench(
-            marts.CUSTOMERS_WANTED, load_settings().home / "bench" / "marts", []
         )
         watch.bench(load_settings().home / "bench" / "watch")

@@ -11,16 +11,16 @@ import sys
 import time
 from pathlib import Path
 
+from kith.database import connect
 from kith.settings import load_settings
 from tests.bench.measure import measured
-from tests.bench.town import town, write_town
 from tests.dbt_project.rendered import MODELS, for_engine
+from tests.dbt_project.test_portability import schema
 
 CUSTOMERS_WANTED = 1_000_000
 INDICATORS_WANTED = 500
 SECONDS_ALLOWED = 120
 GB_ALLOWED = 8.0
-MEMORY_LIMIT = "5GB"
 AS_OF = "date '2024-12-31'"
 # Of a thousand interactions: how many of each kind.
 SHARES = {
@@ -164,24 +164,40 @@ SOURCES = {
 }
 
 
-def write_sources(folder: Path, customers: int) -> None:
+def write_town(folder: Path, customers: int) -> None:
     """A warehouse with all that is read."""
     kinds, bound = "", 0
     for kind, share in SHARES.items():
         bound += share
         kinds += f"when chance(n, 0) % 1000 < {bound} then '{kind}'\n"
-    write_town(
-        folder,
-        {
-            name: query.format(customers=customers, kinds=kinds)
-            for name, query in SOURCES.items()
-        },
-    )
+    with connect(folder / "town.duckdb", scratch=folder / "tmp") as connection:
+        connection.execute("set preserve_insertion_order = false")
+        connection.execute("set force_compression = 'uncompressed'")
+        connection.execute("create schema kith")
+        for name, hashed in {"person": "md5", "card": "sha256"}.items():
+            connection.execute(
+                f"create temp macro {name}(n) as {hashed}(cast(cast(n as bigint) "
+                "as string))"
+            )
+        connection.execute(
+            "create temp macro chance(n, salt) as cast(hash(n, salt) >> 1 as bigint)"
+        )
+        for name, query in SOURCES.items():
+            columns = ", ".join(f"{c} {kind}" for c, kind in schema()[name].items())
+            place = f"kith.{name}" if name == "run" else name
+            connection.execute(f"create table {place} ({columns})")
+            connection.execute(
+                f"insert into {place} by name "
+                + query.format(customers=customers, kinds=kinds)
+            )
 
 
 def build(folder: Path) -> None:
     """Make int_indicators, by the SQL that dbt sends; store how long it took."""
-    with town(folder, MEMORY_LIMIT) as connection:
+    with connect(folder / "town.duckdb", scratch=folder / "tmp") as connection:
+        connection.execute("set preserve_insertion_order = false")
+        connection.execute("set force_compression = 'uncompressed'")
+        connection.execute("set memory_limit = '5GB'")
         started = time.perf_counter()
         for name, shape in {
             "int_words_classed": "table",
@@ -209,7 +225,7 @@ def bench(customers: int, folder: Path) -> None:
     """Measure one size and print its line."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    write_sources(folder, customers)
+    write_town(folder, customers)
     command = [sys.executable, "-m", "tests.bench.indicators", "--build", str(folder)]
     _, memory = measured(command)
     answer = json.loads((folder / "answer.json").read_text())

@@ -18,6 +18,7 @@ from typing import Any
 
 import duckdb
 
+from kith.company.folder import Company
 from kith.database import connect, literal
 from tests.dbt_project.rendered import CORNER_SHOP, MODELS, for_engine
 from tests.dbt_project.test_portability import schema

@@ -19,6 +19,10 @@ from tests.one_table import company
 pytestmark = pytest.mark.usefixtures("kith_home")
 
 
+# A share alone, of rows that do not wait.
+LIMITS = {"quarantine_limit_rows": 0, "orphan_wait_days": 0}
+
+
 def tables(
     folder: Path, orphans: str = "quarantine", limit: float = 50, **order: Any
 ) -> Path:
@@ -33,7 +37,7 @@ def tables(
 
     def table(name: str, key: str, *columns: Any, **meta: Any) -> dict[str, Any]:
         rules = {"connector": "files", "path": f"data/{name}.csv", "key": [key]}
-        rules |= {"quarantine_limit_pct": limit, **meta}
+        rules |= {"quarantine_limit_pct": limit, **LIMITS, **meta}
         listed = [column(key), *columns]
         return {"name": name, "config": {"meta": rules}, "columns": listed}
 
@@ -78,8 +82,10 @@ def build_sources(run: Run) -> None:
         prepare_warehouse(run)
 
 
-def prepare(folder: Path, from_day: str = "2024-03-01") -> Run:
-    run = new_run(folder, from_day, "2024-03-31")
+def prepare(
+    folder: Path, from_day: str = "2024-03-01", to_day: str = "2024-03-31"
+) -> Run:
+    run = new_run(folder, from_day, to_day)
     for table in run.company.sources:
         pull_table(run, table.full_name)
         admit_table(run, table.full_name)
@@ -191,7 +197,7 @@ def test_orphans_go_on_where_declared(tmp_path: Path) -> None:
     )
     journal = Journal(run.run_folder)
     told = [describe(entry) or "" for entry in journal.new_entries()]
-    assert "0 orphans held back, 1 orphans let pass" in told[-1]
+    assert "0 orphans held back, 0 orphans waiting, 1 orphans let pass" in told[-1]
     assert journal.warnings() == [warning]
     shown = rows(run, "select * exclude (from_day, to_day) from kith.source_warnings")
     assert shown == [("shop", "orders", warning)]
@@ -202,8 +208,9 @@ def test_too_many_orphans_stop_the_run(tmp_path: Path) -> None:
     with pytest.raises(DeliveryError) as caught:
         prepare(tmp_path)
     assert str(caught.value) == (
-        "shop.orders: 2 of 3 rows are orphans (66.7 %), over quarantine_limit_pct 30; "
-        "column customer: unknown_reference, found 'A', expected a value of "
+        "shop.orders: 2 of 3 rows until 2024-03-31 are orphans (66.7 %), over "
+        "quarantine_limit_pct 30; column customer: unknown_reference, found 'A', "
+        "expected a value of "
         "shop.customers.customer, for row O1; have the other table delivered whole, or "
         "declare orphans: warn for the column's references in sources.yml"
     )
@@ -218,6 +225,88 @@ def test_orphans_of_the_days_of_the_run_are_measured_by_themselves(
     prepare(tmp_path)
     with pytest.raises(DeliveryError, match=r"1 of 2 rows of 2024-03-03 to 2024-03-31"):
         prepare(tmp_path, "2024-03-03")
+
+
+def refused_lines(run: Run) -> list[str]:
+    journal = Journal(run.run_folder)
+    list(journal.new_entries())
+    return journal.refused()
+
+
+def test_an_orphan_stops_no_day_before_it_has_waited(tmp_path: Path) -> None:
+    folder = tables(tmp_path, limit=1, orphan_wait_days=7)
+    # Of the 3rd of March 4 of 10 orders wait for their customer.
+    orders = " ".join(f"P{number},A,2024-03-03" for number in range(6))
+    orphans = " ".join(f"Q{number},X,2024-03-03" for number in range(4))
+    contents = {"lines": "", "orders": f"{orders} {orphans}", "customers": "A,"}
+    deliver(folder, **contents)
+    for last in ("2024-03-03", "2024-03-09"):
+        run = prepare(tmp_path, "2024-03-03", last)
+        assert keys(run, "orders") == "P0 P1 P2 P3 P4 P5"
+        assert refused_lines(run) == [
+            "shop.orders: 4 of 10 rows (40 %, over quarantine_limit_pct 1, 4 wait, for "
+            "7 days at most): 4 unknown_reference in customer"
+        ]
+    # Only the tenth is a week later: it stops whichever days are run.
+    message = r"shop.orders: 4 of 10 rows .* are orphans \(40 %\), over quar"
+    for first in ("2024-03-03", "2024-03-10"):
+        with pytest.raises(DeliveryError, match=message):
+            prepare(tmp_path, first, "2024-03-10")
+    # Its customer came.
+    deliver(folder, customers="A, X,")
+    assert keys(prepare(tmp_path, "2024-03-10", "2024-03-10"), "orders").count("Q") == 4
+
+
+def test_a_day_whose_orphans_waited_in_vain_is_not_lost_among_all(
+    tmp_path: Path,
+) -> None:
+    folder = tables(tmp_path, limit=10, orphan_wait_days=2)
+    many = " ".join(f"P{number},A,2024-03-01" for number in range(50))
+    contents = {
+        "lines": "",
+        "orders": f"{many} O1,A,2024-03-02 O2,X,2024-03-02",
+        "customers": "A,",
+    }
+    deliver(folder, **contents)
+    prepare(tmp_path, "2024-03-01", "2024-03-03")
+    with pytest.raises(DeliveryError, match="1 of 2 rows of 2024-03-02 to 2024-03-02"):
+        prepare(tmp_path, "2024-03-04", "2024-03-04")
+
+
+def test_a_day_most_of_whose_rows_wait_stops_unless_they_are_few(
+    tmp_path: Path,
+) -> None:
+    rules = {"quarantine_limit_rows": 3, "orphan_wait_days": 7}
+    folder = tables(tmp_path, limit=1, **rules)
+    good = "P0,A,2024-03-03 P1,A,2024-03-03 "
+    orphans = [f"Q{number},X,2024-03-03" for number in range(4)]
+    deliver(folder, lines="", orders=good + " ".join(orphans[:3]), customers="A,")
+    assert keys(prepare(tmp_path, "2024-03-03", "2024-03-03"), "orders") == "P0 P1"
+    deliver(folder, orders=good + " ".join(orphans))
+    with pytest.raises(DeliveryError, match=r"4 of 6 rows of 2024-03-03 .* \(66.7 %\)"):
+        prepare(tmp_path, "2024-03-03", "2024-03-03")
+    # With two good rows more they are half of the day, which may wait.
+    deliver(
+        folder, orders=f"{good} P2,A,2024-03-03 P3,A,2024-03-03 " + " ".join(orphans)
+    )
+    run = prepare(tmp_path, "2024-03-03", "2024-03-03")
+    assert keys(run, "orders") == "P0 P1 P2 P3"
+
+
+def test_few_orphans_of_a_snapshot_stop_nothing(tmp_path: Path) -> None:
+    path = tables(tmp_path, limit=1) / "sources.yml"
+    sources = yaml.safe_load(path.read_text())
+    for table in sources["sources"][0]["tables"]:
+        table["config"]["meta"]["quarantine_limit_rows"] = 1
+    path.write_text(yaml.safe_dump(sources))
+    deliver(tmp_path, **{**GOOD, "lines": "L1,O1 L2,O1 L3,O9"})
+    assert refused_lines(prepare(tmp_path)) == [
+        "shop.lines: 1 of 3 rows (33.3 %, over quarantine_limit_pct 1, within "
+        "quarantine_limit_rows 1): 1 unknown_reference in order_id"
+    ]
+    deliver(tmp_path, lines="L1,O1 L2,O1 L3,O9 L4,O8 L5,O2 L6,O2")
+    with pytest.raises(DeliveryError, match="2 of 6 rows are orphans"):
+        prepare(tmp_path)
 
 
 @pytest.mark.parametrize(

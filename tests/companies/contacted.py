@@ -12,6 +12,7 @@ Query = Callable[[str], pd.DataFrame]
 Counts = dict[Any, tuple[int, int]]  # noticed, messages
 BANDS = range(8, 19)  # three hours each between 8 and 21
 _OWN, _OF_MANY, _PRIOR = 20, 200, 10
+_PERSON_ALONE = "from intermediate.identities where customer_id is not null"
 _PERSON = """
     left join intermediate.identities as identities
         using (identifier_type, identifier_value)
@@ -68,6 +69,7 @@ def check_plans(query: Query) -> Counter[str]:
     _check_pressure(plans, known)
     _check_channels(plans, sent, known, tiers, query)
     _check_hours(plans, sent, known, tiers)
+    _check_needs(plans, query)
     _check_prices(plans, query)
     return Counter(plans["hour_level"])
 
@@ -96,7 +98,10 @@ def _check_channels(
     latest: dict[str, dict[str, bool]] = defaultdict(dict)
     for row in consents.dropna(subset=["customer_id"]).itertuples():
         latest[row.customer_id][row.channel] = row.is_granted
-    assert None not in set(consents["channel"])
+    assert set(consents["channel"]) == {"email", "phone"}
+    # Each of the two reaches who has an identifier called like it.
+    known_by = query(f"select customer_id, identifier_type {_PERSON_ALONE}")
+    reached = set(known_by.itertuples(index=False, name=None))
     costs = query("select campaign_id, cost_amount from customer.campaigns")
     amounts = costs.set_index("campaign_id")["cost_amount"].astype(float)
     led = sent.dropna(subset=["campaign_id"]).groupby("channel")["campaign_id"]
@@ -114,23 +119,29 @@ def _check_channels(
         (known["segment"].value_counts()),
     )
     for customer, plan in plans.iterrows():
-        shares = {}
+        shares, may_use = {}, False
         tier = tiers[customer]
+        is_own = totals.get(customer, 0) >= _OWN
+        is_of_tier = tier_totals.get(tier, 0) >= _OF_MANY
         for channel, granted in latest[customer].items():
-            if granted and channel in of_all:
-                everybody = of_all[channel][0] / of_all[channel][1]
-                of_group = _shrunk(of_tier.get((tier, channel), (0, 0)), everybody)
-                own = of_own.get((customer, channel), (0, 0))
-                shares[channel] = _shrunk(own, of_group)
+            may_use |= granted
+            if granted and (customer, channel) in reached:
+                share = of_all[channel][0] / of_all[channel][1]
+                if is_own or is_of_tier:
+                    share = _shrunk(of_tier.get((tier, channel), (0, 0)), share)
+                if is_own:
+                    share = _shrunk(of_own.get((customer, channel), (0, 0)), share)
+                shares[channel] = share
         if not shares:
-            assert pd.isna(plan["channel"]) and "consent" in plan["blocked_by"]
+            assert pd.isna(plan["channel"])
+            assert ("address" if may_use else "consent") in plan["blocked_by"]
             continue
         best = min(shares, key=lambda name: (-shares[name], cost.get(name, 0), name))
         assert plan["channel"] == best
         assert plan["channel_noticed_share"] == pytest.approx(shares[best], rel=1e-12)
-        if totals.get(customer, 0) >= _OWN:
+        if is_own:
             level, n = "customer", of_own.get((customer, best), (0, 0))[1]
-        elif tier_totals.get(tier, 0) >= _OF_MANY:
+        elif is_of_tier:
             level, n = "segment", of_tier.get((tier, best), (0, 0))[1]
         else:
             level, n = "all", of_all[best][1]
@@ -171,6 +182,15 @@ def _check_hours(
         bounds = plan["hour_noticed_share_low"], plan["hour_noticed_share_high"]
         n = banded[best][1] + _PRIOR
         assert bounds == pytest.approx(_interval(shares[best], n), rel=1e-9)
+
+
+def _check_needs(plans: pd.DataFrame, query: Query) -> None:
+    """Who is contacted for a need is contacted for the next one of their profile."""
+    profiles = query("from customer.customer_profiles").set_index("customer_id")
+    cared = plans[plans["care"] == "need"]
+    assert len(cared) > 100
+    due = profiles["next_need_due_on"].reindex(cared.index)
+    assert due.tolist() == cared["care_due_on"].tolist()
 
 
 def _check_prices(plans: pd.DataFrame, query: Query) -> None:

@@ -200,15 +200,14 @@ def test_each_company_has_its_own_schedule_owner_pool_and_asset(
 
 def test_task_graph(dag: dict[str, Any]) -> None:
     # plan feeds every task with the run, so that it has an edge to each of them.
-    later = ["admit", "audit", "build", "publish", "pull", "report"]
+    later = ["admit", "audit", "build", "publish", "pull"]
     assert {name: task["downstream"] for name, task in dag["tasks"].items()} == {
         "plan": later,
         "pull": ["admit"],
         "admit": ["build"],
         "build": ["audit"],
         "audit": ["publish"],
-        "publish": ["report"],
-        "report": [],
+        "publish": [],
     }
 
 
@@ -248,13 +247,13 @@ def test_every_task_has_an_owner_and_a_time_limit(dag: dict[str, Any]) -> None:
     assert {name: task["timeout"] / 60 for name, task in dag["tasks"].items()} == {
         "plan": 10,
         **dict.fromkeys(("pull", "admit", "build"), 240),
-        **dict.fromkeys(("audit", "publish", "report"), 60),
+        **dict.fromkeys(("audit", "publish"), 60),
     }
 
 
 def test_notes_say_what_to_do_when_a_task_fails(dag: dict[str, Any]) -> None:
     noted = re.findall(r"^\| (\w+) \| .{20,} \|$", dag["doc_md"], re.MULTILINE)
-    assert noted == ["plan", "pull", "admit", "build", "audit", "publish", "report"]
+    assert noted == ["plan", "pull", "admit", "build", "audit", "publish"]
 
 
 def test_schedule_is_each_business_day_of_the_company(

@@ -143,9 +143,11 @@ people = st.fixed_dictionaries(
         ),
         # Worth waking or not, held out or not.
         "sleeps": st.none() | st.tuples(st.booleans(), st.booleans()),
-        "held_out_of": st.none() | st.sampled_from(["running", "over", "later"]),
+        "held_out_of": st.none()
+        | st.sampled_from(["running", "over", "just over", "later"]),
         "hour": st.none() | st.integers(0, 23),
         "wish": st.none() | channels,
+        "addresses": st.sets(st.sampled_from(["email", "phone"])),
         "birth": st.none() | st.dates(dt.date(1940, 1, 1), dt.date(2010, 1, 1)),
         "promises": st.lists(
             st.tuples(
@@ -167,11 +169,6 @@ people = st.fixed_dictionaries(
         ),
     }
 )
-CAMPAIGNS = {  # first and last day, from the next one
-    "running": (-5, 5),
-    "over": (-30, -1),
-    "later": (1, 10),
-}
 
 
 def day(number: int) -> dt.date:
@@ -183,12 +180,20 @@ def at(date: dt.date, hour: int = 12) -> dt.datetime:
     return dt.datetime.combine(date, dt.time(hour))
 
 
+CAMPAIGNS = {  # start and end, which is the first instant after it
+    "running": (at(day(-5)), at(day(5))),
+    "over": (at(day(-30)), at(day(-1))),
+    "just over": (at(day(-30)), AS_OF_AT),
+    "later": (at(day(1)), at(day(10))),
+}
+
+
 def rows_of(crowd: list[Person]) -> Rows:
     """What the warehouse holds of these customers."""
     rows: Rows = {name: [] for name in INPUTS}
     rows["campaigns"] = [
-        {"campaign_id": name, "starts_at": at(day(first)), "ends_at": at(day(last))}
-        for name, (first, last) in CAMPAIGNS.items()
+        {"campaign_id": name, "starts_at": start, "ends_at": end}
+        for name, (start, end) in CAMPAIGNS.items()
     ]
 
     def add(table: str, person: int, **values: Any) -> None:
@@ -207,6 +212,10 @@ def rows_of(crowd: list[Person]) -> Rows:
                 "customer_id": name,
             }
         )
+        rows["identities"] += [
+            {"identifier_type": kind, "identifier_value": name, "customer_id": name}
+            for kind in sorted(person["addresses"])
+        ]
         for n, (purpose, channel, granted, number) in enumerate(person["consents"]):
             add(
                 "feed_consents",
@@ -309,7 +318,10 @@ def folded(word: str) -> str:
 
 
 def permitted(person: Person, used: set[str], is_kept: bool) -> set[str]:
-    """Channels on which nothing that covers them is missing or withdrawn."""
+    """Channels of which the last word by name is a yes, unless all was withdrawn since.
+
+    Without a word by name the last one about all decides.
+    """
     if not is_kept:
         return used
     latest: dict[str | None, tuple[int, bool]] = {}
@@ -322,11 +334,15 @@ def permitted(person: Person, used: set[str], is_kept: bool) -> set[str]:
                 (number, granted),
                 key=lambda change: (change[0], not change[1]),
             )
+    everything, all_granted = latest.get(None, (-1, False))
     return {
         channel
         for channel in used
-        if (covering := [latest[key] for key in (None, channel) if key in latest])
-        and all(granted for _, granted in covering)
+        if (
+            latest[channel][1] and (all_granted or everything < latest[channel][0])
+            if channel in latest
+            else all_granted
+        )
     }
 
 
@@ -414,6 +430,13 @@ def test_nobody_is_listed_against_a_rule(
     found = plans.of(rows_of(crowd))
     assert len(found) == len(crowd)
     used = {folded(channel) for each in crowd for *_, channel in each["contacts"]}
+    used |= {
+        folded(channel)
+        for each in crowd
+        for purpose, channel, *_ in each["consents"]
+        if purpose.lower() == "marketing" and channel
+    }
+    known = {kind for each in crowd for kind in each["addresses"]}
     is_kept = any(
         purpose.lower() == "marketing"
         for each in crowd
@@ -426,14 +449,16 @@ def test_nobody_is_listed_against_a_rule(
     )
     for i, person in enumerate(crowd):
         plan = found[f"c{i}"]
-        may_use = permitted(person, used, is_kept)
+        permits = permitted(person, used, is_kept)
+        may_use = permits - (known - person["addresses"])
         sent = sent_days(person)
         is_open, is_complaining, free = complaints(person, desk_resolves)
         held_out = person["sleeps"] == (True, True) or (
             person["held_out_of"] == "running"
         )
         blocks = {
-            "consent": not may_use,
+            "consent": not permits,
+            "address": permits and not may_use,
             "complaint": is_complaining,
             "cap": is_over_cap(sent, NEXT_DAY),
             "hold_out": held_out,

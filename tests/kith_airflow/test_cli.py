@@ -29,8 +29,10 @@ from kith_airflow.cli import (
     chosen_days,
     main,
 )
+from kith_airflow.companies import logs_of
 from kith_airflow.home import AirflowHome
 from kith_airflow.server import Api
+from tests.one_table import company, deliver, run_door, sales
 
 SHOP = REPOSITORY / "tests/companies/corner_shop"
 
@@ -74,6 +76,19 @@ def publish(run):
 
 def rollback(folder, release):
     return f"{folder.name}/{release}"
+
+def lacks_page(release):
+    return release.name == "without_page"
+""",
+    "publish/pruning.py": """
+from types import SimpleNamespace
+
+def prune(run, logs, apply):
+    assert apply and all(folder.is_absolute() for folder, pattern in logs)
+    return [SimpleNamespace(bytes=1_500_000)]
+
+def told(removed):
+    return "2 raw, 1.5 MB"
 """,
     **{
         f"{module}.py": f"""
@@ -87,7 +102,6 @@ def {function}(run, item="", find_connection=None):
             ("admit/table", "admit_table", "admit"),
             ("build/candidate", "build", "build"),
             ("gate/audit", "audit", "audit"),
-            ("report/page", "write_report", "report"),
         )
     },
 }
@@ -236,12 +250,13 @@ def test_a_killed_run_names_its_stage_and_the_next_one_waits_and_succeeds(
         "gate 7 checks passed, 1 warnings",
         "warning: few rows",
         "sources 0 warnings",
+        "pruned 2 raw, 1.5 MB",
         "customer.customers 1,234",
     ):
         assert line in told
     (seconds,) = [line for line in told if line.startswith("seconds ")]
     assert " ".join(seconds.split()[1::2]) == (
-        "plan pull admit build audit publish report Airflow total"
+        "plan pull admit build audit publish prune Airflow total"
     )
     assert told.index("build 0.0 s 3 rows") < told.index("audit 0.0 s 3 rows")
 
@@ -259,6 +274,12 @@ def test_an_interrupted_run_leaves_no_process_behind(kith: Kith) -> None:
     assert process.returncode == -signal.SIGTERM
     assert "Interrupted, and the run was stopped; current is unchanged" in errors
     assert not any(process.is_running() for process in (child, *started))
+
+
+def test_rollback_says_where_a_release_has_no_page(kith: Kith) -> None:
+    code, output, _ = kith.call("rollback", RELEASE="without_page")
+    assert code == 0
+    assert output.splitlines()[1].startswith("It has no report page: ")
 
 
 def test_rollback_hands_on_company_and_release(kith: Kith) -> None:
@@ -483,3 +504,57 @@ def test_show_asks_the_release_of_the_company(
     assert capsys.readouterr().err == (
         f"Failed: {database}: no release; publish one first: make run COMPANY={SHOP}\n"
     )
+
+
+def test_prune_says_what_would_go_and_removes_it_when_told_to(
+    tmp_path: Path,
+    kith_home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    deliver(company(tmp_path), sales(40))
+    for _ in range(5):
+        run = run_door(tmp_path)
+        with run.stage("publish"):
+            pass
+    attempts = sorted((kith_home / "shop/raw/shop/sales").glob("[0-9]*/[0-9]*"))
+    monkeypatch.setenv("COMPANY", str(tmp_path))
+    capsys.readouterr()
+    assert main(["prune"]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert told[0] == "Shop: Would go: 2 raw, 0.0 MB"
+    assert sorted(line.split()[-1] for line in told[1:3]) == [
+        str(path.relative_to(kith_home)) for path in attempts[:2]
+    ]
+    assert told[3] == "Nothing was removed; make prune APPLY=yes removes it"
+    assert all(path.exists() for path in attempts)
+
+    monkeypatch.setenv("APPLY", "maybe")
+    assert main(["prune"]) == 1
+    assert "APPLY=maybe: expected yes" in capsys.readouterr().err
+    monkeypatch.setenv("APPLY", "yes")
+    assert main(["prune"]) == 0
+    assert capsys.readouterr().out.startswith("Shop: Removed: 2 raw, 0.0 MB\n")
+    assert [path.exists() for path in attempts] == [False] * 2 + [True] * 3
+    assert main(["prune"]) == 0
+    assert capsys.readouterr().out == (
+        "Shop: nothing is superseded beyond what is kept\n"
+    )
+
+
+def test_logs_of_one_company_are_not_those_of_another(kith_home: Path) -> None:
+    logs = kith_home / "airflow" / "logs"
+    for name in (
+        *("dag_id=customer_marts__shop/run_id=a", "dag_id=customer_marts__x/run_id=b"),
+        *("dag_id=customer_marts__my_shop/run_id=c", "dag_processor/2024-01-01"),
+    ):
+        (logs / name).mkdir(parents=True)
+    for name in ("run_shop-2024.log", "run_my_shop-2024.log", "run_2024.log"):
+        (logs / name).touch()
+    found = [path for folder, like in logs_of("shop") for path in folder.glob(like)]
+    assert sorted(str(path.relative_to(logs)) for path in found) == [
+        "dag_id=customer_marts__shop/run_id=a",
+        "dag_processor/2024-01-01",
+        "run_2024.log",
+        "run_shop-2024.log",
+    ]

@@ -282,7 +282,7 @@ def test_run_beside_the_server_is_driven_by_its_scheduler(server: Server) -> Non
         *((stage, n, "success", None) for stage in ("pull", "admit") for n in range(2)),
         *(
             (stage, -1, "success", None)
-            for stage in ("plan", "build", "audit", "publish", "report")
+            for stage in ("plan", "build", "audit", "publish")
         ),
     }
     assert {task["rendered_map_index"] for task in tasks["task_instances"]} >= {*TABLES}

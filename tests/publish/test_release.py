@@ -14,10 +14,22 @@ from typing import Any
 import duckdb
 import pytest
 
+from kith.company.retention import Keep, Retention
 from kith.errors import PublicationError
 from kith.gate.audit import fingerprint, permit_path
 from kith.publish import release as publishing
-from kith.publish.release import publish, releases, rollback, verify
+from kith.publish.pruning import prune
+from kith.publish.release import (
+    lacks_page,
+    publish,
+    releases,
+    remove_superseded,
+    rollback,
+    superseded,
+    verify,
+)
+from kith.report import page
+from kith.runs.journal import Journal
 from kith.runs.run import Run
 from kith.settings import REPOSITORY
 
@@ -62,6 +74,13 @@ def publish_times(run: Run, count: int) -> list[str]:
     for _ in range(count):
         publish(run)
     return releases(run.published)[-count:]
+
+
+def is_whole(release: Path) -> bool:
+    """All that the manifest names is there as it was written, the page too."""
+    manifest = json.loads((release / "manifest.json").read_text())
+    assert manifest["report"] in manifest["files"]
+    return verify(release) == [] and (release / manifest["report"]).is_file()
 
 
 def query(database: Path, sql: str) -> list[tuple[object, ...]]:
@@ -132,7 +151,10 @@ def test_a_release_holds_data_parquet_comments_and_manifest(run: Run) -> None:
     assert verify(release) == []
     files = [path for path in release.rglob("*") if path.is_file()]
     assert {oct(path.stat().st_mode & 0o777) for path in files} == {"0o444"}
-    assert len(files) == len(marts) + 2
+    assert len(files) == len(marts) + 3
+    assert manifest["report"] == "report/index.html"
+    page = (release / manifest["report"]).read_text()
+    assert "Corner shop: customer report, 31 Dec 2024" in page
 
 
 AS_OF = "select distinct as_of_date from customer.customers"
@@ -211,6 +233,29 @@ def test_a_publication_that_fails_leaves_nothing_behind(
         publish(run)
     assert current(run) == before
     assert list(run.published.glob(".tmp-*")) == []
+
+
+def test_a_page_that_fails_leaves_the_former_release_and_says_so(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(run)
+    before = current(run)
+
+    def broken(*_: object) -> str:
+        raise KeyError("revenue_amount")
+
+    monkeypatch.setattr(page, "render", broken)
+    with pytest.raises(KeyError):
+        publish(run)
+    assert current(run) == before
+    assert releases(run.published) == [before]
+    assert list(run.published.glob(".tmp-*")) == []
+    journal = Journal(run.run_folder)
+    list(journal.new_entries())
+    assert journal.failure() == (
+        "publish: KeyError: 'revenue_amount'; met while the report page of the release "
+        "was made"
+    )
 
 
 # --- readers --------------------------------------------------------------------------
@@ -371,6 +416,11 @@ publishing.publish(Run(company, interval, "run_1", load_settings().home))
     [
         ("_copy_table", 8, False),
         ("_export", 8, False),
+        ("_write_manifest", 1, False),
+        ("_add_page", 1, False),
+        ("write_page", 1, False),
+        ("_write_manifest", 2, False),
+        ("seal", 1, False),
         ("sync", 8, False),
         ("_switch", 1, False),
         ("_log_current", 2, True),
@@ -400,10 +450,10 @@ def test_killed_at_any_moment_readers_and_the_next_publication_are_well(
     killed = current(run)
     assert (killed != before) == is_switched
     for release in run.published.glob("[0-9]*"):
-        assert verify(release) == []
+        assert is_whole(release)
     publish(run)
     assert current(run) not in (before, killed)
-    assert verify(run.published / current(run)) == []
+    assert is_whole(run.published / current(run))
     assert list(run.published.glob(".tmp-*")) == []
     logged = duckdb.sql(
         f"select release_id from '{run.folder}/history/publications/*.parquet'"
@@ -436,7 +486,10 @@ def test_rollback_before_any_publication_says_so(run: Run) -> None:
         rollback(run.folder, None)
 
 
-@pytest.mark.parametrize("name", ["kith.duckdb", "parquet/customer/customers.parquet"])
+@pytest.mark.parametrize(
+    "name",
+    ["kith.duckdb", "parquet/customer/customers.parquet", "report/index.html"],
+)
 @pytest.mark.parametrize("is_removed", [True, False])
 def test_a_release_that_was_tampered_with_is_refused(
     run: Run, name: str, is_removed: bool
@@ -454,21 +507,58 @@ def test_a_release_that_was_tampered_with_is_refused(
     assert current(run) == second
 
 
+def test_a_release_of_an_earlier_version_may_lack_its_page(run: Run) -> None:
+    first, second = (run.published / name for name in publish_times(run, 2))
+    # As it was: switched before the page was made, for which no manifest vouched.
+    manifest = json.loads((first / "manifest.json").read_text())
+    del manifest["files"][manifest["report"]]
+    (first / "manifest.json").chmod(0o644)
+    (first / "manifest.json").write_text(json.dumps(manifest))
+    assert not lacks_page(first)
+    (first / manifest["report"]).unlink()
+    assert rollback(run.folder, None) == first.name == current(run)
+    assert lacks_page(first)
+    assert not lacks_page(second)
+
+
 def test_pruning_keeps_the_newest_the_recent_and_the_current(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("KITH_RELEASES_KEPT", "2")
     monkeypatch.setenv("KITH_RELEASE_GRACE_MINUTES", "10")
+    two = Keep(count=2)
     published = publish_times(run, 4)
+    remove_superseded(run.published, two)
     assert releases(run.published) == published  # all within the time of grace
 
     rollback(run.folder, published[0])
     monkeypatch.setattr(publishing, "_age", lambda _: dt.timedelta(minutes=11))
-    publishing._prune(run.published)
+    assert superseded(run.published, two) == [published[1]]
+    assert superseded(run.published, Keep(count=2, days=1)) == []
+    remove_superseded(run.published, two)
     assert releases(run.published) == [published[0], *published[2:]]
     publish(run)
+    remove_superseded(run.published, two)
     assert releases(run.published) == [published[3], current(run)]
     assert list(run.published.glob(".tmp-*")) == []
+
+
+def test_readers_are_not_torn_while_releases_are_pruned(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the command's own way: what the summary tells is what is gone."""
+    published = publish_times(run, 4)
+    monkeypatch.setattr(publishing, "_age", lambda _: dt.timedelta(days=400))
+    kept = Retention(releases=Keep(count=1))
+    company = run.company.model_copy(update={"retention": kept})
+    with reading(run, READER, tmp_path / "stop") as end:
+        time.sleep(1)
+        again = Run(company, run.interval, run.run_id, run.home)
+        removed = prune(again, (), apply=True)
+        time.sleep(1)
+        found = end()
+    assert found["faults"] == []
+    assert [Path(each.name).name for each in removed] == published[:-1]
+    assert releases(run.published) == published[-1:]
 
 
 def test_orphans_of_killed_publications_are_swept(run: Run) -> None:

@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from kith.report.page import write_report
 from kith.runs.run import Run
-from tests.report.releases import HOSTILE, RELEASES, Frames, publish
+from tests.report.releases import HOSTILE, RELEASES, Frames, make_page, publish
 
 
 class _Releases(dict[str, tuple[Run, Frames]]):
@@ -17,7 +16,7 @@ class _Releases(dict[str, tuple[Run, Frames]]):
         frames, as_of = RELEASES[name]()
         title = HOSTILE if name == "long_names" else "Corner Grocer"
         self[name] = (publish(self.home, name, frames, as_of, title), frames)
-        write_report(self[name][0])
+        make_page(self[name][0])
         return self[name]
 
 

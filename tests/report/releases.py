@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from kith.company.folder import Company
+from kith.report.page import PAGE, write_page
 from kith.runs.run import Interval, Run
 
 NAMES = [
@@ -1370,8 +1371,12 @@ def publish(
     return run
 
 
+def make_page(run: Run) -> None:
+    write_page(run, (run.published / "current").resolve())
+
+
 def page_of(run: Run) -> Path:
-    return run.published / "current" / "report" / "index.html"
+    return run.published / "current" / PAGE
 
 
 def _grocer() -> tuple[Frames, str]:

@@ -7,8 +7,15 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from kith.report.page import write_report
-from tests.report.releases import Page, by_month, marts, page_of, publish, signed
+from tests.report.releases import (
+    Page,
+    by_month,
+    make_page,
+    marts,
+    page_of,
+    publish,
+    signed,
+)
 
 
 def test_key_figures_equal_the_marts(releases: Any) -> None:
@@ -109,7 +116,7 @@ def test_a_change_of_nothing_shows_no_arrow(tmp_path: Path, home: Path) -> None:
         }
     )
     run = publish(home, "unchanged", marts(orders, "2017-12-31"), "2017-12-31")
-    write_report(run)
+    make_page(run)
     page = Page(page_of(run))
     assert page.tiles["Revenue, Dec 2017"][1:] == ["no change on the month before"]
     assert "▲" not in page.source.split("<script>")[0]

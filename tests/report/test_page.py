@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
-from kith.errors import PublicationError
 from kith.report import marks, page
 from kith.report.entries import Entry, Section
-from kith.report.page import write_report
-from tests.report.releases import HOSTILE, RELEASES, Page, page_of, publish
+from kith.runs.journal import Journal
+from tests.report.releases import HOSTILE, RELEASES, Page, make_page, page_of, publish
 
 WIDTHS = {"desktop": 1240, "phone": 390}
 DRAWN = {
@@ -79,7 +79,7 @@ def test_page_is_small_read_only_and_made_with_one_bundle(
     run, _ = releases["grocer"]
     # The script is dear to make: a second page must take it from the cache.
     monkeypatch.setattr("vl_convert.javascript_bundle", None)
-    write_report(run)
+    make_page(run)
     path = page_of(run)
     assert path.stat().st_size < 2_000_000
     assert stat.S_IMODE(path.stat().st_mode) == 0o444
@@ -87,11 +87,25 @@ def test_page_is_small_read_only_and_made_with_one_bundle(
     assert len(list((home / "cache").iterdir())) == 1
 
 
-def test_without_a_release_the_reason_is_given(home: Path) -> None:
-    run = publish(home, "unpublished", {}, "2017-12-31")
-    (run.published / "current").unlink()
-    with pytest.raises(PublicationError, match="no release"):
-        write_report(run)
+def test_an_error_keeps_its_type_and_says_that_it_was_met_on_the_page(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = publish(home, "without_a_mart", {}, "2017-12-31")
+    with duckdb.connect(str(run.published / "current" / "kith.duckdb")) as release:
+        release.execute("drop table segment.cohorts")
+    with (
+        pytest.raises(duckdb.CatalogException, match="cohorts") as caught,
+        run.stage("publish"),
+    ):
+        make_page(run)
+    (note,) = caught.value.__notes__
+    assert note == "met while the report page of the release was made"
+    journal = Journal(run.run_folder)
+    list(journal.new_entries())
+    reason = journal.failure()
+    assert reason and reason.startswith("publish: CatalogException: ")
+    assert reason.endswith(f"; {note}")
+    assert not page_of(run).exists()
 
 
 # --- the picture --------------------------------------------------------------

@@ -5,8 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from kith.report.page import write_report
-from tests.report.releases import Page, page_of, publish
+from tests.report.releases import Page, make_page, page_of, publish
 
 
 def test_retention_grid_is_blank_where_a_month_is_not_over(releases: Any) -> None:
@@ -72,7 +71,7 @@ def test_a_line_of_all_cohorts_leaves_out_who_was_known_before(
     run = publish(
         tmp_path, "both", frames | {"segment.cohorts": pd.concat(both)}, "2017-12-12"
     )
-    write_report(run)
+    make_page(run)
     grids = [
         Page(page_of(each)).tables["Retention by cohort, percent of the cohort"]
         for each in (releases["unfinished"][0], run)
@@ -111,7 +110,7 @@ def test_curves_are_those_of_all_cohorts_that_a_quarter_has_reached(
     sizes = ["cohort_size", "active_count"]
     cohorts.loc[cohorts.cohort == "2017-08", sizes] *= 500
     run = publish(tmp_path, "late", frames | {"segment.cohorts": cohorts}, "2017-12-31")
-    write_report(run)
+    make_page(run)
     page = Page(page_of(run))
     steps = cohorts.dropna(subset="retention_pct").groupby("period_number")
     size = steps.cohort_size.sum()

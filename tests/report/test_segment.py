@@ -5,8 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from kith.report.page import write_report
-from tests.report.releases import Page, page_of, publish
+from tests.report.releases import Page, make_page, page_of, publish
 
 
 def test_tables_of_segments_equal_the_marts(releases: Any) -> None:
@@ -64,7 +63,7 @@ def test_who_permits_no_score_is_shown_and_no_buyer_without_a_state(
     run = publish(
         tmp_path, "refusing", frames | {"segment.segments": segments}, "2017-12-31"
     )
-    write_report(run)
+    make_page(run)
     refusing = Page(page_of(run)).source
     assert "None of the 1 known has permitted that their state is computed." in refusing
     assert "has ordered." not in refusing
@@ -82,7 +81,7 @@ def test_the_share_of_margin_says_whose_cost_is_unknown(
     run = publish(
         tmp_path, "costs", frames | {"segment.concentrations": both}, "2017-12-31"
     )
-    write_report(run)
+    make_page(run)
     assert (
         "The top 20% by margin bring 101.2% of it, without the 2.5% of revenue whose "
         "cost is unknown. More than all, since others cost more than they bring."

@@ -18,6 +18,7 @@ PLAN = {
     "blocked_reason": None,
     "next_contact_on": dt.date(2018, 1, 1),
     "care": "wake_up",
+    "care_due_on": dt.date(2018, 1, 1),
     "channel": "email",
     "channel_level": "stated",
     "hour_from": 17,
@@ -48,6 +49,7 @@ def test_all_that_the_release_has_of_a_customer_is_said(releases: Any) -> None:
         f"Customer {CHOSEN}, as of 31 Dec 2017",
         *("Known by", "What they did", "How they stand", "What to do next"),
     ]
+    assert show_customer(run.company, run.folder, CHOSEN[:8].upper()) == shown
     assert "  City: Kleinkleckersdorf" in parts[f"Customer {CHOSEN}, as of 31 Dec 2017"]
     assert parts["Known by"] == [
         f"  card {HASH}, from crm, shop",
@@ -87,8 +89,25 @@ def test_what_to_do_next_is_said_in_sentences() -> None:
     }
     assert next_steps(nothing) == [
         "Do not contact them on 1 Jan 2018: a complaint is open.",
+        "Answer their complaint first.",
         "They had 0 of at most 4 messages and calls within 30 days.",
     ]
+    # What they are owed is due all the same; how to reach them, or sell, is not said.
+    owed = PLAN | {
+        "is_listed": False,
+        "blocked_reason": "no channel on which they permit marketing",
+        "next_contact_on": None,
+        "care": "promise",
+        "care_due_on": dt.date(2017, 12, 29),
+        "next_offer": "Kinderwagen",
+        "next_offer_reason": "due again",
+    }
+    assert next_steps(owed)[:3] == [
+        "Do not contact them on 1 Jan 2018: no channel on which they permit marketing.",
+        "Due all the same, on 29 Dec 2017: a promise to them is not kept yet.",
+        "They need: bread.",
+    ]
+    assert not any("Offer" in step for step in next_steps(owed))
 
 
 @pytest.mark.parametrize(
@@ -99,6 +118,7 @@ def test_what_to_do_next_is_said_in_sentences() -> None:
         ("c0ffee1", "this is no customer_id"),
         ("00000000", "CUSTOMER=00000000: no customer of the current release"),
         ("visit:WK-0815", "this visit: no customer of the current release"),
+        ("mail:anna@example.com", "by that kind of identifier; known are card, "),
     ],
 )
 def test_who_is_unknown_is_told_apart_from_what_is_no_question(

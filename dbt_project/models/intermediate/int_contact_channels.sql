@@ -1,3 +1,9 @@
+{#- Channels, as `folded` writes them, that reach who has such an identifier. -#}
+{%- set address_kinds = {
+    'email': 'email', 'newsletter': 'email',
+    'phone': 'phone', 'call': 'phone', 'telephone': 'phone', 'mobile': 'phone',
+    'sms': 'phone', 'whatsapp': 'phone',
+} -%}
 with
 
 customers as (
@@ -30,11 +36,6 @@ contacts as (
             contacts.identifier_type = identities.identifier_type
             and contacts.identifier_value = identities.identifier_value
     where contacts.channel is not null
-),
-
-channels as (
-    select distinct channel
-    from contacts
 ),
 
 campaign_contacts as (
@@ -148,7 +149,14 @@ consents_kept as (
     where lower(trim(purpose)) = 'marketing'
 ),
 
--- Whatever covers the channel must permit it; silence permits nothing.
+channels as (
+    select channel from contacts
+    union
+    select channel from marketing
+    where channel is not null
+),
+
+-- What names the channel decides, else what names none; silence permits nothing.
 granted as (
     select
         marketing.customer_id,
@@ -157,14 +165,52 @@ granted as (
     inner join marketing
         on coalesce(channels.channel = marketing.channel, true)
     group by marketing.customer_id, channels.channel
-    having min(case when marketing.is_granted then 1 else 0 end) = 1
+    having
+        coalesce(
+            max(
+                case
+                    when marketing.channel is null then null
+                    when marketing.is_granted then 1
+                    else 0
+                end
+            ),
+            max(case when marketing.is_granted then 1 else 0 end)
+        ) = 1
+),
+
+kinds as (
+    {%- for channel, kind in address_kinds.items() %}
+    select
+        '{{ channel }}' as channel,
+        '{{ kind }}' as identifier_type
+    {{- "\n    union all" if not loop.last }}
+    {%- endfor %}
+),
+
+-- What a channel needs, as far as the company knows any.
+addresses as (
+    select distinct
+        channels.channel,
+        kinds.identifier_type
+    from channels
+    inner join kinds on channels.channel = kinds.channel
+    inner join identities on kinds.identifier_type = identities.identifier_type
+),
+
+reached as (
+    select distinct
+        identities.customer_id,
+        addresses.channel
+    from identities
+    inner join addresses on identities.identifier_type = addresses.identifier_type
 ),
 
 permitted as (
     select
         customers.customer_id,
         case when customers.may_be_scored then customers.customer_id end as scored_id,
-        channels.channel
+        channels.channel,
+        addresses.channel is null or reached.channel is not null as has_address
     from customers
     cross join channels
     cross join consents_kept
@@ -172,6 +218,11 @@ permitted as (
         on
             customers.customer_id = granted.customer_id
             and channels.channel = granted.channel
+    left join addresses on channels.channel = addresses.channel
+    left join reached
+        on
+            customers.customer_id = reached.customer_id
+            and channels.channel = reached.channel
     where granted.customer_id is not null or not consents_kept.is_kept
 ),
 
@@ -179,6 +230,7 @@ counted as (
     select
         permitted.customer_id,
         permitted.channel,
+        permitted.has_address,
         coalesce(stated.channel = permitted.channel, false) as is_stated,
         coalesce(campaign_costs.cost_amount, 0) as cost_amount,
         coalesce(own_counts.noticed_count, 0) as own_noticed_count,
@@ -206,28 +258,40 @@ counted as (
     left join of_all on permitted.channel = of_all.channel
 ),
 
+levelled as (
+    select
+        *,
+        case
+            when all_share is null then null
+            when own_total >= {{ own_minimum() }} then 'customer'
+            when segment_total >= {{ group_minimum() }} then 'segment'
+            else 'all'
+        end as level_of_share,
+        {{ shrunk('segment_noticed_count', 'segment_count', 'all_share') }}
+            as segment_share
+    from counted
+),
+
 shared as (
     select
         customer_id,
         channel,
         cost_amount,
-        {{ shrunk(
-            'own_noticed_count', 'own_count',
-            shrunk('segment_noticed_count', 'segment_count', 'all_share')
-        ) }} as noticed_share,
-        case
-            when is_stated then 'stated'
-            when all_share is null then null
-            when own_total >= {{ own_minimum() }} then 'customer'
-            when segment_total >= {{ group_minimum() }} then 'segment'
-            else 'all'
-        end as level,
-        case
-            when own_total >= {{ own_minimum() }} then own_count
-            when segment_total >= {{ group_minimum() }} then segment_count
-            else coalesce(all_count, 0)
+        has_address,
+        case level_of_share
+            when 'customer'
+                then {{ shrunk('own_noticed_count', 'own_count', 'segment_share') }}
+            when 'segment' then segment_share
+            else all_share
+        end as noticed_share,
+        case when is_stated then 'stated' else level_of_share end as level,
+        case level_of_share
+            when 'customer' then own_count
+            when 'segment' then segment_count
+            when 'all' then all_count
+            else 0
         end as n
-    from counted
+    from levelled
 ),
 
 final as (
@@ -238,10 +302,12 @@ final as (
         noticed_share,
         level,
         cast(n as bigint) as n,
+        has_address,
         cast(
             row_number() over (
                 partition by customer_id
                 order by
+                    case when has_address then 0 else 1 end nulls last,
                     case when level = 'stated' then 0 else 1 end nulls last,
                     noticed_share desc nulls last,
                     cost_amount asc nulls last,

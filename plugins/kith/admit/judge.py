@@ -20,7 +20,7 @@ from kith.admit.faults import (
 from kith.company.tables import Column, SourceTable
 from kith.database import fetch_row, literal, parquet_sql, quote
 from kith.deliveries.business_days import business_day, has_date_cursor
-from kith.deliveries.casts import as_text, declared_types, read_column
+from kith.deliveries.casts import as_text, declared_types, read_column, with_texts
 from kith.deliveries.columns import ROW_NUMBER, is_own
 from kith.deliveries.raw import Manifest, PulledFile, reading
 from kith.errors import ConfigurationError, DeliveryError
@@ -188,6 +188,7 @@ def _judged_sql(
     delivered = {name: kind for name, kind in types.items() if not is_own(name)}
     admitted: list[str] = []
     typed: list[str] = []
+    texts: dict[str, str] = {}
     sizes = ", ".join(f"{literal(path)}: {file.rows}" for path, file in paths.items())
     ends = ", ".join(sorted({str(file.rows) for file in paths.values()}))
     # A case, since to look a path up takes longer than to compare numbers.
@@ -204,7 +205,7 @@ def _judged_sql(
         name, kind = column.name, kinds[column.name]
         value = f"_kith_typed_{len(typed)}"
         admitted.append(f"{value} as {quote(name)}")
-        reading = read_column(column, delivered, kind, has_odd_signs)
+        reading = read_column(column, delivered, kind, has_odd_signs, texts)
         if reading is None:
             typed.append(f"cast(null as {kind}) as {value}")
             continue
@@ -256,7 +257,7 @@ def _judged_sql(
                 *,
                 {payload} as _kith_payload,
                 {first_fault(faults)} as _kith_fault_number
-            from (select *, {", ".join(typed)} from {stored})
+            from (select *, {", ".join(typed)} from {with_texts(stored, texts)})
         )
     """
 

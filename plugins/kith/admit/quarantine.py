@@ -23,6 +23,8 @@ from kith.runs.run import Run
 
 # So many reasons are counted one by one.
 _REASONS_SHOWN = 4
+# Fewer bad rows than these are chance, even where no good one stands beside them.
+_LEAST_OF_MOST = 3
 
 
 def create_bad_rows(connection: duckdb.DuckDBPyConnection) -> None:
@@ -122,17 +124,30 @@ def _check_shares(
     if manifest.rows_seen == manifest.rows_taken:
         shares = [("bad_rows", taken)]
     for bad, rows in shares:
-        if is_over(connection, table, bad, rows):
+        (count,) = fetch_row(connection, f"select count(*) from {bad}")
+        if is_over(table, count, rows):
             told = refusal(connection, table, bad, "bad_rows", taken, "rows are bad")
             raise DeliveryError(told + where)
 
 
-def is_over(
-    connection: duckdb.DuckDBPyConnection, table: SourceTable, bad: str, rows: int
-) -> bool:
-    """Whether more of some rows are bad, those of a relation, than the table allows."""
-    (count,) = fetch_row(connection, f"select count(*) from {bad}")
-    return bool(count * 100 > table.rules.quarantine_limit_pct * rows)
+def is_over(table: SourceTable, bad: int, rows: int) -> bool:
+    """Whether so many bad ones of so many rows stop the run.
+
+    They have to pass the share that the table allows, and its number of rows as well,
+    since a few of a small delivery are chance. But most of a delivery are none, from
+    three rows on, and where the share is 0 any bad row stops.
+    """
+    share = table.rules.quarantine_limit_pct
+    return bad * 100 > share * rows and (
+        bad > table.rules.quarantine_limit_rows
+        or (bad >= _LEAST_OF_MOST and is_most(bad, rows))
+        or share == 0
+    )
+
+
+def is_most(bad: int, rows: int) -> bool:
+    """Whether more than half of the rows are bad."""
+    return bad * 2 > rows
 
 
 def refusal(
@@ -163,10 +178,15 @@ def refusal(
         limit 1
         """,
     )
-    limit = table.rules.quarantine_limit_pct
+    share, few = table.rules.quarantine_limit_pct, table.rules.quarantine_limit_rows
+    limits = f"quarantine_limit_pct {share:g}"
+    if share and few:
+        (over,) = fetch_row(connection, f"select count(*) from {bad}")
+        of_rows = f" and quarantine_limit_rows {few}"
+        limits += of_rows if over > few else ", and most of them"
     parts = [
         f"{table.full_name}: {count} of {rows} {what} "
-        f"({count * 100 / rows:.3g} %), over quarantine_limit_pct {limit:g}"
+        f"({count * 100 / rows:.3g} %), over {limits}"
     ]
     if reasons[1:]:
         parts[0] += f": {_counted(reasons)}"
@@ -183,14 +203,31 @@ def refusal(
 
 
 def counted_reasons(
-    connection: duckdb.DuckDBPyConnection, table: SourceTable, bad: str, rows: int
+    connection: duckdb.DuckDBPyConnection,
+    table: SourceTable,
+    bad: str,
+    rows: int,
+    waiting: int = 0,
 ) -> list[str]:
-    """A line that counts the bad ones of so many rows and their reasons, if any are."""
+    """A line that counts the bad ones of so many rows and their reasons, if any are.
+
+    So many of them are `waiting` for their counterpart.
+    """
     reasons = _reasons(connection, bad)
     if not reasons:
         return []
     count = sum(reason[0] for reason in reasons)
-    return [f"{table.full_name}: {count:,} of {rows:,} rows: {_counted(reasons)}"]
+    rules, notes = table.rules, []
+    # They did not stop the run: the reader of the line should know why.
+    if count * 100 > rules.quarantine_limit_pct * rows:
+        share, limit = count * 100 / rows, rules.quarantine_limit_pct
+        notes.append(f"{share:.3g} %, over quarantine_limit_pct {limit:g}")
+        if count <= rules.quarantine_limit_rows:
+            notes.append(f"within quarantine_limit_rows {rules.quarantine_limit_rows}")
+    if waiting:
+        notes.append(f"{waiting} wait, for {rules.orphan_wait_days} days at most")
+    told = f" ({', '.join(notes)})" if notes else ""
+    return [f"{table.full_name}: {count:,} of {rows:,} rows{told}: {_counted(reasons)}"]
 
 
 def _reasons(

@@ -6,7 +6,7 @@ from pathlib import Path
 from kith.company.tables import SourceTable
 from kith.database import connect, parquet_sql
 from kith.deliveries.admitted import Delivery, admitted_deliveries, counting, outdated
-from kith.deliveries.raw import newest_attempt
+from kith.deliveries.raw import complete_attempts, newest_attempt
 from kith.runs.run import Interval, Run
 
 
@@ -20,6 +20,8 @@ def replayed_intervals(run: Run, table: SourceTable) -> list[Interval]:
     """
     newest = []
     for folder in run.raw(table.full_name).glob("[0-9]*-[0-9]*"):
+        if not complete_attempts(folder):
+            continue  # Its pull was killed, or it was pruned.
         interval = Interval.from_slug(folder.name)
         of_interval = dataclasses.replace(run, interval=interval)
         _, manifest = newest_attempt(of_interval, table.full_name)

@@ -36,6 +36,7 @@ from kith.deliveries.admitted import (
 )
 from kith.deliveries.business_days import row_day_sql
 from kith.deliveries.raw import newest_attempt, workspace
+from kith.deliveries.taken import note_judged
 from kith.runs.run import Run
 from kith.storage import move_durably, syncing
 
@@ -57,6 +58,10 @@ def admit_table(run: Run, table: str) -> None:
     folder, manifest = newest_attempt(run, table)
     with run.stage("admit", table) as figures, workspace(run.admitted(table)) as work:
         _finish_swaps(run.admitted(table))
+        # Told whether it is admitted or refused.
+        figures["interval"] = run.interval.slug
+        figures["attempt"] = manifest.attempt
+        note_judged(run, declared, manifest.attempt)
         with connect(scratch=work / "scratch") as connection:
             connection.execute("set preserve_insertion_order = false")
             # The one makes a join of each list of five tokens or more, one per column;
@@ -135,6 +140,7 @@ def _split(
         "window": manifest.window.slug,
         "attempt": manifest.attempt,
         "declaration": declaration_id(table),
+        "is_snapshot": not table.rules.cursor,
         "key_id": manifest.key_id,
         "delivered_at": manifest.delivered_at.isoformat(timespec="microseconds"),
         "files": [file.origin for file in manifest.files],

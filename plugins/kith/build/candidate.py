@@ -13,6 +13,7 @@ from kith.build.dbt import dbt, results_of, target
 from kith.build.model_runs import add_to_mart, record
 from kith.build.unfinished import inputs_of, leave, remaining
 from kith.build.warehouse import prepare_warehouse
+from kith.deliveries.taken import note_admitted
 from kith.errors import BuildError
 from kith.runs.run import Run
 
@@ -24,6 +25,7 @@ def build(run: Run) -> None:
     the data.
     """
     with run.stage("build") as figures, run.writer_lock() as lock:
+        note_admitted(run)
         inputs = inputs_of(run)
         selection = remaining(run, inputs)
         try:

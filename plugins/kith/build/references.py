@@ -2,23 +2,25 @@
 
 They are judged when the warehouse is prepared, on all that was admitted: it does not
 matter which of two tables comes first, and a row comes back by itself in the build
-after its counterpart has arrived.
+after its counterpart has arrived. Until a row has waited for `orphan_wait_days` after
+its own day, it is no bad one. A row of a snapshot has no day, and counts at once.
 """
 
+import datetime as dt
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 
 import duckdb
 
 from kith.admit.faults import SHOWN_CHARACTERS, shown_sql
-from kith.admit.quarantine import counted_reasons, is_over, refusal
+from kith.admit.quarantine import counted_reasons, is_most, is_over, refusal
 from kith.build.control_tables import write_warnings
 from kith.company.folder import Company
 from kith.company.tables import Column, Reference, SourceTable
 from kith.database import fetch_row, literal, quote
 from kith.deliveries.business_days import row_day_sql
 from kith.errors import ConfigurationError, DeliveryError
-from kith.runs.run import Run
+from kith.runs.run import Interval, Run
 
 REASON = "unknown_reference"
 
@@ -30,12 +32,13 @@ def hold_orphans_back(warehouse: duckdb.DuckDBPyConnection, run: Run) -> None:
     and `kith.quarantined_rows`. A table without orphans keeps its view as it is.
 
     Raises ConfigurationError for references in a circle, and DeliveryError when more
-    rows of a table are orphans than its `quarantine_limit_pct` allows.
+    rows of a table have waited in vain than its limits allow, or most of those of the
+    run's days wait.
     """
     if not any(_references(table) for table in run.company.sources):
         return
     with run.stage("references") as figures:
-        figures |= {"orphans_held_back": 0, "orphans_let_pass": 0}
+        figures |= {"orphans_held_back": 0, "orphans_waiting": 0, "orphans_let_pass": 0}
         figures |= {"warnings": [], "refused": []}
         for table in _parents_first(run.company):
             held_back: dict[str, str] = {}
@@ -60,8 +63,9 @@ def hold_orphans_back(warehouse: duckdb.DuckDBPyConnection, run: Run) -> None:
                 figures["warnings"].append(warning)
                 write_warnings(warehouse, table, run.interval, [warning])
             if held_back:
-                count, refused = _hold_back(warehouse, run, table, held_back)
+                count, waiting, refused = _hold_back(warehouse, run, table, held_back)
                 figures["orphans_held_back"] += count
+                figures["orphans_waiting"] += waiting
                 figures["refused"] += refused
 
 
@@ -137,8 +141,10 @@ def _hold_back(
     run: Run,
     table: SourceTable,
     held_back: dict[str, str],
-) -> tuple[int, list[str]]:
+) -> tuple[int, int, list[str]]:
     """Part a table's view from its orphans; returns how many, and a line on them.
+
+    Between the two stands how many of them still wait for their counterpart.
 
     `held_back` maps columns to the table of their orphan values. Of a row that is an
     orphan in several columns the first declared one is named.
@@ -194,8 +200,8 @@ def _hold_back(
     )
     (count,) = fetch_row(warehouse, "select count(*) from orphans")
     (rows,) = fetch_row(warehouse, f"select count(*) from {whole}")
-    _check_shares(warehouse, run, table, whole, day)
-    refused = counted_reasons(warehouse, table, "orphans", rows)
+    waiting = _check_shares(warehouse, run, table, whole, day)
+    refused = counted_reasons(warehouse, table, "orphans", rows, waiting)
     warehouse.execute(
         f"""
         insert into kith.quarantined_rows by name
@@ -218,7 +224,7 @@ def _hold_back(
         """
     )
     warehouse.execute("drop table orphans")
-    return int(count), refused
+    return int(count), waiting, refused
 
 
 def _check_shares(
@@ -227,24 +233,41 @@ def _check_shares(
     table: SourceTable,
     whole: str,
     day: str,
-) -> None:
-    """Raise DeliveryError when too many rows are orphans, of the run's days or of all.
+) -> int:
+    """Raise DeliveryError when too many rows are orphans; returns how many still wait.
 
-    `day` is SQL of the business day of a row.
+    Measured are those that have waited long enough: of all days, and of those whose
+    time is over with this run, since a bad day would be lost among all. Of the run's
+    days, most rows may not be orphans, waiting or not: then it is not they that are
+    late. `day` is SQL of the business day of a row.
     """
-    scopes = {"rows": "true"}
+    is_due, scopes = "true", {"rows": ("true", False)}
     if table.rules.cursor:
-        days = run.interval
-        scopes[f"rows of {days.from_day} to {days.to_day}"] = (
-            f"day between '{days.from_day}' and '{days.to_day}'"
-        )
-    for what, condition in scopes.items():
+        days, wait = run.interval, dt.timedelta(table.rules.orphan_wait_days)
+        (as_of,) = fetch_row(warehouse, "select as_of_date from kith.run")
+        due = as_of - wait
+        over_now = Interval(days.from_day - wait, min(days.to_day, due))
+        is_due = f"day <= '{due}'"
+        scopes = {f"rows until {due}": (is_due, False)}
+        for some, may_wait in ((over_now, False), (days, True)):
+            what = f"rows of {some.from_day} to {some.to_day}"
+            within = f"day between '{some.from_day}' and '{some.to_day}'"
+            scopes.setdefault(what, (within, may_wait))
+    for what, (condition, may_wait) in scopes.items():
         (rows,) = fetch_row(
             warehouse,
             f"select count(*) from (select {day} as day from {whole}) "
             f"where {condition}",
         )
         orphans = f"(from orphans where {condition})"
-        if is_over(warehouse, table, orphans, rows):
+        (count,) = fetch_row(warehouse, f"select count(*) from {orphans}")
+        is_few = count <= table.rules.quarantine_limit_rows
+        if may_wait and (is_few or not is_most(count, rows)):
+            continue
+        if is_over(table, count, rows):
             what = f"{what} are orphans"
             raise DeliveryError(refusal(warehouse, table, orphans, orphans, rows, what))
+    (waiting,) = fetch_row(
+        warehouse, f"select count(*) from orphans where not ({is_due})"
+    )
+    return int(waiting)

@@ -20,6 +20,7 @@ from kith.company.lead_stages import LeadStages
 from kith.company.life_stages import LifeStage
 from kith.company.order_statuses import OrderStatuses
 from kith.company.quiet_hours import Shift, bands_beside
+from kith.company.retention import Retention
 from kith.company.schemes import Scheme
 from kith.company.sources import read_source_tables
 from kith.company.tables import PII_KINDS, Name, SourceTable, Strict, TimeZone
@@ -30,7 +31,7 @@ from kith.settings import REPOSITORY
 from kith.storage import state_of
 
 # Folders of $KITH_HOME that belong to no company.
-RESERVED_FOLDERS = {"airflow", "bench", "cache", "watch"}
+RESERVED_FOLDERS = {"airflow", "bench", "cache", "reproduced", "watch"}
 PUBLISHED_SCHEMAS = ("customer", "segment", "satisfaction", "operations")
 
 
@@ -368,6 +369,7 @@ class CompanyFile(Strict):
         description="By how much what comes a month later is worth less, for lifetime "
         "values.",
     )
+    retention: Retention = Retention()
     feeds: dict[str, list[str]] = Field(
         description="Each feed with the staging models that provide it; those that "
         "are left out are empty."

@@ -23,6 +23,8 @@ PiiKind = Literal["email", "phone", "card", "device", "handle"]
 PII_KINDS = get_args(PiiKind)
 # What a column `identifies` that does not name the row's person.
 OTHERS = ("somebody_else", "nobody")
+# Far above what a source delivers in a day, and below what a usual disk has left.
+UNPACKED_LIMIT_GB = 20.0
 # A variable of the environment in a path.
 PATH_VARIABLE = re.compile(r"\$\{(\w+)\}")
 
@@ -281,6 +283,12 @@ class TableRules(Strict):
         description="files: delimiter, quote, escape, encoding; sheet of a workbook; "
         "skip_lines, the number of lines above the header.",
     )
+    unpacked_limit_gb: float = Field(
+        default=UNPACKED_LIMIT_GB,
+        gt=0,
+        description="files: a packed one that unpacks to more than so many gigabytes "
+        "is refused, before it fills the disk.",
+    )
     connection: str | None = Field(
         default=None,
         description="sql, rest and object stores: id of the Airflow connection.",
@@ -324,7 +332,22 @@ class TableRules(Strict):
         "one file the last counts.",
     )
     quarantine_limit_pct: float = Field(
-        default=1.0, ge=0, le=100, description="Share of bad rows that stops the run."
+        default=1.0,
+        ge=0,
+        le=100,
+        description="Share of bad rows above which the run stops; 0 = none may be bad.",
+    )
+    quarantine_limit_rows: int = Field(
+        default=10,
+        ge=0,
+        description="So many bad rows stop no run, whatever their share, unless they "
+        "are three or more and most of the rows.",
+    )
+    orphan_wait_days: int = Field(
+        default=7,
+        ge=0,
+        description="Days after its own for which a row of a table with a cursor waits "
+        "for its counterpart (`references`) before it counts as bad.",
     )
     empty: Literal["warn", "stop"] = Field(
         default="warn", description="A delivery without a row."

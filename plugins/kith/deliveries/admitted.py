@@ -54,6 +54,11 @@ class Delivery:
         return dt.datetime.fromisoformat(self.report["delivered_at"])
 
     @property
+    def is_pruned(self) -> bool:
+        """Whether its rows were removed, and only what was counted of them stays."""
+        return not (self.folder / DATA).is_file()
+
+    @property
     def asked_days(self) -> str:
         """The days that the run asked for, as people write them."""
         return f"{self.interval.from_day} to {self.interval.to_day}"
@@ -111,6 +116,16 @@ def check_declarations(table: SourceTable, deliveries: list[Delivery]) -> None:
 
     Rows that counted under the former ones would stand beside rows under today's.
     """
+    pruned = [each for each in deliveries if each.is_pruned]
+    if pruned:
+        # Only where a table that was delivered whole has got a cursor since.
+        more = f" and {len(pruned) - 1} more deliveries" if pruned[1:] else ""
+        raise ConfigurationError(
+            f"{table.full_name}: the rows of the delivery of {pruned[0].asked_days}"
+            f"{more} were pruned when the table had no cursor and a newer delivery "
+            "took their place; have them pulled again: make run FROM= TO= with these "
+            "days"
+        )
     stale = outdated(table, deliveries)
     if stale:
         more = f" and {len(stale) - 1} more deliveries" if stale[1:] else ""

@@ -149,15 +149,17 @@ def read_column(
     raw_types: Mapping[str, str],
     kind: str,
     has_odd_signs: bool = True,
+    texts: dict[str, str] | None = None,
 ) -> Reading | None:
     """How to read a column of declared type `kind`; None where it does not come.
 
     `raw_types` gives the type of each delivered column. Where several of them mean this
     one, each row counts the first that it fills, the declared name before its aliases.
+    `texts` is that of `typed_sql`.
     """
     readings = [
         Reading(
-            typed=typed_sql(column, raw_type, kind, quote(name), has_odd_signs),
+            typed=typed_sql(column, raw_type, kind, quote(name), has_odd_signs, texts),
             given=given_sql(column, raw_type, quote(name)),
             shown=_shown(column, name),
             can_fail=_can_fail(column, raw_type, kind),
@@ -238,11 +240,14 @@ def typed_sql(
     kind: str,
     raw: str,
     has_odd_signs: bool = True,
+    texts: dict[str, str] | None = None,
 ) -> str:
     """The value in its declared type `kind`; NULL where it cannot be read as such.
 
     `raw` is SQL of the value as delivered. Without `has_odd_signs` nobody looks for
-    control characters, nor for white space but blanks and ends of lines.
+    control characters, nor for white space but blanks and ends of lines. What the
+    result reads by a name of `texts`, if these are given, is added there and has to be
+    selected before, see `with_texts`.
 
     Text loses its outer white space. Timestamps come out as naive UTC. No number is
     rounded but by the noise of a float: 3.5 is no integer, 1.005 has too many places
@@ -265,7 +270,7 @@ def typed_sql(
             is_lost = f"regexp_full_match({whole}, {literal(INEXACT_TEXT)})"
             return f"case when not {is_lost} then {whole} end"
         if tokens or column.rules.format or (column.rules.decimal and is_number(kind)):
-            raw = _text(raw, tokens, has_odd_signs)
+            raw = _named(_text(raw, tokens, has_odd_signs), texts)
     elif tokens:
         listed = ", ".join(map(literal, tokens))
         raw = f"case when cast({raw} as varchar) not in ({listed}) then {raw} end"
@@ -294,7 +299,7 @@ def typed_sql(
     if not (is_number(raw_type) and is_number(kind)):
         raw = f"cast({raw} as varchar)"
         if is_number(kind) and column.rules.decimal:
-            raw = _with_point(raw, column.rules.decimal)
+            raw = _named(_with_point(raw, column.rules.decimal), texts)
         elif kind in _INTEGERS | _FLOATS:
             # DuckDB reads 1_000 as 1000.
             raw = f"case when not contains({raw}, '_') then {raw} end"
@@ -316,9 +321,29 @@ def typed_sql(
     if kind.startswith("DECIMAL") and raw_type not in _INTEGERS:
         if is_number(raw_type):
             return _decimal_of_number(raw, raw_type, kind, column.rules.round)
-        is_computed = raw != f"cast({delivered} as varchar)"
+        is_computed = texts is None and raw != f"cast({delivered} as varchar)"
         return _decimal_of_text(raw, kind, column.rules.round, is_computed)
     return typed
+
+
+def _named(text: str, texts: dict[str, str] | None) -> str:
+    """A name for SQL that is read in many places, where such texts are collected."""
+    if texts is None:
+        return text
+    name = f"_kith_text_{len(texts)}"
+    texts[name] = text
+    return name
+
+
+def with_texts(relation: str, texts: Mapping[str, str]) -> str:
+    """SQL relation of the rows of another one, with named texts beside their columns.
+
+    Spelt out wherever it is read, a text would take longer to plan than to read.
+    """
+    if not texts:
+        return relation
+    named = ", ".join(f"{sql} as {name}" for name, sql in texts.items())
+    return f"(select *, {named} from {relation})"
 
 
 def given_sql(column: Column, raw_type: str, raw: str) -> str:
@@ -569,26 +594,19 @@ def _to_utc(column: Column, local: str, kind: str) -> str:
 def _clock_changes(time_zone: str) -> list[dt.date]:
     """Days from 1970 to 2049 with times that a zone's clocks skip or show twice."""
     zone = ZoneInfo(time_zone)
+    day, noon = dt.timedelta(days=1), dt.timedelta(hours=12)
+    days = [dt.datetime(1970, 1, 1) + number * day for number in range(-1, 29_221)]
+    noons = [zone.utcoffset(each + noon) for each in days]
 
     def is_odd(moment: dt.datetime) -> bool:
-        first, second = (moment.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
-        return first.utcoffset() != second.utcoffset()
+        return zone.utcoffset(moment) != zone.utcoffset(moment.replace(fold=1))
 
-    days, changed = (
-        [dt.datetime(1970, 1, 1) + dt.timedelta(n) for n in range(29_220)],
-        [],
-    )
-    for day in days:
-        noons = (
-            (day + dt.timedelta(hours=hours)).replace(tzinfo=zone).utcoffset()
-            for hours in (-12, 36)
-        )
-        if len(set(noons)) > 1 and any(
-            is_odd(day + dt.timedelta(minutes=minutes))
-            for minutes in range(0, 1440, 15)
-        ):
-            changed.append(day.date())
-    return changed
+    return [
+        each.date()
+        for each, before, after in zip(days[1:], noons, noons[2:], strict=False)
+        if before != after
+        and any(is_odd(each + dt.timedelta(minutes=at)) for at in range(0, 1440, 15))
+    ]
 
 
 def _moment_of_text(column: Column, text: str, kind: str) -> str:

@@ -132,10 +132,15 @@ class Manifest(BaseModel):
         return Interval(self.window_from_day, self.to_day)
 
 
+def complete_attempts(folder: Path) -> list[Path]:
+    """Folders of the complete attempts of an interval, the oldest first."""
+    return sorted(path.parent for path in folder.glob("[0-9]*/manifest.json"))
+
+
 def newest_attempt(run: Run, table: str) -> tuple[Path, Manifest]:
     """Folder and manifest of the newest complete attempt for the run's interval."""
     folder = run.raw(table) / run.interval.slug
-    complete = sorted(path.parent for path in folder.glob("[0-9]*/manifest.json"))
+    complete = complete_attempts(folder)
     if not complete:
         raise DeliveryError(
             f"{table}: nothing was pulled for {run.interval.slug} ({folder} holds no "

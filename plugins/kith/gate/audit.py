@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from kith.database import connect, fetch_row, literal
-from kith.gate.checks import Check, check_tables, failures
+from kith.gate.checks import Check, check_tables, failures, stops
 from kith.gate.suites import load_suites
 from kith.gate.summary import first_keys, stop_unless_passed, write_summary
 from kith.gate.tables import list_tables
@@ -36,6 +36,10 @@ def audit(run: Run) -> None:
         summary = _record(run, checks)
         figures.update(Counter(check.outcome for check in checks))
         figures["warnings"] = len(warnings)
+        failed_checks_path(run).write_text(
+            json.dumps([asdict(check) for check in stops(checks)], default=str),
+            encoding="utf-8",
+        )
         stop_unless_passed(run, checks, summary)
         permit = {
             "run_id": run.run_id,
@@ -55,6 +59,11 @@ def permit_path(run: Run) -> Path:
     return run.run_folder / "gate_passed.json"
 
 
+def failed_checks_path(run: Run) -> Path:
+    """Checks that stopped a run, each with the SQL of its failing rows, as JSON."""
+    return run.run_folder / "failed_checks.json"
+
+
 def fingerprint(warehouse: Path) -> str:
     """Changes whenever the file is written to or made anew."""
     return "-".join(map(str, state_of(warehouse)))
@@ -64,7 +73,7 @@ def _record(run: Run, checks: list[Check]) -> Path:
     """Keep the results: in the candidate, in the history, and to be read."""
     rows = [{"run_id": run.run_id, **asdict(check)} for check in checks]
     for row in rows:
-        del row["cure"]
+        del row["cure"], row["query"]
     history = run.folder / "history" / "gate_results" / f"{run.run_folder.name}.parquet"
     results = run.run_folder / "gate_results.parquet"
     history.parent.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,10 @@ from kith.runs.run import Run
 
 @dataclass
 class Check:
-    """Outcome of one expectation: a row of operations.gate_results, and its cure."""
+    """Outcome of one expectation: a row of operations.gate_results, and more.
+
+    `cure` is what to do about it, `query` the SQL that finds its failing rows.
+    """
 
     table_name: str
     expectation: str
@@ -26,6 +29,7 @@ class Check:
     row_count: int | None = None
     sample: str | None = None
     cure: str | None = None
+    query: str | None = None
     checked_at: dt.datetime = field(
         default_factory=lambda: dt.datetime.now(dt.UTC).replace(tzinfo=None)
     )
@@ -100,8 +104,16 @@ def _judge(table: Table, expectation: Any, result: Any) -> Check:
     else:
         check.observed = shown(found.get("observed_value"))
     if not result.success:
+        check.query = _query(expectation, table, found)
         _add_sample(check, table, failing_rows or [])
     return check
+
+
+def _query(expectation: Any, table: Table, found: dict[str, Any]) -> str | None:
+    """SQL of the failing rows, where there are any: the check's own, or GX's."""
+    if query := getattr(expectation, "unexpected_rows_query", None):
+        return str(query).replace("{batch}", table.full_name)
+    return found.get("unexpected_index_query")
 
 
 def _exception(info: dict[str, Any]) -> str | None:

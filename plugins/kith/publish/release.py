@@ -1,8 +1,8 @@
 """Publish the candidate as a release, and point readers at it in one step.
 
-A release is made in a hidden folder beside the others, made durable, and renamed; then
-the symbolic link `current` is replaced. Readers see the old release or the new one,
-whole, whenever a publication is killed.
+A release is made in a hidden folder beside the others, with the page that reports on
+it, made durable, and renamed; then the symbolic link `current` is replaced. Readers see
+the old release or the new one, whole, whenever a publication is killed.
 """
 
 import datetime as dt
@@ -11,7 +11,7 @@ import itertools
 import json
 import secrets
 import shutil
-import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,13 +19,16 @@ from typing import Any
 
 import duckdb
 
+from kith.company.retention import Keep
 from kith.database import connect, fetch_row, literal, parquet_sql, quote
 from kith.deliveries.admitted import admitted_deliveries, spans
 from kith.errors import PublicationError
 from kith.gate.audit import fingerprint, permit_path
 from kith.gate.tables import FEED_SCHEMA, Table, list_tables
+from kith.report.page import PAGE, write_page
+from kith.runs.provenance import git_commit
 from kith.runs.run import Run, current_release
-from kith.settings import REPOSITORY, load_settings
+from kith.settings import load_settings
 from kith.storage import READABLE, restrict, sha256, sync
 
 DATABASE = "kith.duckdb"
@@ -39,6 +42,7 @@ def publish(run: Run) -> dict[str, Any]:
     """Make a release of the candidate and switch `current` to it; returns its manifest.
 
     Raises PublicationError when the gate has not passed on exactly this candidate.
+    Whatever fails, the page too, leaves readers the former release.
     """
     with run.stage("publish") as figures, run.writer_lock():
         permit = _read_permit(run)
@@ -47,7 +51,11 @@ def publish(run: Run) -> dict[str, Any]:
             now,
             building,
         ):
-            manifest = _write_release(run, building, release_id, now, permit)
+            manifest = _write_data(run, building, release_id, now, permit)
+            started = time.monotonic()
+            _add_page(run, building, manifest)
+            figures["page_seconds"] = round(time.monotonic() - started, 1)
+            seal(building)
         figures["release_id"] = release_id
         figures["rows"] = sum(mart["rows"] for mart in manifest["marts"].values())
         figures["bytes"] = sum(
@@ -82,7 +90,6 @@ def new_release(
         sync(published)
         _switch(published, release_id)
         log()
-        _prune(published)
 
 
 def seal(folder: Path) -> None:
@@ -139,6 +146,16 @@ def releases(published: Path) -> list[str]:
     ]
 
 
+def lacks_page(release: Path) -> bool:
+    """Whether the page that a release's manifest names is not there.
+
+    An earlier version of Kith switched `current` before the page was made, and does
+    not vouch for it: killed in between, it left such a release, whose data are whole.
+    """
+    manifest = json.loads((release / MANIFEST).read_text())
+    return not (release / manifest.get("report", PAGE)).is_file()
+
+
 def verify(release: Path) -> list[str]:
     """What of a release's files is not as its manifest says; empty when all is well."""
     try:
@@ -174,13 +191,16 @@ def _read_permit(run: Run) -> dict[str, Any]:
     return permit
 
 
-def _write_release(
+def _write_data(
     run: Run, folder: Path, release_id: str, now: dt.datetime, permit: dict[str, Any]
 ) -> dict[str, Any]:
-    """Write data and manifest of a release into a folder; returns the manifest."""
+    """Write data and manifest of a release into a folder; returns the manifest.
+
+    The manifest does not vouch for the page yet, which is made of both.
+    """
     tables = [table for table in list_tables(run) if table.schema != FEED_SCHEMA]
     folder.mkdir()
-    commit = _git_commit()
+    commit = git_commit()
     with connect(scratch=run.folder / "scratch") as connection:
         connection.execute("set preserve_insertion_order = false")
         connection.execute(
@@ -263,12 +283,22 @@ def _write_release(
             "warnings": len(permit["failed_warnings"]),
             "failed_warnings": permit["failed_warnings"],
         },
-        "report": "report/index.html",
+        "report": str(PAGE),
         "files": files,
     }
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2), encoding="utf-8")
-    seal(folder)
+    _write_manifest(folder, manifest)
     return manifest
+
+
+def _add_page(run: Run, folder: Path, manifest: dict[str, Any]) -> None:
+    """Write the page into the folder, and its digest into the manifest."""
+    write_page(run, folder)
+    manifest["files"][str(PAGE)] = sha256(folder / PAGE)
+    _write_manifest(folder, manifest)
+
+
+def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2), encoding="utf-8")
 
 
 def _copy_table(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
@@ -367,16 +397,6 @@ def _sources(connection: duckdb.DuckDBPyConnection, run: Run) -> dict[str, Any]:
     return sources
 
 
-def _git_commit() -> str | None:
-    found = subprocess.run(
-        ["git", "-C", str(REPOSITORY), "rev-parse", "HEAD"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return found.stdout.strip() if found.returncode == 0 else None
-
-
 # --- the pointer ----------------------------------------------------------------------
 
 
@@ -432,15 +452,26 @@ def _log_current(state: Path) -> None:
     unfinished.replace(entry)
 
 
-def _prune(published: Path) -> None:
-    """Remove releases that are beyond the count kept and that nobody may still read."""
-    settings = load_settings()
-    grace = dt.timedelta(minutes=settings.release_grace_minutes)
+def superseded(published: Path, keep: Keep) -> list[str]:
+    """Ids of releases that are beyond what is kept and that nobody may still read."""
+    if not published.is_dir():
+        return []
+    grace = dt.timedelta(minutes=load_settings().release_grace_minutes)
+    grace = max(grace, dt.timedelta(days=keep.days))
     known = releases(published)
-    kept = {*known[-settings.releases_kept :], current_release(published)}
-    for release_id, successor in itertools.pairwise(known):
+    kept = {*known[-keep.count :], current_release(published)}
+    return [
+        release_id
+        for release_id, successor in itertools.pairwise(known)
         # A reader may have opened it until the moment its successor came.
-        if release_id not in kept and _age(successor) > grace:
+        if release_id not in kept and _age(successor) > grace
+    ]
+
+
+def remove_superseded(published: Path, keep: Keep) -> None:
+    """Remove these releases; no rollback can go to one meanwhile."""
+    with _pointer_lock(published):
+        for release_id in superseded(published, keep):
             _remove(published / release_id)
 
 

@@ -8,7 +8,8 @@ normalised becomes `!` and a hash of its text, which admission refuses.
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from hashlib import sha256
 
 import duckdb
@@ -25,6 +26,7 @@ from kith.deliveries.casts import (
     is_inexact,
     is_nested,
     trimmed,
+    with_texts,
 )
 from kith.deliveries.columns import delimiter_cure, is_json, is_text
 from kith.deliveries.nobody import NOBODY, NOBODYS
@@ -91,29 +93,28 @@ def check_identifiers(table: SourceTable, origin: str, found: list[str]) -> None
         )
 
 
-def hashed_columns(
+def hashed_rows(
     connection: duckdb.DuckDBPyConnection,
     table: SourceTable,
     relation: str,
-    delivered: Iterable[str],
-) -> dict[str, str]:
-    """Delivered names of `pii` columns, each with the SQL of its hash.
+    delivered: Mapping[str, str],
+) -> str:
+    """SQL relation of the rows of another one, with hashes in their `pii` columns.
 
-    The SQL reads `relation`'s columns and gives 64 hexadecimal digits, `!` and 64
-    digits where the value cannot be normalised, or NULL where there is none. It holds
-    on this connection until the next call.
+    `delivered` gives the type of each column of `relation`. A hash is 64 hexadecimal
+    digits, `!` and 64 digits where the value cannot be normalised, or NULL where there
+    is none. The SQL holds on this connection until the next call.
 
     Raises ConfigurationError when there is no key, or a column's type holds no text.
     """
-    names = list(delivered)
     identifiers = [
         (column, name)
         for column in table.columns
         if column.rules.pii
-        for name in column.names_in(names)
+        for name in column.names_in(delivered)
     ]
     if not identifiers:
-        return {}
+        return relation
     for column, _ in identifiers:
         if not is_text(column) or is_json(column):
             raise ConfigurationError(
@@ -122,23 +123,30 @@ def hashed_columns(
                 "varchar"
             )
     _set_pads(connection, table)
-    described = connection.execute(f"describe select * from {relation}").fetchall()
-    kinds = {row[0]: row[1] for row in described}
-    hashed = {}
-    for number, (column, name) in enumerate(identifiers):
-        text = _text(column, name, kinds[name])
-        normalised = _normalised(connection, column, relation, text, number)
-        is_no_text = (
-            f"({_holds_several(text, kinds[name])} "
-            f"or {_lost_digits(column, quote(name), text, kinds[name])} "
-            f"or {_is_fraction(column, text)} or {is_total(text)})"
-        )
-        normalised = f"case when not {is_no_text} then {normalised} end"
-        of_source = f"@{table.source}" if column.rules.scope == "source" else ""
-        message = f"{literal(f'{column.rules.pii}{of_source}:')} || {normalised}"
-        digest = f"coalesce({_hmac(message)}, '!' || {_hmac(text)})"
-        hashed[name] = f"case when not {_is_nobody(column, text)} then {digest} end"
-    return hashed
+    texts = {
+        f"_kith_text_{number}": _text(column, name, delivered[name])
+        for number, (column, name) in enumerate(identifiers)
+    }
+    rows = with_texts(relation, texts)
+    all_ascii = ", ".join(
+        f"coalesce(bool_and({_is_ascii(text)}), true)" for text in texts
+    )
+    ascii_only = fetch_row(connection, f"select {all_ascii} from {rows}")
+    added, hashed, joins = [*texts], [], ""
+    for (column, name), text, is_ascii in zip(
+        identifiers, texts, ascii_only, strict=True
+    ):
+        normal = text
+        if column.rules.pii == "phone" or not is_ascii:
+            normal = _write_normal(connection, column, rows, text)
+            added.append(normal)
+            joins += f" left join {normal} using ({text})"
+        digest = _digest(table, column, name, delivered[name], text, normal, is_ascii)
+        hashed.append(f"{digest} as {quote(name)}")
+    return (
+        f"(select * exclude ({', '.join(added)}) replace ({', '.join(hashed)}) "
+        f"from {rows}{joins})"
+    )
 
 
 def hashed_text(
@@ -169,9 +177,10 @@ def hashes_of(
                 if not values:
                     continue
                 connection.register("kith_given", pa.table({column.name: values}))
-                digests = hashed_columns(connection, table, "kith_given", [column.name])
-                (sql,) = digests.values()
-                rows = connection.execute(f"select {sql} from kith_given").fetchall()
+                hashed = hashed_rows(
+                    connection, table, "kith_given", {column.name: "VARCHAR"}
+                )
+                rows = connection.execute(f"from {hashed}").fetchall()
                 for number, (digest,) in enumerate(rows, start=1):
                     value = str(column.rules.pii), number
                     columns.setdefault(value, []).append(
@@ -243,6 +252,40 @@ def _text(column: Column, name: str, kind: str) -> str:
     return f"case when {text} not in ({tokens}) then {text} end" if tokens else text
 
 
+def _digest(
+    table: SourceTable,
+    column: Column,
+    name: str,
+    kind: str,
+    text: str,
+    normal: str,
+    is_ascii: bool,
+) -> str:
+    """SQL of a value's hash.
+
+    `text` is the value, and `normal` the same or what Python made of it, see
+    `_write_normal`. `is_ascii` tells whether all texts are of ASCII alone.
+    """
+    is_nobody, is_a_total = _is_nobody(column, text), is_total(text)
+    normalised = _normalised(column, text, normal)
+    if is_ascii:
+        # Unicode's classes take longer to compile than a small file to hash.
+        is_nobody, is_a_total, normalised = (
+            sql.replace(r"\pL", "A-Za-z").replace(r"\pN", "0-9")
+            for sql in (is_nobody, is_a_total, normalised)
+        )
+    is_no_text = (
+        f"({_holds_several(text, kind)} "
+        f"or {_lost_digits(column, quote(name), text, kind)} "
+        f"or {_is_fraction(column, text)} or {is_a_total})"
+    )
+    normalised = f"case when not {is_no_text} then {normalised} end"
+    of_source = f"@{table.source}" if column.rules.scope == "source" else ""
+    message = f"{literal(f'{column.rules.pii}{of_source}:')} || {normalised}"
+    digest = f"coalesce({_hmac(message)}, '!' || {_hmac(text)})"
+    return f"case when not {is_nobody} then {digest} end"
+
+
 def _is_nobody(column: Column, text: str) -> str:
     """SQL whether a text only says that nobody is known, as N/A, 000000, noemail@ do.
 
@@ -264,8 +307,8 @@ def _is_nobody(column: Column, text: str) -> str:
         f"(case when {text} is null then true {is_first}"
         f"when {text} < '1' and contains({text}, '0') "
         f"and regexp_full_match({text}, {literal(_ONLY_NOUGHTS)}) then true "
-        f"when strlen({text}) <= {longest} and lower({text}) in ({words}) then true "
-        f"else {of_kind} end)"
+        f"when strlen({text}) <= {longest} and list_contains([{words}], lower({text})) "
+        f"then true else {of_kind} end)"
     )
 
 
@@ -307,26 +350,12 @@ def _holds_several(text: str, kind: str) -> str:
     return f"case when {begins} then json_valid({text}) else false end"
 
 
-def _normalised(
-    connection: duckdb.DuckDBPyConnection,
-    column: Column,
-    relation: str,
-    text: str,
-    number: int,
-) -> str:
+def _normalised(column: Column, text: str, normal: str) -> str:
     """SQL of the one way of writing a value; NULL where there is none."""
     if column.rules.pii == "phone":
-        region = column.rules.phone_region
-        return _mapped(
-            connection, relation, text, "true", number, lambda raw: _phone(raw, region)
-        )
-    not_ascii = f"strlen({text}) <> length({text})"
-    (is_folded,) = fetch_row(
-        connection, f"select coalesce(bool_or({not_ascii}), false) from {relation}"
-    )
-    if is_folded:
-        folded = _mapped(connection, relation, text, not_ascii, number, _fold)
-        text = f"coalesce({folded}, {text})"
+        return normal
+    if normal != text:
+        text = f"coalesce({normal}, {text})"
     lower = f"lower({trimmed(text)})"
     match column.rules.pii:
         case "email":
@@ -355,38 +384,39 @@ def _normalised(
             return lower
 
 
-def _mapped(
-    connection: duckdb.DuckDBPyConnection,
-    relation: str,
-    text: str,
-    condition: str,
-    number: int,
-    normalise: Callable[[str], str | None],
+def _is_ascii(text: str) -> str:
+    return f"strlen({text}) = length({text})"
+
+
+def _write_normal(
+    connection: duckdb.DuckDBPyConnection, column: Column, rows: str, text: str
 ) -> str:
-    """SQL that looks a value up among those that Python normalised, each once."""
-    name = f"kith_normalised_{number}"
+    """Create a table of texts that Python normalises, each once.
+
+    Returns its name, which is that of its second column; the first one has the name of
+    `text`, a column of `rows`.
+    """
+    normal = f"{text}_normal"
+    is_wanted = f"not {_is_ascii(text)}"
+    normalise: Callable[[str], str | None] = _fold
+    if column.rules.pii == "phone":
+        is_wanted = f"{text} is not null"
+        normalise = partial(_phone, region=column.rules.phone_region)
     connection.execute(
-        f"create or replace temp table {name} "
-        "(_kith_text varchar, _kith_normal varchar)"
+        f"create or replace temp table {normal} ({text} varchar, {normal} varchar)"
     )
     distinct = connection.execute(
-        f"select distinct {text} from {relation} "
-        f"where {text} is not null and {condition}"
+        f"select distinct {text} from {rows} where {is_wanted}"
     ).to_arrow_table()
     for batch in distinct.to_batches(max_chunksize=100_000):
         values: Sequence[str] = batch.column(0).to_pylist()
+        normalised = pa.array(map(normalise, values), pa.string())
         connection.register(
-            "kith_normalised",
-            pa.table(
-                {
-                    "_kith_text": values,
-                    "_kith_normal": pa.array(map(normalise, values), pa.string()),
-                }
-            ),
+            "kith_normalised", pa.table([values, normalised], names=[text, normal])
         )
-        connection.execute(f"insert into {name} from kith_normalised")
+        connection.execute(f"insert into {normal} from kith_normalised")
         connection.unregister("kith_normalised")
-    return f"(select _kith_normal from {name} where _kith_text = {text})"
+    return normal
 
 
 def _phone(text: str, region: str | None) -> str | None:

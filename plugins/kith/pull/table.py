@@ -19,7 +19,6 @@ from kith.database import (
     fetch_row,
     file_literal,
     parquet_sql,
-    quote,
     write_parquet,
 )
 from kith.deliveries.admitted import Delivery, admitted_deliveries, find_missed, past_of
@@ -197,31 +196,23 @@ def _store(
     condition: str | None,
     target: Path,
 ) -> None:
-    hashed = {}
+    rows = stored = parquet_sql(delivery.path, file_row_number="true")
+    if condition:
+        stored = f"(from {rows} where {condition})"
     if is_personal(table):
-        from kith.pull.pseudonyms import hashed_columns
+        from kith.pull.pseudonyms import hashed_rows
 
-        hashed = hashed_columns(
-            connection, table, parquet_sql(delivery.path), delivery.columns
-        )
-    if condition is None and not hashed:
-        if delivery.is_original:
-            # Copied, not decoded: raw is what was delivered, to the byte.
-            shutil.copyfile(delivery.path, target)
-        else:
-            delivery.path.rename(target)
-    else:
-        replaced = ", ".join(f"{sql} as {quote(name)}" for name, sql in hashed.items())
+        stored = hashed_rows(connection, table, stored, delivery.columns)
+    if stored != rows:
         columns = "* exclude (file_row_number)"
-        columns += f" replace ({replaced})" if hashed else ""
         if not _is_numbered(connection, delivery.path):
             columns += f", file_row_number + 1 as {ROW_NUMBER}"
-        rows = parquet_sql(delivery.path, file_row_number="true")
-        write_parquet(
-            connection,
-            f"select {columns} from {rows} where {condition or 'true'}",
-            target,
-        )
+        write_parquet(connection, f"select {columns} from {stored}", target)
+    elif delivery.is_original:
+        # Copied, not decoded: raw is what was delivered, to the byte.
+        shutil.copyfile(delivery.path, target)
+    else:
+        delivery.path.rename(target)
     if delivery.state is not None:
         where = f"{table.full_name}: {delivery.origin}"
         check_unchanged(where, delivery.path, delivery.state)

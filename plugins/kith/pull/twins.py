@@ -7,7 +7,13 @@ import duckdb
 
 from kith.company.tables import SourceTable
 from kith.database import fetch_row, literal, parquet_sql, quote
-from kith.deliveries.casts import as_text, declared_types, read_column, trimmed
+from kith.deliveries.casts import (
+    as_text,
+    declared_types,
+    read_column,
+    trimmed,
+    with_texts,
+)
 from kith.deliveries.columns import is_personal
 from kith.deliveries.raw import reading
 from kith.pull.connectors.request import Fetched
@@ -26,13 +32,16 @@ def find_twins(
     def first_column(file: Fetched) -> Hashable:
         plain = [column.name for column in table.columns if not column.rules.pii]
         names = [table.rules.cursor] if table.rules.cursor else plain[:1]
-        values = _declared(table, file, names)
-        return _sum_of_hashes(connection, table, file, parquet_sql(file.path), values)
+        texts: dict[str, str] = {}
+        values = _declared(table, file, names, texts)
+        rows = with_texts(parquet_sql(file.path), texts)
+        return _sum_of_hashes(connection, table, file, rows, values)
 
     def all_columns(file: Fetched) -> Hashable:
         names = [column.name for column in table.columns]
-        values = [*_declared(table, file, names), _undeclared(table, file)]
-        rows = _hashed(connection, table, file)
+        texts: dict[str, str] = {}
+        values = [*_declared(table, file, names, texts), _undeclared(table, file)]
+        rows = with_texts(_hashed(connection, table, file), texts)
         return _sum_of_hashes(connection, table, file, rows, values)
 
     groups = [[file for file in fetched if file.rows]]
@@ -73,12 +82,14 @@ def _sum_of_hashes(
     return int(content)
 
 
-def _declared(table: SourceTable, file: Fetched, names: list[str]) -> list[str]:
+def _declared(
+    table: SourceTable, file: Fetched, names: list[str], texts: dict[str, str]
+) -> list[str]:
     """SQL of columns as text: as admission reads them, else as they came."""
     kinds, values = declared_types(table), []
     for name in names:
         read = read_column(
-            table.column(name), file.columns, kinds[name], file.has_odd_signs
+            table.column(name), file.columns, kinds[name], file.has_odd_signs, texts
         )
         values.append(
             f"coalesce(cast({read.typed} as varchar), cast({read.given} as varchar))"
@@ -107,9 +118,7 @@ def _hashed(
     rows = parquet_sql(file.path)
     if not is_personal(table):
         return rows
-    from kith.pull.pseudonyms import hashed_columns
+    from kith.pull.pseudonyms import hashed_rows
 
     with reading(f"{table.full_name}: {file.origin}", table):
-        hashed = hashed_columns(connection, table, rows, file.columns)
-    replaced = ", ".join(f"{sql} as {quote(name)}" for name, sql in hashed.items())
-    return f"(select * replace ({replaced}) from {rows})" if hashed else rows
+        return hashed_rows(connection, table, rows, file.columns)

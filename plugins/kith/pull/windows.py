@@ -17,7 +17,7 @@ from kith.deliveries.business_days import (
     has_date_cursor,
     row_day_sql,
 )
-from kith.deliveries.casts import declared_types, is_time, read_column
+from kith.deliveries.casts import declared_types, is_time, read_column, with_texts
 from kith.deliveries.raw import PLACEHOLDERS, LateRows, UnreachedRows
 from kith.pull.connectors.request import Fetched, FetchRequest
 from kith.runs.run import Interval
@@ -64,7 +64,8 @@ def share(request: FetchRequest, delivery: Fetched, delivered_at: dt.datetime) -
     """
     table, window = request.table, request.window
     name, zone = table.rules.cursor, request.time_zone
-    cursor = _read_sql(table, name, delivery)
+    texts: dict[str, str] = {}
+    cursor = _read_sql(table, name, delivery, texts)
     if not name or not cursor:
         # Without its cursor a delivery is for admission to refuse.
         return Share(taken=delivery.rows)
@@ -77,7 +78,7 @@ def share(request: FetchRequest, delivery: Fetched, delivered_at: dt.datetime) -
         next_day = delivery.arrival_day + dt.timedelta(1)
         _, beyond = _bounds(Interval(next_day, next_day), is_date, zone)
         now = min(now, beyond - beyond.resolution)
-    arrived = _read_sql(table, table.rules.arrived, delivery)
+    arrived = _read_sql(table, table.rules.arrived, delivery, texts)
     arrivals = []
     if arrived:
         kind = declared_types(table)[table.rules.arrived or ""]
@@ -85,6 +86,7 @@ def share(request: FetchRequest, delivery: Fetched, delivered_at: dt.datetime) -
     if delivery.arrival_day:
         arrivals.append(f"date '{delivery.arrival_day}'")
     day = row_day_sql(table, zone, window, "moment")
+    stored = parquet_sql(delivery.path, file_row_number="true")
     # A table, since to read a text takes a long expression: once.
     request.duckdb.execute(
         f"""
@@ -97,7 +99,7 @@ def share(request: FetchRequest, delivery: Fetched, delivered_at: dt.datetime) -
             case when told <= date '{today}' then told end as arrival_day
         from (
             select file_row_number, {cursor} as moment, {arrived or "null"} as arrived
-            from {parquet_sql(delivery.path, file_row_number="true")}
+            from {with_texts(stored, texts)}
         )
         """
     )
@@ -179,13 +181,15 @@ def _condition(request: FetchRequest, delivery: Fetched, dateless: int) -> str:
     )
 
 
-def _read_sql(table: SourceTable, name: str | None, delivery: Fetched) -> str | None:
+def _read_sql(
+    table: SourceTable, name: str | None, delivery: Fetched, texts: dict[str, str]
+) -> str | None:
     """SQL of a declared column; None where there is none, or it did not come."""
     if name is None:
         return None
     kind = declared_types(table)[name]
     column = table.column(name)
-    reading = read_column(column, delivery.columns, kind, delivery.has_odd_signs)
+    reading = read_column(column, delivery.columns, kind, delivery.has_odd_signs, texts)
     return reading.typed if reading else None
 
 

@@ -13,8 +13,10 @@ CARES = {
     "after_sale": "ask how they like what they bought",
     "wake_up": "wake them: they have not bought for long",
 }
+# What is owed to a customer, not offered.
+OWED = ("promise", "contract_end")
 _CARES = {care: (words, marks.ACCENT) for care, words in CARES.items()}
-_BLOCKS = ["consent", "complaint", "cap", "hold_out"]
+_BLOCKS = ["consent", "address", "complaint", "cap", "hold_out"]
 _BLOCKED = ", ".join(
     f"count(*) filter (where ', ' || blocked_by || ',' like '%, {block},%') "
     f"as {block}_count"
@@ -63,6 +65,7 @@ order by position
         "Due": "{due_count:,}",
         "On the list": "{listed_count:,}",
         "No consent": "{consent_count:,}",
+        "No address": "{address_count:,}",
         "Complaint": "{complaint_count:,}",
         "Contacted often enough": "{cap_count:,}",
         "Held out": "{hold_out_count:,}",
@@ -84,9 +87,8 @@ LEVELS = {
 
 
 def _hours_note(rows: list[Row]) -> str:
-    words = (
-        "{with_channel_count:,} customers permit a channel. Their hours are chosen by "
-    )
+    words = "{with_channel_count:,} customers permit a channel that reaches them. "
+    words += "Their hours are chosen by "
     told = [
         f"{by} for {rows[0][f'by_{level}_count']:,}"
         for level, by in LEVELS.items()

@@ -10,7 +10,6 @@ import jinja2
 from markupsafe import Markup
 
 from kith.database import connect
-from kith.errors import PublicationError
 from kith.report import (
     cases,
     contacts,
@@ -37,6 +36,7 @@ from kith.report.formats import fill
 from kith.runs.run import Run
 from kith.storage import READABLE, restrict
 
+PAGE = Path("report", "index.html")
 SECTIONS = tuple(
     part.SECTION
     for part in (
@@ -62,20 +62,16 @@ SECTIONS = tuple(
 )
 
 
-def write_report(run: Run) -> None:
-    """Write `report/index.html` into the release that `current` points at."""
-    with run.stage("report") as figures:
-        current = run.published / "current"
-        # Resolved once: the pointer may be switched while the page is made.
-        release = current.resolve()
-        if not release.is_dir():
-            raise PublicationError(
-                f"{current}: no release; expected a published one: run the pipeline"
-            )
-        page = render(run, release)
-        _write(release / "report" / "index.html", page)
-        figures["release_id"] = release.name
-        figures["bytes"] = len(page.encode())
+def write_page(run: Run, release: Path) -> None:
+    """Write the page `PAGE` into a release's folder, which holds data and manifest.
+
+    An error keeps its type, and a note says that it was met here.
+    """
+    try:
+        _write(release / PAGE, render(run, release))
+    except Exception as error:
+        error.add_note("met while the report page of the release was made")
+        raise
 
 
 def render(run: Run, release: Path) -> str:

@@ -13,7 +13,7 @@ from kith.company.folder import Company
 from kith.database import connect
 from kith.errors import ConfigurationError
 from kith.pull.pseudonyms import hashes_of
-from kith.report.contacts import CARES, LEVELS
+from kith.report.contacts import CARES, LEVELS, OWED
 from kith.report.entries import Row
 from kith.report.formats import fill, name
 from kith.report.one_customer import attributes_of, interactions_of, measures_of
@@ -124,13 +124,19 @@ def next_steps(plan: Row) -> list[str]:
     elif plan["blocked_reason"]:
         words = "Do not contact them on {next_day:%-d %b %Y}: {blocked_reason}."
         steps.append(fill(words, facts))
+        if "a complaint is open" in plan["blocked_reason"]:
+            steps.append("Answer their complaint first.")
     else:
         words = "Nothing has to be done on {next_day:%-d %b %Y}."
         steps.append(fill(words, facts))
+    is_left_alone = plan["blocked_reason"] and not plan["next_contact_on"]
+    if is_left_alone and plan["care"] in OWED:
+        words = "Due all the same, on {care_due_on:%-d %b %Y}: "
+        steps.append(fill(words, facts) + f"{CARES[plan['care']]}.")
     if plan["next_contact_on"] and not plan["is_listed"]:
         words = "Contact them on {next_contact_on:%-d %b %Y}: "
         steps.append(fill(words, facts) + f"{CARES[plan['care']]}.")
-    if plan["channel"]:
+    if plan["channel"] and not is_left_alone:
         words = "By {channel}"
         if plan["hour_from"] is not None:
             words += ", between {hour_from}:00 and {hour_until}:00"
@@ -140,7 +146,7 @@ def next_steps(plan: Row) -> list[str]:
         if plan["next_need_due_on"]:
             words += ", due on {next_need_due_on:%-d %b %Y}"
         steps.append(fill(words, facts) + ".")
-    if plan["next_offer"]:
+    if plan["next_offer"] and not is_left_alone:
         steps.append(fill("Offer {next_offer}: {next_offer_reason}.", facts))
     words = (
         "They had {contact_count} of at most {contact_cap} messages and calls within "
@@ -182,6 +188,14 @@ def _found(marts: duckdb.DuckDBPyConnection, company: Company, asked: str) -> st
 
     kind, colon, value = asked.partition(":")
     if colon and kind and value:
+        kinds = ids(
+            "select distinct identifier_type from customer.customer_identifiers"
+        )
+        if kind not in kinds:
+            raise ConfigurationError(
+                f"CUSTOMER: nobody is known by that kind of identifier; known are "
+                f"{', '.join(sorted(kinds))}"
+            )
         hashes = hashes_of(company.sources, {kind: [value]}, "CUSTOMER: ")
         found = ids(
             "select distinct customer_id from customer.customer_identifiers where "
@@ -191,7 +205,7 @@ def _found(marts: duckdb.DuckDBPyConnection, company: Company, asked: str) -> st
             values=[value, *(digest for _, digest in hashes)],
         )
         asked = f"this {name(kind).lower()}"
-    elif _ID.fullmatch(asked):
+    elif _ID.fullmatch(asked := asked.lower()):
         found = ids(
             "select customer_id from customer.customers "
             "where starts_with(customer_id, $asked) order by customer_id limit 2",

@@ -14,7 +14,7 @@ _JUDGES = ("admit", "references")
 _SHOWN = 10
 # So many signs of a reason stand beside its stage; all of them at the end of the run.
 _BEGINNING = 160
-STAGES = ("plan", "pull", "admit", "build", "audit", "publish", "report")
+STAGES = ("plan", "pull", "admit", "build", "audit", "publish", "prune")
 
 
 class Journal:
@@ -41,16 +41,20 @@ class Journal:
 
     def failure(self) -> str | None:
         """Stage and reason of the first failure that no retry mended, and how many."""
+        failed = self.failed()
+        if not failed:
+            return None
+        others = len(failed) - 1
+        more = f"; and {others} more failed, see {self._path}" if others else ""
+        return f"{_name(failed[0])}: {_reason(failed[0])}{more}"
+
+    def failed(self) -> list[dict[str, Any]]:
+        """Entries of the failures that no retry mended, the first one first."""
         last: dict[tuple[str, str], dict[str, Any]] = {}
         for entry in self._entries:
             last[entry["stage"], entry["item"]] = entry
         failed = [entry for entry in last.values() if entry["event"] == "fail"]
-        if not failed:
-            return None
-        entry = min(failed, key=lambda entry: entry["at"])
-        others = len(failed) - 1
-        more = f"; and {others} more failed, see {self._path}" if others else ""
-        return f"{_name(entry)}: {_reason(entry)}{more}"
+        return sorted(failed, key=lambda entry: entry["at"])
 
     def under_way(self) -> list[str]:
         """Stages that have begun and not ended."""
@@ -69,6 +73,18 @@ class Journal:
     def refused(self) -> list[str]:
         """A line for each table of which rows went to quarantine; likewise."""
         return self._told("refused")
+
+    def pruned(self) -> str:
+        """What was removed after the publication, or why it could not be."""
+        ends = [
+            e for e in self._entries if e["stage"] == "prune" if e["event"] == "end"
+        ]
+        if not ends:
+            return ""
+        figures = ends[-1]["figures"]
+        if fault := figures.get("fault"):
+            return f"not all that company.yml does not keep: {fault}"
+        return str(figures["removed"])
 
     def _told(self, figure: str) -> list[str]:
         told: dict[tuple[str, str], list[str]] = {}
@@ -158,6 +174,7 @@ def summary(run: Run, journal: Journal, total_seconds: float) -> str:
         *(f"            warning: {warning}" for warning in gate["failed_warnings"]),
         *_sources(journal.warnings()),
         *_refused(journal.refused()),
+        *([f"  pruned    {pruned}"] if (pruned := journal.pruned()) else []),
         "  seconds   " + "   ".join(f"{name} {value:.1f}" for name, value in timings),
         "  slowest   "
         + "   ".join(f"{name} {value:.1f}" for name, value in slowest.items()),

@@ -121,8 +121,7 @@ class Run:
     @property
     def run_folder(self) -> Path:
         """Journal, dbt's artifacts and gate results of this run."""
-        safe = "".join(c if c.isalnum() or c in "-_" else "_" for c in self.run_id)
-        return self.folder / "runs" / safe
+        return self.folder / "runs" / folder_name(self.run_id)
 
     @property
     def warehouse(self) -> Path:
@@ -197,7 +196,8 @@ class Run:
             yield figures
         except BaseException as error:
             kind = type(error).__name__
-            text = str(error).strip() or kind
+            notes = getattr(error, "__notes__", ())
+            text = "; ".join([str(error).strip() or kind, *notes])
             reason = text if isinstance(error, KithError) else f"{kind}: {text}"
             end("fail", reason)
             # The page of a task's log cuts long lines, and so the error's own.
@@ -235,6 +235,11 @@ class Run:
                 print(f"Waiting for who writes to {self.warehouse} …", flush=True)
                 fcntl.flock(lock, fcntl.LOCK_EX)
             yield lock.fileno()
+
+
+def folder_name(run_id: str) -> str:
+    """Name of a run's folder below `runs`; that of such a name is the name itself."""
+    return "".join(c if c.isalnum() or c in "-_" else "_" for c in run_id)
 
 
 def current_release(published: Path) -> str | None:

@@ -10,11 +10,18 @@ import duckdb
 from kith.build.control_tables import create_table, declared, insert_rows
 from kith.build.dbt import dbt, target
 from kith.build.warehouse import write_sources
+from kith.company.retention import Keep
 from kith.company.tables import SourceTable
 from kith.database import connect, fetch_row, literal, parquet_sql, quote
 from kith.deliveries.admitted import Delivery, admitted_deliveries
 from kith.errors import DeliveryError, TransientError
-from kith.publish.release import DATABASE, MANIFEST, new_release, seal
+from kith.publish.release import (
+    DATABASE,
+    MANIFEST,
+    new_release,
+    remove_superseded,
+    seal,
+)
 from kith.runs.run import Run
 from kith.storage import sha256
 from kith.watch.fresh import FEEDS, Watch, forget, tables_needed
@@ -24,6 +31,8 @@ SPIKES = Path("parquet", "satisfaction", "complaint_spikes.parquet")
 # What the model reads of the daily marts.
 _MARTS = ("customer.customers", "customer.customer_identifiers", "customer.products")
 _PARSE = "partial_parse.msgpack"
+# One comes each hour.
+_RELEASES = Keep(count=5)
 
 
 def watch(look: Watch) -> dict[str, Any]:
@@ -56,6 +65,7 @@ def watch(look: Watch) -> dict[str, Any]:
         manifest = _publish(look, fresh)
         figures["release_id"] = manifest["release_id"]
         figures["rows"] = manifest["rows"]
+        remove_superseded(run.published, _RELEASES)
         figures["without"] = [name for name, came in fresh.items() if not came]
         forget(look)
         return manifest

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from kith.errors import DeliveryError
+from kith.pull.connectors import packed
 from tests.one_table import (
     HEADER,
     admitted,
@@ -123,3 +124,58 @@ def test_a_protected_zip_is_named(tmp_path: Path) -> None:
     (tmp_path / "data/sales.zip").write_bytes(content)
     with pytest.raises(DeliveryError, match=r"sales.zip/a.csv: is protected"):
         fetched(tmp_path)
+
+
+def blanks(count: int) -> bytes:
+    return f"{HEADER}\n{' ' * count}".encode()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("sales.csv.gz", gzip.compress(blanks(3_000_000))),
+        ("sales.csv.zst", PACKINGS[".zst"](blanks(3_000_000))),
+        ("sales.zip", zipped(**{"a.csv": blanks(3_000_000)})),
+        # One in the other, and many small ones: all together count.
+        ("sales.zip", zipped(**{"a.csv.gz": gzip.compress(blanks(3_000_000))})),
+        ("sales.zip", zipped(**{f"{n}.csv": blanks(400_000) for n in range(6)})),
+    ],
+)
+def test_what_unpacks_to_more_than_the_limit_is_refused_before_it_is_all_there(
+    name: str, content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    company(tmp_path, f"data/{name}", unpacked_limit_gb=0.002)
+    monkeypatch.setattr(packed, "_CHUNK_BYTES", 1 << 16)
+    (tmp_path / "data" / name).write_bytes(content)
+    with pytest.raises(
+        DeliveryError,
+        match=rf"^data/{name}: its {len(content):,} bytes unpack to more "
+        r"than unpacked_limit_gb 0.002; .*in sources.yml$",
+    ):
+        fetched(tmp_path)
+    left = sum(path.stat().st_size for path in (tmp_path / "workspace").iterdir())
+    assert left < 2_000_000
+
+
+def test_a_zip_that_understates_its_content_is_counted_while_it_is_unpacked(
+    tmp_path: Path,
+) -> None:
+    company(tmp_path, "data/sales.zip", unpacked_limit_gb=0.002)
+    content = bytearray(zipped(**{"a.csv": blanks(3_000_000)}))
+    for offset in (
+        content.index(b"PK\x03\x04") + 22,
+        content.index(b"PK\x01\x02") + 24,
+    ):
+        content[offset : offset + 4] = (1_900_000).to_bytes(4, "little")
+    (tmp_path / "data/sales.zip").write_bytes(content)
+    # Python's own reader stops where the entry says that it ends.
+    with pytest.raises(DeliveryError, match=r"sales.zip: cannot be read, .*again"):
+        fetched(tmp_path)
+    left = sum(path.stat().st_size for path in (tmp_path / "workspace").iterdir())
+    assert left < 2_000_000
+
+
+def test_what_unpacks_to_the_limit_is_read(tmp_path: Path) -> None:
+    company(tmp_path, "data/sales.csv.gz", unpacked_limit_gb=len(CONTENT) / 1e9)
+    (tmp_path / "data/sales.csv.gz").write_bytes(gzip.compress(CONTENT.encode()))
+    assert fetched(tmp_path)[0].rows == 40

@@ -14,7 +14,7 @@ customers as (
         and coalesce(may_be_profiled, true)
 ),
 
--- No channel is granted, or all are refused at once.
+-- No channel is granted.
 refused as (
     select
         consents.customer_id,
@@ -25,14 +25,7 @@ refused as (
     inner join customers on consents.customer_id = customers.customer_id
     where consents.purpose = 'marketing'
     group by consents.customer_id
-    having
-        max(case when consents.is_granted then 1 else 0 end) = 0
-        or max(
-            case
-                when consents.channel is null and not consents.is_granted then 1
-                else 0
-            end
-        ) = 1
+    having max(case when consents.is_granted then 1 else 0 end) = 0
 ),
 
 identities as (

@@ -135,9 +135,7 @@ held_out as (
         on drawn.campaign_id = campaigns.campaign_id
     where
         {{ business_date('campaigns.starts_at') }} <= {{ next_day }}
-        and coalesce(
-            {{ business_date('campaigns.ends_at') }} >= {{ next_day }}, true
-        )
+        and coalesce(campaigns.ends_at > {{ as_of_at() }}, true)
 ),
 
 -- What care is due next ---------------------------------------------------------------
@@ -251,10 +249,11 @@ cares_ranked as (
 planned as (
     select
         customers.customer_id,
-        channels.channel,
-        channels.level as channel_level,
-        channels.noticed_share as channel_noticed_share,
-        channels.n as channel_n,
+        case when channels.has_address then channels.channel end as channel,
+        case when channels.has_address then channels.level end as channel_level,
+        case when channels.has_address then channels.noticed_share end
+            as channel_noticed_share,
+        case when channels.has_address then channels.n end as channel_n,
         hours.hour_from,
         hours.level as hour_level,
         hours.noticed_share as hour_noticed_share,
@@ -268,6 +267,7 @@ planned as (
         complaining.quiet_until,
         coalesce(complaining.is_open, false) as has_open_complaint,
         channels.customer_id is null as blocks_consent,
+        coalesce(not channels.has_address, false) as blocks_address,
         complaining.customer_id is not null as blocks_complaint,
         coalesce(capped.free_from > {{ next_day }}, false) as blocks_cap,
         held_out.customer_id is not null as blocks_hold_out,
@@ -294,6 +294,7 @@ judged as (
     select
         *,
         not blocks_consent
+        and not blocks_address
         and not blocks_complaint
         and not blocks_cap
         and not blocks_hold_out as may_be_contacted,
@@ -301,6 +302,7 @@ judged as (
             when
                 contact_on is not null
                 and not blocks_consent
+                and not blocks_address
                 and not has_open_complaint
                 and not blocks_hold_out
                 then greatest(
@@ -311,6 +313,11 @@ judged as (
         end as next_contact_on,
         case
             when blocks_consent then 'no channel on which they permit marketing; '
+            else ''
+        end
+        || case
+            when blocks_address
+                then 'no address or number of theirs is known on such a channel; '
             else ''
         end
         || case
@@ -333,7 +340,7 @@ final as (
             as is_listed,
         may_be_contacted,
         {{ names_where(
-            ['consent', 'complaint', 'cap', 'hold_out'], 'blocks_{}'
+            ['consent', 'address', 'complaint', 'cap', 'hold_out'], 'blocks_{}'
         ) }} as blocked_by,
         case when reasons != '' then left(reasons, length(reasons) - 2) end
             as blocked_reason,

@@ -5,11 +5,9 @@
 } -%}
 with
 
--- Who may be judged. Purchases are compared by number, which takes less than a text.
 customers as (
     select
         customer_id,
-        row_number() over (order by customer_id nulls last) as customer_number,
         greatest({{ first_day() }}, {{ business_date('registered_at') }})
             as since_date
     from {{ ref('customers') }}
@@ -17,12 +15,8 @@ customers as (
 ),
 
 identities as (
-    select
-        identities.identifier_type,
-        identities.identifier_value,
-        customers.customer_number
-    from {{ ref('identities') }} as identities
-    inner join customers on identities.customer_id = customers.customer_id
+    select * from {{ ref('identities') }}
+    where customer_id is not null
 ),
 
 products as (
@@ -76,7 +70,7 @@ range_known as (
 
 quoted as (
     select
-        customers.customer_number,
+        interactions.customer_id,
         interactions.product_key as need_key,
         interactions.interaction_id,
         interactions.occurred_at,
@@ -86,19 +80,19 @@ quoted as (
                     {{ business_date('coalesce(quotes.decided_at, quotes.quoted_at)') }}
         end as accepted_on
     from {{ ref('interactions') }} as interactions
-    inner join customers on interactions.customer_id = customers.customer_id
     inner join {{ ref('feed_quotes') }} as quotes
         on
             interactions.source = quotes.source
             and interactions.record_id = quotes.quote_id
     where
         interactions.interaction_kind = 'quote'
+        and interactions.customer_id is not null
         and interactions.product_key is not null
 ),
 
 traces as (
     select
-        identities.customer_number,
+        identities.customer_id,
         'searched' as need_kind,
         matches.need as need_key,
         'event:' || events.source || ':' || events.event_id as interaction_id,
@@ -113,24 +107,24 @@ traces as (
     where matches.need is not null
     union all
     select
-        customers.customer_number,
+        interactions.customer_id,
         'chosen' as need_kind,
         interactions.product_key as need_key,
         interactions.interaction_id,
         interactions.occurred_at,
         cast(null as date) as met_on
     from {{ ref('interactions') }} as interactions
-    inner join customers on interactions.customer_id = customers.customer_id
     inner join {{ ref('int_words_classed') }} as words
         on interactions.detail = words.word
     where
         interactions.interaction_kind = 'event'
+        and interactions.customer_id is not null
         and interactions.product_key is not null
         and words.kind = 'event_name'
         and words.meaning in ('cart', 'wishlist')
     union all
     select
-        customer_number,
+        customer_id,
         'quoted' as need_kind,
         need_key,
         interaction_id,
@@ -139,22 +133,20 @@ traces as (
     from quoted
     union all
     select
-        customers.customer_number,
+        customer_id,
         'complaint' as need_kind,
-        coalesce(complaints.reason, complaints.kind) as need_key,
-        'ticket:' || complaints.source || ':' || complaints.ticket_id
-            as interaction_id,
-        complaints.opened_at as occurred_at,
-        {{ business_date('complaints.resolved_at') }} as met_on
-    from {{ ref('complaints') }} as complaints
-    inner join customers on complaints.customer_id = customers.customer_id
-    where complaints.is_complaint
+        coalesce(reason, kind) as need_key,
+        'ticket:' || source || ':' || ticket_id as interaction_id,
+        opened_at as occurred_at,
+        {{ business_date('resolved_at') }} as met_on
+    from {{ ref('complaints') }}
+    where is_complaint and customer_id is not null
 ),
 
 -- `words` and `product_key`: whichever of them the need is told by.
 shown as (
     select
-        customer_number,
+        customer_id,
         need_kind,
         need_key,
         case when need_kind = 'searched' then need_key end as words,
@@ -172,37 +164,32 @@ shown as (
         -- Of complaints about one thing none may be open.
         case when count(met_on) = count(*) then max(met_on) end as all_met_on
     from traces
-    group by customer_number, need_kind, need_key
+    group by customer_id, need_kind, need_key
 ),
 
-purchases as (
+lines as (
     select
-        customers.customer_number,
+        order_lines.customer_id,
         order_lines.product_key,
+        products.category_word,
         order_lines.order_date,
-        min('order:' || order_lines.source || ':' || order_lines.order_id)
-            as interaction_id
+        order_lines.source,
+        order_lines.order_id
     from {{ ref('order_lines') }} as order_lines
-    inner join customers on order_lines.customer_id = customers.customer_id
+    inner join products on order_lines.product_key = products.product_key
     where
         order_lines.is_purchase
         and order_lines.quantity > 0
-        and order_lines.product_key is not null
-    group by
-        customers.customer_number, order_lines.product_key, order_lines.order_date
+        and order_lines.customer_id != 'unidentified'
 ),
 
-category_purchases as (
-    select
-        purchases.customer_number,
-        products.category_word,
-        purchases.order_date,
-        min(purchases.interaction_id) as interaction_id
-    from purchases
-    inner join products on purchases.product_key = products.product_key
-    where products.category_word is not null
-    group by
-        purchases.customer_number, products.category_word, purchases.order_date
+purchases as (
+    select distinct
+        customer_id,
+        product_key,
+        category_word,
+        order_date
+    from lines
 ),
 
 -- What has lapsed is not met by what is bought later. First what each customer bought,
@@ -210,7 +197,7 @@ category_purchases as (
 -- with all products that meet it.
 bought_after_searches as (
     select
-        shown.customer_number,
+        shown.customer_id,
         shown.words,
         purchases.product_key,
         min(purchases.order_date) as met_on
@@ -218,29 +205,29 @@ bought_after_searches as (
     inner join needs_answered on shown.words = needs_answered.need
     inner join purchases
         on
-            shown.customer_number = purchases.customer_number
+            shown.customer_id = purchases.customer_id
             and shown.last_seen_date <= purchases.order_date
             and shown.ends_date > purchases.order_date
-    group by shown.customer_number, shown.words, purchases.product_key
+    group by shown.customer_id, shown.words, purchases.product_key
 ),
 
 met_each as (
     select
-        shown.customer_number,
+        shown.customer_id,
         shown.need_kind,
         shown.need_key,
         min(purchases.order_date) as met_on
     from shown
     inner join purchases
         on
-            shown.customer_number = purchases.customer_number
+            shown.customer_id = purchases.customer_id
             and shown.product_key = purchases.product_key
             and shown.last_seen_date <= purchases.order_date
             and shown.ends_date > purchases.order_date
-    group by shown.customer_number, shown.need_kind, shown.need_key
+    group by shown.customer_id, shown.need_kind, shown.need_key
     union all
     select
-        bought_after_searches.customer_number,
+        bought_after_searches.customer_id,
         'searched' as need_kind,
         bought_after_searches.words as need_key,
         min(bought_after_searches.met_on) as met_on
@@ -249,37 +236,37 @@ met_each as (
         on
             bought_after_searches.words = answers.need
             and bought_after_searches.product_key = answers.product_key
-    group by bought_after_searches.customer_number, bought_after_searches.words
+    group by bought_after_searches.customer_id, bought_after_searches.words
     union all
     select
-        shown.customer_number,
+        shown.customer_id,
         shown.need_kind,
         shown.need_key,
         min(quoted.accepted_on) as met_on
     from shown
     inner join quoted
         on
-            shown.customer_number = quoted.customer_number
+            shown.customer_id = quoted.customer_id
             and shown.product_key = quoted.need_key
             and shown.last_seen_date <= quoted.accepted_on
             and shown.ends_date > quoted.accepted_on
     where shown.need_kind = 'quoted'
-    group by shown.customer_number, shown.need_kind, shown.need_key
+    group by shown.customer_id, shown.need_kind, shown.need_key
 ),
 
 met_since as (
     select
-        customer_number,
+        customer_id,
         need_kind,
         need_key,
         min(met_on) as met_on
     from met_each
-    group by customer_number, need_kind, need_key
+    group by customer_id, need_kind, need_key
 ),
 
 shown_needs as (
     select
-        shown.customer_number,
+        shown.customer_id,
         shown.need_kind,
         shown.need_key,
         coalesce(products.name, shown.need_key) as need,
@@ -329,7 +316,7 @@ shown_needs as (
     left join needs_answered on shown.words = needs_answered.need
     left join met_since
         on
-            shown.customer_number = met_since.customer_number
+            shown.customer_id = met_since.customer_id
             and shown.need_kind = met_since.need_kind
             and shown.need_key = met_since.need_key
 ),
@@ -337,7 +324,7 @@ shown_needs as (
 -- Twins, and a child on two records, are born on one day and need the same.
 births as (
     select
-        identities.customer_number,
+        identities.customer_id,
         dependants.birth_date,
         count(*) as dependant_count
     from {{ ref('feed_dependants') }} as dependants
@@ -346,7 +333,7 @@ births as (
             dependants.identifier_type = identities.identifier_type
             and dependants.identifier_value = identities.identifier_value
     where dependants.birth_date is not null
-    group by identities.customer_number, dependants.birth_date
+    group by identities.customer_id, dependants.birth_date
 ),
 
 stages as (
@@ -355,7 +342,7 @@ stages as (
 
 stages_dated as (
     select
-        births.customer_number,
+        births.customer_id,
         births.birth_date,
         births.dependant_count,
         stages.stage_number,
@@ -372,7 +359,7 @@ stages_told as (
     select
         *,
         row_number() over (
-            partition by customer_number, birth_date, due_on > {{ as_of() }}
+            partition by customer_id, birth_date, due_on > {{ as_of() }}
             order by stage_number nulls last
         ) as position
     from stages_dated
@@ -380,24 +367,24 @@ stages_told as (
 
 stages_met as (
     select
-        stages_told.customer_number,
+        stages_told.customer_id,
         stages_told.birth_date,
         stages_told.stage_number,
-        min(category_purchases.order_date) as met_on
+        min(purchases.order_date) as met_on
     from stages_told
-    inner join category_purchases
+    inner join purchases
         on
-            stages_told.customer_number = category_purchases.customer_number
-            and lower(trim(stages_told.need)) = category_purchases.category_word
-            and stages_told.due_on <= category_purchases.order_date
-    where coalesce(category_purchases.order_date < stages_told.ends_on, true)
+            stages_told.customer_id = purchases.customer_id
+            and lower(trim(stages_told.need)) = purchases.category_word
+            and stages_told.due_on <= purchases.order_date
+    where coalesce(purchases.order_date < stages_told.ends_on, true)
     group by
-        stages_told.customer_number, stages_told.birth_date, stages_told.stage_number
+        stages_told.customer_id, stages_told.birth_date, stages_told.stage_number
 ),
 
 life_stage_needs as (
     select
-        stages_told.customer_number,
+        stages_told.customer_id,
         'life_stage' as need_kind,
         cast(stages_told.birth_date as string) || ':' || stages_told.stage
             as need_key,
@@ -423,12 +410,12 @@ life_stage_needs as (
         stages_told.dependant_count as n,
         'age of a dependant, life_stages of company.yml' as method
     from stages_told
-    inner join customers on stages_told.customer_number = customers.customer_number
+    inner join customers on stages_told.customer_id = customers.customer_id
     cross join range_known
     left join categories on lower(trim(stages_told.need)) = categories.category_word
     left join stages_met
         on
-            stages_told.customer_number = stages_met.customer_number
+            stages_told.customer_id = stages_met.customer_id
             and stages_told.birth_date = stages_met.birth_date
             and stages_told.stage_number = stages_met.stage_number
     where
@@ -440,65 +427,72 @@ life_stage_needs as (
 -- put in order only of what is.
 frequent_products as (
     select
-        bought.customer_number,
-        bought.product_key,
-        products.category_word
-    from (
-        select
-            customer_number,
-            product_key
-        from purchases
-        group by customer_number, product_key
-        having count(*) > {{ var('minimum_gaps') }}
-    ) as bought
-    inner join products on bought.product_key = products.product_key
+        customer_id,
+        product_key,
+        category_word
+    from purchases
+    group by customer_id, product_key, category_word
+    having count(*) > {{ var('minimum_gaps') }}
 ),
 
 frequent_categories as (
     select
-        category_purchases.customer_number,
-        category_purchases.category_word
-    from category_purchases
+        days.customer_id,
+        days.category_word
+    from (
+        select distinct
+            customer_id,
+            category_word,
+            order_date
+        from purchases
+        where category_word is not null
+    ) as days
     left join frequent_products
         on
-            category_purchases.customer_number = frequent_products.customer_number
-            and category_purchases.category_word = frequent_products.category_word
-    where frequent_products.customer_number is null
-    group by category_purchases.customer_number, category_purchases.category_word
+            days.customer_id = frequent_products.customer_id
+            and days.category_word = frequent_products.category_word
+    where frequent_products.customer_id is null
+    group by days.customer_id, days.category_word
     having count(*) > {{ var('minimum_gaps') }}
 ),
 
 purchase_days as (
     select
-        purchases.customer_number,
-        purchases.product_key,
-        frequent_products.category_word,
-        purchases.order_date,
-        purchases.interaction_id
-    from purchases
+        lines.customer_id,
+        lines.product_key,
+        lines.category_word,
+        lines.order_date,
+        min('order:' || lines.source || ':' || lines.order_id) as interaction_id
+    from lines
     inner join frequent_products
         on
-            purchases.customer_number = frequent_products.customer_number
-            and purchases.product_key = frequent_products.product_key
+            lines.customer_id = frequent_products.customer_id
+            and lines.product_key = frequent_products.product_key
+    group by
+        lines.customer_id,
+        lines.product_key,
+        lines.category_word,
+        lines.order_date
     union all
     select
-        category_purchases.customer_number,
+        lines.customer_id,
         cast(null as string) as product_key,
-        category_purchases.category_word,
-        category_purchases.order_date,
-        category_purchases.interaction_id
-    from category_purchases
+        lines.category_word,
+        lines.order_date,
+        min('order:' || lines.source || ':' || lines.order_id) as interaction_id
+    from lines
     inner join frequent_categories
         on
-            category_purchases.customer_number = frequent_categories.customer_number
-            and category_purchases.category_word = frequent_categories.category_word
+            lines.customer_id = frequent_categories.customer_id
+            and lines.category_word = frequent_categories.category_word
+    group by lines.customer_id, lines.category_word, lines.order_date
 ),
 
 gaps as (
     select
         *,
         {{ days_between(
-            'lag(order_date) over (partition by customer_number, product_key, '
+            'lag(order_date) over (partition by customer_id, product_key, '
             ~ 'category_word order by order_date nulls last)', 'order_date'
         ) }} as gap_days
     from purchase_days
@@ -506,7 +500,7 @@ gaps as (
 
 rhythms as (
     select
-        customer_number,
+        customer_id,
         product_key,
         category_word,
         count(*) as purchase_day_count,
@@ -519,12 +513,12 @@ rhythms as (
         min_by(interaction_id, order_date) as first_interaction_id,
         max_by(interaction_id, order_date) as last_interaction_id
     from gaps
-    group by customer_number, product_key, category_word
+    group by customer_id, product_key, category_word
 ),
 
 replenishments as (
     select
-        rhythms.customer_number,
+        rhythms.customer_id,
         'replenishment' as need_kind,
         coalesce(rhythms.product_key, 'category:' || rhythms.category_word)
             as need_key,
@@ -569,9 +563,9 @@ needs as (
 
 final as (
     select
-        md5(customers.customer_id || ':' || needs.need_kind || ':' || needs.need_key)
+        md5(needs.customer_id || ':' || needs.need_kind || ':' || needs.need_key)
             as need_id,
-        customers.customer_id,
+        needs.customer_id,
         needs.need_kind,
         needs.need,
         needs.category,
@@ -597,7 +591,7 @@ final as (
         needs.method,
         {{ as_of() }} as as_of_date
     from needs
-    inner join customers on needs.customer_number = customers.customer_number
+    inner join customers on needs.customer_id = customers.customer_id
 )
 
 select * from final

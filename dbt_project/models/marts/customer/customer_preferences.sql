@@ -6,24 +6,17 @@
 ] -%}
 with
 
--- Traces are counted by number, which takes less than a text to compare and to keep.
 customers as (
     select
         customer_id,
-        row_number() over (order by customer_id nulls last) as customer_number,
         {{ may_be_scored('may_be_profiled') }} as may_be_scored
     from {{ ref('customers') }}
     where customer_id != 'unidentified'
 ),
 
 identities as (
-    select
-        identities.identifier_type,
-        identities.identifier_value,
-        customers.customer_number,
-        customers.may_be_scored
-    from {{ ref('identities') }} as identities
-    inner join customers on identities.customer_id = customers.customer_id
+    select * from {{ ref('identities') }}
+    where customer_id is not null
 ),
 
 prices as (
@@ -88,17 +81,13 @@ products as (
 
 lines as (
     select
-        customers.customer_number,
-        order_lines.product_key,
+        customer_id,
+        product_key,
         count(*) as line_count,
-        max(order_lines.order_date) as last_date
-    from {{ ref('order_lines') }} as order_lines
-    inner join customers on order_lines.customer_id = customers.customer_id
-    where
-        customers.may_be_scored
-        and order_lines.is_purchase
-        and order_lines.quantity > 0
-    group by customers.customer_number, order_lines.product_key
+        max(order_date) as last_date
+    from {{ ref('order_lines') }}
+    where is_purchase and quantity > 0
+    group by customer_id, product_key
 ),
 
 bands as (
@@ -112,20 +101,17 @@ bands as (
 
 hours as (
     select
-        customers.customer_number,
-        bands.band,
+        customer_id,
+        {{ business_hour('occurred_at') }} as hour,
         count(*) as trace_count,
-        max(interactions.occurred_date) as last_date
-    from {{ ref('interactions') }} as interactions
-    inner join customers on interactions.customer_id = customers.customer_id
-    inner join bands
-        on {{ business_hour('interactions.occurred_at') }} = bands.hour
+        max(occurred_date) as last_date
+    from {{ ref('interactions') }}
     where
-        customers.may_be_scored
-        and interactions.interaction_kind in (
+        customer_id is not null
+        and interaction_kind in (
             'order', 'event', 'post', 'presence', 'ticket', 'survey_response'
         )
-    group by customers.customer_number, bands.band
+    group by customer_id, {{ business_hour('occurred_at') }}
 ),
 
 -- `trial_count`: how often they could have shown it; NULL where each trace chooses one
@@ -133,7 +119,7 @@ hours as (
 evidence as (
     {%- for dimension in ['category', 'brand', 'price_band'] %}
     select
-        lines.customer_number,
+        lines.customer_id,
         '{{ dimension }}' as dimension,
         products.{{ dimension }} as choice,
         lines.line_count as evidence_count,
@@ -145,30 +131,27 @@ evidence as (
     union all
     {%- endfor %}
     select
-        customers.customer_number,
+        customer_id,
         'channel' as dimension,
-        orders.channel as choice,
+        channel as choice,
         1 as evidence_count,
         cast(null as bigint) as trial_count,
-        orders.order_date as last_date
-    from {{ ref('orders') }} as orders
-    inner join customers on orders.customer_id = customers.customer_id
-    where
-        customers.may_be_scored
-        and orders.is_purchase
-        and orders.channel is not null
+        order_date as last_date
+    from {{ ref('orders') }}
+    where is_purchase and channel is not null
     union all
     select
-        customer_number,
+        hours.customer_id,
         'hour' as dimension,
-        band as choice,
-        trace_count as evidence_count,
+        bands.band as choice,
+        hours.trace_count as evidence_count,
         cast(null as bigint) as trial_count,
-        last_date
+        hours.last_date
     from hours
+    inner join bands on hours.hour = bands.hour
     union all
     select
-        identities.customer_number,
+        identities.customer_id,
         'contact_style' as dimension,
         contacts.purpose as choice,
         {{ is_noticed('contacts') }} as evidence_count,
@@ -179,12 +162,12 @@ evidence as (
         on
             contacts.identifier_type = identities.identifier_type
             and contacts.identifier_value = identities.identifier_value
-    where identities.may_be_scored and contacts.purpose is not null
+    where contacts.purpose is not null
 ),
 
 statements as (
     select
-        identities.customer_number,
+        identities.customer_id,
         case {{ folded('attributes.attribute') }}
             {%- for dimension in dimensions %}
             when 'preferred{{ dimension | replace("_", "") }}' then '{{ dimension }}'
@@ -213,7 +196,7 @@ stated as (
     select
         *,
         row_number() over (
-            partition by customer_number, dimension
+            partition by customer_id, dimension
             order by
                 observed_at desc nulls last,
                 source asc nulls last,
@@ -225,12 +208,19 @@ stated as (
 
 known as (
     select
-        *,
+        evidence.customer_id,
+        evidence.dimension,
+        evidence.choice,
+        evidence.evidence_count,
+        evidence.trial_count,
+        evidence.last_date,
         0 as statement_count
     from evidence
+    inner join customers on evidence.customer_id = customers.customer_id
+    where customers.may_be_scored
     union all
     select
-        customer_number,
+        customer_id,
         dimension,
         choice,
         0 as evidence_count,
@@ -243,7 +233,7 @@ known as (
 
 choices as (
     select
-        customer_number,
+        customer_id,
         dimension,
         lower(trim(choice)) as choice_word,
         min(choice) as choice,
@@ -252,23 +242,23 @@ choices as (
         max(last_date) as last_date,
         max(statement_count) = 1 as is_stated
     from known
-    group by customer_number, dimension, lower(trim(choice))
+    group by customer_id, dimension, lower(trim(choice))
 ),
 
 dimensions_counted as (
     select
-        customer_number,
+        customer_id,
         dimension,
         cast(sum(evidence_count) as bigint) as n,
         max(evidence_count) as most_count
     from choices
-    group by customer_number, dimension
+    group by customer_id, dimension
 ),
 
 -- Where each trace chooses one of the values, only the most frequent can stand out.
 contenders as (
     select
-        choices.customer_number,
+        choices.customer_id,
         choices.dimension,
         choices.choice_word,
         choices.choice,
@@ -283,7 +273,7 @@ contenders as (
     from choices
     inner join dimensions_counted
         on
-            choices.customer_number = dimensions_counted.customer_number
+            choices.customer_id = dimensions_counted.customer_id
             and choices.dimension = dimensions_counted.dimension
     where
         choices.is_stated
@@ -316,7 +306,7 @@ shares_of_all as (
 
 shares as (
     select
-        contenders.customer_number,
+        contenders.customer_id,
         contenders.dimension,
         contenders.choice,
         contenders.choice_word,
@@ -361,7 +351,7 @@ ranked as (
     select
         *,
         row_number() over (
-            partition by customer_number, dimension
+            partition by customer_id, dimension
             order by
                 is_stated desc nulls last,
                 is_told desc nulls last,
@@ -374,37 +364,36 @@ ranked as (
 
 final as (
     select
-        customers.customer_id,
-        ranked.dimension,
-        case when ranked.is_told then ranked.choice end as preference,
-        ranked.is_stated,
+        customer_id,
+        dimension,
+        case when is_told then choice end as preference,
+        is_stated,
         case
-            when ranked.is_stated then 'stated'
-            when ranked.is_told and ranked.share_low > ranked.share_of_all then 'strong'
-            when ranked.is_told then 'weak'
+            when is_stated then 'stated'
+            when is_told and share_low > share_of_all then 'strong'
+            when is_told then 'weak'
         end as strength,
-        ranked.evidence_count,
-        100 * ranked.share as share_pct,
-        100 * ranked.share_low as share_low_pct,
-        100 * ranked.share_high as share_high_pct,
-        100 * ranked.share_of_all as share_of_all_pct,
-        ranked.last_date as last_seen_date,
+        evidence_count,
+        100 * share as share_pct,
+        100 * share_low as share_low_pct,
+        100 * share_high as share_high_pct,
+        100 * share_of_all as share_of_all_pct,
+        last_date as last_seen_date,
         case
-            when ranked.is_told then null
-            when ranked.n < {{ least }} then 'fewer than {{ least }} traces tell it'
+            when is_told then null
+            when n < {{ least }} then 'fewer than {{ least }} traces tell it'
             else 'none of what was sent was opened or answered'
         end as missing_reason,
-        ranked.n,
+        n,
         case
-            when ranked.is_stated then 'stated by the customer'
-            when ranked.dimension = 'contact_style'
+            when is_stated then 'stated by the customer'
+            when dimension = 'contact_style'
                 then 'opened or answered / sent, Wilson 95 %'
             else 'traces with it / traces that tell one, Wilson 95 %'
         end as method,
         {{ as_of() }} as as_of_date
     from ranked
-    inner join customers on ranked.customer_number = customers.customer_number
-    where ranked.position = 1
+    where position = 1
 )
 
 select * from final

@@ -82,8 +82,11 @@ needs_ranked as (
         row_number() over (
             partition by customer_id
             order by
-                greatest(due_on, {{ as_of() }}) nulls last,
-                due_on desc nulls last,
+                -- As contact_plans: what was due a month ago moves nobody any more.
+                case when due_on > {{ add_days(as_of(), '(-30)') }} then 0 else 1 end
+                nulls last,
+                greatest(due_on, {{ add_days(as_of(), 1) }}) nulls last,
+                due_on nulls last,
                 evidence_count desc nulls last,
                 need_kind nulls last,
                 need nulls last,

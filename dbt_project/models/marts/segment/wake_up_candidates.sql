@@ -29,7 +29,7 @@ sleepers as (
 
 channels as (
     select * from {{ ref('int_contact_channels') }}
-    where position = 1
+    where position = 1 and has_address
 ),
 
 -- With what: of the category that they bought most, what most customers buy now.
@@ -140,7 +140,7 @@ final as (
         expected_gain_amount,
         left(md5('wake_up:' || customer_id), 2) < '33' as is_held_out,
         case
-            when channel is null then 'no channel on which they permit marketing'
+            when channel is null then 'no channel that reaches them permits marketing'
             when probability is null then 'buys_again: ' || missing_reason
             when expected_gain_amount is null then 'no purchase tells what one brings'
             when expected_gain_amount > 0 and cost_amount = 0

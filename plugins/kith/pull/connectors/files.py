@@ -71,7 +71,8 @@ def fetch(request: FetchRequest) -> list[Fetched]:
         with _unchanged(where, member) as state, reading(where, request.table):
             if member.suffix in PACKINGS:
                 check_content(where, path, member.suffix)
-            for each in unpack(member, request.workspace):
+            limit = request.table.rules.unpacked_limit_gb
+            for each in unpack(member, request.workspace, limit):
                 if each.origin != location.origin:
                     _check_member(request.table, each)
                 target = request.workspace / f"{next(numbers):04}.parquet"

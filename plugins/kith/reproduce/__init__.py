@@ -1,0 +1,1 @@
+"""Reproduce: a run that failed, made again to its failing rows."""
