@@ -4,15 +4,21 @@
 {%- endmacro %}
 
 {#- A bound of Wilson's interval of 95 % around a share from 0 to 1; `sign` is - for the
-    lower one, + for the upper one. `n` is a double above 0. -#}
+    lower one, + for the upper one. `n` is a double above 0. The usual formula takes two
+    nearly equal numbers from each other; written as a quotient it gives exactly 0 for a
+    share of 0 and 1 for a share of 1, and nothing below or above. -#}
 {% macro wilson_bound(share, n, sign) -%}
-    (
-        {{ share }} + power({{ normal_quantile() }}, 2) / (2 * {{ n }})
-        {{ sign }} {{ normal_quantile() }} * sqrt(
-            {{ share }} * (1 - {{ share }}) / {{ n }}
-            + power({{ normal_quantile() }} / (2 * {{ n }}), 2)
+    {%- set near = share if sign == '-' else '(1 - ' ~ share ~ ')' -%}
+    {%- set bound -%}
+        2 * {{ n }} * power({{ near }}, 2) / (
+            2 * {{ n }} * {{ near }} + power({{ normal_quantile() }}, 2)
+            + {{ normal_quantile() }} * sqrt(
+                4 * {{ n }} * {{ share }} * (1 - {{ share }})
+                + power({{ normal_quantile() }}, 2)
+            )
         )
-    ) / (1 + power({{ normal_quantile() }}, 2) / {{ n }})
+    {%- endset -%}
+    {%- if sign == '-' -%} ({{ bound }}) {%- else -%} (1 - {{ bound }}) {%- endif -%}
 {%- endmacro %}
 
 {#- How many independent observations would tell as much of a share as `whole` of them

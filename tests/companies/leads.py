@@ -158,6 +158,7 @@ def conversions(told: pd.DataFrame, minimum: int) -> pd.DataFrame:
                     "win_rate_high_pct": 100 * high,
                     "n": decided,
                     "median_days_to_stage": median(days for _, days in those),
+                    "backdated_count": 0,
                     "median_days_to_win": median(wins) if wins else np.nan,
                 }
             )
@@ -169,6 +170,11 @@ def conversions(told: pd.DataFrame, minimum: int) -> pd.DataFrame:
 
 Owner = tuple[str, str]  # employee and department
 NOBODY: Owner = ("unassigned", "unassigned")
+
+
+def follows(end: pd.Timestamp | None, begin: pd.Timestamp) -> bool:
+    """Whether what begins then comes after that end with no more than a day between."""
+    return end is not None and begin - end <= pd.Timedelta(days=1)
 
 
 class Care:
@@ -204,14 +210,17 @@ class Care:
     def spells(
         self, customer: str, until: pd.Timestamp
     ) -> list[tuple[Owner, pd.Timestamp, pd.Timestamp | None]]:
-        """Times in which one employee has the customer; the last may have no end."""
+        """Times in which one employee has the customer; the last may have no end.
+
+        No more than a day between two times of one employee is no gap.
+        """
         spells: list[tuple[Owner, pd.Timestamp, pd.Timestamp | None]] = []
         turns: list[pd.Timestamp | None] = [*self.turns(customer, until), None]
         for begin, end in pairwise(turns):
             owner = self.owner(customer, begin)
             if owner == NOBODY:
                 continue
-            if spells and spells[-1][0] == owner and spells[-1][2] == begin:
+            if spells and spells[-1][0] == owner and follows(spells[-1][2], begin):
                 spells[-1] = (owner, spells[-1][1], end)
             else:
                 spells.append((owner, begin, end))

@@ -76,7 +76,9 @@ def check_offers(query: Query) -> pd.Series:
     )
     assert (found["n"] == len(ours)).all()
 
-    stock = query("select product_key, stock_quantity from customer.products")
+    stock = query(
+        "select product_key, stock_quantity from customer.products where is_listed"
+    )
     in_stock = stock[stock["stock_quantity"].isna() | (stock["stock_quantity"] > 0)]
     stocked = set(in_stock["product_key"])
     (share,) = offers.shares(bought, children, as_of, [weight], stocked)

@@ -199,18 +199,16 @@ def _shown(traces: Traces, bought: dict[str, list[tuple[Any, str]]]) -> list[Row
             due, ends = day(opened + pd.Timedelta(hours=RESPONSE_HOURS)), None
             in_range = None
         else:
+            due, ends = last, last + pd.Timedelta(days=NEED_DAYS)
             days = [
                 at
                 for at, product in bought[customer]
-                if at >= last
-                and (
-                    product == key if kind != "searched" else traces.meets(key, product)
-                )
+                if product == key or (kind == "searched" and traces.meets(key, product))
             ]
-            met_on = min([*days, *(met for met in mets if met >= last)], default=None)
-            if mets and max(mets) >= last:
-                met_on = min([*days, max(mets)])
-            due, ends = last, last + pd.Timedelta(days=NEED_DAYS)
+            # What lapsed stays lapsed.
+            met_on = min(
+                (met for met in [*days, *mets] if last <= met < ends), default=None
+            )
             if kind == "searched":
                 in_range = any(traces.meets(key, product) for product in sold)
             else:

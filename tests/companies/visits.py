@@ -312,8 +312,8 @@ def credits_of(query: Query) -> dict[str, dict[tuple[str, Any], int]]:
 
 
 def timedelta_fits(age: pd.Timedelta) -> bool:
-    """Whether a touch is no later than the purchase, and at most 30 days before it."""
-    return pd.Timedelta(0) <= age <= LOOK_BACK
+    """Whether a touch comes before the purchase, by 30 days at most."""
+    return pd.Timedelta(0) < age <= LOOK_BACK
 
 
 def compared(query: Query) -> pd.DataFrame:

@@ -1,13 +1,17 @@
 """What to offer whom, on customers whose tastes are known."""
 
 import datetime as dt
+import runpy
+from types import SimpleNamespace
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
 from pandas.testing import assert_frame_equal
 
+from kith.build.dbt import DBT_PROJECT
 from kith.models.recommendations import evaluate, read, recommend
 from tests.models import offers
 
@@ -271,3 +275,40 @@ def test_without_purchases_there_is_nothing_to_judge_and_nothing_to_offer() -> N
     assert len(evaluate(grounds(nothing, CHILDREN), np.datetime64("2024-12-31"))) == 0
     assert len(offered(nothing, CHILDREN)) == 0
     assert len(offered(nothing)) == 0
+
+
+@pytest.mark.parametrize(
+    ("unlisted", "absent"),
+    [({"p00", "p20"}, {"p00", "p20"}), (set(TASTES["product_key"]), set())],
+)
+def test_a_product_that_no_source_lists_is_not_offered_where_others_are_listed(
+    unlisted: set[str], absent: set[str]
+) -> None:
+    """Nobody knows what it is. The model is called as dbt does it."""
+    file = DBT_PROJECT / "models/intermediate/predictions/int_recommendations.py"
+    model = runpy.run_path(str(file))["model"]
+    keys = sorted(set(TASTES["product_key"]))
+    products = pd.DataFrame(
+        {"product_key": keys, "is_listed": [key not in unlisted for key in keys]}
+    )
+    bought = TASTES.rename(columns={"day": "happened_on"}).assign(ground="bought")
+    with duckdb.connect() as connection:
+        connection.register("bought", bought)
+        connection.register("listed", products)
+        connection.register("published", PUBLISHED)
+        tables = {
+            "products": "select *, null::bigint as stock_quantity, "
+            f"null::timestamp as launched_at, date '{AS_OF:%Y-%m-%d}' as as_of_date "
+            "from listed",
+            "int_observation_days": "select 'score' as role, "
+            f"date '{AS_OF:%Y-%m-%d}' as observed_on",
+            "int_recommendations_evaluated": "from published",
+            "int_offer_grounds": "select * replace (happened_on::date as happened_on) "
+            "from bought",
+        }
+        dbt = SimpleNamespace(ref=lambda name: connection.sql(tables[name]))
+        found = set(model(dbt, connection)["product_key"].to_pylist())
+    assert found == set(
+        offered(TASTES, evaluations=PUBLISHED, without=absent).product_key
+    )
+    assert found and not found & absent

@@ -36,6 +36,7 @@ def test_offers_are_held_against_what_most_buy(releases: Any) -> None:
     assert "Judged on 400 customers" in card
     assert "Better than what most customers buy: published." in card
     assert 'class="chart"' in card
+    assert "These offers" in card and "What most buy" in card
 
 
 def test_without_offers_the_page_says_so(releases: Any) -> None:

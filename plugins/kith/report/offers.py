@@ -81,7 +81,10 @@ order by position
     text="{offer_count:,} · {first_count:,} first",
 )
 
-_SIDES = {"offers": ("These offers", marks.ACCENT), "popular": ("The same", marks.GREY)}
+_SIDES = {
+    "offers": ("These offers", marks.ACCENT),
+    "popular": ("What most buy", marks.GREY),
+}
 _HITS = [
     ("hit_rate_at_5", "offers", "Buy one of the first 5 offers"),
     ("popularity_hit_rate_at_5", "popular", "Buy one of the 5 that most buy"),

@@ -235,8 +235,9 @@ order by
         "Cost": "{cost_amount:,.0f}",
     },
     note="Each purchase is divided among the messages and clicks of the 30 days before "
-    "it; the columns add up to the revenue of all orders. A share in a purchase is no "
-    "proof that it would not have been made.",
+    "it; the columns add up to the revenue of all orders. A return that is an order of "
+    "its own names no purchase and stands under No campaign. A share in a purchase is "
+    "no proof that it would not have been made.",
     style="words",
 )
 

@@ -155,7 +155,7 @@ touched as (
             purchases_spanned.customer_id = touches_spanned.customer_id
             and purchases_spanned.span = touches_spanned.span
     where
-        touches_spanned.touched_at <= purchases_spanned.ordered_at
+        touches_spanned.touched_at < purchases_spanned.ordered_at
         and touches_spanned.touched_at
         >= purchases_spanned.ordered_at - interval '{{ look_back_days }}' day
 ),

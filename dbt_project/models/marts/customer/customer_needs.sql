@@ -68,6 +68,28 @@ range_known as (
     from products
 ),
 
+quoted as (
+    select
+        interactions.customer_id,
+        interactions.product_key as need_key,
+        interactions.interaction_id,
+        interactions.occurred_at,
+        case
+            when quotes.outcome = 'accepted'
+                then
+                    {{ business_date('coalesce(quotes.decided_at, quotes.quoted_at)') }}
+        end as accepted_on
+    from {{ ref('interactions') }} as interactions
+    inner join {{ ref('feed_quotes') }} as quotes
+        on
+            interactions.source = quotes.source
+            and interactions.record_id = quotes.quote_id
+    where
+        interactions.interaction_kind = 'quote'
+        and interactions.customer_id is not null
+        and interactions.product_key is not null
+),
+
 traces as (
     select
         identities.customer_id,
@@ -102,25 +124,13 @@ traces as (
         and words.meaning in ('cart', 'wishlist')
     union all
     select
-        interactions.customer_id,
+        customer_id,
         'quoted' as need_kind,
-        interactions.product_key as need_key,
-        interactions.interaction_id,
-        interactions.occurred_at,
-        case
-            when quotes.outcome = 'accepted'
-                then
-                    {{ business_date('coalesce(quotes.decided_at, quotes.quoted_at)') }}
-        end as met_on
-    from {{ ref('interactions') }} as interactions
-    inner join {{ ref('feed_quotes') }} as quotes
-        on
-            interactions.source = quotes.source
-            and interactions.record_id = quotes.quote_id
-    where
-        interactions.interaction_kind = 'quote'
-        and interactions.customer_id is not null
-        and interactions.product_key is not null
+        need_key,
+        interaction_id,
+        occurred_at,
+        cast(null as date) as met_on
+    from quoted
     union all
     select
         customer_id,
@@ -145,13 +155,14 @@ shown as (
         min(occurred_at) as first_seen_at,
         max(occurred_at) as last_seen_at,
         {{ business_date('max(occurred_at)') }} as last_seen_date,
+        {{ add_days(business_date('max(occurred_at)'), var('need_days')) }}
+            as ends_date,
         min_by(interaction_id, {{ ordering(['occurred_at', 'interaction_id']) }})
             as first_interaction_id,
         max_by(interaction_id, {{ ordering(['occurred_at', 'interaction_id']) }})
             as last_interaction_id,
         -- Of complaints about one thing none may be open.
-        case when count(met_on) = count(*) then max(met_on) end as all_met_on,
-        max(met_on) as some_met_on
+        case when count(met_on) = count(*) then max(met_on) end as all_met_on
     from traces
     group by customer_id, need_kind, need_key
 ),
@@ -181,8 +192,9 @@ purchases as (
     from lines
 ),
 
--- First what each customer bought, then what of it meets the search: the other way
--- round, each search would be joined with all products that meet it.
+-- What has lapsed is not met by what is bought later. First what each customer bought,
+-- then what of it meets the search: the other way round, each search would be joined
+-- with all products that meet it.
 bought_after_searches as (
     select
         shown.customer_id,
@@ -195,10 +207,11 @@ bought_after_searches as (
         on
             shown.customer_id = purchases.customer_id
             and shown.last_seen_date <= purchases.order_date
+            and shown.ends_date > purchases.order_date
     group by shown.customer_id, shown.words, purchases.product_key
 ),
 
-bought_since as (
+met_each as (
     select
         shown.customer_id,
         shown.need_kind,
@@ -210,6 +223,7 @@ bought_since as (
             shown.customer_id = purchases.customer_id
             and shown.product_key = purchases.product_key
             and shown.last_seen_date <= purchases.order_date
+            and shown.ends_date > purchases.order_date
     group by shown.customer_id, shown.need_kind, shown.need_key
     union all
     select
@@ -223,6 +237,31 @@ bought_since as (
             bought_after_searches.words = answers.need
             and bought_after_searches.product_key = answers.product_key
     group by bought_after_searches.customer_id, bought_after_searches.words
+    union all
+    select
+        shown.customer_id,
+        shown.need_kind,
+        shown.need_key,
+        min(quoted.accepted_on) as met_on
+    from shown
+    inner join quoted
+        on
+            shown.customer_id = quoted.customer_id
+            and shown.product_key = quoted.need_key
+            and shown.last_seen_date <= quoted.accepted_on
+            and shown.ends_date > quoted.accepted_on
+    where shown.need_kind = 'quoted'
+    group by shown.customer_id, shown.need_kind, shown.need_key
+),
+
+met_since as (
+    select
+        customer_id,
+        need_kind,
+        need_key,
+        min(met_on) as met_on
+    from met_each
+    group by customer_id, need_kind, need_key
 ),
 
 shown_needs as (
@@ -261,15 +300,10 @@ shown_needs as (
         end as due_on,
         cast(null as date) as due_from,
         cast(null as date) as due_until,
-        case
-            when shown.need_kind != 'complaint'
-                then {{ add_days('shown.last_seen_date', var('need_days')) }}
-        end as ends_on,
+        case when shown.need_kind != 'complaint' then shown.ends_date end as ends_on,
         case
             when shown.need_kind = 'complaint' then shown.all_met_on
-            when shown.some_met_on >= shown.last_seen_date
-                then least(shown.some_met_on, bought_since.met_on)
-            else bought_since.met_on
+            else met_since.met_on
         end as met_on,
         shown.evidence_count as n,
         case
@@ -280,11 +314,11 @@ shown_needs as (
     cross join range_known
     left join products on shown.product_key = products.product_key
     left join needs_answered on shown.words = needs_answered.need
-    left join bought_since
+    left join met_since
         on
-            shown.customer_id = bought_since.customer_id
-            and shown.need_kind = bought_since.need_kind
-            and shown.need_key = bought_since.need_key
+            shown.customer_id = met_since.customer_id
+            and shown.need_kind = met_since.need_kind
+            and shown.need_key = met_since.need_key
 ),
 
 -- Twins, and a child on two records, are born on one day and need the same.

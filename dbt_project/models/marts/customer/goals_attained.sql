@@ -5,6 +5,50 @@
 } -%}
 {#- By what a part of the company may be called. -#}
 {%- set scopes = ['channel', 'place', 'place_name', 'city', 'region', 'department'] -%}
+{#- From what, on which day and with what value a measure is counted, the columns by
+    which its parts are called, and which rows count. -#}
+{%- set facts_of = {
+    'revenue': [
+        'orders', 'order_date', 'revenue_amount',
+        ['channel', 'place', 'place_name', 'city', 'region'], 'true',
+    ],
+    'orders': [
+        'orders', 'order_date', 1,
+        ['channel', 'place', 'place_name', 'city', 'region'], 'is_purchase',
+    ],
+    'new_customers': [
+        'first_purchases', 'order_date', 1,
+        ['channel', 'place', 'place_name', 'city', 'region'], 'position = 1',
+    ],
+    'new_members': [
+        'members', 'registered_date', 1, ['registration_source', 'city', 'region'],
+        'true',
+    ],
+    'members': [
+        'members', 'registered_date', 1, ['registration_source', 'city', 'region'],
+        'true',
+    ],
+    'visits': [
+        'visits', 'visit_date', 1, ['place', 'place_name', 'city', 'region'], 'true',
+    ],
+    'nps': [
+        'answers', 'answered_date', 'mark', ['touchpoint', 'region', 'department'],
+        "standard = 'nps'",
+    ],
+    'csat': [
+        'answers', 'answered_date', 'mark', ['touchpoint', 'region', 'department'],
+        "standard = 'csat'",
+    ],
+} -%}
+{%- set renamed = {'registration_source': 'channel', 'touchpoint': 'channel'} -%}
+{%- set known_by = {} -%}
+{%- for measure, part in facts_of.items() -%}
+{%- set kinds = [] -%}
+{%- for column in part[3] -%}
+{%- do kinds.append(renamed.get(column, column)) -%}
+{%- endfor -%}
+{%- do known_by.update({measure: kinds}) -%}
+{%- endfor -%}
 {%- set fact = ['measure', 'day'] + scopes -%}
 {%- set unknown = 'cast(null as string)' -%}
 with
@@ -95,45 +139,12 @@ answers as (
 ),
 
 facts as (
-    {% for measure, part in {
-        'revenue': [
-            'orders', 'order_date', 'revenue_amount',
-            ['channel', 'place', 'place_name', 'city', 'region'], 'true',
-        ],
-        'orders': [
-            'orders', 'order_date', 1,
-            ['channel', 'place', 'place_name', 'city', 'region'], 'is_purchase',
-        ],
-        'new_customers': [
-            'first_purchases', 'order_date', 1,
-            ['channel', 'place', 'place_name', 'city', 'region'], 'position = 1',
-        ],
-        'new_members': [
-            'members', 'registered_date', 1, ['registration_source', 'city', 'region'],
-            'true',
-        ],
-        'members': [
-            'members', 'registered_date', 1, ['registration_source', 'city', 'region'],
-            'true',
-        ],
-        'visits': [
-            'visits', 'visit_date', 1, ['place', 'place_name', 'city', 'region'], 'true',
-        ],
-        'nps': [
-            'answers', 'answered_date', 'mark', ['touchpoint', 'region', 'department'],
-            "standard = 'nps'",
-        ],
-        'csat': [
-            'answers', 'answered_date', 'mark', ['touchpoint', 'region', 'department'],
-            "standard = 'csat'",
-        ],
-    }.items() %}
+    {% for measure, part in facts_of.items() %}
     {%- set relation, day, value, parts, condition = part %}
     select
         '{{ measure }}' as measure,
         {{ day }} as day,
         {% for scope in scopes %}
-        {%- set renamed = {'registration_source': 'channel', 'touchpoint': 'channel'} %}
         {%- set found = namespace(column=unknown) %}
         {%- for column in parts if renamed.get(column, column) == scope %}
         {%- set found.column = column %}
@@ -303,15 +314,22 @@ judged as (
         coalesce(measured.square_total, 0) as square_total,
         cast(coalesce(measured.n, 0) as bigint) as n,
         case
+            when placed.period_days < 1 then 'the period ends before it begins'
             when placed.known_measure is null
                 then
                     'Kith does not compute this measure; it knows '
                     || '{{ measures | join(", ") }}'
             when placed.scope_count is null
-                then 'nothing that was measured is called like this scope'
+                then
+                    'nothing that was measured is called like this scope; '
+                    || placed.known_measure || ' is known by '
+                    || case placed.known_measure
+                        {%- for measure, kinds in known_by.items() %}
+                        when '{{ measure }}' then '{{ kinds | join(", ") }}'
+                        {%- endfor %}
+                    end
             when placed.scope_count > 1
                 then 'several are called like this scope: ' || placed.scope_kinds
-            when placed.period_days < 1 then 'the period ends before it begins'
             when placed.elapsed_days < 1 then 'the period has not begun'
             when
                 placed.kind != 'stock' and placed.period_start < {{ first_day() }}
@@ -361,9 +379,10 @@ final as (
         scope_kind,
         period_start,
         period_end,
-        cast(period_days as bigint) as period_days,
-        cast(greatest(elapsed_days, 0) as bigint) as elapsed_days,
-        period_end <= {{ as_of() }} as is_over,
+        case when period_days > 0 then cast(period_days as bigint) end as period_days,
+        case when period_days > 0 then cast(greatest(elapsed_days, 0) as bigint) end
+            as elapsed_days,
+        case when period_days > 0 then period_end <= {{ as_of() }} end as is_over,
         target_value,
         actual_value,
         case
@@ -386,6 +405,7 @@ final as (
             as attained_pct,
         case when missing_reason is null then expected_value end as expected_value,
         case
+            when period_days < 1 then null
             when elapsed_days < 1 then 'not_begun'
             when actual_value is null then null
             when elapsed_days >= period_days and actual_value >= target_value

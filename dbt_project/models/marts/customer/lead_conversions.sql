@@ -38,7 +38,10 @@ traced as (
         {% endfor %}
         reached.stage,
         reached.stage_class,
-        {{ days_between('leads.created_on', 'reached.entered_on') }} as days_to_stage,
+        case
+            when reached.entered_on >= leads.created_on
+                then {{ days_between('leads.created_on', 'reached.entered_on') }}
+        end as days_to_stage,
         leads.outcome,
         leads.days_to_decision
     from reached
@@ -92,6 +95,7 @@ counted as (
         count(*) filter (where outcome = 'lost') as lost_count,
         count(*) filter (where outcome = 'open') as open_count,
         {{ median('days_to_stage') }} as median_days_to_stage,
+        count(*) - count(days_to_stage) as backdated_count,
         {{ median("case when outcome = 'won' then days_to_decision end") }}
             as median_days_to_win
     from grained
@@ -150,6 +154,7 @@ final as (
                 then 'fewer than {{ var("minimum_answers") }} decided leads'
         end as missing_reason,
         median_days_to_stage,
+        backdated_count,
         median_days_to_win,
         {{ as_of() }} as as_of_date
     from shared

@@ -168,7 +168,7 @@ usual as (
         count(*) as usual_days_n,
         {{ median(days_between('entered_on', 'left_on')) }} as usual_days
     from stands
-    where left_on is not null
+    where left_on >= entered_on
     group by source, stage
 ),
 
@@ -268,10 +268,18 @@ final as (
         timed.outcome_told_by,
         timed.decided_at,
         timed.decided_on,
-        {{ days_between('timed.created_on', 'timed.decided_on') }}
-            as days_to_decision,
-        case when timed.outcome = 'lost' then timed.declined_reason end
-            as declined_reason,
+        case
+            when timed.decided_on >= timed.created_on
+                then {{ days_between('timed.created_on', 'timed.decided_on') }}
+        end as days_to_decision,
+        -- The reason has no time of its own: of a lead that has gone on since it may be
+        -- that of a step that lies ahead.
+        case
+            when
+                timed.outcome = 'lost'
+                or (timed.outcome = 'open' and timed.stage_count = 0)
+                then timed.declined_reason
+        end as declined_reason,
         timed.current_stage as stage,
         timed.current_since as stage_since,
         timed.stage_count,

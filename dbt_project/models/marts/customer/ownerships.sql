@@ -90,6 +90,8 @@ compared as (
     where position = 1
 ),
 
+-- Sources that tell the last second, or the last day, of a time begin the next one
+-- after it.
 numbered as (
     select
         *,
@@ -97,7 +99,7 @@ numbered as (
             case
                 when
                     employee_before = employee_id || ':' || coalesce(department, '')
-                    and ended_before = began_at
+                    and began_at <= ended_before + interval '1' day
                     then 0
                 else 1
             end
@@ -131,7 +133,7 @@ followed as (
             when
                 lead(began_at) over (
                     partition by customer_id order by began_at nulls last
-                ) = ended_at
+                ) <= ended_at + interval '1' day
                 then
                     lead(employee_id) over (
                         partition by customer_id order by began_at nulls last

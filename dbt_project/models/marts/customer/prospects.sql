@@ -10,6 +10,15 @@ leads as (
     select * from {{ ref('leads') }}
 ),
 
+first_stages as (
+    select
+        source,
+        lead_id,
+        entered_on
+    from {{ ref('lead_stages') }}
+    where position = 1
+),
+
 standings as (
     select distinct
         person_id,
@@ -24,8 +33,13 @@ not_customers as (
         {% for column in told %}
         leads.{{ column }},
         {% endfor %}
-        leads.created_on as first_seen_on,
-        coalesce(leads.decided_on, leads.stage_since) as last_seen_on,
+        -- Some sources tell steps from before they recorded the lead.
+        least(
+            leads.created_on, coalesce(first_stages.entered_on, leads.created_on)
+        ) as first_seen_on,
+        greatest(
+            leads.created_on, coalesce(leads.decided_on, leads.stage_since)
+        ) as last_seen_on,
         row_number() over (
             partition by coalesce(leads.person_id, leads.source || ':' || leads.lead_id)
             order by
@@ -34,6 +48,10 @@ not_customers as (
                 leads.lead_id asc nulls last
         ) as position
     from leads
+    left join first_stages
+        on
+            leads.source = first_stages.source
+            and leads.lead_id = first_stages.lead_id
     left join standings on leads.person_id = standings.person_id
     where coalesce(standings.standing not in ('customer', 'deleted'), true)
 ),
@@ -130,7 +148,12 @@ final as (
         'lead:' || source || ':' || lead_id as prospect_id,
         'lead' as subject,
         case
-            when outcome = 'lost' or not has_need or not can_pay then 'refusing'
+            when
+                outcome = 'lost'
+                or declined_reason is not null
+                or not has_need
+                or not can_pay
+                then 'refusing'
             when has_need or can_pay or stage_count > 1 then 'near'
             else 'unexplored'
         end as prospect_kind,
