@@ -308,7 +308,9 @@ def sources(customers: int) -> dict[str, str]:
                     as floor,
                 case reading when 0 then 'street' when 1 then 'door'
                     else 'zone ' || chance(stay, reading // 2) % 8 end as zone,
-                {listed("near", "enter", "floor", "dwell", "dwell", "floor", "bag", "leave")}
+                {
+            listed("near", "enter", "floor", "dwell", "dwell", "floor", "bag", "leave")
+        }
                     [1 + reading] as state, {LOADED}
             from stays, range(8) as readings (reading)
             where reading < reading_count
@@ -528,7 +530,9 @@ def sources(customers: int) -> dict[str, str]:
             select person(n) as customer_id, rank + 1 as rank,
                 'inventory:P' || chance(n, rank) % {PRODUCTS} as product_key,
                 0.1 / (1 + rank) as expected_share,
-                {listed("bought_with", "due_again", "popular", "child", "bought_before")}
+                {
+            listed("bought_with", "due_again", "popular", "child", "bought_before")
+        }
                     [1 + chance(n, rank) % 5] as ground,
                 'inventory:P' || chance(n, rank + 99) % {PRODUCTS} as
                     because_product_key,
