@@ -89,6 +89,10 @@ def listed(*words: str) -> str:
     return "[" + ", ".join(f"'{word}'" for word in words) + "]"
 
 
+STATES = listed("near", "enter", "floor", "dwell", "dwell", "floor", "bag", "leave")
+GROUNDS = listed("bought_with", "due_again", "popular", "child", "bought_before")
+
+
 def sources(customers: int) -> dict[str, str]:
     """What the models read and is not made by one of them, and the query that fills it.
 
@@ -308,9 +312,7 @@ def sources(customers: int) -> dict[str, str]:
                     as floor,
                 case reading when 0 then 'street' when 1 then 'door'
                     else 'zone ' || chance(stay, reading // 2) % 8 end as zone,
-                {
-            listed("near", "enter", "floor", "dwell", "dwell", "floor", "bag", "leave")
-        }
+                {STATES}
                     [1 + reading] as state, {LOADED}
             from stays, range(8) as readings (reading)
             where reading < reading_count
@@ -530,9 +532,7 @@ def sources(customers: int) -> dict[str, str]:
             select person(n) as customer_id, rank + 1 as rank,
                 'inventory:P' || chance(n, rank) % {PRODUCTS} as product_key,
                 0.1 / (1 + rank) as expected_share,
-                {
-            listed("bought_with", "due_again", "popular", "child", "bought_before")
-        }
+                {GROUNDS}
                     [1 + chance(n, rank) % 5] as ground,
                 'inventory:P' || chance(n, rank + 99) % {PRODUCTS} as
                     because_product_key,
