@@ -21,7 +21,6 @@ from kith.errors import ResourceError
 from kith.gate.audit import audit
 from kith.publish.release import publish
 from kith.pull.table import pull_table
-from kith.report.page import write_report
 from kith.runs.run import Run, current_release
 from tests.conftest import new_run
 from tests.one_table import TABLE, company, deliver
@@ -161,8 +160,6 @@ def test_audit_publication_report_and_build_tell_of_a_full_disk(
     stopped_by_a_full_disk(disk, lambda: publish(run))
     assert current_release(run.published) == before
     publish(run)
-    stopped_by_a_full_disk(disk, lambda: write_report(run))
-    write_report(run)
     # The last, and without the former candidate, whose room the build would take.
     run.warehouse.unlink()
     message = stopped_by_a_full_disk(disk, lambda: build(run))

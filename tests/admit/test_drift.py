@@ -34,10 +34,11 @@ def test_missing_column_stops(tmp_path: Path) -> None:
 def test_wrong_delimiter_stops(sign: str, name: str, tmp_path: Path) -> None:
     lines = [line.replace(",", sign) for line in [HEADER, *sales(8)]]
     (company(tmp_path) / "data/sales.csv").write_text("\n".join(lines))
+    written = sign.replace("\t", "\\t")  # as in sources.yml
     message = refusal(tmp_path)
     assert message.startswith("shop.sales: data/sales.csv, header: missing column sale")
     assert message.endswith(
-        f'the delimiter looks like "{sign}" ({name}): set options.delimiter in '
+        f'the delimiter looks like "{written}" ({name}): set options.delimiter in '
         "sources.yml"
     )
 

@@ -116,7 +116,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
 @pytest.fixture(scope="module")
 def failures(run: Run) -> list[str]:
     """What failed, as people are told; read before a test opens the warehouse."""
-    return failures_of(run)
+    return [str(failure) for failure in failures_of(run)]
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ import duckdb
 import pytest
 
 from kith.company.retention import Keep, Retention
-from kith.errors import PublicationError
+from kith.errors import PublicationError, ResourceError
 from kith.gate.audit import fingerprint, permit_path
 from kith.publish import release as publishing
 from kith.publish.pruning import prune
@@ -229,7 +229,7 @@ def test_a_publication_that_fails_leaves_nothing_behind(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(publishing, "sha256", full_disk)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(ResourceError, match="no space left on the disk"):
         publish(run)
     assert current(run) == before
     assert list(run.published.glob(".tmp-*")) == []

@@ -20,7 +20,7 @@ def test_the_morning_list_adds_up_and_names_nobody(releases: Any) -> None:
             f"{of_care.is_listed.sum():,}",
             *(
                 f"{of_care.blocked_by.fillna('').str.contains(block).sum():,}"
-                for block in ("consent", "complaint", "cap", "hold_out")
+                for block in ("consent", "address", "complaint", "cap", "hold_out")
             ),
         ]
         for care in CARES

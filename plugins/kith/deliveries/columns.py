@@ -10,7 +10,14 @@ ROW_NUMBER = "_kith_row"
 # What Kith and DuckDB add to the columns of a delivery.
 _OWN_PREFIX = "_kith_"
 _OWN_NAMES = {"file_row_number", "file_index"}
-_DELIMITERS = {";": "semicolon", "\t": "tab", "|": "bar", ",": "comma", ":": "colon"}
+# Each as it is written in sources.yml, and its name.
+_DELIMITERS = {
+    ";": (";", "semicolon"),
+    "\t": ("\\t", "tab"),
+    "|": ("|", "bar"),
+    ",": (",", "comma"),
+    ":": (":", "colon"),
+}
 
 
 def columns_by_name(table: SourceTable) -> dict[str, Column]:
@@ -99,9 +106,9 @@ def delimiter_cure(found: list[str]) -> str:
         return ""
     return next(
         (
-            f'the delimiter looks like "{delimiter}" ({name}): set options.delimiter '
+            f'the delimiter looks like "{written}" ({name}): set options.delimiter '
             "in sources.yml"
-            for delimiter, name in _DELIMITERS.items()
+            for delimiter, (written, name) in _DELIMITERS.items()
             if delimiter in found[0]
         ),
         "",
