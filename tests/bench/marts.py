@@ -116,8 +116,7 @@ def sources(customers: int) -> dict[str, str]:
             from {everybody}
         """,
         # Everybody acts as often as chance has it, few very often; from the day on
-        # which
-        # they registered or the data begin, between seven and twenty.
+        # which they registered or the data begin, between seven and twenty.
         "drawn": f"""
             select n, case {kinds} end as kind, skewed(n, 'owner', {customers}) as owner
             from range(20 * {customers}) as t (n)

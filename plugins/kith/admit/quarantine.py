@@ -24,10 +24,10 @@ from kith.runs.run import Run
 
 # So many reasons are shown, and counted one by one in a summary …
 _REASONS_SHOWN = 4
-# Fewer bad rows than these are chance, even where no good one stands beside them.
-_LEAST_OF_MOST = 3
 # … and in the error that stops a run.
 _REASONS_COUNTED = 12
+# Fewer bad rows than these are chance, even where no good one stands beside them.
+_LEAST_OF_MOST = 3
 
 
 def create_bad_rows(connection: duckdb.DuckDBPyConnection) -> None:
