@@ -361,7 +361,7 @@ def _kill_within(stage: str, delay: float, stages: str, run: Run) -> None:
         env={**os.environ, "PYTHONPATH": f"{REPOSITORY}/plugins"},
     )
     journal = run.run_folder / "journal.jsonl"
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while f'"stage": "{stage}"' not in (
         journal.read_text() if journal.exists() else ""
     ):

@@ -424,7 +424,6 @@ publishing.publish(Run(company, interval, "run_1", load_settings().home))
         ("sync", 8, False),
         ("_switch", 1, False),
         ("_log_current", 2, True),
-        ("_prune", 1, True),
     ],
 )
 def test_killed_at_any_moment_readers_and_the_next_publication_are_well(
