@@ -379,10 +379,27 @@ def test_half_a_line_that_a_full_disk_took_breaks_no_journal() -> None:
 
 def test_the_page_names_each_class_and_whether_it_is_tried_again() -> None:
     page = (REPOSITORY / "docs" / "failures.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| `(\w+)` \|[^|]*\| ([^|,]*)", page, re.MULTILINE)
+    line = r"^\| \[`(\w+)`\]\(runbooks/\1\.md\) \|[^|]*\| ([^|,]*)"
+    rows = re.findall(line, page, re.MULTILINE)
     assert [name for name, _ in rows] == list(get_args(FailureClass))
     assert {name: tried.strip() for name, tried in rows if tried.strip() != "no"} == {
         "transient": "3 times",
         "source_unavailable": "3 times",
         "resource": "once",
     }
+
+
+def test_each_class_has_a_runbook_whose_commands_there_are() -> None:
+    folder = REPOSITORY / "docs" / "runbooks"
+    targets = re.findall(
+        r"^([a-z-]+):.*##", (REPOSITORY / "Makefile").read_text(), re.MULTILINE
+    )
+    assert {path.stem for path in folder.iterdir()} == {*get_args(FailureClass)}
+    for path in folder.iterdir():
+        page = path.read_text(encoding="utf-8")
+        assert re.findall(r"^\*\*(\w+)\.\*\*", page, re.MULTILINE) == [
+            *("Symptom", "Meaning", "Check", "Cure"),
+        ]
+        assert {*re.findall(r"\bmake ([a-z-]+)", page)} <= {*targets}, path.name
+        for link in re.findall(r"\]\(([^)]+)\)", page):
+            assert (folder / link).is_file(), link
