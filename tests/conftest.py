@@ -120,6 +120,18 @@ def _parse_kept() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _vega_kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Give all homes one bundle of Vega: to make one takes three seconds."""
+    from kith.report import page
+
+    vega_bundle = page._vega_bundle
+    folder = tmp_path_factory.mktemp("vega")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(page, "_vega_bundle", lambda _: vega_bundle(folder))
+        yield
+
+
 @pytest.fixture
 def kith_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty $KITH_HOME of the test's own."""
