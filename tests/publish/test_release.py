@@ -49,16 +49,16 @@ def permit(run: Run) -> None:
     )
 
 
+def write_page(run: Run, release: Path) -> None:
+    """Stands in for the charts, most of a publication's time: see tests/report."""
+    (release / "report").mkdir()
+    (release / "report" / "index.html").write_text("<p>What was published</p>")
+
+
 @pytest.fixture
 def run(candidate: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
     """A run whose candidate the gate has passed; its page is made in no time."""
     permit(candidate)
-
-    def write_page(run: Run, release: Path) -> None:
-        (release / "report").mkdir()
-        (release / "report" / "index.html").write_text("<p>What was published</p>")
-
-    # The charts, most of a publication's time, are the subject of tests/report.
     monkeypatch.setattr(publishing, "write_page", write_page)
     return candidate
 
@@ -403,6 +403,8 @@ from pathlib import Path
 from kith.company.folder import load_company
 from kith.runs.run import Interval, Run
 from kith.settings import load_settings
+from tests.publish.test_release import write_page
+publishing.write_page = write_page
 name, wanted = sys.argv[1], int(sys.argv[2])
 company, interval = load_company(Path(sys.argv[3])), Interval.from_slug(sys.argv[4])
 original, calls = getattr(publishing, name), 0
