@@ -258,6 +258,14 @@ class CompanyFile(Strict):
         description="Cron, in the company's time zone: when Airflow takes the days "
         "that are over since the time before, once a day at most.",
     )
+    fresh_within_hours: float | None = Field(
+        default=None,
+        gt=0,
+        description="The promise to readers: so many hours after the end of the last "
+        "day that it covers, a release is fresh. Default: until four hours after the "
+        "next time of `schedule`. Nothing is promised of a company whose `last_day` "
+        "has passed.",
+    )
     activity_states: ActivityStates = ActivityStates()
     schemes: dict[Name, Scheme] = Field(
         default_factory=dict,
