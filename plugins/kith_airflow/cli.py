@@ -9,17 +9,21 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from pathlib import Path
 from typing import Any
 
 from kith.company.folder import Company, load_company
 from kith.company.tables import SourceTable
 from kith.errors import ConfigurationError, KithError, TransientError, one_line
 from kith.failures import explained
+from kith.incidents.history import open_incidents
+from kith.incidents.incident import Incident
 from kith.runs.journal import Journal, describe, summary
 from kith.runs.run import (
     Interval,
     Run,
     current_release,
+    folder_name,
     last_complete_day,
     requested_interval,
 )
@@ -317,8 +321,19 @@ def _lead(
         )
         print(f"Failed: {reason}", file=sys.stderr)
         print(_standing(this, before), file=sys.stderr)
+        for incident in incidents_of_run(home.settings.home / company.name, journal):
+            print("\n".join(incident.lines()), file=sys.stderr)
         return 1, None
     return 0, journal
+
+
+def incidents_of_run(state: Path, journal: Journal) -> list[Incident]:
+    """What failed in a run and no retry mended, as recorded by its tasks."""
+    return [
+        incident
+        for incident in open_incidents(state)
+        if folder_name(incident.run_id) == journal.run_folder.name
+    ]
 
 
 def watch() -> int:

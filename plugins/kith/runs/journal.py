@@ -21,6 +21,7 @@ class Journal:
     """Follows `journal.jsonl` of one run, and remembers what it said."""
 
     def __init__(self, run_folder: Path) -> None:
+        self.run_folder = run_folder
         self._path = run_folder / "journal.jsonl"
         self._offset = 0
         self._entries: list[dict[str, Any]] = []

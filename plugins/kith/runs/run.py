@@ -31,7 +31,7 @@ _CLOSED_FOLDERS = (
 
 _log = logging.getLogger(__name__)
 # Paths and days stay whole.
-_in_lines = partial(
+in_lines = partial(
     textwrap.wrap, width=90, break_long_words=False, break_on_hyphens=False
 )
 
@@ -211,7 +211,7 @@ class Run:
             except OSError as fault:  # Such as that of a full disk.
                 _log.error("%s cannot be written: %s", self.run_folder, fault.strerror)
             # The page of a task's log cuts long lines, and so the error's own.
-            for line in _in_lines(one_line(reason)):
+            for line in in_lines(one_line(reason)):
                 _log.error(line)
             if known is None or known is error:
                 raise
