@@ -12,6 +12,7 @@ from kith.incidents.failure import Failure, describe
 from kith.incidents.history import record_failure
 from kith.runs.run import Interval
 from kith.settings import load_settings
+from kith_airflow.alerts import send_pending
 
 _log = logging.getLogger(__name__)
 
@@ -29,10 +30,13 @@ def on_failure(name: str, folder: str, plan: str = "plan") -> Callable[[Any], No
         stage = {"plan": plan}.get(context["ti"].task_id, context["ti"].task_id)
         failure = _failure(context, company, stage)
         incident = record_failure(state, name, company, failure)
+        told = send_pending(state, company) if company else []
         # Airflow's page folds what comes before, in a group called Post Execute.
         _log.info("::endgroup::")
         for line in incident.lines():
             _log.error(line)
+        for line in told:
+            _log.error("  alert     %s", line)
 
     return tell
 
@@ -63,7 +67,15 @@ def _failure(context: Any, company: Company | None, stage: str) -> Failure:
         _days(run, arguments.get("delivery"), context),
         context["ti"].run_id,
         company,
+        hide=_without_secrets,
     )
+
+
+def _without_secrets(text: str) -> str:
+    """A text without what Airflow knows to be secret, such as in its connections."""
+    from airflow.sdk.log import redact
+
+    return str(redact(text))
 
 
 def _arguments(context: Any) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy
 from kith.company.folder import load_company
 from kith.errors import ResourceError
 from kith.failures import explained, failure_class
+from kith_airflow.alerts import on_success
 from kith_airflow.incidents import on_failure
 
 _RETRIES = 3
@@ -64,4 +65,5 @@ def task_defaults(name: str, folder: str, plan: str = "plan") -> dict[str, Any]:
         **TASK_DEFAULTS,
         "owner": load_company(Path(folder)).owner,
         "on_failure_callback": on_failure(name, folder, plan),
+        "on_success_callback": on_success(name, folder),
     }

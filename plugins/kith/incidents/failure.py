@@ -2,6 +2,7 @@
 
 import re
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,8 +64,9 @@ def describe(
     interval: Interval | None = None,
     run_id: str = "",
     company: Company | None = None,
+    hide: Callable[[str], str] = str,
 ) -> Failure:
-    """Any error as a failure.
+    """Any error as a failure; `hide` leaves out further secrets of a text.
 
     Of an error that is not ours and that nobody knows only its kind and its place in
     the code are told, since its message may hold anything; the task's log has it.
@@ -79,20 +81,24 @@ def describe(
         details = "its message stands in the task's log"
         evidence = Evidence()
     thing = evidence.thing or _thing(known, kind, stage, item, company) or cause
+
+    def clean(text: str, of: FailureClass = kind) -> str:
+        return safe(hide(text), of)
+
     return Failure(
         stage=stage,
         item=item,
         interval=interval,
         run_id=run_id,
         failure_class=kind,
-        cause=safe(cause, kind),
-        details=safe(details, kind),
+        cause=clean(cause),
+        details=clean(details),
         evidence=Evidence(
-            thing=safe(thing, kind),
-            rows=safe(evidence.rows, kind),
-            file=safe(evidence.file, kind),
+            thing=clean(thing),
+            rows=clean(evidence.rows),
+            file=clean(evidence.file),
             # Its quotation marks hold names of files and columns.
-            query=safe(evidence.query, "data_gate"),
+            query=clean(evidence.query, "data_gate"),
         ),
     )
 

@@ -57,7 +57,7 @@ def record_failure(
             found = [each for each in found if each.recovered_at is None]
             incident_id = found[0].incident_id if found else opened
             _write(folder / incident_id, now, event)
-            return _read(folder / incident_id) or opened_by(opened, event)
+            return read_incident(folder / incident_id) or opened_by(opened, event)
     except OSError as fault:
         unsaved = opened_by(opened, event)
         unsaved.details += f"; this incident could not be kept ({fault.strerror})"
@@ -71,7 +71,7 @@ def record_success(run: Run, stage: str, item: str = "") -> list[Incident]:
     written is written at the next success.
     """
     try:
-        if not any(_open_folders(_folder(run.folder))):
+        if not any(_open_folders(events_folder(run.folder))):
             return []
         with _locked(run.folder) as folder:
             return [
@@ -85,14 +85,14 @@ def record_success(run: Run, stage: str, item: str = "") -> list[Incident]:
 
 def incidents(state: Path) -> list[Incident]:
     """All incidents of a company, the open ones first; `state` as above."""
-    folder = _folder(state)
-    found = (_read(path) for path in _folders(folder))
+    folder = events_folder(state)
+    found = (read_incident(path) for path in _folders(folder))
     return list(ordered(filter(None, found)))
 
 
 def open_incidents(state: Path) -> list[Incident]:
     """Those that have not recovered, the critical ones first."""
-    found = _open(_folder(state))
+    found = _open(events_folder(state))
     return list(ordered(each for each in found if each.recovered_at is None))
 
 
@@ -171,7 +171,8 @@ def _write(folder: Path, now: dt.datetime, event: dict[str, Any]) -> None:
 # --- folders --------------------------------------------------------------------------
 
 
-def _folder(state: Path) -> Path:
+def events_folder(state: Path) -> Path:
+    """The folder that has a folder of events for each incident."""
     return state / "history" / "incidents"
 
 
@@ -188,13 +189,14 @@ def _open(folder: Path) -> list[Incident]:
 
     A folder without an event is no incident: its process was killed before that.
     """
-    return list(filter(None, map(_read, _open_folders(folder))))
+    return list(filter(None, map(read_incident, _open_folders(folder))))
 
 
-def _read(folder: Path) -> Incident | None:
+def read_incident(folder: Path) -> Incident | None:
+    """The incident whose events are in a folder; None where there is none yet."""
     events = [
         json.loads(path.read_text(encoding="utf-8"))
-        for path in sorted(folder.glob("*.json"))
+        for path in sorted(folder.glob("[0-9]*.json"))
     ]
     return of_events(folder.name, events)
 
@@ -202,7 +204,7 @@ def _read(folder: Path) -> Incident | None:
 @contextmanager
 def _locked(state: Path) -> Iterator[Path]:
     """The folder of incidents, while nobody else opens or closes one."""
-    folder = _folder(state)
+    folder = events_folder(state)
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -4,14 +4,14 @@ import datetime as dt
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import repeat
-from typing import Any, Literal
+from typing import Any
 
+from kith.company.alert_routes import Severity
 from kith.errors import FailureClass
 from kith.incidents.failure import CURES
 from kith.runs.run import in_lines
 from kith.settings import REPOSITORY
 
-Severity = Literal["warning", "critical"]
 # The task that failed, and the source table where it is one's.
 Part = tuple[str, str]
 
