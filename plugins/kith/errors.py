@@ -18,6 +18,7 @@ FailureClass = Literal[
     "data_gate",
     "broken_check",
     "resource",
+    "overdue",
     "bug",
 ]
 
@@ -134,3 +135,9 @@ class ResourceError(KithError):
     def __init__(self, message: str, *, may_pass: bool = False) -> None:
         super().__init__(message)
         self.may_pass = may_pass
+
+
+class OverdueError(KithError):
+    """What is due has not come, and no task has said why."""
+
+    failure_class: FailureClass = "overdue"

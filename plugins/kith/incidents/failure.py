@@ -28,6 +28,8 @@ CURES: dict[FailureClass, str] = {
     "broken_check": "Who wrote the expectation that the error names.",
     "resource": "Who runs the machine: the error names place, free bytes and setting. "
     "Never the supplier.",
+    "overdue": "Who runs Airflow: see whether it runs, and what else is open; then "
+    "make catch-up.",
     "bug": "Report it, with the task's log.",
 }
 _FILE_OF_COMPANY = re.compile(r"\S+\.(?:yml|yaml|sql|py|csv)\b")

@@ -36,6 +36,8 @@ from kith.storage import sync
 
 # Beside the events of an incident that has recovered; spares reading them.
 _CLOSED = "closed"
+# Room that is given back when the disk is full: an event takes some thousand bytes.
+_RESERVE, _RESERVED_BYTES = ".reserve", 65536
 
 
 def record_failure(
@@ -56,7 +58,11 @@ def record_failure(
             found = [each for each in _open(folder) if each.key == failure.key]
             found = [each for each in found if each.recovered_at is None]
             incident_id = found[0].incident_id if found else opened
-            _write(folder / incident_id, now, event)
+            try:
+                _write(folder / incident_id, now, event)
+            except OSError:
+                (folder / _RESERVE).unlink(missing_ok=True)
+                _write(folder / incident_id, now, event)
             return read_incident(folder / incident_id) or opened_by(opened, event)
     except OSError as fault:
         unsaved = opened_by(opened, event)
@@ -71,6 +77,7 @@ def record_success(run: Run, stage: str, item: str = "") -> list[Incident]:
     written is written at the next success.
     """
     try:
+        _keep_reserve(run.folder)
         if not any(_open_folders(events_folder(run.folder))):
             return []
         with _locked(run.folder) as folder:
@@ -165,6 +172,18 @@ def _write(folder: Path, now: dt.datetime, event: dict[str, Any]) -> None:
     unfinished = path.with_suffix(".tmp")
     unfinished.write_text(json.dumps(event), encoding="utf-8")
     sync(unfinished)
+    unfinished.replace(path)
+
+
+def _keep_reserve(state: Path) -> None:
+    """Keep room for the incident that tells of a full disk."""
+    path = events_folder(state) / _RESERVE
+    if path.is_file() or not state.is_dir():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(".tmp")
+    # Zeros would take no room on a disk that packs.
+    unfinished.write_bytes(secrets.token_bytes(_RESERVED_BYTES))
     unfinished.replace(path)
 
 
