@@ -19,7 +19,7 @@ export RUN ?=
 export APPLY ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run replay watch company rollback prune reproduce show dbt shell identity-explain up down airflow test check fmt bench lock clean
+.PHONY: help run replay watch watchdog catch-up company rollback prune reproduce show dbt shell identity-explain up down airflow test check fmt bench lock clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -40,6 +40,12 @@ replay: $(VENV)/installed ## Judge what was pulled anew after sources.yml was ch
 
 watch: $(VENV)/installed ## Look for spikes of complaints and posts (AT=2025-06-17T15:00)
 	@$(BIN)/python -m kith_airflow watch
+
+watchdog: $(VENV)/installed ## Is all fresh, whole, on time? For cron (COMPANY= for one)
+	@$(BIN)/python -m kith_airflow watchdog
+
+catch-up: $(VENV)/installed ## Run the days that are missing, up to yesterday
+	@$(BIN)/python -m kith_airflow catch-up
 
 company: $(VENV)/installed ## Write companies/<NAME>/ after your files (NAME=x FILES=/data/x)
 	@$(BIN)/python -m kith_airflow company

@@ -21,7 +21,7 @@ from airflow.sdk import CronTriggerTimetable, Param, TriggerRule, chain, dag, ta
 from kith import stages
 from kith_airflow.alerts import send_alerts
 from kith_airflow.companies import runnable_company, watch_id, watch_pool
-from kith_airflow.task_defaults import TASK_DEFAULTS
+from kith_airflow.task_defaults import task_defaults
 
 
 def crisis_watch(name: str, folder: str) -> None:
@@ -49,8 +49,8 @@ def crisis_watch(name: str, folder: str) -> None:
         params={"at": Param(default=None, type=["null", "string"])},
         tags=["customer", "watch", name],
         default_args={
-            **{**TASK_DEFAULTS, "execution_timeout": timedelta(minutes=10)},
-            **{"owner": company.owner, "pool": watch_pool(name)},
+            **task_defaults(name, folder, plan="plan_watch"),
+            **{"execution_timeout": timedelta(minutes=10), "pool": watch_pool(name)},
             **{"priority_weight": 1000, "weight_rule": "absolute"},
         },
     )

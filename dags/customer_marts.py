@@ -1,8 +1,9 @@
 """Raw customer interactions in, audited customer marts out.
 
 By itself it takes each business day once that is over; `make run`, a backfill and the
-params take any range of days. A failed task names file, column and cure in the last
-line of its log. Only what may pass by itself is tried again; anything else needs you:
+params take any range of days. The log of a failed task ends with the incident: cause,
+cure, and what readers have meanwhile. Only what may pass by itself is tried again;
+anything else needs you:
 
 | task | when it fails |
 |---|---|
@@ -21,7 +22,7 @@ from airflow.sdk import Asset, CronDataIntervalTimetable, Param, chain, dag, tas
 
 from kith import stages
 from kith_airflow.companies import dag_id, logs_of, pool, runnable_company
-from kith_airflow.task_defaults import TASK_DEFAULTS
+from kith_airflow.task_defaults import task_defaults
 
 
 def customer_marts(name: str, folder: str) -> None:
@@ -52,7 +53,7 @@ def customer_marts(name: str, folder: str) -> None:
         is_paused_upon_creation=False,
         params={key: Param(**param) for key, param in stages.PARAMS.items()},
         tags=["customer", "marts", name],
-        default_args={**TASK_DEFAULTS, "owner": company.owner},
+        default_args=task_defaults(name, folder),
     )
     def deliver():
         tables = plan()

@@ -16,8 +16,11 @@ import duckdb
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-from kith.build.control_tables import HISTORIES
+from kith.build.control_tables import LOGS
 from kith.company.folder import load_company
+from kith.errors import GateError
+from kith.incidents.failure import describe
+from kith.incidents.history import record_failure
 from kith.runs.run import Interval, Run
 from kith.settings import REPOSITORY
 from tests.companies.generate import generate
@@ -190,7 +193,7 @@ def content_hashes(release: Path) -> dict[str, str]:
     return {
         name: mart["content_hash"]
         for name, mart in marts.items()
-        if name.removeprefix("operations.") not in HISTORIES
+        if name.removeprefix("operations.") not in LOGS
     }
 
 
@@ -206,6 +209,8 @@ def built_shop(tmp_path_factory: pytest.TempPathFactory) -> Run:
     run = Run(company, year, "run_1", home)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KITH_HOME", str(home))
+        failed = describe(GateError("x: 'y' failed; see z"), "audit", "", year, "run_0")
+        record_failure(run.folder, company.name, company, failed)
         build_candidate(run)
     with duckdb.connect(str(run.warehouse)) as warehouse:
         warehouse.execute(

@@ -14,6 +14,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
+from kith.company.alert_routes import AlertRoute
 from kith.company.folder import (
     PUBLISHED_SCHEMAS,
     ActivityStates,
@@ -54,6 +55,7 @@ MODELS: dict[str, dict[str, type[BaseModel]]] = {
     "company.md": {
         "company": CompanyFile,
         "activity_states": ActivityStates,
+        "alerts": AlertRoute,
         "contact_rules": ContactRules,
         "crisis_watch": CrisisWatch,
         "identity": Identity,

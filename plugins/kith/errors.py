@@ -5,7 +5,8 @@ cure, in one line, so that it can stand as the reason in a log or a summary. Wha
 raise (the system, DuckDB, libraries) is put into the same classes by `kith.failures`.
 """
 
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Literal, Self
 
 # docs/failures.md says what each means, and what to do.
 FailureClass = Literal[
@@ -17,6 +18,7 @@ FailureClass = Literal[
     "data_gate",
     "broken_check",
     "resource",
+    "overdue",
     "bug",
 ]
 
@@ -30,13 +32,34 @@ def one_line(text: str) -> str:
     return " ".join("".join(printable).split())
 
 
+@dataclass(frozen=True)
+class Evidence:
+    """Where somebody looks at a failure: no value of a person, and no secret.
+
+    `thing` is what is broken, in words that stay the same when it fails once more;
+    `rows` counts and names the failing rows, `file` has more of them, `query` finds
+    them.
+    """
+
+    thing: str = ""
+    rows: str = ""
+    file: str = ""
+    query: str = ""
+
+
 class KithError(Exception):
     """Root of all errors that Kith raises on purpose; its message is one line."""
 
     failure_class: FailureClass = "bug"
+    evidence = Evidence()
 
     def __init__(self, message: str) -> None:
         super().__init__(one_line(message))
+
+    def showing(self, **what: str) -> Self:
+        """The same error with evidence: the fields of `Evidence`."""
+        self.evidence = replace(self.evidence, **what)
+        return self
 
 
 class TransientError(KithError):
@@ -112,3 +135,9 @@ class ResourceError(KithError):
     def __init__(self, message: str, *, may_pass: bool = False) -> None:
         super().__init__(message)
         self.may_pass = may_pass
+
+
+class OverdueError(KithError):
+    """What is due has not come, and no task has said why."""
+
+    failure_class: FailureClass = "overdue"

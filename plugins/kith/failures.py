@@ -90,7 +90,7 @@ def explained(error: BaseException) -> KithError | None:
         return ResourceError(
             "the task took longer than its time limit (execution_timeout in dags/); "
             "see in the log where it stood, and whether the machine is overloaded"
-        )
+        ).showing(thing="time")
     if isinstance(error, OSError) and (found := _of_a_place(error)):
         return found
     if isinstance(error, BlockingIOError | InterruptedError):
@@ -161,7 +161,7 @@ def _disk(code: int, path: str | bytes | int | None, more: str = "") -> Resource
             "too many files are open at once on this machine, or by this process; "
             "raise the limit (ulimit -n), or set KITH_THREADS lower",
             may_pass=True,
-        )
+        ).showing(thing="open files")
     place = Path(os.fsdecode(path)) if isinstance(path, str | bytes) else _fullest()
     free = _room(place)
     elsewhere = f"set {_setting(place)} to a folder on another disk"
@@ -197,7 +197,9 @@ def _disk(code: int, path: str | bytes | int | None, more: str = "") -> Resource
                 f"{place}: no space left on the disk{more}; {free} there now; free "
                 f"space, or {elsewhere}"
             )
-    return ResourceError(text, may_pass=code == errno.ENOSPC)
+    lack = ResourceError(text, may_pass=code == errno.ENOSPC)
+    # Several tasks that meet the same full disk each name a file of their own.
+    return lack.showing(thing=f"disk at {_mount(place)}")
 
 
 def _memory(says: str) -> ResourceError:
@@ -206,7 +208,7 @@ def _memory(says: str) -> ResourceError:
         f"set KITH_MEMORY_LIMIT (now {load_settings().memory_limit}) or KITH_THREADS "
         f"(now {load_settings().threads}) lower",
         may_pass=True,
-    )
+    ).showing(thing="memory")
 
 
 def _memory_limit(says: str) -> ResourceError:
@@ -214,7 +216,7 @@ def _memory_limit(says: str) -> ResourceError:
         f"DuckDB has reached its memory limit ({says[:200]}); set KITH_MEMORY_LIMIT "
         f"(now {load_settings().memory_limit}) higher, or KITH_THREADS (now "
         f"{load_settings().threads}) lower"
-    )
+    ).showing(thing="memory")
 
 
 def _of_a_place(error: OSError) -> ResourceError | None:
@@ -231,7 +233,7 @@ def _of_a_place(error: OSError) -> ResourceError | None:
     return ResourceError(
         f"{home}: no folder can be made there ({path}: {error.strerror}); set "
         "KITH_HOME to a folder that can be written to"
-    )
+    ).showing(thing=f"disk at {_mount(home)}")
 
 
 def _is_denied_elsewhere(text: str) -> bool:
@@ -253,6 +255,12 @@ def _existing(place: Path) -> Path:
     return next(
         (path for path in (place, *place.parents) if path.is_dir()), Path(os.sep)
     )
+
+
+def _mount(place: Path) -> Path:
+    """Where the file system of a place is mounted."""
+    found = _existing(place).resolve()
+    return next(path for path in (found, *found.parents) if path.is_mount())
 
 
 def _room(place: Path) -> str:

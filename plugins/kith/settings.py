@@ -1,9 +1,15 @@
 """The only place in Python that reads the environment."""
 
+import json
 import os
+import re
 import shlex
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from kith.errors import ConfigurationError
 
@@ -24,6 +30,9 @@ _HARMLESS = (
     *("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH"),
     *("LANG", "LC_ALL", "LC_CTYPE", "TZ", "TERM", "COLUMNS", "NO_COLOR"),
 )
+
+
+_DATABASE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 
 
 @dataclass(frozen=True)
@@ -105,7 +114,7 @@ def load_settings() -> Settings:
         airflow_port=_number("KITH_PORT", 8080),
         # SQLite needs no server; PostgreSQL for anything that people rely on. One
         # process writes at a time; after five seconds, its default, others give up.
-        airflow_database=environment.get("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN")
+        airflow_database=environment.get(_DATABASE)
         or f"sqlite:///{home / 'airflow' / 'airflow.db'}?timeout=25",
     )
 
@@ -142,6 +151,53 @@ def set_environment_variables(variables: dict[str, str]) -> None:
 def identifier_key() -> str | None:
     """Key of the hashes that stand for e-mail addresses, phone numbers and the like."""
     return os.environ.get("KITH_IDENTIFIER_KEY") or None
+
+
+# Keys of a connection, or of its `extra`, that hold a secret.
+_SECRET_KEY = re.compile(r"(?i)pass|secret|token|key|credential|auth|signature")
+# What is shorter would be found within ordinary words.
+_SHORTEST_SECRET = 5
+
+
+def secrets_known() -> list[str]:
+    """Secrets in the environment, the longest first, to keep them out of what is told.
+
+    They are the key of the hashes, and passwords, tokens and the like in connections
+    (`AIRFLOW_CONN_<ID>`, and that of Airflow's own database).
+    """
+    found = {identifier_key() or ""}
+    for name, text in os.environ.items():
+        if name.startswith("AIRFLOW_CONN_") or name == _DATABASE:
+            found |= _secrets_of(text)
+    return sorted((s for s in found if len(s) >= _SHORTEST_SECRET), key=len)[::-1]
+
+
+def _secrets_of(connection: str) -> set[str]:
+    """What is secret in a connection, written as JSON or as a URI."""
+    with suppress(ValueError):
+        if isinstance(values := json.loads(connection), dict):
+            return set(_secret_values(values))
+    try:
+        parts = urlsplit(connection)
+    except ValueError:
+        return {connection}
+    found = [parts.password or ""]
+    for key, _, value in (each.partition("=") for each in parts.query.split("&")):
+        if key == "__extra__":
+            found += _secrets_of(unquote(value))
+        elif _SECRET_KEY.search(key):
+            found.append(value)
+    return {*found, *map(unquote, found)}
+
+
+def _secret_values(values: dict[str, Any]) -> Iterator[str]:
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from _secret_values(value)
+        elif isinstance(value, str) and key == "extra":
+            yield from _secrets_of(value)
+        elif isinstance(value, str) and _SECRET_KEY.search(key):
+            yield value
 
 
 def child_environment(**extra: str) -> dict[str, str]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from kith.company.folder import check_expressions, load_company
 from kith.errors import KithError, one_line
+from kith.incidents.history import record_success
 from kith.runs.provenance import keep_provenance
 from kith.runs.run import Interval, Run, plan_run
 from kith.runs.source_systems import adopt_source_systems
@@ -56,6 +57,7 @@ def plan(
             else [{"table": name} for name in names]
         )
         figures["tables"] = len({each["table"] for each in tables})
+    record_success(run, "plan")
     return run.to_dict(), tables
 
 
@@ -84,6 +86,7 @@ def pull(
     this = Run.from_dict(run)
     adopt_source_systems(this.company, this.home)
     pull_table(this, table, of_airflow(conn) if conn else environment_connection)
+    record_success(this, "pull", table)
 
 
 def admit(run: RunValues, table: str, delivery: str | None = None) -> None:
@@ -95,6 +98,7 @@ def admit(run: RunValues, table: str, delivery: str | None = None) -> None:
     if delivery:
         this = dataclasses.replace(this, interval=Interval.from_slug(delivery))
     admit_table(this, table)
+    record_success(this, "admit", table)
 
 
 def build(run: RunValues) -> None:
@@ -108,6 +112,7 @@ def build(run: RunValues) -> None:
     adopt_source_systems(this.company, this.home)
     keep_provenance(this)
     build(this)
+    record_success(this, "build")
 
 
 def audit(run: RunValues) -> None:
@@ -117,6 +122,7 @@ def audit(run: RunValues) -> None:
     this = Run.from_dict(run)
     keep_provenance(this)
     audit(this)
+    record_success(this, "audit")
 
 
 def publish(run: RunValues, logs: tuple[tuple[Path, str], ...] = ()) -> dict[str, Any]:
@@ -126,7 +132,9 @@ def publish(run: RunValues, logs: tuple[tuple[Path, str], ...] = ()) -> dict[str
     """
     from kith.publish.release import publish
 
-    manifest = publish(Run.from_dict(run))
+    this = Run.from_dict(run)
+    manifest = publish(this)
+    record_success(this, "publish")
     prune(run, logs)
     return {
         "release_id": manifest["release_id"],
@@ -167,6 +175,7 @@ def plan_watch(
     with look.run.stage("plan") as figures:
         tables = tables_needed(look)
         figures["tables"] = len(tables)
+    record_success(look.daily, "plan_watch")
     return look.to_dict(), [{"table": table} for table in tables]
 
 
@@ -178,6 +187,7 @@ def fetch(look: RunValues, table: str, conn: Any = None) -> None:
     this = Watch.from_dict(look)
     adopt_source_systems(this.run.company, this.daily.home)
     fetch(this, table, of_airflow(conn) if conn else environment_connection)
+    record_success(this.daily, "fetch", table)
 
 
 def watch(look: RunValues) -> str:
@@ -185,4 +195,7 @@ def watch(look: RunValues) -> str:
     from kith.watch.fresh import Watch
     from kith.watch.spikes import watch
 
-    return str(watch(Watch.from_dict(look))["release_id"])
+    this = Watch.from_dict(look)
+    release_id = str(watch(this)["release_id"])
+    record_success(this.daily, "watch")
+    return release_id

@@ -9,22 +9,33 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from pathlib import Path
 from typing import Any
 
 from kith.company.folder import Company, load_company
 from kith.company.tables import SourceTable
 from kith.errors import ConfigurationError, KithError, TransientError, one_line
 from kith.failures import explained
+from kith.incidents.alerts import pending
+from kith.incidents.history import open_incidents
+from kith.incidents.incident import Incident
 from kith.runs.journal import Journal, describe, summary
 from kith.runs.run import (
     Interval,
     Run,
     current_release,
+    folder_name,
     last_complete_day,
     requested_interval,
 )
 from kith.runs.source_systems import keys_of, source_systems
-from kith.settings import REPOSITORY, Request, load_request, load_settings
+from kith.settings import (
+    REPOSITORY,
+    Request,
+    environment_variable,
+    load_request,
+    load_settings,
+)
 from kith_airflow import server as airflow_server
 from kith_airflow.companies import (
     COMPANIES,
@@ -253,7 +264,7 @@ def replay() -> int:
     return _run(replays=True)
 
 
-def _run(replays: bool) -> int:
+def _run(replays: bool, days: Interval | None = None) -> int:
     settings, request = load_settings(), load_request()
     company = load_company(request.company)
     runnable_company(company.name, str(company.folder))  # As the DAG file will.
@@ -261,12 +272,12 @@ def _run(replays: bool) -> int:
     moment = dt.datetime.now(dt.UTC)
     this = Run(
         company,
-        chosen_days(request, company),
+        days or chosen_days(request, company),
         f"make__{moment:%Y%m%dT%H%M%S%f}",
         settings.home,
     )
-    days = {key: this.to_dict()[key] for key in ("from_day", "to_day")}
-    params = {**days, "replay": replays}
+    asked = {key: this.to_dict()[key] for key in ("from_day", "to_day")}
+    params = {**asked, "replay": replays}
     home = AirflowHome(settings)
     tables = _replayed_tables(this) if replays else company.sources
     print(
@@ -317,8 +328,19 @@ def _lead(
         )
         print(f"Failed: {reason}", file=sys.stderr)
         print(_standing(this, before), file=sys.stderr)
+        for incident in incidents_of_run(home.settings.home / company.name, journal):
+            print("\n".join(incident.lines()), file=sys.stderr)
         return 1, None
     return 0, journal
+
+
+def incidents_of_run(state: Path, journal: Journal) -> list[Incident]:
+    """What failed in a run and no retry mended, as recorded by its tasks."""
+    return [
+        incident
+        for incident in open_incidents(state)
+        if folder_name(incident.run_id) == journal.run_folder.name
+    ]
 
 
 def watch() -> int:
@@ -342,6 +364,77 @@ def watch() -> int:
     if journal:
         print(f"  release   {(look.run.published / 'current').resolve()}")
     return code
+
+
+def watchdog() -> int:
+    """Look at one company, or at all of them: 1 where something is wrong.
+
+    Without Airflow, so that it sees whether Airflow stands still; that is called only
+    to send an alert.
+    """
+    settings = load_settings()
+    home = AirflowHome(settings)
+    named = environment_variable("COMPANY")
+    chosen = [load_request().company] if named else known_companies(settings).values()
+    code = 0
+    for folder in chosen:
+        try:
+            company = load_company(folder)
+        except ConfigurationError as error:
+            print(f"{folder.name}: {error}", file=sys.stderr)
+            code = 1
+            continue
+        code = max(code, _watch_over(home, company))
+    return code
+
+
+def _watch_over(home: AirflowHome, company: Company) -> int:
+    from kith.incidents.readers import standing
+    from kith.watchdog.look import look
+
+    root, now = home.settings.home, dt.datetime.now(dt.UTC)
+    state = root / company.name
+    found = look(company, root, now, is_led=Ownership(home).is_owned())
+    if not state.is_dir():
+        print(f"{company.title}: never ran")
+        return 0
+    print(f"{company.title}: {standing(state, company, now).text}", flush=True)
+    for incident in found:
+        print("\n".join(incident.lines()), file=sys.stderr)
+    if pending(state, company):
+        command = [sys.executable, "-m", "kith_airflow", "alerts"]
+        environment = {
+            **home.environment(),
+            "COMPANY": str(company.folder),
+            # Connections may stand in Airflow's own database.
+            "_AIRFLOW_PROCESS_CONTEXT": "server",
+        }
+        subprocess.run(command, env=environment, check=False)
+    return 1 if found else 0
+
+
+def alerts() -> int:
+    """Send what is still to be told of a company's incidents."""
+    from kith_airflow.alerts import send_pending
+
+    settings, company = load_settings(), load_company(load_request().company)
+    for line in send_pending(settings.home / company.name, company):
+        print(line)
+    return 0
+
+
+def catch_up() -> int:
+    """Run the days that the nights missed, up to yesterday in company time."""
+    from kith.watchdog.due import days_to_catch_up
+
+    settings, request = load_settings(), load_request()
+    company = load_company(request.company)
+    first = Interval(company.first_day, company.first_day)
+    days = days_to_catch_up(Run(company, first, "", settings.home))
+    if days is None:
+        print(f"{company.title}: no day is missing")
+        return 0
+    return _run(replays=False, days=days)
 
 
 def _fault_of_files(company: Company) -> str | None:
@@ -552,6 +645,9 @@ COMMANDS: dict[str, Callable[[], int]] = {
     "show": show,
     "prune": prune,
     "reproduce": reproduce,
+    "watchdog": watchdog,
+    "alerts": alerts,
+    "catch-up": catch_up,
 }
 
 

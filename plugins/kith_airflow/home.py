@@ -199,6 +199,17 @@ class Ownership:
         self._note_file.unlink(missing_ok=True)
         return True
 
+    def is_owned(self) -> bool:
+        """Whether a server or a run owns the home now; takes nothing from them."""
+        if not self._lock_file.exists():
+            return False
+        with self._lock_file.open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
+
     @property
     def inheritance(self) -> tuple[int, ...]:
         """For `pass_fds` of the processes that shall hold the lock as well."""

@@ -8,7 +8,7 @@ import pytest
 
 from kith.build.by_hand import run_dbt
 from kith.build.candidate import build
-from kith.build.control_tables import HISTORIES
+from kith.build.control_tables import LOGS
 from kith.build.dbt import name_of, results_of
 from kith.company.folder import PUBLISHED_SCHEMAS
 from kith.errors import BuildError
@@ -42,7 +42,7 @@ def contents(run: Run) -> dict[str, Any]:
             ).fetchall()
         )
         for schema, name in found:
-            if schema in PUBLISHED_SCHEMAS and name not in HISTORIES:
+            if schema in PUBLISHED_SCHEMAS and name not in LOGS:
                 found[schema, name] = warehouse.execute(
                     f"select count(*), sum(hash(mart)) from {schema}.{name} as mart"
                 ).fetchone()
@@ -88,7 +88,7 @@ def test_a_mended_mart_is_built_on_what_had_succeeded_and_the_content_is_the_sam
 
     run = pulled(corner_shop_data)
     build(run)
-    logs = {"gate_results", "model_runs", "publications"}
+    logs = set(LOGS)
     doors = {"quarantined_rows", "source_deliveries", "source_warnings"}
     edited = {"cohorts", "mentions", "share_of_voice"}
     rebuilt = executed(run)

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from kith.build import control_tables
-from kith.build.control_tables import HISTORIES, declared, write_control_tables
+from kith.build.control_tables import LOGS, declared, write_control_tables
 from kith.errors import DeliveryError
 from kith.runs.run import Run
 from tests.one_table import HEADER, company, deliver, run_door, sales
@@ -47,7 +47,7 @@ def test_all_declared_tables_are_there_as_declared(run: Run) -> None:
         table: {column: duckdb_kinds[kind] for column, kind in columns.items()}
         for table, columns in declared().items()
     }
-    assert set(HISTORIES) < set(found)
+    assert set(LOGS) < set(found)
 
 
 def test_a_new_column_is_declared_once_and_null_in_earlier_logs(

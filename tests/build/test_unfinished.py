@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kith.build import unfinished
-from kith.build.control_tables import HISTORIES
+from kith.build.control_tables import LOGS
 from kith.build.dbt import target
 from kith.build.unfinished import built_by_hand, inputs_of, leave, left, remaining
 from kith.runs.run import Run
@@ -20,7 +20,7 @@ CONTROL_TABLES = [
     for name in (
         *("source_tables", "feeds_provided", "admitted_days"),
         *("source_warnings", "quarantined_rows"),
-        *HISTORIES,
+        *LOGS,
     )
 ]
 
@@ -202,7 +202,7 @@ def test_a_dbt_by_hand_that_was_killed_leaves_nothing(folder: Path) -> None:
 
 def test_no_model_reads_which_run_it_is_built_in(project: Path) -> None:
     # Of kith.run the run's id alone may differ when a build goes on from another.
-    logs = {f"{name}.sql" for name in HISTORIES}
+    logs = {f"{name}.sql" for name in LOGS}
     reading = {
         path.name
         for path in (*project.rglob("models/**/*.sql"), *project.rglob("macros/*.sql"))

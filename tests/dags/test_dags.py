@@ -32,7 +32,8 @@ from airflow.serialization.serialized_objects import DagSerialization
 import kith.errors
 dags = {}
 for dag_id, dag in bag.dags.items():
-    errors = [e for e in vars(kith.errors).values() if isinstance(e, type)]
+    errors = [e for e in vars(kith.errors).values() if isinstance(e, type)
+              and issubclass(e, Exception)]
     errors += [ConnectionResetError, TimeoutError, FileNotFoundError, OSError,
                ValueError, MemoryError, AirflowTaskTimeout]
     dags[dag_id] = {
@@ -47,6 +48,7 @@ for dag_id, dag in bag.dags.items():
                 "outlets": [asset.name for asset in task.outlets],
                 "is_mapped": task.is_mapped,
                 "owner": task.owner,
+                "tells": [str(task.on_failure_callback), str(task.on_success_callback)],
                 "timeout": task.execution_timeout.total_seconds(),
                 "retries": task.retries,
                 "backoff": task.retry_exponential_backoff,
@@ -239,6 +241,10 @@ def test_only_what_may_pass_by_itself_is_tried_again(dag: dict[str, Any]) -> Non
         }, name
         assert set(outcomes.values()) == {"retry", "fail"}
         assert (task["retries"], task["backoff"]) == (3, 2)
+        for callback, told in zip(
+            ("on_failure", "on_success"), task["tells"], strict=True
+        ):
+            assert f"{callback}.<locals>.tell" in told, name
 
 
 def test_every_task_has_an_owner_and_a_time_limit(dag: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from kith.build.control_tables import HISTORIES
+from kith.build.control_tables import LOGS
 from kith.build.dbt import dbt
 from kith.build.warehouse import prepare_warehouse
 from kith.company.folder import PUBLISHED_SCHEMAS
@@ -304,7 +304,7 @@ def test_what_every_mart_says_of_all_others_is_the_same_in_another_order_of_rows
             f"where schema_name in ({schemas})"
         )
         .fetchall()
-        if name not in HISTORIES
+        if name not in LOGS
     }
     assert marts > OF_ALL
     joined = "identifier_value in ('c2', 'm2')"

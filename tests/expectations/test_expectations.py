@@ -1176,6 +1176,19 @@ MUTATIONS: dict[tuple[str, str], str] = {
         "The data reach at least as far as in the last publication",
     ): "update operations.publications set data_as_of = '2025-01-01'",
     (
+        "operations.incidents",
+        "No incident ends or goes on before it began, and each has failed",
+    ): "update operations.incidents set recovered_at = timestamp '2020-01-01'",
+    (
+        "operations.incidents",
+        "Of one thing that is broken in one way at most one incident is open",
+    ): "insert into operations.incidents select * replace ('i2' as incident_id) "
+    "from operations.incidents",
+    (
+        "operations.incidents",
+        "An incident is critical where readers had a release past its promise",
+    ): "update operations.incidents set is_fresh = false, severity = 'warning'",
+    (
         "feeds.customers",
         "No registration lies after the as-of date",
     ): _cut("customers"),

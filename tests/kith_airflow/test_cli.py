@@ -4,6 +4,7 @@ stage to fail in its own way, the stages are stand-ins."""
 import datetime as dt
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -18,6 +19,7 @@ import pytest
 
 from kith.company.folder import load_company
 from kith.errors import ConfigurationError, KithError
+from kith.incidents.history import open_incidents
 from kith.runs.journal import Journal
 from kith.runs.run import Run
 from kith.settings import REPOSITORY, Request, load_settings
@@ -204,11 +206,30 @@ def test_what_is_transient_is_tried_again_and_a_refusal_of_the_gate_is_not(
     assert "pull web.clicks 0.0 s 3 rows" in output
     assert output.count("audit failed") == 1
     assert "publish" not in output
-    assert errors.splitlines() == [
+    lines = [" ".join(line.split()) for line in errors.splitlines()]
+    assert lines[:2] == [
         "Failed: audit: was ordered to fail",
         f"current is unchanged: {before or 'nothing was published yet'}",
     ]
+    # What a retry mended is no incident. The failed task's log, and the command, end
+    # with the one there is.
+    (incident,) = open_incidents(kith.home / "corner_shop")
+    assert (incident.task, incident.failure_class) == ("audit", "data_gate")
+    told = "\n".join(incident.lines()).replace(str(REPOSITORY), str(kith.repository))
+    whole = [" ".join(line.split()) for line in told.splitlines()]
+    assert any(line.startswith("readers Readers ") for line in whole)
+    assert lines[2:] == whole
+    log = max((kith.home / "airflow" / "logs").glob("run_corner_shop-*.log"))
+    task = re.findall(
+        r"\[error +\] +(.*?) +\[kith_airflow.incidents\]|(::endgroup::)",
+        log.read_text(),
+    )
+    end = ["::endgroup::", *whole, "::endgroup::"]
+    assert [" ".join("".join(each).split()) for each in task][-len(end) :] == end
     assert kith.current == before
+    kith.cancel("audit")
+    assert kith.call("run")[0] == 0
+    assert open_incidents(kith.home / "corner_shop") == []
 
 
 def test_a_killed_run_names_its_stage_and_the_next_one_waits_and_succeeds(

@@ -20,6 +20,7 @@ import psutil
 import pytest
 import yaml
 
+from kith.incidents.history import open_incidents
 from kith.settings import REPOSITORY
 from kith_airflow.home import USER, session_members
 from kith_airflow.server import Api, ApiError
@@ -398,6 +399,20 @@ def test_a_company_mended_meanwhile_runs_and_a_wrong_delivery_is_tried_once(
     assert "current is unchanged: nothing was published yet" in done.stderr
     assert done.stdout.count("pull shop.orders") == 1
     assert server.api.import_errors() == {}
+
+    # The task's log ends with the incident, whole, outside of the groups that Airflow's
+    # page folds; so does what the command says.
+    (incident,) = open_incidents(server.home / "late_shop")
+    whole = incident.lines()
+    assert done.stderr.splitlines()[-len(whole) :] == whole
+    pulls = f"run_id={incident.run_id}/task_id=pull/**/*.log"
+    logs = [
+        [json.loads(line)["event"] for line in log.read_text().splitlines()]
+        for log in (server.home / "airflow" / "logs").rglob(pulls)
+    ]
+    (log,) = (lines for lines in logs if whole[0] in lines)
+    assert len(logs) == len(TABLES)
+    assert log[-len(whole) - 2 :] == ["::endgroup::", *whole, "::endgroup::"]
 
 
 def test_a_company_that_the_server_does_not_know_is_refused(

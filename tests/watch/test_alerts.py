@@ -7,7 +7,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from kith.watch.alerts import Alert, new_alerts, remember
+from kith.watch.alerts import Spike, new_alerts, remember
 from kith.watch.fresh import Watch
 from kith.watch.spikes import SPIKES
 from tests.one_table import company
@@ -45,7 +45,7 @@ def watch(tmp_path: Path, kith_home: Path) -> Watch:
     return found
 
 
-def alerts(watch: Watch, *rows: dict[str, Any]) -> list[Alert]:
+def alerts(watch: Watch, *rows: dict[str, Any]) -> list[Spike]:
     """What is new when the watch's release has these rows."""
     release = watch.run.published / "r"
     (release / SPIKES).parent.mkdir(parents=True, exist_ok=True)

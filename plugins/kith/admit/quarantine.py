@@ -93,15 +93,15 @@ def write_quarantine(
     )
     shutil.copyfile(unfinished, built / REFUSED)
     unfinished.replace(path)
-    _check_shares(connection, attempt, f"; all bad rows lie in {path}")
+    _check_shares(connection, attempt, path)
     rows = manifest.rows_taken + manifest.rejects
     return counted_reasons(connection, table, "bad_rows", rows)
 
 
 def _check_shares(
-    connection: duckdb.DuckDBPyConnection, attempt: Attempt, where: str
+    connection: duckdb.DuckDBPyConnection, attempt: Attempt, kept: Path
 ) -> None:
-    """Raise DeliveryError when too many rows are bad.
+    """Raise DeliveryError when too many rows are bad; all of them are in `kept`.
 
     Rows of no day (unreadable, without a legible cursor, in the future) come again
     with each interval of their file, so that they are measured against the whole file,
@@ -130,7 +130,14 @@ def _check_shares(
         (count,) = fetch_row(connection, f"select count(*) from {bad}")
         if is_over(table, count, rows):
             told = refusal(connection, table, bad, "bad_rows", taken, "rows are bad")
-            raise DeliveryError(told + where)
+            (all_bad,) = fetch_row(connection, "select count(*) from bad_rows")
+            raise DeliveryError(f"{told}; all bad rows lie in {kept}").showing(
+                rows=f"{all_bad} of {taken}: "
+                + _counted(_reasons(connection, "bad_rows")),
+                file=str(kept),
+                query="select file, row_number, column_name, reason, expected "
+                f"from {parquet_sql(kept)} order by file, row_number",
+            )
 
 
 def is_over(table: SourceTable, bad: int, rows: int) -> bool:

@@ -31,12 +31,15 @@ from kith.deliveries.admitted import (
     unreached_counts,
 )
 from kith.deliveries.business_days import has_date_cursor
+from kith.incidents.history import incidents
 from kith.pull.pseudonyms import hashes_of
 from kith.runs.run import Interval, Run
 
 DECLARATION = DBT_PROJECT / "models" / "_kith_sources.yml"
 # Logs of earlier runs, kept as one Parquet file per run in history/<table>/.
 HISTORIES = ("gate_results", "publications", "model_runs")
+# Marts that tell of runs and not of the data that were delivered.
+LOGS = (*HISTORIES, "incidents")
 
 
 @functools.cache
@@ -102,6 +105,7 @@ def write_control_tables(warehouse: duckdb.DuckDBPyConnection, run: Run) -> None
     )
     _write_blocked(warehouse, run)
     _write_door_tables(warehouse, run, as_of)
+    _write_incidents(warehouse, run)
     for name in HISTORIES:
         files = sorted((run.folder / "history" / name).glob("*.parquet"))
         if files:
@@ -156,6 +160,15 @@ def _write_blocked(warehouse: duckdb.DuckDBPyConnection, run: Run) -> None:
             "blocked_identifiers",
             [dict(zip(columns, row, strict=True)) for row in rows],
         )
+
+
+def _write_incidents(warehouse: duckdb.DuckDBPyConnection, run: Run) -> None:
+    """What is known of each incident now, as the mart shows it."""
+    columns = declared()["incidents"]
+    known = incidents(run.folder)
+    rows = [{name: getattr(each, name) for name in columns} for each in known]
+    if rows:
+        insert_rows(warehouse, "incidents", rows)
 
 
 def _hours(period: Period | None) -> float | None:

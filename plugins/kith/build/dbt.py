@@ -366,21 +366,23 @@ def _failure(run: Run, code: int, output: Path) -> KithError:
     for result in failed or [{"unique_id": None, "message": last}]:
         if lack := lack_in(result["message"] or ""):
             name = f" {name_of(result)}" if result["unique_id"] else ""
-            return ResourceError(f"dbt{name}: {lack}{where}", may_pass=lack.may_pass)
+            error = ResourceError(f"dbt{name}: {lack}{where}", may_pass=lack.may_pass)
+            return error.showing(thing=lack.evidence.thing, file=str(output))
     if code == -signal.SIGKILL:
         return ResourceError(
             "dbt was killed by SIGKILL, perhaps for lack of memory: end what else "
             f"runs on the machine, or set KITH_MEMORY_LIMIT lower{where}",
             may_pass=True,
-        )
+        ).showing(thing="memory", file=str(output))
     if code < 0:
         name = signal.Signals(-code).name
         return TransientError(f"dbt was killed by {name}; run it again{where}")
     if failures := failures_of(run):
         more = f"; and {len(failures) - 1} more failed" if failures[1:] else ""
-        return BuildError(f"{failures[0]}{more}{where}", failures[0].failure_class)
+        broken = BuildError(f"{failures[0]}{more}{where}", failures[0].failure_class)
+        return broken.showing(thing=name_of(failed[0]), file=str(output))
     # It could not read the project: of ours only the company's part changes.
     is_of_company = "company/" in last
     return BuildError(
         f"dbt: {last}{where}", "configuration" if is_of_company else "bug"
-    )
+    ).showing(thing="dbt project", file=str(output))

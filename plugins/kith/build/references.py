@@ -266,7 +266,10 @@ def _check_shares(
             continue
         if is_over(table, count, rows):
             what = f"{what} are orphans"
-            raise DeliveryError(refusal(warehouse, table, orphans, orphans, rows, what))
+            told = refusal(warehouse, table, orphans, orphans, rows, what)
+            raise DeliveryError(told).showing(
+                thing=table.full_name, rows=f"{count} of {rows} {what}"
+            )
     (waiting,) = fetch_row(
         warehouse, f"select count(*) from orphans where not ({is_due})"
     )

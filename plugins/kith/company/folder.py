@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from kith.company import indicators, life_stages, schemes, weights
+from kith.company.alert_routes import AlertRoute
 from kith.company.business_hours import BusinessHours
 from kith.company.lead_stages import LeadStages
 from kith.company.life_stages import LifeStage
@@ -103,7 +104,7 @@ class CrisisWatch(Strict):
     alert: Name | None = Field(
         default=None,
         description="Id of the Airflow connection by which an alert goes out: one of "
-        "type `http` is a webhook that takes JSON, one of type `smtp` sends e-mail. "
+        "type `http` or `slackwebhook` is a webhook, one of type `smtp` sends e-mail. "
         "Default: spikes are only published.",
     )
     to: list[str] = Field(default_factory=list, description="Addresses, for e-mail.")
@@ -257,6 +258,19 @@ class CompanyFile(Strict):
         default="0 0 * * *",
         description="Cron, in the company's time zone: when Airflow takes the days "
         "that are over since the time before, once a day at most.",
+    )
+    alerts: list[AlertRoute] = Field(
+        default_factory=list,
+        description="Whom to tell of incidents, and how: once of each, and once of its "
+        "recovery, see below. Default: nobody.",
+    )
+    fresh_within_hours: float | None = Field(
+        default=None,
+        gt=0,
+        description="The promise to readers: so many hours after the end of the last "
+        "day that it covers, a release is fresh. Default: until four hours after the "
+        "next time of `schedule`. Nothing is promised of a company whose `last_day` "
+        "has passed.",
     )
     activity_states: ActivityStates = ActivityStates()
     schemes: dict[Name, Scheme] = Field(

@@ -71,6 +71,11 @@ def stop_unless_passed(run: Run, checks: list[Check], summary: Path) -> None:
         f"{first.table_name}: '{first.expectation}' {verb}{_found(first)}"
         f"{first_keys(first)}{more}{_cure(run.company, first)}; see {summary}; "
         "`current` is unchanged"
+    ).showing(
+        thing=f"{first.table_name}: {first.expectation}",
+        rows=f"{_found(first).removeprefix(': ')}{first_keys(first)}",
+        file=str(summary),
+        query=first.query or "",
     )
 
 

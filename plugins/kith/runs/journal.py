@@ -21,6 +21,7 @@ class Journal:
     """Follows `journal.jsonl` of one run, and remembers what it said."""
 
     def __init__(self, run_folder: Path) -> None:
+        self.run_folder = run_folder
         self._path = run_folder / "journal.jsonl"
         self._offset = 0
         self._entries: list[dict[str, Any]] = []
@@ -61,13 +62,30 @@ class Journal:
 
     def under_way(self) -> list[str]:
         """Stages that have begun and not ended."""
-        open_stages: dict[str, None] = {}
+        return [_name(entry) for entry in self.begun()]
+
+    def begun(self) -> list[dict[str, Any]]:
+        """The starts of these stages."""
+        found: dict[str, dict[str, Any]] = {}
         for entry in self._entries:
+            # A note within a stage does not end it.
             if entry["event"] == "start":
-                open_stages[_name(entry)] = None
-            else:
-                open_stages.pop(_name(entry), None)
-        return list(open_stages)
+                found[_name(entry)] = entry
+            elif entry["event"] != "note":
+                found.pop(_name(entry), None)
+        return list(found.values())
+
+    def ends(self, stage: str) -> list[dict[str, Any]]:
+        """The ends of a stage that succeeded, of all its items."""
+        return [
+            entry
+            for entry in self._entries
+            if (entry["stage"], entry["event"]) == (stage, "end")
+        ]
+
+    def last_at(self) -> float:
+        """Time of the last entry, in seconds of the epoch; 0 without any."""
+        return max((entry["at"] for entry in self._entries), default=0.0)
 
     def warnings(self) -> list[str]:
         """What was warned of deliveries; where one was judged again, the last time."""

@@ -17,8 +17,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from kith.company.folder import Company, load_company
-from kith.errors import ConfigurationError, one_line
+from kith.errors import ConfigurationError, KithError, one_line
 from kith.failures import explained, failure_class
+from kith.runs.processes import this_process
 from kith.settings import load_settings
 from kith.storage import restrict
 
@@ -31,7 +32,7 @@ _CLOSED_FOLDERS = (
 
 _log = logging.getLogger(__name__)
 # Paths and days stay whole.
-_in_lines = partial(
+in_lines = partial(
     textwrap.wrap, width=90, break_long_words=False, break_on_hyphens=False
 )
 
@@ -198,7 +199,8 @@ class Run:
 
         try:
             make_state(self.folder)
-            self._write({"stage": name, "item": item, "event": "start", "at": started})
+            begin = {"stage": name, "item": item, "event": "start", "at": started}
+            self._write({**begin, "process": this_process()})
             yield figures
             end("end")
         except BaseException as error:
@@ -211,7 +213,7 @@ class Run:
             except OSError as fault:  # Such as that of a full disk.
                 _log.error("%s cannot be written: %s", self.run_folder, fault.strerror)
             # The page of a task's log cuts long lines, and so the error's own.
-            for line in _in_lines(one_line(reason)):
+            for line in in_lines(one_line(reason)):
                 _log.error(line)
             if known is None or known is error:
                 raise
@@ -221,6 +223,12 @@ class Run:
         """Write how a part of a stage went to the run's journal."""
         entry = {"stage": stage, "item": item, "event": "note", "at": time.time()}
         self._write({**entry, "figures": figures})
+
+    def note_death(self, stage: str, item: str, error: KithError) -> None:
+        """Write to the run's journal that the process of a stage is gone."""
+        entry = {"stage": stage, "item": item, "event": "fail", "at": time.time()}
+        more = {"reason": str(error), "failure_class": error.failure_class}
+        self._write({**entry, "seconds": 0, **more, "figures": {}})
 
     def _write(self, entry: dict[str, Any]) -> None:
         self.run_folder.mkdir(parents=True, exist_ok=True)

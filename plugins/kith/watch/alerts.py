@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from kith.company.folder import Company
 from kith.database import connect, parquet_sql
+from kith.incidents.alerts import Alert
 from kith.watch.fresh import Watch
 from kith.watch.spikes import SPIKES
 
@@ -21,26 +22,23 @@ _DIMENSIONS = ("reason", "product", "category", "channel", "region")
 
 
 @dataclass(frozen=True)
-class Alert:
-    """One spike: what it is known by, and what is told of it. Names no person."""
+class Spike(Alert):
+    """What is told of one spike, and what it is known by."""
 
     key: str
-    title: str
-    text: str
-    details: dict[str, Any]
 
 
-def new_alerts(look: Watch) -> list[Alert]:
+def new_alerts(look: Watch) -> list[Spike]:
     """The spikes that began since, or within a day before, and were not told yet."""
     told = set(_told(look))
-    return [alert for alert in _alerts(look) if alert.key not in told]
+    return [spike for spike in _alerts(look) if spike.key not in told]
 
 
-def remember(look: Watch, alert: Alert) -> None:
+def remember(look: Watch, spike: Spike) -> None:
     """Note that an alert has gone out. Killed before, it goes out again."""
     path = look.run.folder / "history" / "alerts.json"
     unfinished = path.with_suffix(".tmp")
-    unfinished.write_text(json.dumps([*_told(look), alert.key][-_KEPT:]))
+    unfinished.write_text(json.dumps([*_told(look), spike.key][-_KEPT:]))
     unfinished.replace(path)
 
 
@@ -49,7 +47,7 @@ def _told(look: Watch) -> list[str]:
     return list(json.loads(path.read_text())) if path.is_file() else []
 
 
-def _alerts(look: Watch) -> list[Alert]:
+def _alerts(look: Watch) -> list[Spike]:
     path = (look.run.published / "current").resolve() / SPIKES
     with connect(scratch=look.run.folder / "scratch") as connection:
         found = connection.execute(
@@ -83,7 +81,7 @@ def _alerts(look: Watch) -> list[Alert]:
     ]
 
 
-def _alert(company: Company, rows: list[dict[str, Any]]) -> Alert:
+def _alert(company: Company, rows: list[dict[str, Any]]) -> Spike:
     """`rows` are those of one hour or day; of all together there may be none."""
     whole = next((row for row in rows if row["dimension"] == "all"), None)
     nature = [
@@ -113,7 +111,7 @@ def _alert(company: Company, rows: list[dict[str, Any]]) -> Alert:
     if first["negative_share_pct"] is not None:
         lines.append(f"negative: {first['negative_share_pct']:.0f} %")
     lines.append(f"first: {first['examples']}")
-    return Alert(
+    return Spike(
         key=" ".join(str(first[part]) for part in _KEY),
         title=title,
         text="\n".join(lines),

@@ -1,0 +1,1 @@
+"""Incidents: what failed and no retry mended, until it succeeds again."""

@@ -1,0 +1,1 @@
+"""Look from outside, without Airflow: is what readers have fresh and whole?"""

@@ -1,0 +1,143 @@
+"""A run that died without a word is found, once, and nobody else."""
+
+import datetime as dt
+import json
+import multiprocessing
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kith.errors import TransientError
+from kith.incidents.failure import describe
+from kith.incidents.history import record_failure
+from kith.runs.journal import Journal
+from kith.runs.provenance import keep_provenance
+from kith.runs.run import Run
+from kith.watchdog.died import dead_runs
+from tests.conftest import new_run
+from tests.one_table import TABLE, company
+
+
+@pytest.fixture
+def run(kith_home: Path, tmp_path: Path) -> Run:
+    return new_run(company(tmp_path / "shop"), "2024-03-05", "2024-03-06")
+
+
+def found(run: Run, later: dt.timedelta = dt.timedelta(), **is_led: bool) -> list[Any]:
+    now = dt.datetime.now(dt.UTC) + later
+    dead = dead_runs(run.company, run.home, now, **{"is_led": True, **is_led})
+    return [(each.run.run_id, each.stage, each.item) for each in dead]
+
+
+def work(run: Run, stage: str, item: str, begun: Any) -> None:
+    with run.stage(stage, item):
+        begun.set()
+        signal.pause()
+
+
+def killed(run: Run, stage: str, item: str = "") -> None:
+    """A process is killed within a stage."""
+    context = multiprocessing.get_context("fork")
+    begun = context.Event()
+    process = context.Process(target=work, args=(run, stage, item, begun))
+    process.start()
+    assert begun.wait(60)
+    assert found(run) == []  # It lives.
+    assert process.pid
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+
+
+def plan(run: Run, tables: int = 1) -> None:
+    keep_provenance(run)
+    with run.stage("plan") as figures:
+        figures["tables"] = tables
+
+
+@pytest.mark.parametrize("stage", ["pull", "admit", "build", "audit", "publish"])
+def test_killed_in_any_stage_it_is_found_at_once(stage: str, run: Run) -> None:
+    plan(run)
+    item = TABLE if stage in ("pull", "admit") else ""
+    killed(run, stage, item)
+    assert found(run) == [(run.run_id, stage, item)]
+    now = dt.datetime.now(dt.UTC)
+    (dead,) = dead_runs(run.company, run.home, now, is_led=True)
+    assert dead.run.interval == run.interval
+    assert dead.error.evidence.thing == f"task {stage} {item}".strip()
+    assert "make run FROM=2024-03-05 TO=2024-03-06" in str(dead.error)
+    # Noted in its own journal, it is not found again, and can be reproduced.
+    dead.run.note_death(dead.stage, dead.item, dead.error)
+    assert found(run) == []
+    journal = Journal(run.run_folder)
+    list(journal.new_entries())
+    assert [each["failure_class"] for each in journal.failed()] == ["overdue"]
+
+
+def test_tried_again_it_is_not_dead(run: Run) -> None:
+    plan(run)
+    killed(run, "build")
+    with run.stage("build"):
+        assert found(run) == []
+    assert found(run) == []
+
+
+def test_what_is_published_afterwards_ends_the_matter(run: Run) -> None:
+    plan(run)
+    killed(run, "pull", TABLE)
+    other = new_run(run.company.folder, "2024-03-05", "2024-03-06")
+    with other.stage("publish"):
+        pass
+    assert found(run) == []
+
+
+def test_between_two_tasks_it_is_dead_when_nobody_leads_it(run: Run) -> None:
+    minutes, hours = dt.timedelta(minutes=16), dt.timedelta(hours=7)
+    plan(run)
+    assert found(run, is_led=False) == []
+    assert found(run, minutes, is_led=True) == []
+    assert found(run, minutes, is_led=False) == [(run.run_id, "publish", "")]
+    assert found(run, hours, is_led=True) == [(run.run_id, "publish", "")]
+
+
+def test_a_run_without_work_is_not_awaited(run: Run) -> None:
+    plan(run, tables=0)
+    assert found(run, dt.timedelta(days=9), is_led=False) == []
+
+
+def test_a_failure_of_which_somebody_told_is_none(run: Run) -> None:
+    plan(run)
+    error = TransientError("busy")
+    with pytest.raises(TransientError), run.stage("pull", TABLE):
+        raise error
+    later = dt.timedelta(minutes=16)
+    # It waits for its next try, which does not come when nobody is left.
+    assert found(run, later) == []
+    assert found(run, later, is_led=False) == [(run.run_id, "pull", TABLE)]
+    failure = describe(error, "pull", TABLE, run.interval, run.run_id, run.company)
+    record_failure(run.folder, "shop", run.company, failure)
+    assert found(run, later, is_led=False) == []
+
+
+def test_a_process_that_cannot_be_seen_is_given_the_time_of_any_task(run: Run) -> None:
+    plan(run)
+    killed(run, "build")
+    path = run.run_folder / "journal.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    lines[-1]["process"]["host"] = "elsewhere"
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    assert found(run) == []
+    assert found(run, dt.timedelta(hours=6)) == [(run.run_id, "build", "")]
+    # As of a version that did not note it.
+    del lines[-1]["process"]
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    assert found(run) == []
+    assert found(run, dt.timedelta(hours=6)) == [(run.run_id, "build", "")]
+
+
+def test_killed_before_its_days_were_noted_it_is_found_as_well(run: Run) -> None:
+    killed(run, "plan")
+    (one,) = found(run)
+    assert one[1:] == ("plan", "")
