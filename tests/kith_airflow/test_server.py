@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,9 +21,17 @@ import psutil
 import pytest
 import yaml
 
-from kith.settings import REPOSITORY
-from kith_airflow.home import USER, session_members
-from kith_airflow.server import Api, ApiError
+from kith.settings import REPOSITORY, load_settings
+from kith_airflow.cli import _owner_or_server
+from kith_airflow.home import USER, AirflowHome, Ownership, session_members
+from kith_airflow.server import (
+    RESTARTS,
+    Api,
+    ApiError,
+    Parts,
+    end_leftovers,
+    restarts,
+)
 
 DAG = "customer_marts__corner_shop"
 Call = Callable[..., subprocess.CompletedProcess[str]]
@@ -64,7 +73,14 @@ sys.stdin.read()
 """
 FOLLOWER = """
 import json, pathlib
+from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import Asset, dag, task
+
+@dag(schedule=None, is_paused_upon_creation=False)
+def nothing():
+    EmptyOperator(task_id="nothing")
+
+nothing()
 
 @dag(schedule=[Asset("customer_marts__corner_shop")], is_paused_upon_creation=False)
 def follower():
@@ -200,7 +216,7 @@ def test_what_airflow_remembers_of_an_earlier_server_does_not_count(
     error = {"filename": "shop.py", "stack_trace": "not found"}
     answers: dict[str, object] = {
         "/monitor/health": dict.fromkeys(
-            ("metadatabase", "scheduler", "dag_processor"), health
+            ("metadatabase", "scheduler", "dag_processor", "triggerer"), health
         )
     }
     monkeypatch.setattr(Api, "_call", lambda self, method, path: answers[path])
@@ -239,7 +255,7 @@ def test_a_broken_company_shows_what_is_wrong_with_it_and_hides_nobody(
     assert "customer_marts__late_shop cannot run: " in said
     assert said.endswith(told)
     dags = server.api._call("GET", "/dags")["dags"]
-    assert {dag["dag_id"] for dag in dags} == {DAG, "follower"}
+    assert {dag["dag_id"] for dag in dags} == {DAG, "follower", "nothing"}
 
 
 def test_only_this_machine_is_served(server: Server) -> None:
@@ -273,7 +289,11 @@ def test_run_beside_the_server_is_driven_by_its_scheduler(server: Server) -> Non
     assert manifest["run_id"] == run_id
 
     api = server.api
-    assert api.state(DAG, run_id) == "success"
+    seen = api._call("GET", f"/dags/{DAG}/dagRuns/{run_id}")
+    assert seen["state"] == "success"
+    assert run_id.startswith("make__corner_shop__2024-01-01_to_2024-12-31__")
+    assert seen["note"] == "Corner shop: 2024-01-01 to 2024-12-31"
+    assert seen["logical_date"]
     tasks = api._call("GET", f"/dags/{DAG}/dagRuns/{run_id}/taskInstances")
     assert {
         (task["task_id"], task["map_index"], task["state"], task["executor"])
@@ -309,15 +329,11 @@ def test_a_publication_is_an_asset_that_other_dags_follow(server: Server) -> Non
 
 
 def test_a_backfill_takes_each_day_of_a_range(server: Server) -> None:
-    for _ in range(5):
-        created = server.command(
-            "airflow",
-            ARGS=f"backfill create --dag-id {DAG} --max-active-runs 1 "
-            "--from-date 2024-02-03T00:00+01:00 --to-date 2024-02-04T00:00+01:00",
-        )
-        # On SQLite it fails, and leaves nothing, when the scheduler writes meanwhile.
-        if "database is locked" not in created.stderr:
-            break
+    created = server.command(
+        "airflow",
+        ARGS=f"backfill create --dag-id {DAG} --max-active-runs 1 "
+        "--from-date 2024-02-03T00:00+01:00 --to-date 2024-02-04T00:00+01:00",
+    )
     assert created.returncode == 0, created.stdout + created.stderr
     query = f"/dags/{DAG}/dagRuns?run_type=backfill"
 
@@ -398,6 +414,43 @@ def test_a_company_mended_meanwhile_runs_and_a_wrong_delivery_is_tried_once(
     assert "current is unchanged: nothing was published yet" in done.stderr
     assert done.stdout.count("pull shop.orders") == 1
     assert server.api.import_errors() == {}
+    # The home page knows of it, though nobody has cleared the run.
+    counts = server.api._send("GET", "/ui/dashboard/dag_stats")
+    assert counts["failed_dag_count"] == 1
+
+
+def parts(server: Server) -> dict[str, psutil.Process]:
+    """The server's processes by their names in its log."""
+    leader = psutil.Process(int(str(server.note["pid"])))
+    names = ("api_server", "dag-processor", "scheduler", "triggerer", "postgres")
+    return {
+        name: process
+        for process in leader.children()
+        for name in names
+        if name in " ".join(process.cmdline())
+    }
+
+
+def test_five_runs_asked_for_at_once_while_the_scheduler_is_dead_all_end(
+    server: Server,
+) -> None:
+    api, before = server.api, parts(server)
+    assert len(before) == 5
+    before["scheduler"].kill()
+    names = [f"at_once_{n}" for n in range(5)]
+    with ThreadPoolExecutor(5) as pool:
+        list(pool.map(lambda name: Api.trigger(server.api, "nothing", name, {}), names))
+    wait_until(
+        lambda: {api.state("nothing", name) for name in names} == {"success"},
+        "not all runs have ended",
+        120,
+    )
+    after = parts(server)
+    assert after.pop("scheduler").pid != before.pop("scheduler").pid
+    assert after == before
+    told = server.command("up").stdout
+    assert "restarted scheduler, 1 times" in told
+    assert "scheduler was killed by SIGKILL; its log: " in told
 
 
 def test_a_company_that_the_server_does_not_know_is_refused(
@@ -432,7 +485,7 @@ def test_down_ends_all_that_up_started_and_nothing_else(server: Server) -> None:
     )
     leader = int(str(server.note["pid"]))
     commands = [" ".join(process.cmdline()) for process in living(leader)]
-    for part in ("api", "dag-processor", "scheduler"):
+    for part in ("api", "dag-processor", "scheduler", "triggerer", "postgres"):
         assert any(part in command for command in commands), commands
     done = server.command("down")
     assert (done.returncode, done.stdout) == (0, "Airflow is down\n")
@@ -444,27 +497,58 @@ def test_down_ends_all_that_up_started_and_nothing_else(server: Server) -> None:
         assert probe.connect_ex(("127.0.0.1", server.port)) != 0
     again = server.command("down")
     assert again.stdout == "No Airflow server of this KITH_HOME is running\n"
+    # What was run is known without the server, too.
+    listed = server.command("airflow", ARGS="dags list-runs nothing -o plain")
+    assert listed.stdout.count("at_once_") == 5, listed.stderr
+    assert not (server.home / "airflow" / "postgresql/data/postmaster.pid").exists()
 
 
 SUPERVISE = """
-import sys
+import os, sys
+from pathlib import Path
 from kith_airflow import server as server
 from kith_airflow.home import AirflowHome, Ownership
 from kith.settings import load_settings
 
-server.LAUNCH = [sys.executable, "-c", "import sys, time; "
-                 "time.sleep(1 if sys.argv[1] == 'dag-processor' else 300)"]
+server.LAUNCH = [sys.executable, "-c", sys.argv[1]]
+server.RESTART_SECONDS = 0.01
 server.Api.answers = lambda api: True
 server.Api.abandoned_runs = lambda api: [("customer_marts__x", "manual__killed")]
 server.Api.fail = lambda api, dag, run_id: print("failed:", dag, run_id, flush=True)
 home = AirflowHome(load_settings())
 ownership = Ownership(home)
 assert ownership.acquire()
+ownership.write_note("server", os.getpid())
 sys.exit(server.supervise(home, ownership))
+"""
+# The triggerer dies once, the scheduler each time.
+PART = """
+import os, sys, time
+from pathlib import Path
+died = Path(os.environ["KITH_HOME"]) / "died"
+if sys.argv[1] == "triggerer" and not died.exists():
+    died.touch()
+elif sys.argv[1] != "scheduler":
+    time.sleep(300)
 """
 
 
-def test_when_one_process_dies_all_end_and_the_log_says_why(
+def supervisor_of(part: str, *companies: Path) -> "subprocess.Popen[str]":
+    """A supervisor of processes that run this program."""
+    return subprocess.Popen(
+        [sys.executable, "-c", SUPERVISE, part],
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(REPOSITORY / "plugins"),
+            "KITH_COMPANIES": ",".join(map(str, companies)),
+        },
+    )
+
+
+def test_a_process_that_dies_is_started_again_but_not_for_ever(
     kith_home: Path, tmp_path: Path
 ) -> None:
     # Companies that are broken, or whose source systems are, stop nobody.
@@ -474,24 +558,85 @@ def test_when_one_process_dies_all_end_and_the_log_says_why(
         shutil.copytree(shop, folder)
     replace(broken / "company.yml", "Europe/Berlin", "Europe/Berlln")
     (silent / "source_systems.py").write_text("raise SystemExit('no room left')")
-    supervisor = subprocess.Popen(
-        [sys.executable, "-c", SUPERVISE],
-        start_new_session=True,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={
-            **os.environ,
-            "PYTHONPATH": str(REPOSITORY / "plugins"),
-            "KITH_COMPANIES": f"{broken},{silent}",
-        },
-    )
+    supervisor = supervisor_of(PART, broken, silent)
     output, _ = supervisor.communicate(timeout=60)
     assert supervisor.returncode == 1
     assert living(supervisor.pid) == []
-    last = output.splitlines()[-1]
-    assert "stopped, because dag-processor ended with 0; its log: " in last
+    lines = output.splitlines()
+    assert "stopped, because scheduler ended with 0; its log: " in lines[-1]
+    assert lines[-1].endswith("it had been started 5 times in a row")
+    home = AirflowHome(load_settings())
+    died = [(each["part"], each["reason"].partition(";")[0]) for each in restarts(home)]
+    scheduler = ("scheduler", "scheduler ended with 0")
+    assert sorted(died) == [*[scheduler] * 4, ("triggerer", "triggerer ended with 0")]
+    assert output.count("starting it again") == 5
     # A run whose process was killed must not be taken up again by the scheduler.
-    assert "failed: customer_marts__x manual__killed" in output.splitlines()
-    said = [line for line in output.splitlines() if " without " in line]
+    assert "failed: customer_marts__x manual__killed" in lines
+    said = [line for line in lines if " without " in line]
     assert f"without {broken}: " in said[0] and "Europe/Berlln" in said[0]
     assert f"without {silent}: " in said[1] and "no room left" in said[1]
+
+
+def test_deaths_count_in_a_row_only(
+    kith_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kith_airflow.server.RESTART_SECONDS", 0)
+    monkeypatch.setattr("kith_airflow.server.STEADY_SECONDS", 0)
+    home = AirflowHome(load_settings())
+    ownership = Ownership(home)
+    assert ownership.acquire()
+    monkeypatch.setattr("kith_airflow.server.LAUNCH", ["true"])
+    parts = Parts(home, ownership)
+    parts.launch(["scheduler"])
+    deadline = time.monotonic() + 30
+    while len(restarts(home)) < 2 * RESTARTS:
+        assert parts.tend() is None
+        assert time.monotonic() < deadline
+    ownership.release()
+
+
+def test_what_a_killed_supervisor_has_left_is_ended(
+    kith_home: Path, tmp_path: Path
+) -> None:
+    home = AirflowHome(load_settings())
+    supervisor = supervisor_of("import time; time.sleep(300)", tmp_path / "nobody")
+    wait_until(lambda: len(living(supervisor.pid)) == 5, "not all have started")
+    assert not end_leftovers(Ownership(home).owner()), "it lives"
+    supervisor.kill()
+    supervisor.wait()
+    assert len(living(supervisor.pid)) == 4
+    owner = _owner_or_server(home)
+    assert isinstance(owner, Ownership)
+    assert living(supervisor.pid) == []
+    owner.release()
+
+
+ORPHAN = """
+import subprocess, sys, time
+from kith_airflow.server import _end_idle_orphans
+wait = "import time; time.sleep(60)"
+start = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', *sys.argv[1:]])"
+titles = ("worker -- LocalExecutor: <idle>", "worker -- LocalExecutor: a task")
+for title in titles:  # Their parent ends at once.
+    subprocess.run([sys.executable, "-c", start, wait, title], check=True)
+subprocess.Popen([sys.executable, "-c", wait, titles[0], "with a parent"])
+time.sleep(0.5)
+_end_idle_orphans()
+"""
+
+
+def test_only_idle_workers_of_a_scheduler_that_is_gone_are_ended() -> None:
+    leader = subprocess.Popen(
+        [sys.executable, "-c", ORPHAN],
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY / "plugins")},
+    )
+    leader.wait(60)
+    left = living(leader.pid)
+    titles = sorted(" ".join(process.cmdline()[3:]) for process in left)
+    for process in left:
+        process.kill()
+    assert titles == [
+        "worker -- LocalExecutor: <idle> with a parent",
+        "worker -- LocalExecutor: a task",
+    ]
