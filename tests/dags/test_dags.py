@@ -70,7 +70,8 @@ for dag_id, dag in bag.dags.items():
         "params": {name: dag.params[name] for name in dag.params},
         "forms": {
             name: {**param.schema, "description": param.description}
-            for name, param in ((name, dag.params.get_param(name)) for name in dag.params)
+            for name in dag.params
+            for param in [dag.params.get_param(name)]
         },
         "serialized": DagSerialization.serialize_dag(dag),
     }

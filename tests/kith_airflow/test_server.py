@@ -615,7 +615,7 @@ ORPHAN = """
 import subprocess, sys, time
 from kith_airflow.server import _end_idle_orphans
 wait = "import time; time.sleep(60)"
-start = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', *sys.argv[1:]])"
+start = "import subprocess as s, sys; s.Popen([sys.executable, '-c', *sys.argv[1:]])"
 titles = ("worker -- LocalExecutor: <idle>", "worker -- LocalExecutor: a task")
 for title in titles:  # Their parent ends at once.
     subprocess.run([sys.executable, "-c", start, wait, title], check=True)
