@@ -5,6 +5,8 @@ that follows the marts of the other.
 """
 
 import contextlib
+import csv
+import gzip
 import json
 import os
 import shutil
@@ -12,10 +14,13 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -38,6 +43,7 @@ Call = Callable[..., subprocess.CompletedProcess[str]]
 
 
 TABLES = ("shop.orders", "shop.order_lines")
+SCRIPT = "<script>document.title = 'owned'</script>"
 
 
 def small_shop(corner_shop: Path, folder: Path) -> Path:
@@ -56,6 +62,16 @@ def small_shop(corner_shop: Path, folder: Path) -> Path:
         if model.stem.partition("__")[2] not in company["feeds"]:
             model.unlink()
     return folder
+
+
+def spoil(orders: Path) -> None:
+    """Give each order a moment that is a script of a page."""
+    with gzip.open(orders, "rt", newline="") as file:
+        rows = list(csv.DictReader(file))
+    with gzip.open(orders, "wt", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows({**row, "bought_at": SCRIPT} for row in rows)
 
 
 def free_port() -> int:
@@ -178,7 +194,7 @@ def server(
     broken = small_shop(corner_shop_data, home / "companies" / "late_shop")
     replace(broken / "company.yml", "name: corner_shop", "name: late_shop")
     replace(broken / "company.yml", "Europe/Berlin", "Europe/Berlln")
-    (broken / "data" / "orders.csv.gz").unlink()
+    spoil(broken / "data" / "orders.csv.gz")
     started = Server(home, company, broken, free_port(), kith_command, "")
     dags = home / "airflow" / "dags"
     dags.mkdir(parents=True)
@@ -328,9 +344,9 @@ def test_a_publication_is_an_asset_that_other_dags_follow(server: Server) -> Non
     assert json.loads(server.followed.read_text()) == [expected]
 
 
-def test_page_opens_after_login_and_the_dag_shows_its_notes(
-    server: Server, tmp_path: Path
-) -> None:
+@pytest.fixture(scope="module")
+def page(server: Server) -> Iterator[Any]:
+    """A page of a browser that has logged in."""
     chromium = shutil.which("chromium")
     if not chromium:
         pytest.skip("no chromium on this machine")
@@ -350,28 +366,34 @@ def test_page_opens_after_login_and_the_dag_shows_its_notes(
             ],
         )
         page = browser.new_page(viewport={"width": 1400, "height": 1000})
-        page.goto(server.api.url, timeout=60_000)
-        page.get_by_role("button", name="Sign in").wait_for(timeout=60_000)
-        page.screenshot(path=tmp_path / "login.png")
+        page.set_default_timeout(60_000)
+        page.goto(server.api.url)
+        page.get_by_role("button", name="Sign in").wait_for()
         page.fill("input[name=username]", USER)
         page.fill("input[name=password]", server.password)
         page.get_by_role("button", name="Sign in").click()
-        page.wait_for_url(lambda url: "/login" not in url, timeout=60_000)
-        page.goto(f"{server.api.url}/dags/{DAG}", timeout=60_000)
-        docs = page.get_by_role("button", name="Dag Docs")
-        docs.wait_for(timeout=60_000)
-        page.screenshot(path=tmp_path / "dag.png")
-        docs.click()
-        note = page.get_by_text("A dbt model or test", exact=False)
-        note.wait_for(timeout=60_000)
-        page.screenshot(path=tmp_path / "notes.png")
-        assert page.get_by_role("table").filter(has=note).is_visible()
-        page.goto(f"{server.api.url}/dags", timeout=60_000)
-        page.get_by_role("button", name="Import Error").click(timeout=60_000)
-        page.get_by_text("customer_marts__late_shop.py").first.click(timeout=60_000)
-        page.get_by_text("Europe/Berlln").first.wait_for(timeout=60_000)
-        page.screenshot(path=tmp_path / "import_error.png")
+        page.wait_for_url(lambda url: "/login" not in url)
+        yield page
         browser.close()
+
+
+def test_page_opens_after_login_and_the_dag_shows_its_notes(
+    server: Server, page: Any, tmp_path: Path
+) -> None:
+    page.goto(f"{server.api.url}/dags/{DAG}")
+    docs = page.get_by_role("button", name="Dag Docs")
+    docs.wait_for()
+    page.screenshot(path=tmp_path / "dag.png")
+    docs.click()
+    note = page.get_by_text("A dbt model or test", exact=False)
+    note.wait_for()
+    page.screenshot(path=tmp_path / "notes.png")
+    assert page.get_by_role("table").filter(has=note).is_visible()
+    page.goto(f"{server.api.url}/dags")
+    page.get_by_role("button", name="Import Error").click()
+    page.get_by_text("customer_marts__late_shop.py").first.click()
+    page.get_by_text("Europe/Berlln").first.wait_for()
+    page.screenshot(path=tmp_path / "import_error.png")
 
 
 def test_a_company_mended_meanwhile_runs_and_a_wrong_delivery_is_tried_once(
@@ -380,9 +402,9 @@ def test_a_company_mended_meanwhile_runs_and_a_wrong_delivery_is_tried_once(
     replace(server.broken / "company.yml", "Europe/Berlln", "Europe/Berlin")
     done = server.command("run", COMPANY=str(server.broken))
     assert done.returncode == 1
-    assert done.stderr.startswith("Failed: pull shop.orders: "), done.stderr
+    assert done.stderr.startswith("Failed: admit shop.orders: "), done.stderr
     assert "current is unchanged: nothing was published yet" in done.stderr
-    assert done.stdout.count("pull shop.orders") == 1
+    assert done.stdout.count("admit shop.orders") == 1
     api = server.api
     assert api.import_errors() == {}
     # The home page knows of it.
@@ -390,8 +412,69 @@ def test_a_company_mended_meanwhile_runs_and_a_wrong_delivery_is_tried_once(
     assert counts["failed_dag_count"] == 1
 
 
+def failed_task(server: Server) -> str:
+    """Run, task and map index of the one that the run before has failed with."""
+    query = "/dags/customer_marts__late_shop/dagRuns/~/taskInstances?state=failed"
+    (task,) = server.api._call("GET", query)["task_instances"]
+    assert task["task_id"] == "admit"
+    return f"{task['dag_run_id']}/admit/{task['map_index']}"
+
+
+def opened(url: str, cookie: str = "") -> tuple[int, str, Any]:
+    """Status, text and headers of an answer."""
+    request = urllib.request.Request(url, headers={"Cookie": cookie})  # noqa: S310
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+            return answer.status, answer.read().decode(), answer.headers
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode(), error.headers
+
+
+def test_nobody_sees_the_pages_of_kith_without_a_login(server: Server) -> None:
+    paths = [
+        "/companies",
+        f"/task/customer_marts__late_shop/{failed_task(server)}",
+        f"/task/{DAG}/x/plan",
+        "/task/no_dag/x/y/-1",
+    ]
+    for path in paths:
+        for cookie in ("", "_token=made-up"):
+            status, text, _ = opened(f"{server.api.url}/kith{path}", cookie)
+            assert status in (401, 403), path
+            assert "late_shop" not in text
+    api = server.api
+    api.import_errors()
+    for path in paths[:2]:
+        status, text, headers = opened(f"{api.url}/kith{path}", f"_token={api._token}")
+        assert status == 200, text
+        assert "late_shop" in text
+        assert headers["content-security-policy"].startswith("default-src 'none'")
+
+
+def test_the_failed_task_has_a_tab_that_shows_its_rows_as_text(
+    server: Server, page: Any, tmp_path: Path
+) -> None:
+    run, task, place = failed_task(server).split("/")
+    dag = "customer_marts__late_shop"
+    page.goto(f"{server.api.url}/dags/{dag}/runs/{run}/tasks/{task}/mapped/{place}")
+    page.get_by_role("link", name="Kith").click()
+    inside = page.frame_locator("iframe[title=Kith]")
+    inside.get_by_text(SCRIPT).first.wait_for()
+    page.screenshot(path=tmp_path / "tab.png")
+    assert inside.get_by_text("shop.orders: 900 refused rows").is_visible()
+    assert inside.get_by_text(f"make reproduce COMPANY={server.broken}").is_visible()
+    assert inside.get_by_text("data/orders.csv.gz").first.is_visible()
+    assert "owned" not in page.title()
+    page.goto(f"{server.api.url}/plugin/kith-companies")
+    inside = page.frame_locator("iframe[title=Companies]")
+    inside.get_by_text("admit shop.orders: ").first.wait_for()
+    page.screenshot(path=tmp_path / "companies.png")
+    assert inside.locator("svg rect").count() >= 3
+    assert "owned" not in page.title()
+
+
 def test_a_backfill_takes_each_day_of_a_range(server: Server) -> None:
-    # Of the company whose other table cannot be pulled: its runs end soon.
+    # Of the company whose other table is refused: its runs end soon.
     dag = "customer_marts__late_shop"
     created = server.command(
         "airflow",
