@@ -46,7 +46,7 @@ def crisis_watch(name: str, folder: str) -> None:
         catchup=False,
         max_active_runs=1,
         is_paused_upon_creation=False,
-        params={"at": Param(default=None, type=["null", "string"])},
+        params={key: Param(**param) for key, param in stages.WATCH_PARAMS.items()},
         tags=["customer", "watch", name],
         default_args={
             **task_defaults(name, folder, plan="plan_watch"),

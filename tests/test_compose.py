@@ -16,7 +16,7 @@ from kith_airflow.home import AirflowHome
 TEXT = (REPOSITORY / "docker-compose.yml").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, Any] = COMPOSE["services"]
-OURS = {"init", "api-server", "scheduler", "dag-processor", "worker"}
+OURS = {"init", "api-server", "scheduler", "dag-processor", "triggerer", "worker"}
 
 
 def test_services_and_profile() -> None:

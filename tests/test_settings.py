@@ -29,7 +29,7 @@ def test_without_any_setting_the_demo_runs_in_the_repository() -> None:
     assert settings.home == REPOSITORY / ".kith"
     assert 1 <= int(settings.memory_limit.removesuffix("GB")) <= 6
     assert settings.threads >= 1
-    assert settings.airflow_database.startswith(f"sqlite:///{settings.home}/airflow/")
+    assert settings.airflow_database == ""
 
 
 def test_paths_are_those_of_the_repository_or_absolute(

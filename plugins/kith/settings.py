@@ -41,7 +41,8 @@ class Settings:
 
     `company` is the default of `make run`, `companies` are those that Airflow shows,
     empty where nobody named them. `memory_limit` is DuckDB's spelling of bytes ("6GB"),
-    `threads` a count.
+    `threads` a count. `airflow_database` is the address of Airflow's metadata, empty
+    where nobody gave one.
     """
 
     home: Path
@@ -112,10 +113,7 @@ def load_settings() -> Settings:
         release_grace_minutes=_number("KITH_RELEASE_GRACE_MINUTES", 10),
         airflow_host=environment.get("KITH_HOST") or "127.0.0.1",
         airflow_port=_number("KITH_PORT", 8080),
-        # SQLite needs no server; PostgreSQL for anything that people rely on. One
-        # process writes at a time; after five seconds, its default, others give up.
-        airflow_database=environment.get(_DATABASE)
-        or f"sqlite:///{home / 'airflow' / 'airflow.db'}?timeout=25",
+        airflow_database=environment.get(_DATABASE) or "",
     )
 
 

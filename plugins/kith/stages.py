@@ -19,9 +19,42 @@ from kith.runs.source_systems import adopt_source_systems
 RunValues = dict[str, str]
 # Airflow's definition of each param of the DAG.
 PARAMS: dict[str, dict[str, Any]] = {
-    "from_day": {"default": None, "type": ["null", "string"]},
-    "to_day": {"default": None, "type": ["null", "string"]},
-    "replay": {"default": False, "type": "boolean"},
+    "from_day": {
+        "default": None,
+        "type": ["null", "string"],
+        "format": "date",
+        "title": "First day",
+        "description": "First business day to take, such as 2017-01-01. Empty: the day "
+        "on which the run's data interval begins.",
+        "examples": ["2017-01-01"],
+    },
+    "to_day": {
+        "default": None,
+        "type": ["null", "string"],
+        "format": "date",
+        "title": "Last day",
+        "description": "Last business day to take, such as 2017-01-31; it must be over "
+        "in the company's time zone. Empty: the last day of the run's data interval.",
+        "examples": ["2017-01-31"],
+    },
+    "replay": {
+        "default": False,
+        "type": "boolean",
+        "title": "Replay",
+        "description": "Pull nothing: judge anew what was pulled before and has rows "
+        "in quarantine, or was admitted under another sources.yml.",
+        "examples": [False, True],
+    },
+}
+WATCH_PARAMS: dict[str, dict[str, Any]] = {
+    "at": {
+        "default": None,
+        "type": ["null", "string"],
+        "title": "As of",
+        "description": "Moment as of which to look for spikes, by the company's clocks "
+        "unless it names its offset. Empty: now.",
+        "examples": ["2025-06-17T15:05", "2025-06-17T13:05+00:00"],
+    },
 }
 
 

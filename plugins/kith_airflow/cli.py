@@ -2,15 +2,23 @@
 
 import datetime as dt
 import json
+import os
 import shlex
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import (
+    AbstractContextManager,
+    ExitStack,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from kith.company.folder import Company, load_company
 from kith.company.tables import SourceTable
@@ -55,9 +63,12 @@ from kith_airflow.home import (
 )
 from kith_airflow.server import Api, ApiError
 
+T = TypeVar("T")
 POLL_SECONDS = 0.2
 _STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 REREAD_SECONDS = 60
+# So long a server may answer nothing, or that it is busy, before a run is given up.
+PATIENCE_SECONDS = 300
 
 
 def chosen_days(request: Request, company: Company) -> Interval:
@@ -116,16 +127,27 @@ def _follow(journal: Journal) -> None:
 def _owner_or_server(home: AirflowHome) -> Ownership | Api:
     """Become the owner of the Airflow home, or find the server that owns it.
 
-    Waits while another run owns it, or while the server is starting.
+    Waits while another run owns it, or while the server is starting. Ends what a
+    server has left whose supervisor was killed: nobody would start its parts again.
     """
     ownership = Ownership(home)
     told = ""
+    deadline = time.monotonic() + airflow_server.START_SECONDS
     while not ownership.acquire():
         owner = ownership.owner()
         if owner.get("kind") == "server":
+            if airflow_server.end_leftovers(owner):
+                print("Ended what a killed Airflow server has left", flush=True)
+                continue
             api = Api(owner["url"], home.password(), owner["since"])
             if api.is_ready(map(dag_id, owner["companies"])):
                 return api
+            if time.monotonic() > deadline:
+                raise KithError(
+                    f"the Airflow server at {api.url} was not ready after "
+                    f"{airflow_server.START_SECONDS} s; see {home.logs}, and start it "
+                    "anew with `make down` and `make up`"
+                )
             news = f"Waiting for the Airflow server at {api.url} to be ready …"
         else:
             news = f"Waiting for another run to end (process {owner.get('pid')}) …"
@@ -203,11 +225,41 @@ def _check_known(home: AirflowHome, api: Api, company: Company) -> None:
         )
 
 
-def _wait_until_read(api: Api, dag: str) -> None:
+def _patiently(home: AirflowHome, call: Callable[[], T]) -> T:
+    """Ask the server again until it answers.
+
+    Raises TransientError when it was stopped, or answers nothing for
+    `PATIENCE_SECONDS`.
+    """
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    told = False
+    while True:
+        try:
+            return call()
+        except TransientError as error:
+            if not _is_served(home):
+                raise TransientError("the Airflow server was stopped") from None
+            if time.monotonic() > deadline:
+                raise
+            if not told:
+                print(f"{error}; asking again for {PATIENCE_SECONDS} s …", flush=True)
+            told = True
+            time.sleep(2)
+
+
+def _is_served(home: AirflowHome) -> bool:
+    ownership = Ownership(home)
+    if ownership.acquire():
+        ownership.release()
+        return False
+    return True
+
+
+def _wait_until_read(home: AirflowHome, api: Api, dag: str) -> None:
     """Wait while Airflow still shows what was wrong with a company mended since."""
     deadline = time.monotonic() + REREAD_SECONDS
     told = False
-    while fault := api.import_errors().get(dag):
+    while fault := _patiently(home, api.import_errors).get(dag):
         if time.monotonic() > deadline:
             raise ConfigurationError(f"Airflow at {api.url} cannot read {dag}: {fault}")
         if not told:
@@ -217,30 +269,43 @@ def _wait_until_read(api: Api, dag: str) -> None:
 
 
 def _run_on_server(
-    api: Api, run: Run, params: dict[str, Any], dag: str
+    home: AirflowHome, api: Api, run: Run, params: dict[str, Any], dag: str
 ) -> tuple[Journal, str | None]:
     """Let the server run the DAG. Returns what it failed of."""
-    _wait_until_read(api, dag_id(run.company.name))
+    _wait_until_read(home, api, dag_id(run.company.name))
     print(f"Airflow at {api.url} runs it as {run.run_id}", flush=True)
-    if api.unpause(dag):
+    if _patiently(home, lambda: api.unpause(dag)):
         print(f"{dag} was paused; it is not any more", flush=True)
     journal = Journal(run.run_folder)
+    note = f"{run.company.title}: {run.interval.from_day} to {run.interval.to_day}"
+    page = f"{api.url}/dags/{dag}/runs/{run.run_id}"
     seconds_queued = 0
+
+    def state() -> str:
+        return _patiently(home, lambda: api.state(dag, run.run_id))
+
     try:
-        api.trigger(dag, run.run_id, params)
-        while (state := api.state(dag, run.run_id)) not in ("success", "failed"):
-            seconds_queued += state == "queued"
-            if state == "queued" and seconds_queued == 10:
+        _patiently(home, lambda: api.trigger(dag, run.run_id, params, note))
+        while (now := state()) not in ("success", "failed"):
+            seconds_queued += now == "queued"
+            if now == "queued" and seconds_queued == 10:
                 print("Waiting for another run to end …", flush=True)
             _follow(journal)
             time.sleep(1)
     except KeyboardInterrupt:
         _stop_on_server(api, dag, run.run_id)
         raise
+    except TransientError as error:
+        _follow(journal)
+        if journal.has_ended("publish"):
+            print(f"{error}; the run has published its release", flush=True)
+            return journal, None
+        more = f"; the run may go on: {page}" if _is_served(home) else ""
+        return journal, f"{error}{more}"
     _follow(journal)
-    if state == "success":
+    if now == "success":
         return journal, None
-    return journal, f"the run failed; task logs: {api.url}/dags/{dag}/runs/{run.run_id}"
+    return journal, f"the run failed; task logs: {page}"
 
 
 def _stop_on_server(api: Api, dag: str, run_id: str) -> None:
@@ -270,10 +335,11 @@ def _run(replays: bool, days: Interval | None = None) -> int:
     runnable_company(company.name, str(company.folder))  # As the DAG file will.
     begun = time.monotonic()
     moment = dt.datetime.now(dt.UTC)
+    chosen = days or chosen_days(request, company)
     this = Run(
         company,
-        days or chosen_days(request, company),
-        f"make__{moment:%Y%m%dT%H%M%S%f}",
+        chosen,
+        _run_id("replay" if replays else "make", company, chosen, moment),
         settings.home,
     )
     asked = {key: this.to_dict()[key] for key in ("from_day", "to_day")}
@@ -296,6 +362,14 @@ def _run(replays: bool, days: Interval | None = None) -> int:
     return code
 
 
+def _run_id(kind: str, company: Company, days: Interval, moment: dt.datetime) -> str:
+    """Name of a run, from which people see what it is."""
+    return (
+        f"{kind}__{company.name}__{days.from_day}_to_{days.to_day}"
+        f"__{moment:%Y%m%dT%H%M%S%f}"
+    )
+
+
 def _lead(
     home: AirflowHome,
     this: Run,
@@ -313,7 +387,7 @@ def _lead(
     try:
         if isinstance(runner, Api):
             _check_known(home, runner, company)
-            journal, fault = _run_on_server(runner, this, params, dag)
+            journal, fault = _run_on_server(home, runner, this, params, dag)
         else:
             with beside or nullcontext():
                 journal, fault = _run_in_process(home, runner, this, params, dag)
@@ -356,7 +430,8 @@ def watch() -> int:
             "`crisis_watch: {}`"
         )
     moment = dt.datetime.now(dt.UTC)
-    look = plan_watch(company, request.at, f"watch__{moment:%Y%m%dT%H%M%S%f}")
+    name = f"watch__{company.name}__{moment:%Y%m%dT%H%M%S%f}"
+    look = plan_watch(company, request.at, name)
     print(f"{company.title}: spikes as of {look.at:%Y-%m-%d %H:%M} UTC", flush=True)
     params = {"at": f"{look.at.isoformat()}+00:00"}
     home = AirflowHome(settings)
@@ -462,12 +537,13 @@ def _standing(run: Run, before: str | None) -> str:
 def up() -> int:
     """Start the Airflow server."""
     settings = load_settings()
-    home = AirflowHome(settings)
+    home = AirflowHome(settings, serves=True)
     companies = known_companies(settings)
     runner = _owner_or_server(home)
     if isinstance(runner, Api):
         print(f"Airflow is already up: {runner.url}")
         faults = runner.import_errors()
+        _tell_restarts(home)
     else:
         print("Starting Airflow …", flush=True)
         faults = airflow_server.start(home, runner, companies)
@@ -481,17 +557,38 @@ def up() -> int:
     return 0
 
 
+def _tell_restarts(home: AirflowHome) -> None:
+    """Say which parts of the server died, since somebody should look after it."""
+    last = {each["part"]: each for each in airflow_server.restarts(home)}
+    counts = Counter(each["part"] for each in airflow_server.restarts(home))
+    for part, each in last.items():
+        print(f"  restarted {part}, {counts[part]} times, last {each['at']}, because")
+        print(f"            {each['reason']}")
+
+
 def airflow() -> int:
-    """Call Airflow's own command line, as the server's processes are called."""
+    """Call Airflow's own command line, on the metadata of the server.
+
+    Without a server they are made accessible for as long as the command takes.
+    """
+    settings = load_settings()
+    home = AirflowHome(settings, serves=True)
     command = [*LAUNCH, *load_request().arguments]
-    environment = AirflowHome(load_settings()).environment()
-    return subprocess.run(command, env=environment, check=False).returncode
+    runner = _owner_or_server(home)
+    with ExitStack() as stack:
+        if isinstance(runner, Ownership):
+            stack.callback(runner.release)
+            runner.write_note("run", os.getpid())
+            home.prepare(known_companies(settings))
+            if home.postgres:
+                stack.enter_context(home.postgres.running())
+        return subprocess.run(command, env=home.environment(), check=False).returncode
 
 
 def prepare() -> int:
     """Prepare the Airflow home for the server of docker compose."""
     settings = load_settings()
-    home = AirflowHome(settings)
+    home = AirflowHome(settings, serves=True)
     home.password()
     home.prepare(known_companies(settings))
     return 0

@@ -1,7 +1,9 @@
 """$KITH_HOME/airflow: Airflow's metadata, logs and keys, and who owns them now.
 
-One owner at a time: a server (`make up`) or one run in a process of its own. An
-SQLite file with two schedulers on it loses tasks.
+One owner at a time: a server (`make up`) or one run in a process of its own. A server
+keeps its metadata in PostgreSQL. A run without one keeps them in an SQLite file, since
+it is the only process that writes them, and needs no further part to start; with two
+schedulers on it such a file would lose tasks.
 """
 
 import base64
@@ -12,6 +14,8 @@ import os
 import secrets
 import subprocess
 import sys
+from collections.abc import Collection
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,16 +26,22 @@ from kith.errors import ConfigurationError
 from kith.settings import REPOSITORY, Settings, child_environment
 from kith.storage import restrict
 from kith_airflow.companies import pool, watch_pool, write_dag_files
+from kith_airflow.postgres import Postgres
 
 USER = "admin"
+_STAMP = "prepared.json"
 LAUNCH = [sys.executable, "-m", "kith_airflow.launch"]
 
 
 @dataclass(frozen=True)
 class AirflowHome:
-    """The folder, and the settings that the processes working on it share."""
+    """The folder, and the settings that the processes working on it share.
+
+    `serves` says whether they are those of a server.
+    """
 
     settings: Settings
+    serves: bool = False
 
     @property
     def folder(self) -> Path:
@@ -69,6 +79,23 @@ class AirflowHome:
         made = _secret_file(self.password_file, {USER: secrets.token_urlsafe(15)})
         return made[USER]
 
+    @property
+    def postgres(self) -> Postgres | None:
+        """The server's own PostgreSQL, unless the settings name a database."""
+        if not self.serves or self.settings.airflow_database:
+            return None
+        return Postgres(self.folder / "postgresql", self.logs / "postgresql.log")
+
+    @property
+    def database(self) -> str:
+        """Where Airflow's metadata are, for SQLAlchemy."""
+        if self.postgres:
+            return self.postgres.url
+        # One process writes to a file at a time; after five seconds, SQLite's default,
+        # others give up.
+        file = self.folder / "airflow.db"
+        return self.settings.airflow_database or f"sqlite:///{file}?timeout=25"
+
     def environment(self) -> dict[str, str]:
         """All that Airflow's processes must know; airflow.cfg decides nothing."""
         settings = self.settings
@@ -95,7 +122,7 @@ class AirflowHome:
             AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS=f"{USER}:admin",
             AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE=str(self.password_file),
             AIRFLOW__CORE__EXECUTION_API_SERVER_URL=f"{self.url}/execution/",
-            AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=settings.airflow_database,
+            AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=self.database,
             AIRFLOW__API__HOST=settings.airflow_host,
             AIRFLOW__API__PORT=str(settings.airflow_port),
             AIRFLOW__API__BASE_URL=self.url,
@@ -112,27 +139,32 @@ class AirflowHome:
         pool. To be called by the owner only.
         """
         write_dag_files(self.dags, companies)
-        stamp = self.folder / "prepared.json"
+        # Who removes PostgreSQL's data removes its stamp.
+        stamp = (self.postgres.folder if self.postgres else self.folder) / _STAMP
         now = {
             "airflow": importlib.metadata.version("apache-airflow"),
-            "database": self.settings.airflow_database,
+            "database": self.database,
         }
         before = json.loads(stamp.read_text()) if stamp.is_file() else {}
         pools = before.get("pools", []) if now.items() <= before.items() else None
         wanted = [of(name) for name in companies for of in (pool, watch_pool)]
-        if pools is None:
-            print("Preparing Airflow's metadata, once …", flush=True)
-            self._airflow("db", "migrate")
-            pools = []
-        if missing := [name for name in wanted if name not in pools]:
-            file = self.folder / "pools.json"
-            one_slot = {
-                "slots": 1,
-                "description": "who works on a company's warehouse, or its watch's",
-                "include_deferred": False,
-            }
-            file.write_text(json.dumps(dict.fromkeys(missing, one_slot)))
-            self._airflow("pools", "import", str(file))
+        missing = [name for name in wanted if name not in (pools or [])]
+        if pools is not None and not missing:
+            return
+        with self.postgres.running() if self.postgres else nullcontext():
+            if pools is None:
+                print("Preparing Airflow's metadata, once …", flush=True)
+                self._airflow("db", "migrate")
+                pools = []
+            if missing:
+                file = self.folder / "pools.json"
+                one_slot = {
+                    "slots": 1,
+                    "description": "who works on a company's warehouse, or its watch's",
+                    "include_deferred": False,
+                }
+                file.write_text(json.dumps(dict.fromkeys(missing, one_slot)))
+                self._airflow("pools", "import", str(file))
         # The connection may hold a password.
         _write_secret(stamp, {**now, "pools": sorted({*pools, *wanted})})
 
@@ -251,10 +283,14 @@ def session_members(leader: int) -> list[psutil.Process]:
     return members
 
 
-def end_session(leader: int, grace_seconds: float) -> None:
-    """End all processes of a session: asked first, then killed."""
+def end_session(
+    leader: int, grace_seconds: float, spared: Collection[int] = ()
+) -> None:
+    """End all processes of a session but those spared: asked first, then killed."""
     for stop in (psutil.Process.terminate, psutil.Process.kill):
-        members = session_members(leader)
+        members = [
+            process for process in session_members(leader) if process.pid not in spared
+        ]
         for process in members:
             try:
                 stop(process)

@@ -70,6 +70,11 @@ for dag_id, dag in bag.dags.items():
         "max_active_runs": dag.max_active_runs,
         "starts_paused": dag.is_paused_upon_creation,
         "params": {name: dag.params[name] for name in dag.params},
+        "forms": {
+            name: {**param.schema, "description": param.description}
+            for name in dag.params
+            for param in [dag.params.get_param(name)]
+        },
         "serialized": DagSerialization.serialize_dag(dag),
     }
 print(json.dumps({
@@ -280,6 +285,18 @@ def test_schedule_is_each_business_day_of_the_company(
 def test_params_are_days_and_replay_and_empty(dag: dict[str, Any]) -> None:
     days = {"from_day": None, "to_day": None}
     assert dag["params"] == {**days, "replay": False}
+
+
+def test_each_param_says_what_it_is_for_and_how_it_is_written(
+    found: dict[str, Any], dag: dict[str, Any]
+) -> None:
+    watch = found["dags"]["crisis_watch__stall"]
+    forms = dag["forms"] | watch["forms"]
+    assert set(forms) == {"from_day", "to_day", "replay", "at"}
+    assert len({form["description"] for form in forms.values()}) == 4
+    for name, form in forms.items():
+        assert form["title"] and form["examples"], name
+    assert {forms[day]["format"] for day in ("from_day", "to_day")} == {"date"}
 
 
 def test_a_second_parse_gives_the_same_dag(dag: dict[str, Any], home: Path) -> None:

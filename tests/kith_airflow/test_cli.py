@@ -9,31 +9,35 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 import psutil
 import pytest
 
 from kith.company.folder import load_company
-from kith.errors import ConfigurationError, KithError
+from kith.errors import ConfigurationError, KithError, TransientError
 from kith.incidents.history import open_incidents
 from kith.runs.journal import Journal
-from kith.runs.run import Run
+from kith.runs.run import Interval, Run
 from kith.settings import REPOSITORY, Request, load_settings
 from kith_airflow import cli
 from kith_airflow.cli import (
     _check_known,
+    _run_on_server,
     _stop_on_server,
     _wait_until_read,
     chosen_days,
     main,
 )
 from kith_airflow.companies import logs_of
-from kith_airflow.home import AirflowHome
-from kith_airflow.server import Api
+from kith_airflow.home import AirflowHome, Ownership
+from kith_airflow.server import Api, ApiError
 from tests.one_table import company, deliver, run_door, sales
 
 SHOP = REPOSITORY / "tests/companies/corner_shop"
@@ -476,34 +480,153 @@ def test_a_server_that_was_started_without_the_company_is_refused(
 
 
 def test_a_company_that_airflow_cannot_read_is_waited_for_and_then_named(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    kith_home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    home = AirflowHome(load_settings())
     answers: list[dict[str, str]] = [{"shop": "Error: x.yml"}, {"other": "Error"}]
     monkeypatch.setattr(Api, "import_errors", lambda self: answers.pop(0))
     monkeypatch.setattr("kith_airflow.cli.time.sleep", lambda seconds: None)
-    _wait_until_read(Api("http://airflow", ""), "shop")
+    _wait_until_read(home, Api("http://airflow", ""), "shop")
     assert answers == []
     assert capsys.readouterr().out == "Waiting for Airflow to read shop again …\n"
     answers = [{"shop": "Error: x.yml"}]
     monkeypatch.setattr("kith_airflow.cli.REREAD_SECONDS", -1)
     with pytest.raises(ConfigurationError, match=r"cannot read shop: Error: x\.yml"):
-        _wait_until_read(Api("http://airflow", ""), "shop")
+        _wait_until_read(home, Api("http://airflow", ""), "shop")
+
+
+class LateAirflow(BaseHTTPRequestHandler):
+    """A server that answers each request in the way that `answers` says, in turn."""
+
+    answers: ClassVar[dict[str, list[tuple[int, dict[str, object]] | None]]] = {}
+    asked: ClassVar[list[tuple[str, dict[str, object]]]] = []
+
+    def _answer(self) -> None:
+        length = int(self.headers.get("Content-Length") or 0)
+        body = json.loads(self.rfile.read(length) or b"{}")
+        what = f"{self.command} {self.path.rpartition('/')[2]}"
+        self.asked.append((what, body))
+        left = self.answers[what]
+        answer = left.pop(0) if len(left) > 1 else left[0]
+        if answer is None:
+            return  # It breaks off, as one does that is killed.
+        self.send_response(answer[0])
+        self.end_headers()
+        self.wfile.write(json.dumps(answer[1]).encode())
+
+    do_GET = do_POST = do_PATCH = _answer
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+@pytest.fixture
+def late_airflow(monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
+    answers: dict[str, Any] = {
+        "POST token": [(503, {}), (201, {"access_token": "t"})],
+        "GET importErrors?limit=100": [(502, {}), (200, {"import_errors": []})],
+        "GET shop_dag": [None, (200, {"is_paused": True})],
+        "PATCH shop_dag": [(200, {})],
+        # The first was queued, but that was not told in time.
+        "POST dagRuns": [(500, {}), (409, {"detail": "already exists"})],
+        "GET run_1": [
+            *((200, {"state": "queued"}), (504, {}), None, (401, {})),
+            *((200, {"state": "running"}), (500, {}), (200, {"state": "success"})),
+        ],
+    }
+    monkeypatch.setattr(LateAirflow, "answers", answers)
+    monkeypatch.setattr(LateAirflow, "asked", [])
+    monkeypatch.setattr("kith_airflow.cli.time.sleep", lambda seconds: None)
+    with ThreadingHTTPServer(("127.0.0.1", 0), LateAirflow) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield Api(f"http://127.0.0.1:{server.server_port}", "secret")
+        server.shutdown()
+
+
+@pytest.fixture
+def served(kith_home: Path) -> Iterator[AirflowHome]:
+    """A home that somebody owns."""
+    home = AirflowHome(load_settings())
+    owner = Ownership(home)
+    assert owner.acquire()
+    yield home
+    owner.release()
+
+
+def shop_run(home: AirflowHome) -> Run:
+    year = Interval(dt.date(2024, 1, 1), dt.date(2024, 12, 31))
+    return Run(load_company(SHOP), year, "run_1", home.settings.home)
+
+
+def test_a_server_that_answers_late_is_asked_again(
+    served: AirflowHome, late_airflow: Api, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = shop_run(served)
+    _, fault = _run_on_server(served, late_airflow, run, {"x": 1}, "shop_dag")
+    assert fault is None
+    triggers = [body for what, body in LateAirflow.asked if what == "POST dagRuns"]
+    assert {body["dag_run_id"] for body in triggers} == {"run_1"}
+    assert triggers[0]["note"] == "Corner shop: 2024-01-01 to 2024-12-31"
+    assert triggers[0]["conf"] == {"x": 1}
+    moment = dt.datetime.fromisoformat(str(triggers[0]["logical_date"]))
+    assert abs(dt.datetime.now(dt.UTC) - moment) < dt.timedelta(minutes=5)
+    # A login that has run out is renewed.
+    assert [what for what, _ in LateAirflow.asked].count("POST token") == 3
+    told = capsys.readouterr().out
+    assert "asking again for 300 s" in told
+    assert "shop_dag was paused; it is not any more" in told
+
+
+def test_a_conflict_with_another_run_is_no_success(
+    served: AirflowHome, late_airflow: Api
+) -> None:
+    LateAirflow.answers["GET run_1"] = [(404, {})]
+    with pytest.raises(ApiError, match="answered 409"):
+        _run_on_server(served, late_airflow, shop_run(served), {}, "shop_dag")
+
+
+def test_a_run_that_has_published_is_no_failure_though_its_server_is_gone(
+    served: AirflowHome,
+    late_airflow: Api,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("kith_airflow.cli.PATIENCE_SECONDS", 0.2)
+    LateAirflow.answers["GET run_1"] = [(200, {"state": "running"}), None]
+    run = shop_run(served)
+    _, fault = _run_on_server(served, late_airflow, run, {}, "shop_dag")
+    page = f"{late_airflow.url}/dags/shop_dag/runs/run_1"
+    assert fault and fault.endswith(f"; the run may go on: {page}")
+    with pytest.raises(RuntimeError), run.stage("publish"):
+        raise RuntimeError
+    assert _run_on_server(served, late_airflow, run, {}, "shop_dag")[1]
+    with run.stage("publish"):
+        pass
+    journal, fault = _run_on_server(served, late_airflow, run, {}, "shop_dag")
+    assert fault is None
+    assert journal.has_ended("publish")
+    assert "the run has published its release" in capsys.readouterr().out
+
+
+def test_who_waits_for_a_server_that_was_stopped_is_told_at_once(
+    kith_home: Path, late_airflow: Api
+) -> None:
+    LateAirflow.answers["GET run_1"] = [None]
+    home = AirflowHome(load_settings())
+    run = shop_run(home)
+    with pytest.raises(TransientError, match="the Airflow server was stopped"):
+        _wait_until_read(home, late_airflow, "shop_dag")
+    LateAirflow.answers["GET importErrors?limit=100"] = [(200, {"import_errors": []})]
+    LateAirflow.answers["GET shop_dag"] = [(200, {"is_paused": False})]
+    _, fault = _run_on_server(home, late_airflow, run, {}, "shop_dag")
+    assert fault == "the Airflow server was stopped"
 
 
 def test_of_a_run_that_could_not_be_stopped_it_is_said(kith_home: Path) -> None:
     with pytest.raises(KithError, match=r"interrupted, but r1 of x may go on.*make do"):
         _stop_on_server(Api("http://127.0.0.1:1", ""), "x", "r1")
-
-
-def test_airflows_own_command_line_sees_the_home(
-    kith_home: Path, kith_command: Callable[..., subprocess.CompletedProcess[str]]
-) -> None:
-    done = kith_command(
-        "airflow",
-        KITH_HOME=str(kith_home),
-        ARGS="config get-value core dags_folder",
-    )
-    assert done.stdout.splitlines()[-1] == str(kith_home / "airflow" / "dags")
 
 
 def test_an_unknown_command_lists_the_known_ones(

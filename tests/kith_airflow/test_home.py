@@ -1,8 +1,11 @@
 """Who owns an Airflow home, its secrets, and the end of a session of processes."""
 
 import json
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,9 @@ import pytest
 
 from kith.errors import ConfigurationError
 from kith.settings import load_settings
+from kith.storage import restrict
 from kith_airflow.home import LAUNCH, AirflowHome, Ownership, end_session, last_line
+from kith_airflow.postgres import Postgres
 
 
 @pytest.fixture
@@ -43,8 +48,15 @@ def test_a_given_database_is_respected(
     assert AirflowHome(load_settings()).environment()[name] == (
         f"sqlite:///{kith_home}/airflow/airflow.db?timeout=25"
     )
-    monkeypatch.setenv(name, "postgresql+psycopg2://u@h/airflow")
-    assert AirflowHome(load_settings()).environment()[name].startswith("postgresql")
+    serving = AirflowHome(load_settings(), serves=True)
+    assert serving.postgres
+    assert serving.environment()[name] == serving.postgres.url
+    given = "postgresql+psycopg2://u@h/airflow"
+    monkeypatch.setenv(name, given)
+    for serves in (False, True):
+        home = AirflowHome(load_settings(), serves)
+        assert home.postgres is None
+        assert home.environment()[name] == given
 
 
 def test_no_process_phones_home(home: AirflowHome) -> None:
@@ -100,6 +112,38 @@ def test_each_company_gets_its_dag_file_and_its_pool_once(
     monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "sqlite:////tmp/new.db")
     AirflowHome(load_settings()).prepare({"one": one})
     assert [command[0] for command in called[3:]] == ["db", "pools"]
+
+
+def test_a_server_prepares_its_own_database_while_that_runs(
+    kith_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called: list[str] = []
+
+    @contextmanager
+    def running(postgres: Postgres) -> Iterator[None]:
+        restrict(postgres.folder, 0o700)
+        called.append("up")
+        yield
+        called.append("down")
+
+    def airflow(command: list[str], **more: Any) -> subprocess.CompletedProcess[str]:
+        assert "postgresql+psycopg2" in str(more["env"].values())
+        called.append(command[len(LAUNCH)])
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(Postgres, "running", running)
+    monkeypatch.setattr(subprocess, "run", airflow)
+    home = AirflowHome(load_settings(), serves=True)
+    companies = {"one": Path("/companies/one")}
+    home.prepare(companies)
+    assert called == ["up", "db", "pools", "down"]
+    home.prepare(companies)
+    assert called[4:] == []
+    # Its data are gone, and so is what was known of them.
+    assert home.postgres
+    shutil.rmtree(home.postgres.folder)
+    home.prepare(companies)
+    assert called[4:] == ["up", "db", "pools", "down"]
 
 
 def test_a_preparation_that_fails_says_why(
@@ -161,8 +205,10 @@ def test_a_session_ends_with_its_stubborn_groups_and_nothing_else() -> None:
     )
     assert leader.stdout
     child = psutil.Process(int(leader.stdout.readline()))
-    end_session(leader.pid, 0.5)
+    end_session(leader.pid, 0.5, {child.pid})
     leader.communicate(timeout=5)
+    assert child.is_running(), "it was spared"
+    end_session(leader.pid, 0.5)
     assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
     assert foreign.poll() is None
     foreign.kill()

@@ -5,6 +5,8 @@ that follows the marts of the other.
 """
 
 import contextlib
+import csv
+import gzip
 import json
 import os
 import shutil
@@ -12,24 +14,37 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 import yaml
 
 from kith.incidents.history import open_incidents
-from kith.settings import REPOSITORY
-from kith_airflow.home import USER, session_members
-from kith_airflow.server import Api, ApiError
+from kith.settings import REPOSITORY, load_settings
+from kith_airflow.cli import _owner_or_server
+from kith_airflow.home import USER, AirflowHome, Ownership, session_members
+from kith_airflow.server import (
+    RESTARTS,
+    Api,
+    ApiError,
+    Parts,
+    end_leftovers,
+    restarts,
+)
 
 DAG = "customer_marts__corner_shop"
 Call = Callable[..., subprocess.CompletedProcess[str]]
 
 
 TABLES = ("shop.orders", "shop.order_lines")
+SCRIPT = "<script>document.title = 'owned'</script>"
 
 
 def small_shop(corner_shop: Path, folder: Path) -> Path:
@@ -50,6 +65,16 @@ def small_shop(corner_shop: Path, folder: Path) -> Path:
     return folder
 
 
+def spoil(orders: Path) -> None:
+    """Give each order a moment that is a script of a page."""
+    with gzip.open(orders, "rt", newline="") as file:
+        rows = list(csv.DictReader(file))
+    with gzip.open(orders, "wt", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows({**row, "bought_at": SCRIPT} for row in rows)
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -65,7 +90,14 @@ sys.stdin.read()
 """
 FOLLOWER = """
 import json, pathlib
+from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import Asset, dag, task
+
+@dag(schedule=None, is_paused_upon_creation=False)
+def nothing():
+    EmptyOperator(task_id="nothing")
+
+nothing()
 
 @dag(schedule=[Asset("customer_marts__corner_shop")], is_paused_upon_creation=False)
 def follower():
@@ -163,7 +195,7 @@ def server(
     broken = small_shop(corner_shop_data, home / "companies" / "late_shop")
     replace(broken / "company.yml", "name: corner_shop", "name: late_shop")
     replace(broken / "company.yml", "Europe/Berlin", "Europe/Berlln")
-    (broken / "data" / "orders.csv.gz").unlink()
+    spoil(broken / "data" / "orders.csv.gz")
     started = Server(home, company, broken, free_port(), kith_command, "")
     dags = home / "airflow" / "dags"
     dags.mkdir(parents=True)
@@ -201,7 +233,7 @@ def test_what_airflow_remembers_of_an_earlier_server_does_not_count(
     error = {"filename": "shop.py", "stack_trace": "not found"}
     answers: dict[str, object] = {
         "/monitor/health": dict.fromkeys(
-            ("metadatabase", "scheduler", "dag_processor"), health
+            ("metadatabase", "scheduler", "dag_processor", "triggerer"), health
         )
     }
     monkeypatch.setattr(Api, "_call", lambda self, method, path: answers[path])
@@ -240,7 +272,7 @@ def test_a_broken_company_shows_what_is_wrong_with_it_and_hides_nobody(
     assert "customer_marts__late_shop cannot run: " in said
     assert said.endswith(told)
     dags = server.api._call("GET", "/dags")["dags"]
-    assert {dag["dag_id"] for dag in dags} == {DAG, "follower"}
+    assert {dag["dag_id"] for dag in dags} == {DAG, "follower", "nothing"}
 
 
 def test_only_this_machine_is_served(server: Server) -> None:
@@ -274,7 +306,11 @@ def test_run_beside_the_server_is_driven_by_its_scheduler(server: Server) -> Non
     assert manifest["run_id"] == run_id
 
     api = server.api
-    assert api.state(DAG, run_id) == "success"
+    seen = api._call("GET", f"/dags/{DAG}/dagRuns/{run_id}")
+    assert seen["state"] == "success"
+    assert run_id.startswith("make__corner_shop__2024-01-01_to_2024-12-31__")
+    assert seen["note"] == "Corner shop: 2024-01-01 to 2024-12-31"
+    assert seen["logical_date"]
     tasks = api._call("GET", f"/dags/{DAG}/dagRuns/{run_id}/taskInstances")
     assert {
         (task["task_id"], task["map_index"], task["state"], task["executor"])
@@ -309,43 +345,9 @@ def test_a_publication_is_an_asset_that_other_dags_follow(server: Server) -> Non
     assert json.loads(server.followed.read_text()) == [expected]
 
 
-def test_a_backfill_takes_each_day_of_a_range(server: Server) -> None:
-    for _ in range(5):
-        created = server.command(
-            "airflow",
-            ARGS=f"backfill create --dag-id {DAG} --max-active-runs 1 "
-            "--from-date 2024-02-03T00:00+01:00 --to-date 2024-02-04T00:00+01:00",
-        )
-        # On SQLite it fails, and leaves nothing, when the scheduler writes meanwhile.
-        if "database is locked" not in created.stderr:
-            break
-    assert created.returncode == 0, created.stdout + created.stderr
-    query = f"/dags/{DAG}/dagRuns?run_type=backfill"
-
-    def states() -> list[str]:
-        return [run["state"] for run in server.api._call("GET", query)["dag_runs"]]
-
-    wait_until(
-        lambda: len(states()) == 2 and {*states()} <= {"success", "failed"},
-        "the backfill did not end",
-        600,
-    )
-    assert states() == ["success", "success"]
-    raw = server.home / "corner_shop" / "raw" / "shop" / "order_lines"
-    assert {days.name for days in raw.iterdir() if days.is_dir()} == {
-        "20240101-20241231",
-        "20240203-20240203",
-        "20240204-20240204",
-    }
-    published = server.home / "corner_shop" / "published"
-    manifest = json.loads((published / "current" / "manifest.json").read_text())
-    assert (manifest["from_day"], manifest["to_day"]) == ("2024-02-04", "2024-02-04")
-    assert manifest["as_of_date"] == "2024-12-31"
-
-
-def test_page_opens_after_login_and_the_dag_shows_its_notes(
-    server: Server, tmp_path: Path
-) -> None:
+@pytest.fixture(scope="module")
+def page(server: Server) -> Iterator[Any]:
+    """A page of a browser that has logged in."""
     chromium = shutil.which("chromium")
     if not chromium:
         pytest.skip("no chromium on this machine")
@@ -365,28 +367,34 @@ def test_page_opens_after_login_and_the_dag_shows_its_notes(
             ],
         )
         page = browser.new_page(viewport={"width": 1400, "height": 1000})
-        page.goto(server.api.url, timeout=60_000)
-        page.get_by_role("button", name="Sign in").wait_for(timeout=60_000)
-        page.screenshot(path=tmp_path / "login.png")
+        page.set_default_timeout(60_000)
+        page.goto(server.api.url)
+        page.get_by_role("button", name="Sign in").wait_for()
         page.fill("input[name=username]", USER)
         page.fill("input[name=password]", server.password)
         page.get_by_role("button", name="Sign in").click()
-        page.wait_for_url(lambda url: "/login" not in url, timeout=60_000)
-        page.goto(f"{server.api.url}/dags/{DAG}", timeout=60_000)
-        docs = page.get_by_role("button", name="Dag Docs")
-        docs.wait_for(timeout=60_000)
-        page.screenshot(path=tmp_path / "dag.png")
-        docs.click()
-        note = page.get_by_text("A dbt model or test", exact=False)
-        note.wait_for(timeout=60_000)
-        page.screenshot(path=tmp_path / "notes.png")
-        assert page.get_by_role("table").filter(has=note).is_visible()
-        page.goto(f"{server.api.url}/dags", timeout=60_000)
-        page.get_by_role("button", name="Import Error").click(timeout=60_000)
-        page.get_by_text("customer_marts__late_shop.py").first.click(timeout=60_000)
-        page.get_by_text("Europe/Berlln").first.wait_for(timeout=60_000)
-        page.screenshot(path=tmp_path / "import_error.png")
+        page.wait_for_url(lambda url: "/login" not in url)
+        yield page
         browser.close()
+
+
+def test_page_opens_after_login_and_the_dag_shows_its_notes(
+    server: Server, page: Any, tmp_path: Path
+) -> None:
+    page.goto(f"{server.api.url}/dags/{DAG}")
+    docs = page.get_by_role("button", name="Dag Docs")
+    docs.wait_for()
+    page.screenshot(path=tmp_path / "dag.png")
+    docs.click()
+    note = page.get_by_text("A dbt model or test", exact=False)
+    note.wait_for()
+    page.screenshot(path=tmp_path / "notes.png")
+    assert page.get_by_role("table").filter(has=note).is_visible()
+    page.goto(f"{server.api.url}/dags")
+    page.get_by_role("button", name="Import Error").click()
+    page.get_by_text("customer_marts__late_shop.py").first.click()
+    page.get_by_text("Europe/Berlln").first.wait_for()
+    page.screenshot(path=tmp_path / "import_error.png")
 
 
 def test_a_company_mended_meanwhile_runs_and_a_wrong_delivery_is_tried_once(
@@ -395,24 +403,150 @@ def test_a_company_mended_meanwhile_runs_and_a_wrong_delivery_is_tried_once(
     replace(server.broken / "company.yml", "Europe/Berlln", "Europe/Berlin")
     done = server.command("run", COMPANY=str(server.broken))
     assert done.returncode == 1
-    assert done.stderr.startswith("Failed: pull shop.orders: "), done.stderr
+    assert done.stderr.startswith("Failed: admit shop.orders: "), done.stderr
     assert "current is unchanged: nothing was published yet" in done.stderr
-    assert done.stdout.count("pull shop.orders") == 1
-    assert server.api.import_errors() == {}
-
+    assert done.stdout.count("admit shop.orders") == 1
+    api = server.api
+    assert api.import_errors() == {}
+    # The home page knows of it.
+    counts = api._send("GET", "/ui/dashboard/dag_stats")
+    assert counts["failed_dag_count"] == 1
     # The task's log ends with the incident, whole, outside of the groups that Airflow's
     # page folds; so does what the command says.
     (incident,) = open_incidents(server.home / "late_shop")
     whole = incident.lines()
     assert done.stderr.splitlines()[-len(whole) :] == whole
-    pulls = f"run_id={incident.run_id}/task_id=pull/**/*.log"
+    admits = f"run_id={incident.run_id}/task_id=admit/**/*.log"
     logs = [
         [json.loads(line)["event"] for line in log.read_text().splitlines()]
-        for log in (server.home / "airflow" / "logs").rglob(pulls)
+        for log in (server.home / "airflow" / "logs").rglob(admits)
     ]
     (log,) = (lines for lines in logs if whole[0] in lines)
     assert len(logs) == len(TABLES)
     assert log[-len(whole) - 2 :] == ["::endgroup::", *whole, "::endgroup::"]
+
+
+def failed_task(server: Server) -> str:
+    """Run, task and map index of the one that the run before has failed with."""
+    query = "/dags/customer_marts__late_shop/dagRuns/~/taskInstances?state=failed"
+    (task,) = server.api._call("GET", query)["task_instances"]
+    assert task["task_id"] == "admit"
+    return f"{task['dag_run_id']}/admit/{task['map_index']}"
+
+
+def opened(url: str, cookie: str = "") -> tuple[int, str, Any]:
+    """Status, text and headers of an answer."""
+    request = urllib.request.Request(url, headers={"Cookie": cookie})  # noqa: S310
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+            return answer.status, answer.read().decode(), answer.headers
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode(), error.headers
+
+
+def test_nobody_sees_the_pages_of_kith_without_a_login(server: Server) -> None:
+    paths = [
+        "/companies",
+        f"/task/customer_marts__late_shop/{failed_task(server)}",
+        f"/task/{DAG}/x/plan",
+        "/task/no_dag/x/y/-1",
+    ]
+    for path in paths:
+        for cookie in ("", "_token=made-up"):
+            status, text, _ = opened(f"{server.api.url}/kith{path}", cookie)
+            assert status in (401, 403), path
+            assert "late_shop" not in text
+    api = server.api
+    api.import_errors()
+    for path in paths[:2]:
+        status, text, headers = opened(f"{api.url}/kith{path}", f"_token={api._token}")
+        assert status == 200, text
+        assert "late_shop" in text
+        assert headers["content-security-policy"].startswith("default-src 'none'")
+
+
+def test_the_failed_task_has_a_tab_that_shows_its_rows_as_text(
+    server: Server, page: Any, tmp_path: Path
+) -> None:
+    run, task, place = failed_task(server).split("/")
+    dag = "customer_marts__late_shop"
+    page.goto(f"{server.api.url}/dags/{dag}/runs/{run}/tasks/{task}/mapped/{place}")
+    page.get_by_role("link", name="Kith").click()
+    inside = page.frame_locator("iframe[title=Kith]")
+    inside.get_by_text(SCRIPT).first.wait_for()
+    page.screenshot(path=tmp_path / "tab.png")
+    assert inside.get_by_text("shop.orders: 900 refused rows").is_visible()
+    assert inside.get_by_text(f"make reproduce COMPANY={server.broken}").is_visible()
+    assert inside.get_by_text("data/orders.csv.gz").first.is_visible()
+    assert "owned" not in page.title()
+    page.goto(f"{server.api.url}/plugin/kith-companies")
+    inside = page.frame_locator("iframe[title=Companies]")
+    inside.get_by_text("admit shop.orders: ").first.wait_for()
+    page.screenshot(path=tmp_path / "companies.png")
+    assert inside.locator("svg rect").count() >= 3
+    assert "owned" not in page.title()
+
+
+def test_a_backfill_takes_each_day_of_a_range(server: Server) -> None:
+    # Of the company whose other table is refused: its runs end soon.
+    dag = "customer_marts__late_shop"
+    created = server.command(
+        "airflow",
+        ARGS=f"backfill create --dag-id {dag} --max-active-runs 1 "
+        "--from-date 2024-02-03T00:00+01:00 --to-date 2024-02-04T00:00+01:00",
+    )
+    assert created.returncode == 0, created.stdout + created.stderr
+    query, api = f"/dags/{dag}/dagRuns?run_type=backfill", server.api
+
+    def states() -> list[str]:
+        return [run["state"] for run in api._call("GET", query)["dag_runs"]]
+
+    wait_until(
+        lambda: len(states()) == 2 and {*states()} <= {"success", "failed"},
+        "the backfill did not end",
+        300,
+    )
+    assert states() == ["failed", "failed"]
+    raw = server.home / "late_shop" / "raw" / "shop" / "order_lines"
+    assert {days.name for days in raw.iterdir() if days.is_dir()} == {
+        "20240101-20241231",
+        "20240203-20240203",
+        "20240204-20240204",
+    }
+
+
+def parts(server: Server) -> dict[str, psutil.Process]:
+    """The server's processes by their names in its log."""
+    leader = psutil.Process(int(str(server.note["pid"])))
+    names = ("api_server", "dag-processor", "scheduler", "triggerer", "postgres")
+    return {
+        name: process
+        for process in leader.children()
+        for name in names
+        if name in " ".join(process.cmdline())
+    }
+
+
+def test_five_runs_asked_for_at_once_while_the_scheduler_is_dead_all_end(
+    server: Server,
+) -> None:
+    api, before = server.api, parts(server)
+    assert len(before) == 5
+    before["scheduler"].kill()
+    names = [f"at_once_{n}" for n in range(5)]
+    with ThreadPoolExecutor(5) as pool:
+        list(pool.map(lambda name: Api.trigger(server.api, "nothing", name, {}), names))
+    wait_until(
+        lambda: {api.state("nothing", name) for name in names} == {"success"},
+        "not all runs have ended",
+        120,
+    )
+    after = parts(server)
+    assert after.pop("scheduler").pid != before.pop("scheduler").pid
+    assert after == before
+    told = server.command("up").stdout
+    assert "restarted scheduler, 1 times" in told
+    assert "scheduler was killed by SIGKILL; its log: " in told
 
 
 def test_a_company_that_the_server_does_not_know_is_refused(
@@ -447,7 +581,7 @@ def test_down_ends_all_that_up_started_and_nothing_else(server: Server) -> None:
     )
     leader = int(str(server.note["pid"]))
     commands = [" ".join(process.cmdline()) for process in living(leader)]
-    for part in ("api", "dag-processor", "scheduler"):
+    for part in ("api", "dag-processor", "scheduler", "triggerer", "postgres"):
         assert any(part in command for command in commands), commands
     done = server.command("down")
     assert (done.returncode, done.stdout) == (0, "Airflow is down\n")
@@ -459,27 +593,58 @@ def test_down_ends_all_that_up_started_and_nothing_else(server: Server) -> None:
         assert probe.connect_ex(("127.0.0.1", server.port)) != 0
     again = server.command("down")
     assert again.stdout == "No Airflow server of this KITH_HOME is running\n"
+    # What was run is known without the server, too.
+    listed = server.command("airflow", ARGS="dags list-runs nothing -o plain")
+    assert listed.stdout.count("at_once_") == 5, listed.stderr
+    assert not (server.home / "airflow" / "postgresql/data/postmaster.pid").exists()
 
 
 SUPERVISE = """
-import sys
+import os, sys
+from pathlib import Path
 from kith_airflow import server as server
 from kith_airflow.home import AirflowHome, Ownership
 from kith.settings import load_settings
 
-server.LAUNCH = [sys.executable, "-c", "import sys, time; "
-                 "time.sleep(1 if sys.argv[1] == 'dag-processor' else 300)"]
+server.LAUNCH = [sys.executable, "-c", sys.argv[1]]
+server.RESTART_SECONDS = 0.01
 server.Api.answers = lambda api: True
 server.Api.abandoned_runs = lambda api: [("customer_marts__x", "manual__killed")]
 server.Api.fail = lambda api, dag, run_id: print("failed:", dag, run_id, flush=True)
 home = AirflowHome(load_settings())
 ownership = Ownership(home)
 assert ownership.acquire()
+ownership.write_note("server", os.getpid())
 sys.exit(server.supervise(home, ownership))
+"""
+# The triggerer dies once, the scheduler each time.
+PART = """
+import os, sys, time
+from pathlib import Path
+died = Path(os.environ["KITH_HOME"]) / "died"
+if sys.argv[1] == "triggerer" and not died.exists():
+    died.touch()
+elif sys.argv[1] != "scheduler":
+    time.sleep(300)
 """
 
 
-def test_when_one_process_dies_all_end_and_the_log_says_why(
+def supervisor_of(part: str, *companies: Path) -> "subprocess.Popen[str]":
+    """A supervisor of processes that run this program."""
+    return subprocess.Popen(
+        [sys.executable, "-c", SUPERVISE, part],
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(REPOSITORY / "plugins"),
+            "KITH_COMPANIES": ",".join(map(str, companies)),
+        },
+    )
+
+
+def test_a_process_that_dies_is_started_again_but_not_for_ever(
     kith_home: Path, tmp_path: Path
 ) -> None:
     # Companies that are broken, or whose source systems are, stop nobody.
@@ -489,24 +654,85 @@ def test_when_one_process_dies_all_end_and_the_log_says_why(
         shutil.copytree(shop, folder)
     replace(broken / "company.yml", "Europe/Berlin", "Europe/Berlln")
     (silent / "source_systems.py").write_text("raise SystemExit('no room left')")
-    supervisor = subprocess.Popen(
-        [sys.executable, "-c", SUPERVISE],
-        start_new_session=True,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={
-            **os.environ,
-            "PYTHONPATH": str(REPOSITORY / "plugins"),
-            "KITH_COMPANIES": f"{broken},{silent}",
-        },
-    )
+    supervisor = supervisor_of(PART, broken, silent)
     output, _ = supervisor.communicate(timeout=60)
     assert supervisor.returncode == 1
     assert living(supervisor.pid) == []
-    last = output.splitlines()[-1]
-    assert "stopped, because dag-processor ended with 0; its log: " in last
+    lines = output.splitlines()
+    assert "stopped, because scheduler ended with 0; its log: " in lines[-1]
+    assert lines[-1].endswith("it had been started 5 times in a row")
+    home = AirflowHome(load_settings())
+    died = [(each["part"], each["reason"].partition(";")[0]) for each in restarts(home)]
+    scheduler = ("scheduler", "scheduler ended with 0")
+    assert sorted(died) == [*[scheduler] * 4, ("triggerer", "triggerer ended with 0")]
+    assert output.count("starting it again") == 5
     # A run whose process was killed must not be taken up again by the scheduler.
-    assert "failed: customer_marts__x manual__killed" in output.splitlines()
-    said = [line for line in output.splitlines() if " without " in line]
+    assert "failed: customer_marts__x manual__killed" in lines
+    said = [line for line in lines if " without " in line]
     assert f"without {broken}: " in said[0] and "Europe/Berlln" in said[0]
     assert f"without {silent}: " in said[1] and "no room left" in said[1]
+
+
+def test_deaths_count_in_a_row_only(
+    kith_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kith_airflow.server.RESTART_SECONDS", 0)
+    monkeypatch.setattr("kith_airflow.server.STEADY_SECONDS", 0)
+    home = AirflowHome(load_settings())
+    ownership = Ownership(home)
+    assert ownership.acquire()
+    monkeypatch.setattr("kith_airflow.server.LAUNCH", ["true"])
+    parts = Parts(home, ownership)
+    parts.launch(["scheduler"])
+    deadline = time.monotonic() + 30
+    while len(restarts(home)) < 2 * RESTARTS:
+        assert parts.tend() is None
+        assert time.monotonic() < deadline
+    ownership.release()
+
+
+def test_what_a_killed_supervisor_has_left_is_ended(
+    kith_home: Path, tmp_path: Path
+) -> None:
+    home = AirflowHome(load_settings())
+    supervisor = supervisor_of("import time; time.sleep(300)", tmp_path / "nobody")
+    wait_until(lambda: len(living(supervisor.pid)) == 5, "not all have started")
+    assert not end_leftovers(Ownership(home).owner()), "it lives"
+    supervisor.kill()
+    supervisor.wait()
+    assert len(living(supervisor.pid)) == 4
+    owner = _owner_or_server(home)
+    assert isinstance(owner, Ownership)
+    assert living(supervisor.pid) == []
+    owner.release()
+
+
+ORPHAN = """
+import subprocess, sys, time
+from kith_airflow.server import _end_idle_orphans
+wait = "import time; time.sleep(60)"
+start = "import subprocess as s, sys; s.Popen([sys.executable, '-c', *sys.argv[1:]])"
+titles = ("worker -- LocalExecutor: <idle>", "worker -- LocalExecutor: a task")
+for title in titles:  # Their parent ends at once.
+    subprocess.run([sys.executable, "-c", start, wait, title], check=True)
+subprocess.Popen([sys.executable, "-c", wait, titles[0], "with a parent"])
+time.sleep(0.5)
+_end_idle_orphans()
+"""
+
+
+def test_only_idle_workers_of_a_scheduler_that_is_gone_are_ended() -> None:
+    leader = subprocess.Popen(
+        [sys.executable, "-c", ORPHAN],
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY / "plugins")},
+    )
+    leader.wait(60)
+    left = living(leader.pid)
+    titles = sorted(" ".join(process.cmdline()[3:]) for process in left)
+    for process in left:
+        process.kill()
+    assert titles == [
+        "worker -- LocalExecutor: <idle> with a parent",
+        "worker -- LocalExecutor: a task",
+    ]

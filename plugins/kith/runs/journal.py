@@ -60,6 +60,13 @@ class Journal:
         failed = [entry for entry in last.values() if entry["event"] == "fail"]
         return sorted(failed, key=lambda entry: entry["at"])
 
+    def has_ended(self, stage: str) -> bool:
+        """Whether a stage was completed."""
+        return any(
+            entry["stage"] == stage and entry["event"] == "end"
+            for entry in self._entries
+        )
+
     def under_way(self) -> list[str]:
         """Stages that have begun and not ended."""
         return [_name(entry) for entry in self.begun()]
