@@ -100,7 +100,10 @@ def change_candidate(run: Run, sql: str) -> None:
         warehouse.execute(sql)
 
 
-def test_a_release_holds_data_parquet_comments_and_manifest(run: Run) -> None:
+def test_a_release_holds_data_parquet_comments_and_manifest(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publishing, "write_page", page.write_page)
     publish(run)
     release = (run.published / "current").resolve()
     manifest = json.loads((release / "manifest.json").read_text())
@@ -252,6 +255,7 @@ def test_a_page_that_fails_leaves_the_former_release_and_says_so(
         raise KeyError("revenue_amount")
 
     monkeypatch.setattr(page, "render", broken)
+    monkeypatch.setattr(publishing, "write_page", page.write_page)
     with pytest.raises(KeyError):
         publish(run)
     assert current(run) == before
