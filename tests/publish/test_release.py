@@ -163,8 +163,8 @@ def test_a_release_holds_data_parquet_comments_and_manifest(
     assert {oct(path.stat().st_mode & 0o777) for path in files} == {"0o444"}
     assert len(files) == len(marts) + 3
     assert manifest["report"] == "report/index.html"
-    page = (release / manifest["report"]).read_text()
-    assert "Corner shop: customer report, 31 Dec 2024" in page
+    report = (release / manifest["report"]).read_text()
+    assert "Corner shop: customer report, 31 Dec 2024" in report
 
 
 AS_OF = "select distinct as_of_date from customer.customers"
