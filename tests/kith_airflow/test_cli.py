@@ -256,6 +256,10 @@ def test_a_killed_run_names_its_stage_and_the_next_one_waits_and_succeeds(
     )
     assert Path(errors.splitlines()[0].split("log: ")[1]).is_file()
     assert kith.current == before
+    # The task could not tell of it.
+    told = " ".join(errors.split())
+    assert "class overdue, " in told
+    assert "cause a run died without a word, in build: its process is gone" in told
 
     output, errors = waiting.communicate(timeout=120)
     assert (waiting.returncode, errors) == (0, "")

@@ -21,7 +21,7 @@ import datetime as dt
 import fcntl
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -58,14 +58,11 @@ def record_failure(
             found = [each for each in _open(folder) if each.key == failure.key]
             found = [each for each in found if each.recovered_at is None]
             incident_id = found[0].incident_id if found else opened
-            try:
-                _write(folder / incident_id, now, event)
-            except OSError:
-                (folder / _RESERVE).unlink(missing_ok=True)
-                _write(folder / incident_id, now, event)
+            with_room(folder, lambda: _write(folder / incident_id, now, event))
             return read_incident(folder / incident_id) or opened_by(opened, event)
     except OSError as fault:
         unsaved = opened_by(opened, event)
+        unsaved.is_kept = False
         unsaved.details += f"; this incident could not be kept ({fault.strerror})"
         return unsaved
 
@@ -173,6 +170,15 @@ def _write(folder: Path, now: dt.datetime, event: dict[str, Any]) -> None:
     unfinished.write_text(json.dumps(event), encoding="utf-8")
     sync(unfinished)
     unfinished.replace(path)
+
+
+def with_room(folder: Path, write: Callable[[], None]) -> None:
+    """Write into the folder of incidents, once more with the reserve if it fails."""
+    try:
+        write()
+    except OSError:
+        (folder / _RESERVE).unlink(missing_ok=True)
+        write()
 
 
 def _keep_reserve(state: Path) -> None:
