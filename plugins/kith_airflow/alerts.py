@@ -126,7 +126,9 @@ def on_success(name: str, folder: str) -> Callable[[Any], None]:
 
     def tell(context: Any) -> None:
         try:
-            send_pending(load_settings().home / name, load_company(Path(folder)))
+            company = load_company(Path(folder))
+            for line in send_pending(load_settings().home / name, company):
+                _log.info(line)
         except Exception as error:
             # The task has succeeded all the same, and the next one tries again.
             _log.warning("no alert could be sent: %s", type(error).__name__)
@@ -163,19 +165,16 @@ def _send(company: Company, each: Pending, state: Path | None = None) -> str:
         notifier.notify(cast(Context, {}))
     except Exception as error:
         reason = str(error) if isinstance(error, KithError) else type(error).__name__
-        line = (
+        return (
             f"{each.news} of incident {incident.incident_id} could not be told by "
             f"{route.connection}, which is tried again later: {one_line(reason)}"
         )
-        _log.warning(line)
-        return line
     line = f"{each.news} of incident {incident.incident_id} told by {route.connection}"
     try:
         if state:
             remember(state, each)
     except OSError as fault:
         line += f", and again later, since that could not be noted ({fault.strerror})"
-    _log.info(line)
     return line
 
 

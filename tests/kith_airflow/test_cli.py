@@ -21,7 +21,7 @@ from kith.company.folder import load_company
 from kith.errors import ConfigurationError, KithError
 from kith.incidents.history import open_incidents
 from kith.runs.journal import Journal
-from kith.runs.run import Run
+from kith.runs.run import Interval, Run
 from kith.settings import REPOSITORY, Request, load_settings
 from kith_airflow import cli
 from kith_airflow.cli import (
@@ -583,3 +583,35 @@ def test_logs_of_one_company_are_not_those_of_another(kith_home: Path) -> None:
         "run_2024.log",
         "run_shop-2024.log",
     ]
+
+
+def test_catch_up_runs_the_days_that_are_missing_and_no_other(
+    kith_home: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = company(tmp_path / "shop", time_zone="Pacific/Kiritimati")
+    monkeypatch.setenv("COMPANY", str(folder))
+    asked: list[Interval | None] = []
+
+    def run(replays: bool, days: Interval | None = None) -> int:
+        assert not replays
+        asked.append(days)
+        return 7
+
+    monkeypatch.setattr(cli, "_run", run)
+    assert main(["catch-up"]) == 7
+    # There the day is over fourteen hours before it is in UTC.
+    zone = ZoneInfo("Pacific/Kiritimati")
+    yesterday = dt.datetime.now(zone).date() - dt.timedelta(days=1)
+    assert asked == [Interval(dt.date(2024, 1, 1), yesterday)]
+    deliver(folder, sales(4))
+    taken = run_door(folder, "2024-01-01", str(yesterday))
+    release = taken.published / "r"
+    release.mkdir(parents=True)
+    (taken.published / "current").symlink_to("r")
+    (release / "manifest.json").write_text(f'{{"as_of_date": "{yesterday}"}}')
+    assert main(["catch-up"]) == 0
+    assert asked[1:] == []
+    assert capsys.readouterr().out.splitlines() == ["Shop: no day is missing"]
