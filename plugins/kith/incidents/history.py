@@ -36,6 +36,8 @@ from kith.storage import sync
 
 # Beside the events of an incident that has recovered; spares reading them.
 _CLOSED = "closed"
+# Tasks of one source table each.
+_OF_TABLES = ("pull", "admit", "fetch")
 # Room that is given back when the disk is full: an event takes some thousand bytes.
 _RESERVE, _RESERVED_BYTES = ".reserve", 65536
 
@@ -145,7 +147,8 @@ def _has_recovered(
         is_mended = (broken, table) == (stage, item) and (
             last_day is None or run.interval.to_day >= last_day
         )
-        is_gone = stage == "publish" and table != "" and table not in declared
+        is_of_table = broken in _OF_TABLES and table not in declared
+        is_gone = stage == "publish" and is_of_table
         if is_mended or is_gone:
             event = {
                 "event": "success",
