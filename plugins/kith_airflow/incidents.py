@@ -95,7 +95,9 @@ def _arguments(context: Any) -> dict[str, Any]:
     named = getattr(task, "op_kwargs", None)
     positional = enumerate(getattr(task, "op_args", None) or ())
     given = {str(place): value for place, value in positional}
-    return given | named if isinstance(named, dict) else given
+    given |= named if isinstance(named, dict) else {}
+    # Of a process that is gone Airflow has not worked out what other tasks gave.
+    return {key: each for key, each in given.items() if isinstance(each, str | dict)}
 
 
 def _days(run: dict[str, str], delivery: str | None, context: Any) -> Interval | None:
