@@ -57,6 +57,7 @@ from kith_airflow.server import Api, ApiError
 POLL_SECONDS = 0.2
 _STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 REREAD_SECONDS = 60
+_TELLING_SECONDS = 10
 
 
 def chosen_days(request: Request, company: Company) -> Interval:
@@ -343,11 +344,18 @@ def _incidents_of(
     from kith.watchdog.died import dead_run, record
 
     root, now = home.settings.home, dt.datetime.now(dt.UTC)
-    found = [
-        incident
-        for incident in open_incidents(root / company.name)
-        if folder_name(incident.run_id) == journal.run_folder.name
-    ]
+
+    def told() -> list[Incident]:
+        return [
+            incident
+            for incident in open_incidents(root / company.name)
+            if folder_name(incident.run_id) == journal.run_folder.name
+        ]
+
+    deadline = time.monotonic() + _TELLING_SECONDS
+    # A server knows that a task has failed before that has told of it.
+    while not (found := told()) and journal.failed() and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
     # That of a crisis watch has its own home, and comes again in an hour.
     if found or journal.run_folder.parent != root / company.name / "runs":
         return found

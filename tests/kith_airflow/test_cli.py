@@ -227,9 +227,6 @@ def test_what_is_transient_is_tried_again_and_a_refusal_of_the_gate_is_not(
     end = ["::endgroup::", *whole, "::endgroup::"]
     assert [" ".join("".join(each).split()) for each in task][-len(end) :] == end
     assert kith.current == before
-    kith.cancel("audit")
-    assert kith.call("run")[0] == 0
-    assert open_incidents(kith.home / "corner_shop") == []
 
 
 def test_a_killed_run_names_its_stage_and_the_next_one_waits_and_succeeds(
