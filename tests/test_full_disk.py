@@ -4,6 +4,8 @@ The disk is a file system in memory that is cut down to what lies on it. Where a
 may not mount one, no file of the process may grow further, which stops the same writes.
 """
 
+import contextlib
+import errno
 import json
 import resource
 import shutil
@@ -17,8 +19,12 @@ import pytest
 
 from kith.admit.table import admit_table
 from kith.build.candidate import build
+from kith.company.alert_routes import AlertRoute
 from kith.errors import ResourceError
 from kith.gate.audit import audit
+from kith.incidents.alerts import pending, remember
+from kith.incidents.failure import describe
+from kith.incidents.history import open_incidents, record_failure, record_success
 from kith.publish.release import publish
 from kith.pull.table import pull_table
 from kith.runs.run import Run, current_release
@@ -146,6 +152,38 @@ def test_an_admission_goes_on_once_there_is_room(
     stopped_by_a_full_disk(disk, lambda: admit_table(run, TABLE))
     assert [entry["failure_class"] for entry in failed(run)] in (["resource"], [])
     admit_table(run, TABLE)
+
+
+def test_the_incident_of_a_full_disk_is_kept_and_told_once(
+    tmp_path: Path, disk: SmallDisk
+) -> None:
+    run = new_run(company(tmp_path), "2024-03-01", "2024-03-02")
+    routed = [AlertRoute(connection="chat")]
+    shop = run.company.model_copy(update={"alerts": routed})
+    with run.stage("plan"):
+        pass
+    record_success(run, "plan")
+    with disk.full():
+        if disk.is_mounted:
+            fill(tmp_path / "home" / "filled")
+        for stage in ("pull", "admit"):
+            error = OSError(errno.ENOSPC, "x", str(run.folder / stage))
+            failure = describe(error, stage, TABLE, run.interval, "r", shop)
+            incident = record_failure(run.folder, "shop", shop, failure)
+            assert incident.is_kept
+            for each in pending(run.folder, shop):
+                assert stage == "pull"
+                remember(run.folder, each)
+    (found,) = open_incidents(run.folder)
+    assert (found.failure_class, found.failure_count) == ("resource", 2)
+    assert found.thing == f"disk at {tmp_path / 'home'}" or not disk.is_mounted
+
+
+def fill(path: Path) -> None:
+    """Take what room is left on the disk."""
+    with path.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while file.write(bytes(4096)):
+            pass
 
 
 def test_audit_publication_report_and_build_tell_of_a_full_disk(

@@ -20,6 +20,7 @@ from kith.errors import (
     one_line,
 )
 from kith.incidents.alerts import Alert, Pending, alert_of, pending, remember, telling
+from kith.incidents.incident import Incident
 from kith.settings import load_settings
 
 _log = logging.getLogger(__name__)
@@ -125,7 +126,9 @@ def on_success(name: str, folder: str) -> Callable[[Any], None]:
 
     def tell(context: Any) -> None:
         try:
-            send_pending(load_settings().home / name, load_company(Path(folder)))
+            company = load_company(Path(folder))
+            for line in send_pending(load_settings().home / name, company):
+                _log.info(line)
         except Exception as error:
             # The task has succeeded all the same, and the next one tries again.
             _log.warning("no alert could be sent: %s", type(error).__name__)
@@ -142,27 +145,36 @@ def send_pending(state: Path, company: Company) -> list[str]:
     if not pending(state, company):
         return []
     with telling(state):
-        return [_send(state, company, each) for each in pending(state, company)]
+        return [_send(company, each, state) for each in pending(state, company)]
 
 
-def _send(state: Path, company: Company, each: Pending) -> str:
+def send_unkept(incident: Incident, company: Company) -> list[str]:
+    """Send an incident that the disk did not take; who heard of it is not noted."""
+    kind = (incident.severity, incident.failure_class)
+    found = [each for each in company.alerts if each.takes(*kind)]
+    return [_send(company, Pending(incident, "failure", route)) for route in found]
+
+
+def _send(company: Company, each: Pending, state: Path | None = None) -> str:
+    """Send one alert, and note it in the company's `state`."""
     route, incident = each.route, each.incident
     alert = alert_of(incident, company.title)
     try:
         notifier = notifier_of(route.connection, route.to, alert, "alerts")
         # Not called: that would read what stands in the alert as a template.
         notifier.notify(cast(Context, {}))
-        remember(state, each)
     except Exception as error:
         reason = str(error) if isinstance(error, KithError) else type(error).__name__
-        line = (
+        return (
             f"{each.news} of incident {incident.incident_id} could not be told by "
             f"{route.connection}, which is tried again later: {one_line(reason)}"
         )
-        _log.warning(line)
-        return line
     line = f"{each.news} of incident {incident.incident_id} told by {route.connection}"
-    _log.info(line)
+    try:
+        if state:
+            remember(state, each)
+    except OSError as fault:
+        line += f", and again later, since that could not be noted ({fault.strerror})"
     return line
 
 

@@ -69,6 +69,7 @@ _STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 REREAD_SECONDS = 60
 # So long a server may answer nothing, or that it is busy, before a run is given up.
 PATIENCE_SECONDS = 300
+_TELLING_SECONDS = 10
 
 
 def chosen_days(request: Request, company: Company) -> Interval:
@@ -402,19 +403,56 @@ def _lead(
         )
         print(f"Failed: {reason}", file=sys.stderr)
         print(_standing(this, before), file=sys.stderr)
-        for incident in incidents_of_run(home.settings.home / company.name, journal):
+        for incident in _incidents_of(home, company, journal):
             print("\n".join(incident.lines()), file=sys.stderr)
         return 1, None
     return 0, journal
 
 
-def incidents_of_run(state: Path, journal: Journal) -> list[Incident]:
-    """What failed in a run and no retry mended, as recorded by its tasks."""
-    return [
-        incident
-        for incident in open_incidents(state)
-        if folder_name(incident.run_id) == journal.run_folder.name
-    ]
+def _incidents_of(
+    home: AirflowHome, company: Company, journal: Journal
+) -> list[Incident]:
+    """What failed in a run and no retry mended.
+
+    Its tasks have told of it, but for one that was killed.
+    """
+    from kith.watchdog.died import dead_run, record
+
+    root, now = home.settings.home, dt.datetime.now(dt.UTC)
+
+    def told() -> list[Incident]:
+        return [
+            incident
+            for incident in open_incidents(root / company.name)
+            if folder_name(incident.run_id) == journal.run_folder.name
+        ]
+
+    deadline = time.monotonic() + _TELLING_SECONDS
+    # A server knows that a task has failed before that has told of it.
+    while not (found := told()) and journal.failed() and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+    # That of a crisis watch has its own home, and comes again in an hour.
+    if found or journal.run_folder.parent != root / company.name / "runs":
+        return found
+    dead = dead_run(company, root, journal, now, is_led=False)
+    if dead:
+        found.append(record(dead))
+        _send_pending(home, company)
+    return found
+
+
+def _send_pending(home: AirflowHome, company: Company) -> None:
+    """Let Airflow send what is still to be told of a company's incidents, if any is."""
+    if not pending(home.settings.home / company.name, company):
+        return
+    command = [sys.executable, "-m", "kith_airflow", "alerts"]
+    environment = {
+        **home.environment(),
+        "COMPANY": str(company.folder),
+        # Connections may stand in Airflow's own database.
+        "_AIRFLOW_PROCESS_CONTEXT": "server",
+    }
+    subprocess.run(command, env=environment, check=False)
 
 
 def watch() -> int:
@@ -476,15 +514,7 @@ def _watch_over(home: AirflowHome, company: Company) -> int:
     print(f"{company.title}: {standing(state, company, now).text}", flush=True)
     for incident in found:
         print("\n".join(incident.lines()), file=sys.stderr)
-    if pending(state, company):
-        command = [sys.executable, "-m", "kith_airflow", "alerts"]
-        environment = {
-            **home.environment(),
-            "COMPANY": str(company.folder),
-            # Connections may stand in Airflow's own database.
-            "_AIRFLOW_PROCESS_CONTEXT": "server",
-        }
-        subprocess.run(command, env=environment, check=False)
+    _send_pending(home, company)
     return 1 if found else 0
 
 

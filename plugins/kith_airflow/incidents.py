@@ -10,9 +10,10 @@ from kith.company.folder import Company, load_company
 from kith.errors import ConfigurationError, KithError, TransientError, one_line
 from kith.incidents.failure import Failure, describe
 from kith.incidents.history import record_failure
+from kith.incidents.incident import Incident
 from kith.runs.run import Interval
 from kith.settings import load_settings
-from kith_airflow.alerts import send_pending
+from kith_airflow.alerts import send_pending, send_unkept
 
 _log = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ def on_failure(name: str, folder: str, plan: str = "plan") -> Callable[[Any], No
         stage = {"plan": plan}.get(context["ti"].task_id, context["ti"].task_id)
         failure = _failure(context, company, stage)
         incident = record_failure(state, name, company, failure)
-        told = send_pending(state, company) if company else []
+        told = _tell(state, company, incident) if company else []
         # Airflow's page folds what comes before, in a group called Post Execute.
         _log.info("::endgroup::")
         for line in incident.lines():
@@ -39,6 +40,16 @@ def on_failure(name: str, folder: str, plan: str = "plan") -> Callable[[Any], No
             _log.error("  alert     %s", line)
 
     return tell
+
+
+def _tell(state: Path, company: Company, incident: Incident) -> list[str]:
+    """What became of the alerts; that of a failure must never hide it."""
+    try:
+        if not incident.is_kept:
+            return send_unkept(incident, company)
+        return send_pending(state, company)
+    except Exception as error:
+        return [f"no alert could be sent now: {type(error).__name__}"]
 
 
 def _readable(folder: str) -> Company | None:
@@ -84,7 +95,9 @@ def _arguments(context: Any) -> dict[str, Any]:
     named = getattr(task, "op_kwargs", None)
     positional = enumerate(getattr(task, "op_args", None) or ())
     given = {str(place): value for place, value in positional}
-    return given | named if isinstance(named, dict) else given
+    given |= named if isinstance(named, dict) else {}
+    # Of a process that is gone Airflow has not worked out what other tasks gave.
+    return {key: each for key, each in given.items() if isinstance(each, str | dict)}
 
 
 def _days(run: dict[str, str], delivery: str | None, context: Any) -> Interval | None:

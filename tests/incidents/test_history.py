@@ -4,6 +4,7 @@ import dataclasses
 import datetime as dt
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -104,8 +105,11 @@ def test_a_backfill_that_fails_too_does_not_make_up_for_a_newer_day(run: Run) ->
 def test_a_table_that_is_declared_no_more_recovers_with_a_publication(run: Run) -> None:
     fail(run, item="shop.gone")
     fail(run)
+    # What the watchdog looks at is no table.
+    fail(run, stage="watchdog", item="timeliness")
     record_success(run, "publish")
-    assert [each.item for each in open_incidents(run.folder)] == [TABLE]
+    found = {each.item for each in open_incidents(run.folder)}
+    assert found == {TABLE, "timeliness"}
 
 
 def test_a_failure_before_days_were_known_recovers_with_any_success(run: Run) -> None:
@@ -159,7 +163,7 @@ def test_a_disk_that_takes_nothing_hides_no_incident(
 
     monkeypatch.setattr(history, "_write", full)
     found = fail(run)
-    assert found.cause == "bad" and found.failure_count == 1
+    assert (found.cause, found.failure_count, found.is_kept) == ("bad", 1, False)
     assert found.details == (
         "mend it; this incident could not be kept (No space left on device)"
     )
@@ -168,3 +172,27 @@ def test_a_disk_that_takes_nothing_hides_no_incident(
 def test_where_nothing_is_open_a_success_writes_nothing(run: Run) -> None:
     assert record_success(run, "pull", TABLE) == []
     assert not run.folder.exists()
+
+
+def test_a_full_disk_gives_back_what_was_reserved(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run.folder.mkdir(parents=True)
+    record_success(run, "pull", TABLE)
+    reserve = run.folder / "history" / "incidents" / ".reserve"
+    assert reserve.stat().st_blocks * 512 >= 65536
+    write = history._write
+
+    def full(*arguments: Any) -> None:
+        if reserve.exists():
+            raise OSError(28, "No space left on device")
+        write(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(history, "_write", full)
+        found = fail(run)
+    assert found.is_kept and open_incidents(run.folder) == [found]
+    # The next success reserves it anew.
+    assert not reserve.exists()
+    record_success(run, "admit", TABLE)
+    assert reserve.exists() and open_incidents(run.folder) == []

@@ -231,9 +231,6 @@ def test_what_is_transient_is_tried_again_and_a_refusal_of_the_gate_is_not(
     end = ["::endgroup::", *whole, "::endgroup::"]
     assert [" ".join("".join(each).split()) for each in task][-len(end) :] == end
     assert kith.current == before
-    kith.cancel("audit")
-    assert kith.call("run")[0] == 0
-    assert open_incidents(kith.home / "corner_shop") == []
 
 
 def test_a_killed_run_names_its_stage_and_the_next_one_waits_and_succeeds(
@@ -260,6 +257,10 @@ def test_a_killed_run_names_its_stage_and_the_next_one_waits_and_succeeds(
     )
     assert Path(errors.splitlines()[0].split("log: ")[1]).is_file()
     assert kith.current == before
+    # The task could not tell of it.
+    told = " ".join(errors.split())
+    assert "class overdue, " in told
+    assert "cause a run died without a word, in build: its process is gone" in told
 
     output, errors = waiting.communicate(timeout=120)
     assert (waiting.returncode, errors) == (0, "")
@@ -702,3 +703,35 @@ def test_logs_of_one_company_are_not_those_of_another(kith_home: Path) -> None:
         "run_2024.log",
         "run_shop-2024.log",
     ]
+
+
+def test_catch_up_runs_the_days_that_are_missing_and_no_other(
+    kith_home: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = company(tmp_path / "shop", time_zone="Pacific/Kiritimati")
+    monkeypatch.setenv("COMPANY", str(folder))
+    asked: list[Interval | None] = []
+
+    def run(replays: bool, days: Interval | None = None) -> int:
+        assert not replays
+        asked.append(days)
+        return 7
+
+    monkeypatch.setattr(cli, "_run", run)
+    assert main(["catch-up"]) == 7
+    # There the day is over fourteen hours before it is in UTC.
+    zone = ZoneInfo("Pacific/Kiritimati")
+    yesterday = dt.datetime.now(zone).date() - dt.timedelta(days=1)
+    assert asked == [Interval(dt.date(2024, 1, 1), yesterday)]
+    deliver(folder, sales(4))
+    taken = run_door(folder, "2024-01-01", str(yesterday))
+    release = taken.published / "r"
+    release.mkdir(parents=True)
+    (taken.published / "current").symlink_to("r")
+    (release / "manifest.json").write_text(f'{{"as_of_date": "{yesterday}"}}')
+    assert main(["catch-up"]) == 0
+    assert asked[1:] == []
+    assert capsys.readouterr().out.splitlines() == ["Shop: no day is missing"]

@@ -34,6 +34,7 @@ cases = [
     ("plan", {}, (), anna, {"from_day": None, "to_day": "never"}),
     # Before Airflow had worked out the arguments.
     ("publish", None, None, anna, {}),
+    ("prune", {"run": Of(), "table": Of(), "delivery": Of()}, (Of(),), anna, {}),
     # Airflow tells of a process that is gone by a text, or not at all.
     ("pull", {"run": days, "table": "shop.sales"}, (), "killed", {}),
     ("audit", {}, (days,), None, {}),
@@ -70,6 +71,7 @@ def test_task_table_days_and_error_are_those_of_the_task(
         # Both are one, since they broke on the same task.
         ["first", "", "", "contract", "bad: found 'xxxx'", 2],
         ["publish", "", "", "contract", "bad: found 'xxxx'", 1],
+        ["prune", "", "", "contract", "bad: found 'xxxx'", 1],
         ["pull", "shop.sales", days, "transient", f"pull: {lost} (killed)", 1],
         ["audit", "", days, "transient", f"audit: {lost}", 1],
     ]

@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from kith.company.alert_routes import AlertRoute
 from kith.company.folder import Company
-from kith.incidents.history import events_folder, read_incident
+from kith.incidents.history import events_folder, read_incident, with_room
 from kith.incidents.incident import Incident
 
 # An incident that recovered so long ago is news to nobody, such as to a new route.
@@ -69,8 +69,12 @@ def remember(state: Path, told: Pending) -> None:
     heard = _heard(folder)
     heard.setdefault(told.route.key, []).append(told.news)
     unfinished = folder / f".{_TOLD}"
-    unfinished.write_text(json.dumps(heard), encoding="utf-8")
-    unfinished.replace(folder / _TOLD)
+
+    def write() -> None:
+        unfinished.write_text(json.dumps(heard), encoding="utf-8")
+        unfinished.replace(folder / _TOLD)
+
+    with_room(events_folder(state), write)
 
 
 @contextmanager

@@ -21,7 +21,7 @@ import datetime as dt
 import fcntl
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -36,6 +36,8 @@ from kith.storage import sync
 
 # Beside the events of an incident that has recovered; spares reading them.
 _CLOSED = "closed"
+# Tasks of one source table each.
+_OF_TABLES = ("pull", "admit", "fetch")
 # Room that is given back when the disk is full: an event takes some thousand bytes.
 _RESERVE, _RESERVED_BYTES = ".reserve", 65536
 
@@ -58,14 +60,11 @@ def record_failure(
             found = [each for each in _open(folder) if each.key == failure.key]
             found = [each for each in found if each.recovered_at is None]
             incident_id = found[0].incident_id if found else opened
-            try:
-                _write(folder / incident_id, now, event)
-            except OSError:
-                (folder / _RESERVE).unlink(missing_ok=True)
-                _write(folder / incident_id, now, event)
+            with_room(folder, lambda: _write(folder / incident_id, now, event))
             return read_incident(folder / incident_id) or opened_by(opened, event)
     except OSError as fault:
         unsaved = opened_by(opened, event)
+        unsaved.is_kept = False
         unsaved.details += f"; this incident could not be kept ({fault.strerror})"
         return unsaved
 
@@ -148,7 +147,8 @@ def _has_recovered(
         is_mended = (broken, table) == (stage, item) and (
             last_day is None or run.interval.to_day >= last_day
         )
-        is_gone = stage == "publish" and table != "" and table not in declared
+        is_of_table = broken in _OF_TABLES and table not in declared
+        is_gone = stage == "publish" and is_of_table
         if is_mended or is_gone:
             event = {
                 "event": "success",
@@ -173,6 +173,15 @@ def _write(folder: Path, now: dt.datetime, event: dict[str, Any]) -> None:
     unfinished.write_text(json.dumps(event), encoding="utf-8")
     sync(unfinished)
     unfinished.replace(path)
+
+
+def with_room(folder: Path, write: Callable[[], None]) -> None:
+    """Write into the folder of incidents, once more with the reserve if it fails."""
+    try:
+        write()
+    except OSError:
+        (folder / _RESERVE).unlink(missing_ok=True)
+        write()
 
 
 def _keep_reserve(state: Path) -> None:

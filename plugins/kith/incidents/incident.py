@@ -22,7 +22,8 @@ class Incident:
 
     It is open while `recovered_at` is None. `broken` are the tasks and tables that have
     failed and not succeeded since, with the last day of what failed. Severity is
-    `critical` once readers had no release within its promise. Times are UTC.
+    `critical` once readers had no release within its promise. Times are UTC. `is_kept`
+    is false where the disk took nothing of it.
     """
 
     incident_id: str
@@ -49,6 +50,7 @@ class Incident:
     last_seen_at: dt.datetime
     failure_count: int = 0
     recovered_at: dt.datetime | None = None
+    is_kept: bool = True
     broken: dict[Part, dt.date | None] = field(default_factory=dict)
 
     @property

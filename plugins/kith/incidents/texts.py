@@ -6,7 +6,7 @@ from kith.errors import FailureClass, one_line
 from kith.settings import secrets_known
 
 _HIDDEN = "…"
-_SHOWN_CHARACTERS = 1000
+_SHOWN_CHARACTERS = 4000
 _HASH = re.compile(r"([0-9a-f]{8})[0-9a-f]{24,}")
 _ADDRESS = re.compile(r"[^\s'\"<>(),;=]+@[^\s'\"<>(),;=]+")
 _PHONE = re.compile(r"(?<![\w.])\+\d[\d ()/.-]{5,}\d")

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from kith.company.folder import Company
 from kith.errors import ConfigurationError, KithError, OverdueError
-from kith.incidents.history import incidents
+from kith.incidents.failure import describe
+from kith.incidents.history import incidents, record_failure
+from kith.incidents.incident import Incident
 from kith.runs.journal import Journal
 from kith.runs.processes import is_gone
 from kith.runs.provenance import provenance_of
@@ -82,6 +84,17 @@ def dead_run(
     if journal.begun() or journal.ends("publish") or is_waiting or not has_work:
         return None
     return _dead(company, home, journal, "publish", "", "between two tasks")
+
+
+def record(dead: DeadRun) -> Incident:
+    """Make a dead run an incident, once: its journal says so from now on."""
+    run = dead.run
+    failure = describe(
+        *(dead.error, dead.stage, dead.item, run.interval, run.run_id), run.company
+    )
+    incident = record_failure(run.folder, run.company.name, run.company, failure)
+    run.note_death(dead.stage, dead.item, dead.error)
+    return incident
 
 
 def _is_told(state: Path, journal: Journal) -> bool:

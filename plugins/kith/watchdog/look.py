@@ -1,7 +1,7 @@
 """One look at a company: fresh, whole and readable, deliveries on time, no run dead."""
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from kith.company.folder import Company
@@ -13,7 +13,7 @@ from kith.incidents.incident import Incident
 from kith.incidents.readers import standing
 from kith.publish.release import DATABASE, verify
 from kith.runs.run import Interval, Run, current_release
-from kith.watchdog.died import dead_runs
+from kith.watchdog.died import dead_runs, record
 from kith.watchdog.due import due_day, in_words, missing_days
 
 STAGE = "watchdog"
@@ -42,7 +42,8 @@ def look(
         for name, check in checks.items()
         if (each := _judged(run, name, check)) is not None
     ]
-    return found + list(_dead(company, home, now, is_led))
+    dead = dead_runs(company, home, now, is_led=is_led)
+    return found + [record(each) for each in dead]
 
 
 def _judged(
@@ -129,16 +130,3 @@ def _late(run: Run, now: dt.datetime) -> str:
         f"{len(tables)} of {len(run.company.sources)} tables lack days that are due: "
         f"{', '.join(told)}{more}"
     )
-
-
-def _dead(
-    company: Company, home: Path, now: dt.datetime, is_led: bool
-) -> Iterator[Incident]:
-    for dead in dead_runs(company, home, now, is_led=is_led):
-        run = dead.run
-        failure = describe(
-            *(dead.error, dead.stage, dead.item, run.interval, run.run_id), company
-        )
-        yield record_failure(run.folder, company.name, company, failure)
-        # So that nobody finds it dead once more.
-        run.note_death(dead.stage, dead.item, dead.error)
