@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kith.board.incidents import incidents_of
+from kith.admit.faults import masked
+from kith.board.incidents import incidents_of, reason_of
 from kith.board.standing import Release, readers_have, releases_of
 from kith.build.failing_rows import shown, without_persons
 from kith.company.folder import Company
@@ -101,7 +102,7 @@ def task_view(
             (
                 f"{each['stage']} {each['item']}".strip(),
                 str(each.get("failure_class") or ""),
-                _clean(each["reason"]),
+                reason_of(each),
             )
             for each in journal.failed()
         ],
@@ -213,6 +214,8 @@ def _refused(
 ) -> Iterator[Rows]:
     """Rows in quarantine, of one table or of all of the run."""
     columns = ["file", "row_number", "column_name", "reason", "value", "expected"]
+    # Also of a table that declares no person: a name may have slipped into any column.
+    asked = [masked(name) if name == "value" else name for name in columns]
     for name in _tables(run_folder, table):
         folder = state.joinpath("quarantine", *name.split("."))
         files = [
@@ -229,7 +232,7 @@ def _refused(
                 "group by all order by all desc"
             ).fetchall()
             rows = memory.execute(
-                f"select {', '.join(columns)} from {relation} "
+                f"select {', '.join(asked)} from {relation} "
                 f"order by file, row_number limit {ROWS}"
             ).fetchall()
         if counts:
