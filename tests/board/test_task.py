@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from kith.admit.table import admit_table
@@ -55,7 +56,8 @@ def test_refused_rows_their_delivery_and_the_command_are_shown(refused: Run) -> 
     assert "quarantine/shop/sales/20240301-20240331/rows.parquet" in rows.query
     assert view.deliveries
     ((table, days, _, file, count, _, mark),) = view.deliveries.rows
-    assert (table, days, file) == (TABLE, "20240301-20240331", "data/sales.csv")
+    assert (table, days) == (TABLE, "2024-03-01 to 2024-03-31")
+    assert file == "data/sales.csv"
     assert (count, mark) == ("12", "judged by this run")
     commands = dict(view.commands).values()
     assert f"make reproduce COMPANY={refused.company.folder} RUN={refused.run_id}" in (
@@ -107,6 +109,14 @@ def test_checks_that_stopped_a_run_are_shown_with_keys_and_query(refused: Run) -
         "query": "select 1",
     }
     (refused.run_folder / "failed_checks.json").write_text(json.dumps([check]))
+    results = refused.run_folder / "gate_results.parquet"
+    duckdb.sql(
+        "select unnest(['passed', 'passed', 'failed', 'failed']) as outcome, "
+        "unnest(['critical', 'warning', 'critical', 'warning']) as severity"
+    ).write_parquet(str(results))
+    assert view_of(refused, "audit").gate == (
+        "1 failed (critical), 1 failed (warning), 2 passed"
+    )
     (rows,) = view_of(refused, "audit").checks
     assert rows.title == "customer.orders: Amounts are not negative"
     assert "3 of 1,200 rows; look at returns" in rows.note

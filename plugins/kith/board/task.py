@@ -158,12 +158,11 @@ def _gate(state: Path, run_folder: Path) -> str:
         return ""
     with connect(scratch=state / "scratch") as memory:
         found = memory.execute(
-            f"select outcome, severity, count(*) from {parquet_sql(file)} "
-            "group by all order by all"
+            "select outcome, case when outcome = 'failed' then severity end, count(*) "
+            f"from {parquet_sql(file)} group by all order by all"
         ).fetchall()
     return ", ".join(
-        f"{count} {outcome.replace('_', ' ')}"
-        + (f" ({severity})" if outcome == "failed" else "")
+        f"{count} {outcome.replace('_', ' ')}" + (f" ({severity})" if severity else "")
         for outcome, severity, count in found
     )
 
@@ -279,9 +278,10 @@ def _files(table: str, slug: str, manifest: Path, mark: str) -> Iterator[list[st
     try:
         known = json.loads(manifest.read_text())
         at = dt.datetime.fromisoformat(known["delivered_at"])
+        days = f"{known['from_day']} to {known['to_day']}"
         for file in known["files"]:
             yield [
-                *(table, slug, f"{at:%Y-%m-%d %H:%M:%S}", shown(file["origin"])),
+                *(table, days, f"{at:%Y-%m-%d %H:%M:%S}", shown(file["origin"])),
                 *(f"{file['rows']:,}", f"{file['bytes']:,}", mark),
             ]
     except (OSError, ValueError, KeyError, TypeError):
