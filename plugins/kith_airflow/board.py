@@ -18,6 +18,8 @@ from kith.company.folder import Company, load_company
 from kith.errors import ConfigurationError
 from kith.settings import load_settings
 from kith_airflow.companies import dag_id, known_companies, runnable_company, watch_id
+from kith_airflow.home import AirflowHome
+from kith_airflow.server import restarts
 
 _HEADERS = {
     "Content-Security-Policy": POLICY,
@@ -60,7 +62,8 @@ def companies() -> HTMLResponse:
     for name, folder in known_companies(settings).items():
         company, fault = _company(name, folder)
         views.append(company_view(settings.home / name, name, company, fault))
-    return HTMLResponse(companies_page(views), headers=_HEADERS)
+    died = [f"{e['at']}: {e['reason']}" for e in restarts(AirflowHome(settings))]
+    return HTMLResponse(companies_page(views, died), headers=_HEADERS)
 
 
 @app.get("/task/{dag_id}/{run_id}/{task_id}", dependencies=[Depends(_sees_task)])

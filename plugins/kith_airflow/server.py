@@ -319,13 +319,12 @@ def end_leftovers(owner: dict[str, Any]) -> bool:
 def restarts(home: AirflowHome) -> list[dict[str, str]]:
     """What the server had to start again: `at` (ISO 8601, UTC), `part` and `reason`."""
     log = _restart_log(home)
-    return [json.loads(line) for line in log.read_text().splitlines()]
+    lines = log.read_text().splitlines() if log.is_file() else []
+    return [json.loads(line) for line in lines]
 
 
 def _restart_log(home: AirflowHome) -> Path:
-    log = home.folder / "restarts.jsonl"
-    log.touch()
-    return log
+    return home.folder / "restarts.jsonl"
 
 
 def _say(text: str) -> None:

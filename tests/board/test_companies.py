@@ -41,12 +41,14 @@ def good(state: Path, name: str, begun: float) -> None:
 
 def test_runs_tell_seconds_and_quality_in_the_order_of_time(tmp_path: Path) -> None:
     good(tmp_path, "second", 2000)
-    refused = "shop.a: anna@example.com is no number"
+    refused = "shop.a: anna@example.com is no number; row 3: Anna Meyer"
     journal(
         tmp_path,
         "first",
         entry("pull", "start", 1000, "shop.a"),
-        entry("pull", "fail", 1004, "shop.a", reason=refused),
+        entry(
+            *("pull", "fail", 1004, "shop.a"), reason=refused, failure_class="contract"
+        ),
     )
     journal(tmp_path, "third", entry("build", "start", 3000))
     journal(

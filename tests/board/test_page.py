@@ -74,8 +74,10 @@ def test_the_page_of_a_task_escapes_every_value() -> None:
 def test_the_page_of_companies_escapes_every_value() -> None:
     run = RunView(EVIL, 0, EVIL, EVIL, {"admit": 1.5}, {EVIL: 3, "rows refused": 2})
     view = CompanyView(EVIL, EVIL, EVIL, EVIL, True, EVIL, [RELEASE], [EVIL], [run])
-    page = companies_page([view])
+    page = companies_page([view], [EVIL])
     elements = safe(page)
     assert elements.text.count(EVIL) > 10
+    assert "Of the server died" in page
+    assert "Of the server died" not in companies_page([view])
     assert {"svg", "rect"} <= elements.found
     assert "1970-01-01 00:00 UTC" in elements.text

@@ -27,6 +27,7 @@ import pytest
 import yaml
 
 from kith.incidents.history import open_incidents
+from kith.runs.run import folder_name
 from kith.settings import REPOSITORY, load_settings
 from kith_airflow.cli import _owner_or_server
 from kith_airflow.home import USER, AirflowHome, Ownership, session_members
@@ -470,10 +471,20 @@ def test_the_failed_task_has_a_tab_that_shows_its_rows_as_text(
 ) -> None:
     run, task, place = failed_task(server).split("/")
     dag = "customer_marts__late_shop"
+    # Of a refused row only the shape is shown, of what the gate finds the keys.
+    check = {
+        **dict.fromkeys(("observed", "unexpected_count", "row_count", "cure")),
+        **{"table_name": "customer.orders", "expectation": "Orders are known"},
+        **{"severity": "critical", "outcome": "failed", "query": SCRIPT},
+        "sample": json.dumps([{"order_id": SCRIPT}]),
+    }
+    folder = server.home / "late_shop" / "runs" / folder_name(run)
+    (folder / "failed_checks.json").write_text(json.dumps([check]))
     page.goto(f"{server.api.url}/dags/{dag}/runs/{run}/tasks/{task}/mapped/{place}")
     page.get_by_role("link", name="Kith").click()
     inside = page.frame_locator("iframe[title=Kith]")
-    inside.get_by_text(SCRIPT).first.wait_for()
+    inside.get_by_role("cell", name=SCRIPT).wait_for()
+    assert inside.get_by_text("<xxxxxx>xxxxxxxx.xxxxx = 'xxxxx'").first.is_visible()
     page.screenshot(path=tmp_path / "tab.png")
     assert inside.get_by_text("shop.orders: 900 refused rows").is_visible()
     assert inside.get_by_text(f"make reproduce COMPANY={server.broken}").is_visible()

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kith.board.incidents import open_incidents
+from kith.board.incidents import open_incidents, reason_of
 from kith.board.standing import Release, readers_have, releases_of
-from kith.build.failing_rows import without_persons
 from kith.company.folder import Company
 from kith.errors import one_line
 from kith.runs.journal import STAGES, Journal
@@ -90,7 +89,7 @@ def _run_view(run_folder: Path) -> RunView | None:
         outcome = "failed"
         first = failed[0]
         place = f"{first['stage']} {first['item']}".strip()
-        reason = without_persons(one_line(f"{place}: {first['reason']}"))
+        reason = f"{place}: {reason_of(first)}"
     elif under_way:
         outcome, reason = "under way or killed", ", ".join(under_way)
     return RunView(

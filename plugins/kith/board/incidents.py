@@ -8,7 +8,12 @@ import importlib
 from pathlib import Path
 from typing import Any
 
+from kith.build.failing_rows import without_persons
 from kith.company.folder import Company
+from kith.errors import one_line
+
+# What these say after the first clause quotes what a source delivered.
+_QUOTE_ROWS = ("contract", "bug")
 
 
 def _room(name: str) -> Any:
@@ -42,6 +47,19 @@ def incidents_of(state: Path, run_id: str, task: str, table: str) -> list[list[s
         if each.run_id == run_id
         or (each.recovered_at is None and (task, table) in each.broken)
     ]
+
+
+def reason_of(failure: dict[str, Any]) -> str:
+    """Why a stage failed, by its journal, without a person and without secrets.
+
+    Of a class that quotes rows it is the first clause: the page has the rows, masked.
+    """
+    kind, reason = str(failure.get("failure_class") or ""), one_line(failure["reason"])
+    if kind in _QUOTE_ROWS:
+        reason = reason.partition("; ")[0]
+    if texts := _room("texts"):
+        reason = str(texts.safe(reason, kind))
+    return without_persons(reason)
 
 
 def standing(state: Path, company: Company | None) -> tuple[bool | None, str] | None:

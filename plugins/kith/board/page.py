@@ -24,14 +24,14 @@ def task_page(view: TaskView) -> str:
     return _TEMPLATES.get_template("task.html.j2").render(view=view)
 
 
-def companies_page(views: list[CompanyView]) -> str:
-    """The page of all companies."""
+def companies_page(views: list[CompanyView], died: list[str] | None = None) -> str:
+    """The page of all companies; `died` are lines of what died of the server."""
     charts = {
         view.name: [seconds_chart(view.runs), *quality_charts(view.runs)]
         for view in views
     }
     return _TEMPLATES.get_template("companies.html.j2").render(
-        views=views, charts=charts, moment=_moment
+        views=views, charts=charts, moment=_moment, died=died or []
     )
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kith.board.incidents import incidents_of
+from kith.admit.faults import masked
+from kith.board.incidents import incidents_of, reason_of
 from kith.board.standing import Release, readers_have, releases_of
 from kith.build.failing_rows import shown, without_persons
 from kith.company.folder import Company
@@ -101,7 +102,7 @@ def task_view(
             (
                 f"{each['stage']} {each['item']}".strip(),
                 str(each.get("failure_class") or ""),
-                _clean(each["reason"]),
+                reason_of(each),
             )
             for each in journal.failed()
         ],
@@ -157,12 +158,11 @@ def _gate(state: Path, run_folder: Path) -> str:
         return ""
     with connect(scratch=state / "scratch") as memory:
         found = memory.execute(
-            f"select outcome, severity, count(*) from {parquet_sql(file)} "
-            "group by all order by all"
+            "select outcome, case when outcome = 'failed' then severity end, count(*) "
+            f"from {parquet_sql(file)} group by all order by all"
         ).fetchall()
     return ", ".join(
-        f"{count} {outcome.replace('_', ' ')}"
-        + (f" ({severity})" if outcome == "failed" else "")
+        f"{count} {outcome.replace('_', ' ')}" + (f" ({severity})" if severity else "")
         for outcome, severity, count in found
     )
 
@@ -213,6 +213,8 @@ def _refused(
 ) -> Iterator[Rows]:
     """Rows in quarantine, of one table or of all of the run."""
     columns = ["file", "row_number", "column_name", "reason", "value", "expected"]
+    # Also of a table that declares no person: a name may have slipped into any column.
+    asked = [masked(name) if name == "value" else name for name in columns]
     for name in _tables(run_folder, table):
         folder = state.joinpath("quarantine", *name.split("."))
         files = [
@@ -229,7 +231,7 @@ def _refused(
                 "group by all order by all desc"
             ).fetchall()
             rows = memory.execute(
-                f"select {', '.join(columns)} from {relation} "
+                f"select {', '.join(asked)} from {relation} "
                 f"order by file, row_number limit {ROWS}"
             ).fetchall()
         if counts:
@@ -276,9 +278,10 @@ def _files(table: str, slug: str, manifest: Path, mark: str) -> Iterator[list[st
     try:
         known = json.loads(manifest.read_text())
         at = dt.datetime.fromisoformat(known["delivered_at"])
+        days = f"{known['from_day']} to {known['to_day']}"
         for file in known["files"]:
             yield [
-                *(table, slug, f"{at:%Y-%m-%d %H:%M:%S}", shown(file["origin"])),
+                *(table, days, f"{at:%Y-%m-%d %H:%M:%S}", shown(file["origin"])),
                 *(f"{file['rows']:,}", f"{file['bytes']:,}", mark),
             ]
     except (OSError, ValueError, KeyError, TypeError):
