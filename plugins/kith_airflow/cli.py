@@ -17,7 +17,6 @@ from contextlib import (
     nullcontext,
     suppress,
 )
-from pathlib import Path
 from typing import Any, TypeVar
 
 from kith.company.folder import Company, load_company

@@ -1,56 +1,45 @@
-"""The pages show what the room of incidents tells, where there is one."""
+"""The pages show incidents, and reasons of journals without persons."""
 
-import datetime as dt
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-from kith.board import incidents
-from kith.board.incidents import incidents_of, open_incidents, standing
+from kith.board.incidents import incidents_of, open_incidents, reason_of
+from kith.errors import DeliveryError
+from kith.incidents.failure import describe
+from kith.incidents.history import record_failure, record_success
+from kith.runs.run import Run
+from tests.conftest import new_run
+from tests.one_table import company
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> list[SimpleNamespace]:
-    def incident(run_id: str, is_open: bool) -> SimpleNamespace:
-        return SimpleNamespace(
-            run_id=run_id,
-            recovered_at=None if is_open else dt.datetime(2024, 1, 3),
-            broken={("admit", "shop.a"): None},
-            severity="critical",
-            task="admit shop.a",
-            cause="no rows",
-            failure_class="contract",
-            failure_count=3,
-            first_seen_at=dt.datetime(2024, 1, 2, 3, 4),
-            lines=lambda: [f"Incident of {run_id}"],
-        )
-
-    found = [incident("new", True), incident("old", False)]
-    rooms = {
-        "history": SimpleNamespace(
-            incidents=lambda state: found,
-            open_incidents=lambda state: found[:1],
-        ),
-        "readers": SimpleNamespace(
-            standing=lambda state, company, now: SimpleNamespace(
-                is_fresh=False, text=f"late at {now.tzinfo}"
-            )
-        ),
-    }
-    monkeypatch.setattr(incidents, "_room", rooms.get)
-    return found
+def run(kith_home: Path, tmp_path: Path) -> Run:
+    return new_run(company(tmp_path / "shop"), "2024-03-05", "2024-03-05")
 
 
-def test_the_incidents_of_a_run_and_the_open_ones_of_a_task_are_shown(
-    told: list[SimpleNamespace], tmp_path: Path
-) -> None:
-    of = {name: [f"Incident of {name}"] for name in ("new", "old")}
-    assert incidents_of(tmp_path, "old", "build", "") == [of["old"]]
-    assert incidents_of(tmp_path, "later", "admit", "shop.a") == [of["new"]]
-    assert incidents_of(tmp_path, "later", "admit", "shop.b") == []
-    assert open_incidents(tmp_path) == [
-        "critical: admit shop.a failed: no rows (contract, 3 times since "
-        "2024-01-02 03:04 UTC)"
-    ]
-    assert standing(tmp_path, None) == (False, "late at UTC")
+def fail(run: Run, item: str) -> list[str]:
+    """The incident of a refused table, in full."""
+    task = ("admit", item, run.interval, run.run_id, run.company)
+    failure = describe(DeliveryError(f"{item}: no rows"), *task)
+    return record_failure(run.folder, run.company.name, run.company, failure).lines()
+
+
+def test_the_incidents_of_a_run_and_the_open_ones_of_a_task_are_shown(run: Run) -> None:
+    fail(run, "shop.a")
+    (closed,) = record_success(run, "admit", "shop.a")
+    still = fail(run, "shop.b")
+    assert incidents_of(run.folder, run.run_id, "build", "") == [still, closed.lines()]
+    assert incidents_of(run.folder, "later", "admit", "shop.a") == []
+    assert incidents_of(run.folder, "later", "admit", "shop.b") == [still]
+    (line,) = open_incidents(run.folder)
+    assert line.startswith("critical: admit shop.b failed: shop.b: no rows (cont")
+
+
+@pytest.mark.parametrize("kind", ["contract", "bug", "configuration", None])
+def test_reasons_of_journals_name_nobody(kind: str | None) -> None:
+    reason = "shop.a: bad; found 'Anna Meier', mail anna@example.com; mend it"
+    failure = {"failure_class": kind, "reason": reason}
+    assert reason_of(failure).startswith("shop.a: bad")
+    assert "anna@example.com" not in reason_of(failure)
+    assert ("Anna Meier" in reason_of(failure)) == (kind == "configuration")

@@ -43,12 +43,19 @@ def test_the_current_release_comes_first_then_the_newest(tmp_path: Path) -> None
     assert found[0].gate == "7 passed, 1 warnings"
 
 
-def test_what_readers_have_is_said_in_a_sentence(tmp_path: Path) -> None:
+def test_what_readers_have_is_that_of_incidents(tmp_path: Path) -> None:
     shop = load_company(company(tmp_path / "shop"))
-    assert readers_have(tmp_path, shop) == (None, "Readers have no release yet")
-    day = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=3)
-    folder = release(tmp_path, "20240102T1", day.isoformat(), "2024-01-02T05:00:00")
-    (tmp_path / "published" / "current").symlink_to(folder.name)
-    told = f"Readers have release 20240102T1 of day {day}"
-    assert readers_have(tmp_path, None)[1] == told
-    assert readers_have(tmp_path, shop)[1] == f"{told}, 3 days ago"
+    assert readers_have(tmp_path, shop) == (False, "Readers have no release yet")
+    for days, is_fresh in ((1, True), (30, False)):
+        day = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=days)
+        folder = release(
+            tmp_path, f"2024010{days}T1", day.isoformat(), "2024-01-02T05:00:00"
+        )
+        current = tmp_path / "published" / "current"
+        current.unlink(missing_ok=True)
+        current.symlink_to(folder.name)
+        told = f"Readers still have release {folder.name} of day {day}"
+        assert readers_have(tmp_path, None) == (None, told)
+        found = readers_have(tmp_path, shop)
+        assert found[0] == is_fresh
+        assert found[1].startswith(told)

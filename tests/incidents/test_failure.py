@@ -140,6 +140,6 @@ def test_evidence_of_the_error_is_kept_without_persons() -> None:
 def test_each_class_has_the_cure_of_its_page() -> None:
     page = (REPOSITORY / "docs" / "failures.md").read_text().replace("`", "")
     rows = [line.strip("| ").split(" | ") for line in page.splitlines()]
-    documented = {row[0]: row[3] for row in rows if len(row) == 4}
+    documented = {row[0][1:].split("]")[0]: row[3] for row in rows if len(row) == 4}
     assert {kind: documented[kind] for kind in CURES} == CURES
     assert set(CURES) == set(errors.FailureClass.__args__)

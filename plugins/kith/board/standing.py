@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kith.board.incidents import standing
 from kith.company.folder import Company
+from kith.incidents.readers import standing
 from kith.runs.run import current_release
 
 _SHOWN = 5
@@ -57,13 +57,5 @@ def _release(folder: Path, current: str | None) -> Release | None:
 
 def readers_have(state: Path, company: Company | None) -> tuple[bool | None, str]:
     """Whether readers have what they were promised, None where that is unknown; why."""
-    if known := standing(state, company):
-        return known
-    current = next((each for each in releases_of(state) if each.is_current), None)
-    if current is None:
-        return None, "Readers have no release yet"
-    text = f"Readers have release {current.release_id} of day {current.as_of_date}"
-    if company is None or company.last_day:
-        return None, text
-    age = dt.date.today() - dt.date.fromisoformat(current.as_of_date)
-    return None, f"{text}, {age.days} days ago"
+    found = standing(state, company, dt.datetime.now(dt.UTC))
+    return found.is_fresh, found.text
