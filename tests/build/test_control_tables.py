@@ -1,5 +1,6 @@
 """The control tables have the columns that dbt's source declares."""
 
+import datetime as dt
 from collections import Counter
 from pathlib import Path
 
@@ -48,6 +49,12 @@ def test_all_declared_tables_are_there_as_declared(run: Run) -> None:
         for table, columns in declared().items()
     }
     assert set(LOGS) < set(found)
+
+
+def test_a_backfill_does_not_turn_the_as_of_date_back(run: Run, tmp_path: Path) -> None:
+    earlier = run_door(tmp_path / "shop", "2024-02-03", "2024-02-03")
+    (found,) = written(earlier).sql("select as_of_date from kith.run").fetchall()
+    assert found == (dt.date(2024, 3, 3),)
 
 
 def test_a_new_column_is_declared_once_and_null_in_earlier_logs(

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from kith.build.failing_rows import without_persons
-from kith.errors import one_line
+from kith.errors import FailureClass, one_line
 from kith.incidents import history
 from kith.incidents.texts import safe
 
@@ -37,7 +37,7 @@ def reason_of(failure: dict[str, Any]) -> str:
 
     Of a class that quotes rows it is the first clause: the page has the rows, masked.
     """
-    kind = failure.get("failure_class") or "bug"
+    kind: FailureClass = failure.get("failure_class") or "bug"
     reason = one_line(failure["reason"])
     if kind in _QUOTE_ROWS:
         reason = reason.partition("; ")[0]
