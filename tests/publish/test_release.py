@@ -182,7 +182,7 @@ def test_a_release_logs_itself_for_its_readers_and_for_the_next_build(run: Run) 
             "order by published_at",
         )
         assert [row[0] for row in rows] == ["20241231T000000Z_abcdef", release_id]
-        assert rows[1][1:] == ("run_1", 71, 1, True)
+        assert rows[1][1:] == ("run_1", 72, 1, True)
     history = run.folder / "history" / "publications"
     assert duckdb.sql(
         f"select release_id from '{history}/*.parquet' order by published_at"
