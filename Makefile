@@ -19,7 +19,7 @@ export RUN ?=
 export APPLY ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run replay watch watchdog catch-up company rollback prune reproduce show dbt shell identity-explain up down airflow test check fmt bench lock clean
+.PHONY: help run replay watch watchdog catch-up company rollback prune reproduce show dbt shell identity-explain up down airflow test check fmt bench drill lock clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -98,6 +98,9 @@ fmt: $(VENV)/installed ## Format Python and SQL
 
 bench: $(VENV)/installed ## Seconds, memory, orchestration tax (ROWS="1500000 5000000")
 	@$(BIN)/python -m tests.bench.bench $(ROWS)
+
+drill: $(VENV)/installed ## Play failures on a scratch company (ARGS="disk" for some)
+	@$(BIN)/python -m tests.bench.drill "$(ARGS)"
 
 lock: $(VENV)/installed ## Resolve requirements*.txt into requirements.lock
 	@$(BIN)/uv pip compile requirements-dev.txt --universal --python-version 3.11 \
