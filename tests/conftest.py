@@ -130,8 +130,15 @@ def _vega_kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
     vega_bundle = page._vega_bundle
     folder = tmp_path_factory.mktemp("vega")
+
+    def kept(home: Path) -> str:
+        if not (home / "cache").exists():
+            vega_bundle(folder)
+            shutil.copytree(folder / "cache", home / "cache")
+        return vega_bundle(home)
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(page, "_vega_bundle", lambda _: vega_bundle(folder))
+        patch.setattr(page, "_vega_bundle", kept)
         yield
 
 
