@@ -50,7 +50,8 @@ def crisis_watch(name: str, folder: str) -> None:
         tags=["customer", "watch", name],
         default_args={
             **task_defaults(name, folder, plan="plan_watch"),
-            **{"execution_timeout": timedelta(minutes=10), "pool": watch_pool(name)},
+            **{"owner": company.owner, "pool": watch_pool(name)},
+            "execution_timeout": timedelta(minutes=10),
             **{"priority_weight": 1000, "weight_rule": "absolute"},
         },
     )

@@ -53,7 +53,7 @@ def customer_marts(name: str, folder: str) -> None:
         is_paused_upon_creation=False,
         params={key: Param(**param) for key, param in stages.PARAMS.items()},
         tags=["customer", "marts", name],
-        default_args=task_defaults(name, folder),
+        default_args={**task_defaults(name, folder), "owner": company.owner},
     )
     def deliver():
         tables = plan()

@@ -1,12 +1,10 @@
 """What holds for every task of a DAG unless it says otherwise (`default_args`)."""
 
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy
 
-from kith.company.folder import load_company
 from kith.errors import ResourceError
 from kith.failures import explained, failure_class
 from kith_airflow.alerts import on_success
@@ -57,13 +55,9 @@ TASK_DEFAULTS = {
 
 
 def task_defaults(name: str, folder: str, plan: str = "plan") -> dict[str, Any]:
-    """The defaults of a company's tasks; `plan` is what incidents call the first one.
-
-    Raises ConfigurationError where the company's files cannot be read.
-    """
+    """A company's defaults; `plan` is what incidents call the first task."""
     return {
         **TASK_DEFAULTS,
-        "owner": load_company(Path(folder)).owner,
         "on_failure_callback": on_failure(name, folder, plan),
         "on_success_callback": on_success(name, folder),
     }

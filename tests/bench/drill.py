@@ -151,7 +151,7 @@ class Scratch:
         """Wait until a stage of the run that was begun has started."""
         while f'"stage": "{stage}"' not in self.journal(since):
             if process.poll() is not None:
-                raise RuntimeError(f"the run ended before {stage}: {process.stdout}")
+                raise RuntimeError(f"the run ended before {stage}")
             time.sleep(0.02)
 
 

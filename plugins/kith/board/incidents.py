@@ -6,10 +6,7 @@ from typing import Any
 from kith.build.failing_rows import without_persons
 from kith.errors import FailureClass, one_line
 from kith.incidents import history
-from kith.incidents.texts import safe
-
-# What these say after the first clause quotes what a source delivered.
-_QUOTE_ROWS = ("contract", "bug")
+from kith.incidents.texts import QUOTE_ROWS, safe
 
 
 def open_incidents(state: Path) -> list[str]:
@@ -39,6 +36,6 @@ def reason_of(failure: dict[str, Any]) -> str:
     """
     kind: FailureClass = failure.get("failure_class") or "bug"
     reason = one_line(failure["reason"])
-    if kind in _QUOTE_ROWS:
+    if kind in QUOTE_ROWS:
         reason = reason.partition("; ")[0]
     return without_persons(safe(reason, kind))

@@ -9,7 +9,6 @@ out again.
 """
 
 import datetime as dt
-import fcntl
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +18,7 @@ from typing import Any, Literal
 
 from kith.company.alert_routes import AlertRoute
 from kith.company.folder import Company
-from kith.incidents.history import events_folder, read_incident, with_room
+from kith.incidents.history import events_folder, locked, read_incident, with_room
 from kith.incidents.incident import Incident
 
 # An incident that recovered so long ago is news to nobody, such as to a new route.
@@ -80,10 +79,7 @@ def remember(state: Path, told: Pending) -> None:
 @contextmanager
 def telling(state: Path) -> Iterator[None]:
     """Hold the right to send alerts: of two tasks that end at once, one tells."""
-    folder = events_folder(state)
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".telling.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(state, ".telling.lock"):
         yield
 
 

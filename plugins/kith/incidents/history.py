@@ -56,7 +56,7 @@ def record_failure(
     opened = f"{now:%Y%m%dT%H%M%SZ}_{secrets.token_hex(3)}"
     try:
         make_state(state)
-        with _locked(state) as folder:
+        with locked(state) as folder:
             found = [each for each in _open(folder) if each.key == failure.key]
             found = [each for each in found if each.recovered_at is None]
             incident_id = found[0].incident_id if found else opened
@@ -79,7 +79,7 @@ def record_success(run: Run, stage: str, item: str = "") -> list[Incident]:
         _keep_reserve(run.folder)
         if not any(_open_folders(events_folder(run.folder))):
             return []
-        with _locked(run.folder) as folder:
+        with locked(run.folder) as folder:
             return [
                 incident
                 for incident in _open(folder)
@@ -230,10 +230,13 @@ def read_incident(folder: Path) -> Incident | None:
 
 
 @contextmanager
-def _locked(state: Path) -> Iterator[Path]:
-    """The folder of incidents, while nobody else opens or closes one."""
+def locked(state: Path, name: str = ".lock") -> Iterator[Path]:
+    """The folder of incidents, while nobody else holds the lock of that name in it.
+
+    By its own one incidents are opened and closed.
+    """
     folder = events_folder(state)
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
+    with (folder / name).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield folder

@@ -24,7 +24,7 @@ _HARMLESS = re.compile(
 )
 # Their messages quote what a source delivered; those of other classes what the company
 # or Kith has written, such as the name of a connection or of a check.
-_QUOTE_ROWS: tuple[FailureClass, ...] = ("contract", "bug")
+QUOTE_ROWS: tuple[FailureClass, ...] = ("contract", "bug")
 
 
 def safe(text: str, failure_class: FailureClass) -> str:
@@ -40,7 +40,7 @@ def safe(text: str, failure_class: FailureClass) -> str:
     text = _IN_ADDRESS.sub(rf"\1{_HIDDEN}@", text)
     text = _BEARER.sub(rf"\1 {_HIDDEN}", text)
     text = _NAMED.sub(rf"\1{_HIDDEN}", text)
-    if failure_class in _QUOTE_ROWS:
+    if failure_class in QUOTE_ROWS:
         text = _QUOTED.sub(lambda found: _shape(found[0]), text)
     text = _HASH.sub(rf"\1{_HIDDEN}", text)
     text = _PHONE.sub(_HIDDEN, _ADDRESS.sub(f"{_HIDDEN}@{_HIDDEN}", text))

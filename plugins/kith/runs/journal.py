@@ -62,10 +62,7 @@ class Journal:
 
     def has_ended(self, stage: str) -> bool:
         """Whether a stage was completed."""
-        return any(
-            entry["stage"] == stage and entry["event"] == "end"
-            for entry in self._entries
-        )
+        return bool(self.ends(stage))
 
     def under_way(self) -> list[str]:
         """Stages that have begun and not ended."""
@@ -104,9 +101,7 @@ class Journal:
 
     def pruned(self) -> str:
         """What was removed after the publication, or why it could not be."""
-        ends = [
-            e for e in self._entries if e["stage"] == "prune" if e["event"] == "end"
-        ]
+        ends = self.ends("prune")
         if not ends:
             return ""
         figures = ends[-1]["figures"]
