@@ -268,16 +268,19 @@ class Ownership:
 
 
 def session_members(leader: int) -> list[psutil.Process]:
-    """All processes of the session that `leader` opened, without the caller.
+    """All living processes of the session that `leader` opened, without the caller.
 
     Airflow gives each task a process group of its own, so that killing groups would
-    leave tasks behind; none of them leaves the session.
+    leave tasks behind; none of them leaves the session. An orphan that has ended may
+    wait a second for init to collect it.
     """
     members = []
     for pid in psutil.pids():
         try:
             if pid != os.getpid() and os.getsid(pid) == leader:
-                members.append(psutil.Process(pid))
+                process = psutil.Process(pid)
+                if process.status() != psutil.STATUS_ZOMBIE:
+                    members.append(process)
         except (ProcessLookupError, PermissionError, psutil.NoSuchProcess):
             continue
     return members
