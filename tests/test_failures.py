@@ -221,10 +221,17 @@ def test_where_no_room_is_left_to_spill_the_disk_is_full(kith_home: Path) -> Non
             "the machine has no memory left (Unable to allocate 9 GiB)",
         ),
         ("Out of Memory Error: failed to pin block", "DuckDB has reached its memory"),
+        (
+            "(sqlite3.OperationalError) database or disk is full\n[SQL: UPDATE dag_run",
+            "/",
+        ),
     ],
 )
 def test_what_the_machine_lacks_is_found_in_a_text(text: str, told: str) -> None:
-    assert str(lack_in(text)).startswith(told)
+    found = lack_in(text)
+    assert found
+    assert found.failure_class == "resource"
+    assert str(found).startswith(told)
 
 
 def test_other_texts_tell_of_no_lack() -> None:

@@ -9,7 +9,9 @@ import errno
 import getpass
 import os
 import re
+import secrets
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,6 +42,10 @@ _ERRNO = re.compile(rf"\[Errno \d+\] [^'\n]*?({_SAYS})(?:: '([^'\n]*)')?")
 _NO_MEMORY = re.compile(r"Out of Memory Error: *([^\n]*)")
 _MEMORY_ERROR = re.compile(r"\b(?:\w*MemoryError)\b: *([^\n]*)|\bMemoryError\b")
 _NO_SCRATCH = "max_temp_directory_size"
+# SQLite's words, such as in Airflow's own database.
+_SQLITE_FULL = "database or disk is full"
+# Less than this and a task can hardly tell what it met.
+_ROOM_NEEDED = 1 << 20
 
 # By top package and name of the exception's types.
 _UNREACHABLE = {
@@ -113,11 +119,13 @@ def lack_of(error: BaseException) -> ResourceError | None:
                 return found
             if type(cause).__name__ == "OutOfMemoryException":
                 return _memory_limit(one_line(str(cause)))
+        if isinstance(cause, sqlite3.OperationalError) and _SQLITE_FULL in str(cause):
+            return _disk(errno.ENOSPC, None)
     return None
 
 
 def lack_in(text: str) -> ResourceError | None:
-    """What the machine lacks as DuckDB or Python says, such as within dbt's output."""
+    """What the machine lacks as DuckDB, SQLite or Python says, such as in a log."""
     if found := _NO_MEMORY.search(text):
         return (
             _disk(errno.ENOSPC, str(load_settings().home), found[1])
@@ -128,8 +136,20 @@ def lack_in(text: str) -> ResourceError | None:
         return _disk(_TEXTS[found[2]], found[1])
     if found := _ERRNO.search(text):
         return _disk(_TEXTS[found[1]], found[2])
+    if _SQLITE_FULL in text:
+        return _disk(errno.ENOSPC, None)
     if found := _MEMORY_ERROR.search(text):
         return _memory(found[1] or "MemoryError")
+    return None
+
+
+def lack_of_room(folder: Path) -> ResourceError | None:
+    """What a folder's disk lacks now, by trying to write a little there."""
+    try:
+        with tempfile.TemporaryFile(dir=_existing(folder)) as probe:
+            probe.write(secrets.token_bytes(_ROOM_NEEDED))
+    except OSError as error:
+        return _disk(error.errno or errno.EIO, str(folder))
     return None
 
 

@@ -17,11 +17,12 @@ from contextlib import (
     nullcontext,
     suppress,
 )
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from kith.company.folder import Company, load_company
 from kith.company.tables import SourceTable
-from kith.errors import ConfigurationError, KithError, TransientError, one_line
+from kith.errors import ConfigurationError, KithError, TransientError
 from kith.failures import explained
 from kith.incidents.alerts import pending
 from kith.incidents.history import open_incidents
@@ -64,6 +65,8 @@ from kith_airflow.server import Api, ApiError
 
 T = TypeVar("T")
 POLL_SECONDS = 0.2
+# So much of the end of a run's log is looked through for what it died of.
+_LOG_BYTES = 1 << 16
 _STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 REREAD_SECONDS = 60
 # So long a server may answer nothing, or that it is busy, before a run is given up.
@@ -158,9 +161,21 @@ def _owner_or_server(home: AirflowHome) -> Ownership | Api:
     return ownership
 
 
+@dataclass(frozen=True)
+class Fault:
+    """Why a run failed, and the end of what its own process has written.
+
+    It may also go on where nobody can see it.
+    """
+
+    text: str
+    says: str = ""
+    is_over: bool = True
+
+
 def _run_in_process(
     home: AirflowHome, ownership: Ownership, run: Run, params: dict[str, Any], dag: str
-) -> tuple[Journal, str | None]:
+) -> tuple[Journal, Fault | None]:
     """Let a child process of Airflow lead the run. Returns what it failed of."""
     home.prepare({run.company.name: run.company.folder})
     started = dt.datetime.now(dt.UTC)
@@ -211,7 +226,8 @@ def _run_in_process(
         cause = f"was killed by {signal.Signals(-exit_code).name}"
         if -exit_code == signal.SIGKILL:
             cause += ", perhaps for lack of memory (KITH_MEMORY_LIMIT)"
-    return journal, f"Airflow {cause}; log: {log}"
+    says = log.read_bytes()[-_LOG_BYTES:].decode(errors="replace")
+    return journal, Fault(f"Airflow {cause}; log: {log}", says)
 
 
 def _check_known(home: AirflowHome, api: Api, company: Company) -> None:
@@ -270,7 +286,7 @@ def _wait_until_read(home: AirflowHome, api: Api, dag: str) -> None:
 
 def _run_on_server(
     home: AirflowHome, api: Api, run: Run, params: dict[str, Any], dag: str
-) -> tuple[Journal, str | None]:
+) -> tuple[Journal, Fault | None]:
     """Let the server run the DAG. Returns what it failed of."""
     _wait_until_read(home, api, dag_id(run.company.name))
     print(f"Airflow at {api.url} runs it as {run.run_id}", flush=True)
@@ -300,12 +316,14 @@ def _run_on_server(
         if journal.has_ended("publish"):
             print(f"{error}; the run has published its release", flush=True)
             return journal, None
-        more = f"; the run may go on: {page}" if _is_served(home) else ""
-        return journal, f"{error}{more}"
+        if _is_served(home):
+            more = f"{error}; the run may go on: {page}"
+            return journal, Fault(more, is_over=False)
+        return journal, Fault(str(error))
     _follow(journal)
     if now == "success":
         return journal, None
-    return journal, f"the run failed; task logs: {page}"
+    return journal, Fault(f"the run failed; task logs: {page}")
 
 
 def _stop_on_server(api: Api, dag: str, run_id: str) -> None:
@@ -397,27 +415,26 @@ def _lead(
         return 130, None
     if fault:
         under_way = ", ".join(journal.under_way()) or "before the first stage"
-        reason = (
-            journal.failure() or _fault_of_files(company) or f"{under_way}: {fault}"
-        )
-        print(f"Failed: {reason}", file=sys.stderr)
+        seen = _fault_of_files(company) or KithError(f"{under_way}: {fault.text}")
+        print(f"Failed: {journal.failure() or seen}", file=sys.stderr)
         print(_standing(this, before), file=sys.stderr)
-        for incident in _incidents_of(home, company, journal):
+        for incident in _incidents_of(home, company, journal, fault, seen):
             print("\n".join(incident.lines()), file=sys.stderr)
         return 1, None
     return 0, journal
 
 
 def _incidents_of(
-    home: AirflowHome, company: Company, journal: Journal
+    home: AirflowHome, company: Company, journal: Journal, fault: Fault, seen: KithError
 ) -> list[Incident]:
     """What failed in a run and no retry mended.
 
-    Its tasks have told of it, but for one that was killed.
+    Its tasks have told of it, but for those that were killed, or died with Airflow: of
+    these tells what was `seen` from here.
     """
-    from kith.watchdog.died import dead_run, record
+    from kith.watchdog.died import record, untold
 
-    root, now = home.settings.home, dt.datetime.now(dt.UTC)
+    root = home.settings.home
 
     def told() -> list[Incident]:
         return [
@@ -431,12 +448,10 @@ def _incidents_of(
     while not (found := told()) and journal.failed() and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)
     # That of a crisis watch has its own home, and comes again in an hour.
-    if found or journal.run_folder.parent != root / company.name / "runs":
-        return found
-    dead = dead_run(company, root, journal, now, is_led=False)
-    if dead:
-        found.append(record(dead))
-        _send_pending(home, company)
+    is_daily = journal.run_folder.parent == root / company.name / "runs"
+    if not found and fault.is_over and is_daily:
+        found.append(record(untold(company, root, journal, seen, fault.says)))
+    _send_pending(home, company)
     return found
 
 
@@ -541,12 +556,12 @@ def catch_up() -> int:
     return _run(replays=False, days=days)
 
 
-def _fault_of_files(company: Company) -> str | None:
+def _fault_of_files(company: Company) -> ConfigurationError | None:
     """What has become wrong with a company's files since the run was asked for."""
     try:
         runnable_company(company.name, str(company.folder))
     except ConfigurationError as error:
-        return one_line(str(error))
+        return error
     return None
 
 

@@ -4,19 +4,20 @@ import datetime as dt
 import json
 import multiprocessing
 import os
+import resource
 import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from kith.errors import TransientError
+from kith.errors import DeliveryError, KithError, TransientError
 from kith.incidents.failure import describe
 from kith.incidents.history import record_failure
 from kith.runs.journal import Journal
 from kith.runs.provenance import keep_provenance
 from kith.runs.run import Run
-from kith.watchdog.died import dead_runs
+from kith.watchdog.died import dead_runs, record, untold
 from tests.conftest import new_run
 from tests.one_table import TABLE, company
 
@@ -141,3 +142,49 @@ def test_killed_before_its_days_were_noted_it_is_found_as_well(run: Run) -> None
     killed(run, "plan")
     (one,) = found(run)
     assert one[1:] == ("plan", "")
+
+
+def told_by_who_led(run: Run, says: str = "") -> list[str]:
+    """Class, stage and first words of a failure of which no task has told."""
+    journal = Journal(run.run_folder)
+    list(journal.new_entries())
+    seen = KithError("before the first stage: Airflow ended with 1: no module")
+    incident = record(untold(run.company, run.home, journal, seen, says))
+    assert incident.is_kept
+    return [incident.failure_class, incident.stage, incident.cause[:26]]
+
+
+FULL = "OperationalError: (sqlite3.OperationalError) database or disk is full"
+
+
+def test_a_run_that_never_began_is_told_as_it_was_seen(run: Run) -> None:
+    assert told_by_who_led(run) == ["bug", "plan", "before the first stage: Ai"]
+
+
+def test_of_a_full_disk_airflow_dies_before_its_tasks_can_tell(run: Run) -> None:
+    plan(run)
+    killed(run, "admit", TABLE)
+    assert told_by_who_led(run, f"x\n{FULL}\n")[:2] == ["resource", "admit"]
+
+
+def test_what_was_killed_meanwhile_is_told_at_once(run: Run) -> None:
+    plan(run)
+    killed(run, "admit", TABLE)
+    assert told_by_who_led(run) == ["overdue", "admit", "a run died without a word,"]
+
+
+def test_a_task_that_wrote_why_it_failed_is_believed(run: Run) -> None:
+    plan(run)
+    with pytest.raises(DeliveryError), run.stage("pull", TABLE):
+        raise DeliveryError("sales.csv: no column; expected quantity")
+    assert told_by_who_led(run, FULL) == ["contract", "pull", "sales.csv: no column"]
+
+
+def test_a_disk_that_is_still_full_is_what_a_run_died_of(run: Run) -> None:
+    plan(run)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16 << 10, hard))
+    try:
+        assert told_by_who_led(run)[:2] == ["resource", "plan"]
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -1,15 +1,19 @@
-"""Runs that died without a word: killed, or with the machine.
+"""Runs that died without a word: killed, or with the machine or its disk.
 
 A stage writes to the journal which process it begins in. Where that is gone and no end
-was written, nobody told of it: Airflow calls nothing for a task that is killed.
+was written, nobody told of it: Airflow calls nothing for a task that is killed, and
+dies itself of a full disk on which its own database lies.
 """
 
 import datetime as dt
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from kith.company.folder import Company
 from kith.errors import ConfigurationError, KithError, OverdueError
+from kith.failures import lack_in, lack_of_room
 from kith.incidents.failure import describe
 from kith.incidents.history import incidents, record_failure
 from kith.incidents.incident import Incident
@@ -86,6 +90,29 @@ def dead_run(
     return _dead(company, home, journal, "publish", "", "between two tasks")
 
 
+def untold(
+    company: Company, home: Path, journal: Journal, fault: KithError, says: str
+) -> DeadRun:
+    """A run that failed and told nobody, for the command that led it.
+
+    `fault` is what that saw of it, `says` the end of what its process has written.
+    """
+    failed = journal.failed()
+    at = [*failed, *journal.begun(), {"stage": "plan", "item": ""}]
+    first: dict[str, Any] = at[0]
+    stage, item = first["stage"], first["item"]
+    dead = _dead(company, home, journal, stage, item, f"{stage} {item}".strip())
+    if failed and first["failure_class"] not in ("bug", "resource"):
+        fault = KithError(first["reason"])
+        fault.failure_class = first["failure_class"]
+    elif fault.failure_class == "bug":
+        reasons = (entry["reason"] for entry in failed)
+        lack = lack_in("\n".join([says, *reasons])) or lack_of_room(home)
+        # Of a run that had begun, its process is known to be gone.
+        fault = lack or (dead.error if journal.begun() else fault)
+    return replace(dead, error=fault)
+
+
 def record(dead: DeadRun) -> Incident:
     """Make a dead run an incident, once: its journal says so from now on."""
     run = dead.run
@@ -93,7 +120,8 @@ def record(dead: DeadRun) -> Incident:
         *(dead.error, dead.stage, dead.item, run.interval, run.run_id), run.company
     )
     incident = record_failure(run.folder, run.company.name, run.company, failure)
-    run.note_death(dead.stage, dead.item, dead.error)
+    with suppress(OSError):  # Of a full disk: the watchdog knows it by the incident.
+        run.note_death(dead.stage, dead.item, dead.error)
     return incident
 
 
