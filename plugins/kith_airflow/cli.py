@@ -24,7 +24,6 @@ from kith.company.folder import Company, load_company
 from kith.company.tables import SourceTable
 from kith.errors import ConfigurationError, KithError, TransientError
 from kith.failures import explained
-from kith.incidents.alerts import pending
 from kith.incidents.history import open_incidents
 from kith.incidents.incident import Incident
 from kith.runs.journal import Journal, describe, summary
@@ -40,7 +39,6 @@ from kith.runs.source_systems import keys_of, source_systems
 from kith.settings import (
     REPOSITORY,
     Request,
-    environment_variable,
     load_request,
     load_settings,
 )
@@ -62,6 +60,7 @@ from kith_airflow.home import (
     last_line,
 )
 from kith_airflow.server import Api, ApiError
+from kith_airflow.watchdog import send_pending_alerts, watchdog
 
 T = TypeVar("T")
 POLL_SECONDS = 0.2
@@ -451,22 +450,8 @@ def _incidents_of(
     is_daily = journal.run_folder.parent == root / company.name / "runs"
     if not found and fault.is_over and is_daily:
         found.append(record(untold(company, root, journal, seen, fault.says)))
-    _send_pending(home, company)
+    send_pending_alerts(home, company)
     return found
-
-
-def _send_pending(home: AirflowHome, company: Company) -> None:
-    """Let Airflow send what is still to be told of a company's incidents, if any is."""
-    if not pending(home.settings.home / company.name, company):
-        return
-    command = [sys.executable, "-m", "kith_airflow", "alerts"]
-    environment = {
-        **home.environment(),
-        "COMPANY": str(company.folder),
-        # Connections may stand in Airflow's own database.
-        "_AIRFLOW_PROCESS_CONTEXT": "server",
-    }
-    subprocess.run(command, env=environment, check=False)
 
 
 def watch() -> int:
@@ -491,45 +476,6 @@ def watch() -> int:
     if journal:
         print(f"  release   {(look.run.published / 'current').resolve()}")
     return code
-
-
-def watchdog() -> int:
-    """Look at one company, or at all of them: 1 where something is wrong.
-
-    Without Airflow, so that it sees whether Airflow stands still; that is called only
-    to send an alert.
-    """
-    settings = load_settings()
-    home = AirflowHome(settings)
-    named = environment_variable("COMPANY")
-    chosen = [load_request().company] if named else known_companies(settings).values()
-    code = 0
-    for folder in chosen:
-        try:
-            company = load_company(folder)
-        except ConfigurationError as error:
-            print(f"{folder.name}: {error}", file=sys.stderr)
-            code = 1
-            continue
-        code = max(code, _watch_over(home, company))
-    return code
-
-
-def _watch_over(home: AirflowHome, company: Company) -> int:
-    from kith.incidents.readers import standing
-    from kith.watchdog.look import look
-
-    root, now = home.settings.home, dt.datetime.now(dt.UTC)
-    state = root / company.name
-    found = look(company, root, now, is_led=Ownership(home).is_owned())
-    if not state.is_dir():
-        print(f"{company.title}: never ran")
-        return 0
-    print(f"{company.title}: {standing(state, company, now).text}", flush=True)
-    for incident in found:
-        print("\n".join(incident.lines()), file=sys.stderr)
-    _send_pending(home, company)
-    return 1 if found else 0
 
 
 def alerts() -> int:

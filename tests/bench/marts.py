@@ -57,6 +57,7 @@ MODELS_BUILT = {
     "customer_months": False,
     "price_responses": True,
     "int_contact_channels": True,
+    "int_contact_hours": True,
     "contact_plans": True,
     "lead_stages": True,
     "leads": True,

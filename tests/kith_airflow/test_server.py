@@ -4,7 +4,6 @@ It serves two companies, of which one is broken at first, and a DAG of somebody 
 that follows the marts of the other.
 """
 
-import contextlib
 import csv
 import gzip
 import json
@@ -158,16 +157,6 @@ class Server:
         return Api(f"http://127.0.0.1:{self.port}", self.password)
 
 
-def living(leader: int) -> list[psutil.Process]:
-    """Processes of a session; the dead that nobody has buried yet do not count."""
-    found = []
-    for process in session_members(leader):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            if process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-    return found
-
-
 def replace(path: Path, old: str, new: str) -> None:
     text = path.read_text()
     assert old in text
@@ -193,6 +182,9 @@ def server(
     replace(
         company / "sources.yml", "path: data/orders.", "path: ${SHOP_FILES}/orders."
     )
+    # A promise that each run breaks: it ends after more than four seconds.
+    with (company / "company.yml").open("a") as declared:
+        declared.write("\nfresh_within_hours: 0.001\n")
     broken = small_shop(corner_shop_data, home / "companies" / "late_shop")
     replace(broken / "company.yml", "name: corner_shop", "name: late_shop")
     replace(broken / "company.yml", "Europe/Berlin", "Europe/Berlln")
@@ -279,7 +271,7 @@ def test_a_broken_company_shows_what_is_wrong_with_it_and_hides_nobody(
 def test_only_this_machine_is_served(server: Server) -> None:
     addresses = {
         connection.laddr.ip
-        for process in living(int(str(server.note["pid"])))
+        for process in session_members(int(str(server.note["pid"])))
         for connection in process.net_connections("tcp")
         if connection.status == psutil.CONN_LISTEN
     }
@@ -326,6 +318,18 @@ def test_run_beside_the_server_is_driven_by_its_scheduler(server: Server) -> Non
     assert {task["rendered_map_index"] for task in tasks["task_instances"]} >= {*TABLES}
     for company in ("corner_shop", "late_shop"):
         assert api._call("GET", f"/pools/warehouse__{company}")["slots"] == 1
+
+
+def test_a_run_that_misses_its_deadline_has_somebody_look_at_the_company(
+    server: Server,
+) -> None:
+    logs = server.home / "airflow" / "logs" / "executor_callbacks" / DAG
+
+    def looked() -> bool:
+        texts = [path.read_text() for path in logs.rglob("make__*/*")]
+        return any("Corner shop: Readers " in text for text in texts)
+
+    wait_until(looked, "nobody looked")
 
 
 def test_a_publication_is_an_asset_that_other_dags_follow(server: Server) -> None:
@@ -591,12 +595,12 @@ def test_down_ends_all_that_up_started_and_nothing_else(server: Server) -> None:
         start_new_session=True,
     )
     leader = int(str(server.note["pid"]))
-    commands = [" ".join(process.cmdline()) for process in living(leader)]
+    commands = [" ".join(process.cmdline()) for process in session_members(leader)]
     for part in ("api", "dag-processor", "scheduler", "triggerer", "postgres"):
         assert any(part in command for command in commands), commands
     done = server.command("down")
     assert (done.returncode, done.stdout) == (0, "Airflow is down\n")
-    assert living(leader) == []
+    assert session_members(leader) == []
     assert foreign.poll() is None
     foreign.kill()
     foreign.wait()
@@ -668,7 +672,7 @@ def test_a_process_that_dies_is_started_again_but_not_for_ever(
     supervisor = supervisor_of(PART, broken, silent)
     output, _ = supervisor.communicate(timeout=60)
     assert supervisor.returncode == 1
-    assert living(supervisor.pid) == []
+    assert session_members(supervisor.pid) == []
     lines = output.splitlines()
     assert "stopped, because scheduler ended with 0; its log: " in lines[-1]
     assert lines[-1].endswith("it had been started 5 times in a row")
@@ -707,14 +711,16 @@ def test_what_a_killed_supervisor_has_left_is_ended(
 ) -> None:
     home = AirflowHome(load_settings())
     supervisor = supervisor_of("import time; time.sleep(300)", tmp_path / "nobody")
-    wait_until(lambda: len(living(supervisor.pid)) == 5, "not all have started")
+    wait_until(
+        lambda: len(session_members(supervisor.pid)) == 5, "not all have started"
+    )
     assert not end_leftovers(Ownership(home).owner()), "it lives"
     supervisor.kill()
     supervisor.wait()
-    assert len(living(supervisor.pid)) == 4
+    assert len(session_members(supervisor.pid)) == 4
     owner = _owner_or_server(home)
     assert isinstance(owner, Ownership)
-    assert living(supervisor.pid) == []
+    assert session_members(supervisor.pid) == []
     owner.release()
 
 
@@ -739,7 +745,7 @@ def test_only_idle_workers_of_a_scheduler_that_is_gone_are_ended() -> None:
         env={**os.environ, "PYTHONPATH": str(REPOSITORY / "plugins")},
     )
     leader.wait(60)
-    left = living(leader.pid)
+    left = session_members(leader.pid)
     titles = sorted(" ".join(process.cmdline()[3:]) for process in left)
     for process in left:
         process.kill()

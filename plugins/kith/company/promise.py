@@ -31,6 +31,15 @@ def fresh_until(company: Company, as_of: dt.date) -> dt.datetime | None:
     return taken.astimezone(dt.UTC) + _RUN
 
 
+def time_allowed(company: Company) -> dt.timedelta:
+    """How long after a day's end, or its schedule, a run may take to keep the promise.
+
+    A run that has waited and worked for so long has broken it.
+    """
+    hours = company.fresh_within_hours
+    return _RUN if hours is None else dt.timedelta(hours=hours)
+
+
 def is_promised(company: Company, now: dt.datetime) -> bool:
     """Whether fresh releases are promised: not of a company whose days have ended."""
     today = now.astimezone(ZoneInfo(company.time_zone)).date()
