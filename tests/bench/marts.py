@@ -58,6 +58,7 @@ MODELS_BUILT = {
     "price_responses": True,
     "int_contact_channels": True,
     "int_contact_hours": True,
+    "int_price_ranges": True,
     "contact_plans": True,
     "lead_stages": True,
     "leads": True,
