@@ -10,6 +10,9 @@ which class was found, how many alerts were sent of the failure and of the recov
 often readers met anything but a whole release, and the seconds of all. It ends non-zero
 unless each is as expected. Everything lies in a new folder, which is removed when all
 went well.
+
+In the last one runs are killed at random moments, one after another: readers must never
+notice, and the run after them must publish.
 """
 
 import argparse
@@ -17,6 +20,7 @@ import contextlib
 import gzip
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -46,6 +50,7 @@ DAYS = {"FROM": "2024-01-01", "TO": "2024-12-31"}
 STAGES = ("pull", "admit", "build", "audit", "publish")
 _TOKEN = "drill-token"  # noqa: S105
 _DISK_BYTES, _LEFT_BYTES = 4 << 30, 16 << 10
+_RANDOM_KILLS = 30
 
 
 class Readers:
@@ -257,14 +262,34 @@ def killed(stage: str) -> Callable[[Scratch], int]:
         process = scratch.start("run", **DAYS)
         scratch.wait_for(stage, process, since)
         time.sleep(0.3)
-        tree = [*psutil.Process(process.pid).children(recursive=True)]
-        for each in [psutil.Process(process.pid), *tree]:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                each.kill()
-        process.communicate()
+        kill_all(process)
         return scratch.call("watchdog")
 
     return play
+
+
+def kill_all(process: "subprocess.Popen[str]") -> None:
+    """Kill a command and all processes that it has begun."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        leader = psutil.Process(process.pid)
+        for each in [leader, *leader.children(recursive=True)]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                each.kill()
+    process.communicate()
+
+
+def killed_at_random(scratch: Scratch) -> int:
+    """Runs of which every process is killed at any moment, then one that may end."""
+    begun = time.monotonic()
+    if code := scratch.call("run", **DAYS):
+        return code
+    whole_run = time.monotonic() - begun
+    for _ in range(_RANDOM_KILLS):
+        process = scratch.start("run", **DAYS)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(random.uniform(0, whole_run))
+        kill_all(process)
+    return scratch.call("run", **DAYS)
 
 
 def two_at_once(scratch: Scratch) -> int:
@@ -340,6 +365,7 @@ DRILLS = [
     Drill("two runs at once", None, nothing, two_at_once),
     Drill("scheduler killed", None, nothing, beside_a_server("scheduler")),
     Drill("metadata away", None, nothing, beside_a_server("-D")),
+    Drill(f"killed {_RANDOM_KILLS} times at random", None, nothing, killed_at_random),
 ]
 
 
