@@ -18,23 +18,12 @@ anything else needs you:
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from airflow.sdk import (
-    Asset,
-    CronDataIntervalTimetable,
-    DeadlineAlert,
-    DeadlineReference,
-    Param,
-    SyncCallback,
-    chain,
-    dag,
-    task,
-)
+from airflow.sdk import Asset, CronDataIntervalTimetable, Param, chain, dag, task
 
 from kith import stages
-from kith.company.promise import time_allowed
 from kith_airflow.companies import dag_id, logs_of, pool, runnable_company
 from kith_airflow.task_defaults import task_defaults
-from kith_airflow.watchdog import look_after
+from kith_airflow.watchdog import deadline_of
 
 
 def customer_marts(name: str, folder: str) -> None:
@@ -64,11 +53,7 @@ def customer_marts(name: str, folder: str) -> None:
         max_active_runs=1,
         is_paused_upon_creation=False,
         params={key: Param(**param) for key, param in stages.PARAMS.items()},
-        deadline=DeadlineAlert(
-            reference=DeadlineReference.DAGRUN_QUEUED_AT,
-            interval=time_allowed(company),
-            callback=SyncCallback(look_after, {"folder": folder}),
-        ),
+        deadline=deadline_of(company),
         tags=["customer", "marts", name],
         default_args={**task_defaults(name, folder), "owner": company.owner},
     )

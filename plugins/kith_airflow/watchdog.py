@@ -4,14 +4,19 @@ import datetime as dt
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kith.company.folder import Company, load_company
+from kith.company.promise import time_allowed
 from kith.errors import ConfigurationError
 from kith.incidents.alerts import pending
 from kith.settings import environment_variable, load_request, load_settings
 from kith_airflow.companies import known_companies
 from kith_airflow.home import AirflowHome, Ownership
+
+# The watchdog looks without Airflow.
+if TYPE_CHECKING:
+    from airflow.sdk.definitions.deadline import DeadlineAlert
 
 
 def watchdog() -> int:
@@ -34,6 +39,24 @@ def watchdog() -> int:
             continue
         code = max(code, watch_over(home, company))
     return code
+
+
+def deadline_of(company: Company) -> "DeadlineAlert | None":
+    """When a server must have ended a run of a company, else it looks after that.
+
+    None where `airflow dags test` leads the run: nobody looks at deadlines there, and
+    up to Airflow 3.3.2 it fails of them at the end (apache/airflow#73428).
+    """
+    from airflow.sdk.definitions.callback import SyncCallback
+    from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
+
+    if sys.argv[1:3] == ["dags", "test"]:
+        return None
+    return DeadlineAlert(
+        reference=DeadlineReference.DAGRUN_QUEUED_AT,
+        interval=time_allowed(company),
+        callback=SyncCallback(look_after, {"folder": str(company.folder)}),
+    )
 
 
 def look_after(folder: str, **_: Any) -> None:

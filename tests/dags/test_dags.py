@@ -68,6 +68,11 @@ for dag_id, dag in bag.dags.items():
         "start": dag.start_date.isoformat(),
         "catchup": dag.catchup,
         "max_active_runs": dag.max_active_runs,
+        "deadlines": [
+            [each.reference.reference_name, each.interval.total_seconds(),
+             each.callback.path, each.callback.kwargs]
+            for each in dag.deadline or []
+        ],
         "starts_paused": dag.is_paused_upon_creation,
         "params": {name: dag.params[name] for name in dag.params},
         "forms": {
@@ -133,7 +138,8 @@ def found(home: Path, broken: Path) -> dict[str, Any]:
     kiosk = company_like_the_shop(
         home / "kiosk",
         "name: corner_shop",
-        "name: kiosk\nowner: night shift\nschedule: 30 6 * * 1\ncrisis_watch: {}",
+        "name: kiosk\nowner: night shift\nschedule: 30 6 * * 1\ncrisis_watch: {}\n"
+        "fresh_within_hours: 2.5",
     )
     stall = company_like_the_shop(
         home / "stall", "name: corner_shop", "name: stall\ncrisis_watch: {}"
@@ -297,6 +303,19 @@ def test_each_param_says_what_it_is_for_and_how_it_is_written(
     for name, form in forms.items():
         assert form["title"] and form["examples"], name
     assert {forms[day]["format"] for day in ("from_day", "to_day")} == {"date"}
+
+
+def test_a_run_that_has_not_ended_in_time_is_looked_after(
+    found: dict[str, Any], home: Path
+) -> None:
+    look = "kith_airflow.watchdog.look_after"
+    queued = "DagRunQueuedAtDeadline"
+    for name, folder, hours in (
+        ("corner_shop", SHOP, 4),
+        ("kiosk", home / "kiosk", 2.5),
+    ):
+        declared = found["dags"][f"customer_marts__{name}"]["deadlines"]
+        assert declared == [[queued, hours * 3600, look, {"folder": str(folder)}]]
 
 
 def test_a_second_parse_gives_the_same_dag(dag: dict[str, Any], home: Path) -> None:
