@@ -2,8 +2,7 @@
 
 By itself it takes each business day once that is over; `make run`, a backfill and the
 params take any range of days. The log of a failed task ends with the incident: cause,
-cure, and what readers have meanwhile. Only what may pass by itself is tried again;
-anything else needs you:
+cure, what readers have. What may pass by itself is tried again, the rest needs you:
 
 | task | when it fails |
 |---|---|
