@@ -52,7 +52,7 @@ _TEND_SECONDS = 10
 _EVER = dt.datetime.min.replace(tzinfo=dt.UTC).isoformat()
 API = ["api-server"]
 # Tasks and triggers log to files that the API server reads itself. No DAG of Kith's
-# waits in the triggerer; those of a team may, and Airflow's deadlines do.
+# waits in the triggerer; those of a team may.
 WORKERS = [
     ["dag-processor"],
     ["scheduler", "--skip-serve-logs"],
