@@ -161,7 +161,7 @@ def _owner_or_server(home: AirflowHome) -> Ownership | Api:
 
 
 @dataclass(frozen=True)
-class Fault:
+class RunFault:
     """Why a run failed, and the end of what its own process has written.
 
     It may also go on where nobody can see it.
@@ -174,7 +174,7 @@ class Fault:
 
 def _run_in_process(
     home: AirflowHome, ownership: Ownership, run: Run, params: dict[str, Any], dag: str
-) -> tuple[Journal, Fault | None]:
+) -> tuple[Journal, RunFault | None]:
     """Let a child process of Airflow lead the run. Returns what it failed of."""
     home.prepare({run.company.name: run.company.folder})
     started = dt.datetime.now(dt.UTC)
@@ -226,7 +226,7 @@ def _run_in_process(
         if -exit_code == signal.SIGKILL:
             cause += ", perhaps for lack of memory (KITH_MEMORY_LIMIT)"
     says = log.read_bytes()[-_LOG_BYTES:].decode(errors="replace")
-    return journal, Fault(f"Airflow {cause}; log: {log}", says)
+    return journal, RunFault(f"Airflow {cause}; log: {log}", says)
 
 
 def _check_known(home: AirflowHome, api: Api, company: Company) -> None:
@@ -285,7 +285,7 @@ def _wait_until_read(home: AirflowHome, api: Api, dag: str) -> None:
 
 def _run_on_server(
     home: AirflowHome, api: Api, run: Run, params: dict[str, Any], dag: str
-) -> tuple[Journal, Fault | None]:
+) -> tuple[Journal, RunFault | None]:
     """Let the server run the DAG. Returns what it failed of."""
     _wait_until_read(home, api, dag_id(run.company.name))
     print(f"Airflow at {api.url} runs it as {run.run_id}", flush=True)
@@ -317,12 +317,12 @@ def _run_on_server(
             return journal, None
         if _is_served(home):
             more = f"{error}; the run may go on: {page}"
-            return journal, Fault(more, is_over=False)
-        return journal, Fault(str(error))
+            return journal, RunFault(more, is_over=False)
+        return journal, RunFault(str(error))
     _follow(journal)
     if now == "success":
         return journal, None
-    return journal, Fault(f"the run failed; task logs: {page}")
+    return journal, RunFault(f"the run failed; task logs: {page}")
 
 
 def _stop_on_server(api: Api, dag: str, run_id: str) -> None:
@@ -424,7 +424,11 @@ def _lead(
 
 
 def _incidents_of(
-    home: AirflowHome, company: Company, journal: Journal, fault: Fault, seen: KithError
+    home: AirflowHome,
+    company: Company,
+    journal: Journal,
+    fault: RunFault,
+    seen: KithError,
 ) -> list[Incident]:
     """What failed in a run and no retry mended.
 
@@ -507,7 +511,8 @@ def _fault_of_files(company: Company) -> ConfigurationError | None:
     try:
         runnable_company(company.name, str(company.folder))
     except ConfigurationError as error:
-        return error
+        # Another one: its traceback would hold the frames, and they the home's lock.
+        return ConfigurationError(str(error))
     return None
 
 

@@ -153,8 +153,13 @@ class Scratch:
     def wait_for(
         self, stage: str, process: "subprocess.Popen[str]", since: float
     ) -> None:
-        """Wait until a stage of the run that was begun has started."""
-        while f'"stage": "{stage}"' not in self.journal(since):
+        """Wait until a stage of the run that was begun has started.
+
+        Of a stage of each table that of the web service, which takes longest.
+        """
+        item = "door.visits" if stage in ("pull", "admit") else ""
+        begins = f'"stage": "{stage}", "item": "{item}", "event": "start"'
+        while begins not in self.journal(since):
             if process.poll() is not None:
                 raise RuntimeError(f"the run ended before {stage}")
             time.sleep(0.02)
@@ -261,7 +266,6 @@ def killed(stage: str) -> Callable[[Scratch], int]:
         since = time.time()
         process = scratch.start("run", **DAYS)
         scratch.wait_for(stage, process, since)
-        time.sleep(0.3)
         kill_all(process)
         return scratch.call("watchdog")
 
