@@ -4,19 +4,28 @@
 {%- set dimensions = [
     'category', 'brand', 'price_band', 'channel', 'hour', 'contact_style'
 ] -%}
+{#- Those that a product tells which was bought. -#}
+{%- set dimensions_of_products = ['category', 'brand', 'price_band'] -%}
 with
 
+-- Traces are counted by number, which takes less than a text to compare and to keep.
 customers as (
     select
         customer_id,
+        row_number() over (order by customer_id nulls last) as customer_number,
         {{ may_be_scored('may_be_profiled') }} as may_be_scored
     from {{ ref('customers') }}
     where customer_id != 'unidentified'
 ),
 
 identities as (
-    select * from {{ ref('identities') }}
-    where customer_id is not null
+    select
+        identities.identifier_type,
+        identities.identifier_value,
+        customers.customer_number,
+        customers.may_be_scored
+    from {{ ref('identities') }} as identities
+    inner join customers on identities.customer_id = customers.customer_id
 ),
 
 prices as (
@@ -25,7 +34,14 @@ prices as (
         sum(gross_amount) as gross_amount,
         sum(quantity) as quantity
     from {{ ref('order_lines') }}
-    where is_purchase and quantity > 0
+    where
+        is_purchase
+        and quantity > 0
+        and product_key in (
+            select products.product_key
+            from {{ ref('products') }} as products
+            where products.list_price_amount is null
+        )
     group by product_key
 ),
 
@@ -79,15 +95,30 @@ products as (
     from products_counted
 ),
 
-lines as (
+products_worded as (
     select
-        customer_id,
+        {%- for dimension in dimensions_of_products %}
+        {{ dimension }},
+        lower(trim({{ dimension }})) as {{ dimension }}_word,
+        {%- endfor %}
         product_key,
-        count(*) as line_count,
-        max(order_date) as last_date
-    from {{ ref('order_lines') }}
-    where is_purchase and quantity > 0
-    group by customer_id, product_key
+        row_number() over (order by product_key nulls last) as product_number
+    from products
+),
+
+bought as (
+    select
+        customers.customer_number,
+        products_worded.product_number,
+        order_lines.order_date
+    from {{ ref('order_lines') }} as order_lines
+    inner join customers on order_lines.customer_id = customers.customer_id
+    inner join products_worded
+        on order_lines.product_key = products_worded.product_key
+    where
+        customers.may_be_scored
+        and order_lines.is_purchase
+        and order_lines.quantity > 0
 ),
 
 bands as (
@@ -101,48 +132,65 @@ bands as (
 
 hours as (
     select
-        customer_id,
-        {{ business_hour('occurred_at') }} as hour,
+        customers.customer_number,
+        3 * floor(
+            cast({{ business_hour('interactions.occurred_at') }} as double) / 3
+        ) as hour,
         count(*) as trace_count,
-        max(occurred_date) as last_date
-    from {{ ref('interactions') }}
+        max(interactions.occurred_date) as last_date
+    from {{ ref('interactions') }} as interactions
+    inner join customers on interactions.customer_id = customers.customer_id
     where
-        customer_id is not null
-        and interaction_kind in (
+        customers.may_be_scored
+        and interactions.interaction_kind in (
             'order', 'event', 'post', 'presence', 'ticket', 'survey_response'
         )
-    group by customer_id, {{ business_hour('occurred_at') }}
+    group by
+        customers.customer_number,
+        3 * floor(
+            cast({{ business_hour('interactions.occurred_at') }} as double) / 3
+        )
 ),
 
 -- `trial_count`: how often they could have shown it; NULL where each trace chooses one
 -- of the values.
 evidence as (
-    {%- for dimension in ['category', 'brand', 'price_band'] %}
+    {%- for dimension in dimensions_of_products %}
     select
-        lines.customer_id,
+        bought.customer_number,
         '{{ dimension }}' as dimension,
-        products.{{ dimension }} as choice,
-        lines.line_count as evidence_count,
+        products_worded.{{ dimension }}_word as choice_word,
+        min(products_worded.{{ dimension }}) as choice,
+        count(*) as evidence_count,
         cast(null as bigint) as trial_count,
-        lines.last_date
-    from lines
-    inner join products on lines.product_key = products.product_key
-    where products.{{ dimension }} is not null
+        max(bought.order_date) as last_date
+    from bought
+    inner join products_worded
+        on bought.product_number = products_worded.product_number
+    where products_worded.{{ dimension }} is not null
+    group by bought.customer_number, products_worded.{{ dimension }}_word
     union all
     {%- endfor %}
     select
-        customer_id,
+        customers.customer_number,
         'channel' as dimension,
-        channel as choice,
-        1 as evidence_count,
+        lower(trim(orders.channel)) as choice_word,
+        min(orders.channel) as choice,
+        count(*) as evidence_count,
         cast(null as bigint) as trial_count,
-        order_date as last_date
-    from {{ ref('orders') }}
-    where is_purchase and channel is not null
+        max(orders.order_date) as last_date
+    from {{ ref('orders') }} as orders
+    inner join customers on orders.customer_id = customers.customer_id
+    where
+        customers.may_be_scored
+        and orders.is_purchase
+        and orders.channel is not null
+    group by customers.customer_number, lower(trim(orders.channel))
     union all
     select
-        hours.customer_id,
+        hours.customer_number,
         'hour' as dimension,
+        bands.band as choice_word,
         bands.band as choice,
         hours.trace_count as evidence_count,
         cast(null as bigint) as trial_count,
@@ -151,33 +199,39 @@ evidence as (
     inner join bands on hours.hour = bands.hour
     union all
     select
-        identities.customer_id,
+        identities.customer_number,
         'contact_style' as dimension,
-        contacts.purpose as choice,
-        {{ is_noticed('contacts') }} as evidence_count,
-        1 as trial_count,
-        {{ business_date('contacts.sent_at') }} as last_date
+        lower(trim(contacts.purpose)) as choice_word,
+        min(contacts.purpose) as choice,
+        cast(sum({{ is_noticed('contacts') }}) as bigint) as evidence_count,
+        count(*) as trial_count,
+        max({{ business_date('contacts.sent_at') }}) as last_date
     from {{ ref('feed_contacts') }} as contacts
     inner join identities
         on
             contacts.identifier_type = identities.identifier_type
             and contacts.identifier_value = identities.identifier_value
-    where contacts.purpose is not null
+    where identities.may_be_scored and contacts.purpose is not null
+    group by identities.customer_number, lower(trim(contacts.purpose))
+),
+
+dimensions as (
+    {%- for dimension in dimensions %}
+    select
+        '{{ dimension }}' as dimension,
+        'preferred{{ dimension | replace("_", "") }}' as attribute
+    {{- "\n    union all" if not loop.last }}
+    {%- endfor %}
 ),
 
 statements as (
     select
-        identities.customer_id,
-        case {{ folded('attributes.attribute') }}
-            {%- for dimension in dimensions %}
-            when 'preferred{{ dimension | replace("_", "") }}' then '{{ dimension }}'
-            {%- endfor %}
-        end as dimension,
+        identities.customer_number,
+        dimensions.dimension,
         coalesce(
             attributes.value_text,
             case
-                when {{ folded('attributes.attribute') }} = 'preferredhour'
-                    then bands.band
+                when dimensions.dimension = 'hour' then bands.band
                 else {{ written('attributes.value_number') }}
             end
         ) as choice,
@@ -185,6 +239,8 @@ statements as (
         attributes.source,
         attributes.attribute_id
     from {{ ref('feed_attributes') }} as attributes
+    inner join dimensions
+        on {{ folded('attributes.attribute') }} = dimensions.attribute
     inner join identities
         on
             attributes.identifier_type = identities.identifier_type
@@ -196,69 +252,61 @@ stated as (
     select
         *,
         row_number() over (
-            partition by customer_id, dimension
+            partition by customer_number, dimension
             order by
                 observed_at desc nulls last,
                 source asc nulls last,
                 attribute_id asc nulls last
         ) as position
     from statements
-    where dimension is not null and choice is not null
+    where choice is not null
 ),
 
-known as (
+stated_last as (
     select
-        evidence.customer_id,
-        evidence.dimension,
-        evidence.choice,
-        evidence.evidence_count,
-        evidence.trial_count,
-        evidence.last_date,
-        0 as statement_count
-    from evidence
-    inner join customers on evidence.customer_id = customers.customer_id
-    where customers.may_be_scored
-    union all
-    select
-        customer_id,
+        customer_number,
         dimension,
         choice,
-        0 as evidence_count,
-        cast(null as bigint) as trial_count,
-        cast(null as date) as last_date,
-        1 as statement_count
+        lower(trim(choice)) as choice_word
     from stated
     where position = 1
 ),
 
 choices as (
     select
-        customer_id,
-        dimension,
-        lower(trim(choice)) as choice_word,
-        min(choice) as choice,
-        cast(sum(evidence_count) as bigint) as evidence_count,
-        cast(sum(trial_count) as bigint) as trial_count,
-        max(last_date) as last_date,
-        max(statement_count) = 1 as is_stated
-    from known
-    group by customer_id, dimension, lower(trim(choice))
+        coalesce(evidence.customer_number, stated.customer_number) as customer_number,
+        coalesce(evidence.dimension, stated.dimension) as dimension,
+        coalesce(evidence.choice_word, stated.choice_word) as choice_word,
+        least(
+            coalesce(evidence.choice, stated.choice),
+            coalesce(stated.choice, evidence.choice)
+        ) as choice,
+        coalesce(evidence.evidence_count, 0) as evidence_count,
+        evidence.trial_count,
+        evidence.last_date,
+        stated.customer_number is not null as is_stated
+    from evidence
+    full outer join stated_last as stated
+        on
+            evidence.customer_number = stated.customer_number
+            and evidence.dimension = stated.dimension
+            and evidence.choice_word = stated.choice_word
 ),
 
 dimensions_counted as (
     select
-        customer_id,
+        customer_number,
         dimension,
         cast(sum(evidence_count) as bigint) as n,
         max(evidence_count) as most_count
     from choices
-    group by customer_id, dimension
+    group by customer_number, dimension
 ),
 
 -- Where each trace chooses one of the values, only the most frequent can stand out.
 contenders as (
     select
-        choices.customer_id,
+        choices.customer_number,
         choices.dimension,
         choices.choice_word,
         choices.choice,
@@ -273,7 +321,7 @@ contenders as (
     from choices
     inner join dimensions_counted
         on
-            choices.customer_id = dimensions_counted.customer_id
+            choices.customer_number = dimensions_counted.customer_number
             and choices.dimension = dimensions_counted.dimension
     where
         choices.is_stated
@@ -306,25 +354,9 @@ shares_of_all as (
 
 shares as (
     select
-        contenders.customer_id,
-        contenders.dimension,
-        contenders.choice,
-        contenders.choice_word,
-        contenders.evidence_count,
-        contenders.last_date,
-        contenders.is_stated,
-        contenders.n,
-        shares_of_all.share as share_of_all,
-        case
-            when contenders.n > 0
-                then
-                    cast(contenders.evidence_count as double) / contenders.n
-        end as share
+        *,
+        case when n > 0 then cast(evidence_count as double) / n end as share
     from contenders
-    inner join shares_of_all
-        on
-            contenders.dimension = shares_of_all.dimension
-            and contenders.choice_word = shares_of_all.choice_word
 ),
 
 -- Of none the lower end is 0, not what rounding leaves of it.
@@ -351,7 +383,7 @@ ranked as (
     select
         *,
         row_number() over (
-            partition by customer_id, dimension
+            partition by customer_number, dimension
             order by
                 is_stated desc nulls last,
                 is_told desc nulls last,
@@ -364,36 +396,43 @@ ranked as (
 
 final as (
     select
-        customer_id,
-        dimension,
-        case when is_told then choice end as preference,
-        is_stated,
+        customers.customer_id,
+        ranked.dimension,
+        case when ranked.is_told then ranked.choice end as preference,
+        ranked.is_stated,
         case
-            when is_stated then 'stated'
-            when is_told and share_low > share_of_all then 'strong'
-            when is_told then 'weak'
+            when ranked.is_stated then 'stated'
+            when ranked.is_told and ranked.share_low > shares_of_all.share
+                then 'strong'
+            when ranked.is_told then 'weak'
         end as strength,
-        evidence_count,
-        100 * share as share_pct,
-        100 * share_low as share_low_pct,
-        100 * share_high as share_high_pct,
-        100 * share_of_all as share_of_all_pct,
-        last_date as last_seen_date,
+        ranked.evidence_count,
+        100 * ranked.share as share_pct,
+        100 * ranked.share_low as share_low_pct,
+        100 * ranked.share_high as share_high_pct,
+        100 * shares_of_all.share as share_of_all_pct,
+        ranked.last_date as last_seen_date,
         case
-            when is_told then null
-            when n < {{ least }} then 'fewer than {{ least }} traces tell it'
+            when ranked.is_told then null
+            when ranked.n < {{ least }}
+                then 'fewer than {{ least }} traces tell it'
             else 'none of what was sent was opened or answered'
         end as missing_reason,
-        n,
+        ranked.n,
         case
-            when is_stated then 'stated by the customer'
-            when dimension = 'contact_style'
+            when ranked.is_stated then 'stated by the customer'
+            when ranked.dimension = 'contact_style'
                 then 'opened or answered / sent, Wilson 95 %'
             else 'traces with it / traces that tell one, Wilson 95 %'
         end as method,
         {{ as_of() }} as as_of_date
     from ranked
-    where position = 1
+    inner join customers on ranked.customer_number = customers.customer_number
+    inner join shares_of_all
+        on
+            ranked.dimension = shares_of_all.dimension
+            and ranked.choice_word = shares_of_all.choice_word
+    where ranked.position = 1
 )
 
 select * from final
