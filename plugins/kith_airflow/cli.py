@@ -162,12 +162,14 @@ def _owner_or_server(home: AirflowHome) -> Ownership | Api:
 
 @dataclass(frozen=True)
 class RunFault:
-    """Why a run failed, and the end of what its own process has written.
+    """Why a run failed; `more` may quote anything, such as the last line of its log.
 
-    It may also go on where nobody can see it.
+    `says` is the end of what its own process has written. It may also go on where
+    nobody can see it.
     """
 
-    text: str
+    cause: str
+    more: str = ""
     says: str = ""
     is_over: bool = True
 
@@ -219,14 +221,15 @@ def _run_in_process(
     journal = journal or Journal(run.run_folder)
     if exit_code == 0:
         return journal, None
+    more = f"; log: {log}"
     if exit_code > 0:
-        cause = f"ended with {exit_code}: {last_line(log)}"
+        cause, more = f"ended with {exit_code}", f": {last_line(log)}{more}"
     else:
         cause = f"was killed by {signal.Signals(-exit_code).name}"
         if -exit_code == signal.SIGKILL:
             cause += ", perhaps for lack of memory (KITH_MEMORY_LIMIT)"
     says = log.read_bytes()[-_LOG_BYTES:].decode(errors="replace")
-    return journal, RunFault(f"Airflow {cause}; log: {log}", says)
+    return journal, RunFault(f"Airflow {cause}", more, says)
 
 
 def _check_known(home: AirflowHome, api: Api, company: Company) -> None:
@@ -316,13 +319,13 @@ def _run_on_server(
             print(f"{error}; the run has published its release", flush=True)
             return journal, None
         if _is_served(home):
-            more = f"{error}; the run may go on: {page}"
-            return journal, RunFault(more, is_over=False)
+            goes_on = f"; the run may go on: {page}"
+            return journal, RunFault(str(error), goes_on, is_over=False)
         return journal, RunFault(str(error))
     _follow(journal)
     if now == "success":
         return journal, None
-    return journal, RunFault(f"the run failed; task logs: {page}")
+    return journal, RunFault("the run failed", f"; task logs: {page}")
 
 
 def _stop_on_server(api: Api, dag: str, run_id: str) -> None:
@@ -414,9 +417,12 @@ def _lead(
         return 130, None
     if fault:
         under_way = ", ".join(journal.under_way()) or "before the first stage"
-        seen = _fault_of_files(company) or KithError(f"{under_way}: {fault.text}")
-        print(f"Failed: {journal.failure() or seen}", file=sys.stderr)
+        cause = f"{under_way}: {fault.cause}"
+        wrong = _fault_of_files(company)
+        reason = journal.failure() or wrong or f"{cause}{fault.more}"
+        print(f"Failed: {reason}", file=sys.stderr)
         print(_standing(this, before), file=sys.stderr)
+        seen = wrong or KithError(f"{cause}; its message stands in the log")
         for incident in _incidents_of(home, company, journal, fault, seen):
             print("\n".join(incident.lines()), file=sys.stderr)
         return 1, None

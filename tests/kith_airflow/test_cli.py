@@ -44,6 +44,7 @@ SHOP = REPOSITORY / "tests/companies/corner_shop"
 
 STAND_INS = {
     "stand_ins.py": """
+import os
 import subprocess
 import time
 from kith import errors
@@ -59,6 +60,9 @@ def act(run, stage, item=""):
             subprocess.Popen(["sleep", "120"], process_group=0)  # such as dbt
             (run.home / "hanging").touch()
             time.sleep(120)
+        if what == "disk":  # As it takes Airflow, whose database lies there.
+            os.write(2, b"(sqlite3.OperationalError) database or disk is full\\n")
+            os._exit(1)
         if what == "TransientError":
             order.unlink()
         raise getattr(errors, what)(f"{item} was ordered to fail")
@@ -186,7 +190,7 @@ def kith(installed: Kith) -> Iterator[Kith]:
 
 
 def wait_for(path: Path) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not path.exists():
         assert time.monotonic() < deadline, f"{path} did not appear"
         time.sleep(0.1)
@@ -285,6 +289,17 @@ def test_a_killed_run_names_its_stage_and_the_next_one_waits_and_succeeds(
         "plan pull admit build audit publish prune Airflow total"
     )
     assert told.index("build 0.0 s 3 rows") < told.index("audit 0.0 s 3 rows")
+
+
+def test_what_airflow_died_of_is_told_by_the_command(kith: Kith) -> None:
+    kith.order("audit", "disk")
+    code, _, errors = kith.call("run")
+    assert code == 1
+    assert "Failed: audit: Airflow ended with 1: (sqlite3.OperationalError)" in errors
+    (incident,) = open_incidents(kith.home / "corner_shop")
+    assert (incident.failure_class, incident.stage) == ("resource", "audit")
+    assert "no space left on the disk" in incident.cause
+    assert incident.cause in errors
 
 
 def lives(process: psutil.Process) -> bool:
@@ -608,7 +623,7 @@ def test_a_run_that_has_published_is_no_failure_though_its_server_is_gone(
     run = shop_run(served)
     _, fault = _run_on_server(served, late_airflow, run, {}, "shop_dag")
     page = f"{late_airflow.url}/dags/shop_dag/runs/run_1"
-    assert fault and fault.text.endswith(f"; the run may go on: {page}")
+    assert fault and fault.more == f"; the run may go on: {page}"
     assert not fault.is_over
     with pytest.raises(RuntimeError), run.stage("publish"):
         raise RuntimeError
