@@ -110,6 +110,21 @@ def test_a_refusal_shows_a_row_of_each_reason_and_the_cure_of_each(
     )
 
 
+def test_a_refusal_shows_no_contact_that_a_shifted_column_brought(
+    tmp_path: Path,
+) -> None:
+    for value, shown in (
+        ("jane.doe@shop.example", "…@…"),
+        ("+49 89 1234567", "…"),
+    ):
+        lines = sales(20)
+        lines[2] = lines[2].replace(",2,", f",{value},")
+        deliver(company(tmp_path / shown), lines)
+        message = refusal(tmp_path / shown)
+        assert f"column quantity: wrong_type, found '{shown}', expected" in message
+        assert value not in message
+
+
 def test_of_many_reasons_the_commonest_are_shown_and_all_are_counted(
     tmp_path: Path,
 ) -> None:

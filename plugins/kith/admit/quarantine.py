@@ -20,6 +20,7 @@ from kith.deliveries.admitted import REFUSED
 from kith.deliveries.business_days import row_day_sql
 from kith.deliveries.columns import ROW_NUMBER
 from kith.errors import DeliveryError
+from kith.incidents.texts import without_contacts
 from kith.runs.run import Run
 
 # So many reasons are shown, and counted one by one in a summary …
@@ -302,8 +303,9 @@ def _counted(
 
 
 def _shown(value: str | None, reason: str) -> str:
+    """A bad value in a message, without what a shifted column may have put there."""
     if value is not None:
-        return repr(value)
+        return repr(without_contacts(value))
     return "a value that is not shown" if reason == "wrong_type" else "an empty cell"
 
 

@@ -42,10 +42,14 @@ def safe(text: str, failure_class: FailureClass) -> str:
     text = _NAMED.sub(rf"\1{_HIDDEN}", text)
     if failure_class in QUOTE_ROWS:
         text = _QUOTED.sub(lambda found: _shape(found[0]), text)
-    text = _HASH.sub(rf"\1{_HIDDEN}", text)
-    text = _PHONE.sub(_HIDDEN, _ADDRESS.sub(f"{_HIDDEN}@{_HIDDEN}", text))
+    text = without_contacts(_HASH.sub(rf"\1{_HIDDEN}", text))
     is_long = len(text) > _SHOWN_CHARACTERS
     return f"{text[:_SHOWN_CHARACTERS].rstrip()} {_HIDDEN}" if is_long else text
+
+
+def without_contacts(text: str) -> str:
+    """A text without e-mail addresses and telephone numbers."""
+    return _PHONE.sub(_HIDDEN, _ADDRESS.sub(f"{_HIDDEN}@{_HIDDEN}", text))
 
 
 def _shape(quoted: str) -> str:
