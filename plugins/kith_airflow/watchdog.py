@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from kith.company.folder import Company, load_company
 from kith.company.promise import time_allowed
 from kith.errors import ConfigurationError
+from kith.failures import explained
 from kith.incidents.alerts import pending
 from kith.settings import environment_variable, load_request, load_settings
 from kith_airflow.companies import known_companies
@@ -37,7 +38,13 @@ def watchdog() -> int:
             print(f"{folder.name}: {error}", file=sys.stderr)
             code = 1
             continue
-        code = max(code, watch_over(home, company))
+        try:
+            code = max(code, watch_over(home, company))
+        except Exception as error:
+            # The companies after it are looked at all the same.
+            known = explained(error) or f"{type(error).__name__}: {error}"
+            print(f"{company.title}: cannot be looked at: {known}", file=sys.stderr)
+            code = 1
     return code
 
 

@@ -11,7 +11,7 @@ from kith.company.alert_routes import AlertRoute
 from kith.errors import DeliveryError, TransientError
 from kith.incidents import alerts
 from kith.incidents.alerts import alert_of, pending, remember
-from kith.incidents.history import incidents, record_success
+from kith.incidents.history import events_folder, incidents, record_success
 from kith.runs.run import Run
 from tests.incidents.test_history import TABLE, fail
 from tests.incidents.test_incident import run
@@ -132,3 +132,17 @@ def test_killed_while_it_notes_what_was_told_it_is_told_again(
         with pytest.raises(KeyboardInterrupt):
             hears(run, CHAT)
     assert hears(run, CHAT) == [("chat", "failure", "contract")]
+
+
+def test_what_a_disk_has_lost_is_told_again_and_hides_nothing(run: Run) -> None:
+    fail(run)
+    shop = run.company.model_copy(
+        update={"alerts": [AlertRoute.model_validate({"connection": "chat"})]}
+    )
+    for each in pending(run.folder, shop):
+        remember(run.folder, each)
+    assert pending(run.folder, shop) == []
+    (folder,) = events_folder(run.folder).glob("[0-9]*/")
+    (folder / "told.json").write_text("")
+    (folder / "20990101T000000000000_aaaaaa.json").write_text("")
+    assert [each.news for each in pending(run.folder, shop)] == ["failure"]

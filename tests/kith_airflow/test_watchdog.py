@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from kith.company.folder import load_company
+from kith.company.folder import Company, load_company
 from kith.incidents.history import open_incidents
-from kith_airflow.watchdog import deadline_of, look_after
+from kith_airflow.watchdog import deadline_of, look_after, watchdog
 from tests.conftest import new_run
 from tests.incidents.test_readers import publish
 from tests.kith_airflow.test_alerts import declare, in_airflow, servers
@@ -77,3 +77,31 @@ def test_a_run_that_airflow_only_tests_has_no_deadline(
     shop = load_company(company(tmp_path / "shop"))
     monkeypatch.setattr("sys.argv", ["airflow", "dags", "test", "x"])
     assert deadline_of(shop) is None
+
+
+def test_a_company_that_cannot_be_looked_at_hides_none_after_it(
+    tmp_path: Path,
+    kith_home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folders = [company(tmp_path / name) for name in ("first", "second")]
+    for folder in folders:
+        declared = yaml.safe_load((folder / "company.yml").read_text())
+        declared |= {"name": folder.name, "title": folder.name}
+        (folder / "company.yml").write_text(yaml.safe_dump(declared))
+    monkeypatch.setenv("KITH_COMPANIES", ",".join(map(str, folders)))
+
+    def broken(_: object, of: Company) -> int:
+        if of.name == "first":
+            raise OverflowError("date value out of range")
+        print(f"{of.name} was looked at")
+        return 0
+
+    monkeypatch.setattr("kith_airflow.watchdog.watch_over", broken)
+    assert watchdog() == 1
+    told = capsys.readouterr()
+    assert told.err == (
+        "first: cannot be looked at: OverflowError: date value out of range\n"
+    )
+    assert told.out == "second was looked at\n"

@@ -68,7 +68,8 @@ def test_killed_in_any_stage_it_is_found_at_once(stage: str, run: Run) -> None:
     (dead,) = dead_runs(run.company, run.home, now, is_led=True)
     assert dead.run.interval == run.interval
     assert dead.error.evidence.thing == f"task {stage} {item}".strip()
-    assert "make run FROM=2024-03-05 TO=2024-03-06" in str(dead.error)
+    again = f"make run COMPANY={run.company.folder} FROM=2024-03-05 TO=2024-03-06"
+    assert again in str(dead.error)
     # Noted in its own journal, it is not found again, and can be reproduced.
     dead.run.note_death(dead.stage, dead.item, dead.error)
     assert found(run) == []

@@ -111,3 +111,14 @@ def test_a_day_lost_long_ago_is_caught_up_with_those_after_it(
     (run.company.folder / "company.yml").write_text(yaml.safe_dump(declared))
     ended = Run(load_company(run.company.folder), run.interval, "r", run.home)
     assert days_to_catch_up(ended) is None
+
+
+def test_a_release_whose_manifest_cannot_be_read_counts_for_nothing(run: Run) -> None:
+    took(run, "20240301-20240301")
+    before = days_to_catch_up(run)
+    release = run.published / "r1"
+    release.mkdir(parents=True)
+    (run.published / "current").symlink_to("r1")
+    for text in ("{", "{}"):
+        (release / "manifest.json").write_text(text)
+        assert days_to_catch_up(run) == before

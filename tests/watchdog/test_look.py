@@ -66,7 +66,8 @@ def test_all_is_well_until_the_promise_has_passed_and_missing_days_are_named(
     assert (first.severity, first.failure_count) == ("critical", 1)
     assert first.details == (
         f"1 of 1 tables lack days that are due: {TABLE} lacks 2024-03-06; no task has "
-        "failed; see whether Airflow runs, then make catch-up"
+        "failed; see whether Airflow runs, then make catch-up "
+        f"COMPANY={run.company.folder}"
     )
     # A look each minute counts no minute, a further day does.
     seen(run, NOW + HOUR)
@@ -112,6 +113,9 @@ def test_a_release_that_is_not_whole_is_told(spoil: Any, told: str, run: Run) ->
     damage = [each for each in seen(run) if each[0] == "release"]
     ((_, kind, cause),) = damage
     assert kind == "resource" and told in cause
+    (incident,) = [e for e in open_incidents(run.folder) if e.item == "release"]
+    assert incident.severity == "critical"
+    assert incident.effect.endswith("; it is damaged")
     release(run, "2024-03-06")
     took(run, "20240306-20240306")
     assert seen(run) == []

@@ -5,12 +5,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from kith.errors import one_line
+from kith.incidents.texts import without_contacts
 
 SHOWN_ROWS = 3
 _SHOWN_CHARACTERS = 60
 _HASH = re.compile(r"([0-9a-f]{8})[0-9a-f]{24,}")
 # An address that nobody has declared an identifier of a person.
-_ADDRESS = re.compile(r"\S+@\S+")
 
 
 def in_words(rows: Iterable[Mapping[str, Any]]) -> str:
@@ -23,8 +23,8 @@ def in_words(rows: Iterable[Mapping[str, Any]]) -> str:
 
 
 def without_persons(text: str) -> str:
-    """A text whose addresses are left out and whose hashes are cut short."""
-    return _ADDRESS.sub("…@…", _HASH.sub(r"\1…", text))
+    """A text without addresses and telephone numbers, its hashes cut short."""
+    return without_contacts(_HASH.sub(r"\1…", text))
 
 
 def shown(value: Any) -> str:

@@ -267,6 +267,7 @@ class CompanyFile(Strict):
     fresh_within_hours: float | None = Field(
         default=None,
         gt=0,
+        le=8784,
         description="The promise to readers: so many hours after the end of the last "
         "day that it covers, a release is fresh. Default: until four hours after the "
         "next time of `schedule`. Nothing is promised of a company whose `last_day` "

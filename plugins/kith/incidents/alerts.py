@@ -20,6 +20,7 @@ from kith.company.alert_routes import AlertRoute
 from kith.company.folder import Company
 from kith.incidents.history import events_folder, locked, read_incident, with_room
 from kith.incidents.incident import Incident
+from kith.storage import sync
 
 # An incident that recovered so long ago is news to nobody, such as to a new route.
 _LATEST = dt.timedelta(hours=24)
@@ -71,6 +72,7 @@ def remember(state: Path, told: Pending) -> None:
 
     def write() -> None:
         unfinished.write_text(json.dumps(heard), encoding="utf-8")
+        sync(unfinished)
         unfinished.replace(folder / _TOLD)
 
     with_room(events_folder(state), write)
@@ -143,6 +145,7 @@ def _news(incident: Incident, heard: list[News]) -> News | None:
 def _heard(folder: Path) -> dict[str, list[News]]:
     try:
         found: dict[str, list[News]] = json.loads((folder / _TOLD).read_text())
-    except FileNotFoundError:
+    # Of one that a disk has lost it is told twice rather than never.
+    except (FileNotFoundError, ValueError):
         return {}
     return found

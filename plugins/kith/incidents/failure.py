@@ -19,8 +19,8 @@ CURES: dict[FailureClass, str] = {
     "source_unavailable": "Who runs that system. Then clear the task.",
     "credentials": "Who keeps the connection (AIRFLOW_CONN_<ID> or Airflow's page), "
     "the key or the rights.",
-    "contract": "Who delivers; or mend sources.yml and make replay. Bad rows lie in "
-    "quarantine.",
+    "contract": "Who delivers; or mend sources.yml and make replay COMPANY=<its "
+    "folder>. Bad rows lie in quarantine.",
     "configuration": "Who wrote the company folder: mend the file that the error "
     "names.",
     "data_gate": "Read gate_summary.md of the run; mend source or staging, run again. "
@@ -29,7 +29,7 @@ CURES: dict[FailureClass, str] = {
     "resource": "Who runs the machine: the error names place, free bytes and setting. "
     "Never the supplier.",
     "overdue": "Who runs Airflow: see whether it runs, and what else is open; then "
-    "make catch-up.",
+    "make catch-up COMPANY=<its folder>.",
     "bug": "Report it, with the task's log.",
 }
 _FILE_OF_COMPANY = re.compile(r"\S+\.(?:yml|yaml|sql|py|csv)\b")

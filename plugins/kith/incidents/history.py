@@ -22,14 +22,20 @@ import fcntl
 import json
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from kith.company.folder import Company
 from kith.incidents.failure import Failure
-from kith.incidents.incident import Incident, of_events, opened_by, ordered
+from kith.incidents.incident import (
+    Incident,
+    is_damaged_release,
+    of_events,
+    opened_by,
+    ordered,
+)
 from kith.incidents.readers import standing
 from kith.runs.run import Run, make_state
 from kith.storage import sync
@@ -114,7 +120,7 @@ def _failure_event(
 ) -> dict[str, Any]:
     readers = standing(state, company, now.replace(tzinfo=dt.UTC))
     days = failure.interval
-    return {
+    event = {
         "event": "failure",
         "at": now.isoformat(),
         "company": name,
@@ -135,6 +141,9 @@ def _failure_event(
         "is_fresh": readers.is_fresh,
         "effect": readers.text,
     }
+    if is_damaged_release(event):
+        event["effect"] += "; it is damaged"
+    return event
 
 
 def _has_recovered(
@@ -222,10 +231,11 @@ def _open(folder: Path) -> list[Incident]:
 
 def read_incident(folder: Path) -> Incident | None:
     """The incident whose events are in a folder; None where there is none yet."""
-    events = [
-        json.loads(path.read_text(encoding="utf-8"))
-        for path in sorted(folder.glob("[0-9]*.json"))
-    ]
+    events = []
+    for path in sorted(folder.glob("[0-9]*.json")):
+        # One that a disk has lost must not hide the others.
+        with suppress(ValueError):
+            events.append(json.loads(path.read_text(encoding="utf-8")))
     return of_events(folder.name, events)
 
 

@@ -131,6 +131,16 @@ def of_events(incident_id: str, events: Iterable[dict[str, Any]]) -> Incident | 
     return found
 
 
+def is_damaged_release(event: dict[str, Any]) -> bool:
+    """Whether what failed is the release that readers have."""
+    return (event["failure_class"], event["thing"]) == ("resource", "release")
+
+
+def _is_urgent(event: dict[str, Any]) -> bool:
+    """Whether readers lack what they were promised."""
+    return event["is_fresh"] is False or is_damaged_release(event)
+
+
 def opened_by(incident_id: str, event: dict[str, Any]) -> Incident:
     """The incident as its first failure makes it."""
     at = dt.datetime.fromisoformat(event["at"])
@@ -143,7 +153,7 @@ def opened_by(incident_id: str, event: dict[str, Any]) -> Incident:
         values[name] = dt.date.fromisoformat(day) if (day := event[name]) else None
     return Incident(
         incident_id=incident_id,
-        severity="critical" if event["is_fresh"] is False else "warning",
+        severity="critical" if _is_urgent(event) else "warning",
         first_seen_at=at,
         last_seen_at=at,
         failure_count=1,

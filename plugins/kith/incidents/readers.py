@@ -31,7 +31,7 @@ def standing(state: Path, company: Company | None, now: dt.datetime) -> Standing
     The promise is unknown, and counts as none, without a company whose files can be
     read.
     """
-    release, as_of = _current(state / "published")
+    release, as_of = current_day(state / "published")
     promised = company is not None and is_promised(company, now)
     broken = False if promised else None
     if release is None:
@@ -56,7 +56,7 @@ def standing(state: Path, company: Company | None, now: dt.datetime) -> Standing
     return Standing(release, as_of, is_fresh, f"{text} ({company.time_zone})")
 
 
-def _current(published: Path) -> tuple[str | None, dt.date | None]:
+def current_day(published: Path) -> tuple[str | None, dt.date | None]:
     """Id and as-of date of the current release, as far as they can be read."""
     try:
         release = current_release(published)

@@ -141,18 +141,18 @@ def _dead(
     at = dt.datetime.fromtimestamp(journal.last_at(), dt.UTC)
     first = company.first_day
     run = Run(company, Interval(first, first), journal.run_folder.name, home)
-    again = "run the same days again"
+    of, again = f"COMPANY={company.folder}", "run the same days again"
     try:
         note = provenance_of(journal.run_folder)
         run = replace(run, interval=Interval(note.from_day, note.to_day))
         run = replace(run, run_id=note.run_id)
-        again = f"make run FROM={note.from_day} TO={note.to_day}"
+        again = f"make run {of} FROM={note.from_day} TO={note.to_day}"
     except ConfigurationError:  # It died before it had noted them.
         pass
     error = OverdueError(
         f"a run died without a word, in {where}: its process is gone since "
         f"{at:%Y-%m-%d %H:%M} UTC; it was killed, for lack of memory perhaps, or the "
-        f"machine or Airflow stopped; {again}, or make catch-up"
+        f"machine or Airflow stopped; {again}, or make catch-up {of}"
     )
     thing = f"task {stage} {item}".strip()
     file = str(journal.run_folder / "journal.jsonl")

@@ -2,12 +2,12 @@
 
 import datetime as dt
 import itertools
-import json
 
 from kith.company.folder import Company
 from kith.company.promise import fresh_until, is_promised
 from kith.deliveries.admitted import all_deliveries
-from kith.runs.run import Interval, Run, current_release, last_complete_day
+from kith.incidents.readers import current_day
+from kith.runs.run import Interval, Run, last_complete_day
 
 _DAY = dt.timedelta(days=1)
 
@@ -73,18 +73,10 @@ def days_to_catch_up(run: Run) -> Interval | None:
     if company.last_day:
         until = min(until, company.last_day)
     first = [min(days) for days in missing_days(run, until).values()]
-    published = _as_of(run)
+    _, published = current_day(run.published)
     first.append(published + _DAY if published else company.first_day)
     from_day = max(min(first), company.first_day)
     return Interval(from_day, until) if from_day <= until else None
-
-
-def _as_of(run: Run) -> dt.date | None:
-    release = current_release(run.published)
-    if release is None:
-        return None
-    manifest = json.loads((run.published / release / "manifest.json").read_text())
-    return dt.date.fromisoformat(manifest["as_of_date"])
 
 
 def _days(first: dt.date, last: dt.date) -> list[dt.date]:

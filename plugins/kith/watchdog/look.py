@@ -80,7 +80,7 @@ def _overdue(run: Run, now: dt.datetime) -> KithError | None:
         *([readers.text] if is_stale else []),
         *([late] if late else []),
         f"open incidents: {', '.join(known)}" if known else "no task has failed",
-        "see whether Airflow runs, then make catch-up",
+        f"see whether Airflow runs, then make catch-up COMPANY={run.company.folder}",
     ]
     return OverdueError("; ".join(told)).showing(thing="release")
 
