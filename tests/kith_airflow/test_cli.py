@@ -298,8 +298,8 @@ def test_what_airflow_died_of_is_told_by_the_command(kith: Kith) -> None:
     assert code == 1
     assert "Failed: audit: Airflow ended with 1: (sqlite3.OperationalError)" in errors
     found = open_incidents(kith.home / "corner_shop")
-    (incident,) = [each for each in found if each.stage == "audit"]
-    assert incident.failure_class == "resource"
+    (incident,) = [each for each in found if each.failure_class == "resource"]
+    assert incident.stage == "audit"
     assert "no space left on the disk" in incident.cause
     assert incident.cause in errors
 

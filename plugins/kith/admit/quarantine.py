@@ -18,7 +18,7 @@ from kith.company.tables import SourceTable
 from kith.database import fetch_row, literal, parquet_sql, write_parquet
 from kith.deliveries.admitted import REFUSED
 from kith.deliveries.business_days import row_day_sql
-from kith.deliveries.columns import ROW_NUMBER
+from kith.deliveries.columns import ROW_NUMBER, is_personal
 from kith.errors import DeliveryError
 from kith.incidents.texts import without_contacts
 from kith.runs.run import Run
@@ -198,10 +198,8 @@ def refusal(
             listed = f"{', '.join(map(str, numbers))}{' …' if more else ''}"
             origin = f"{file}, row {listed}: "
         place = f"column {column}: {reason}" if column else reason
-        parts.append(
-            f"{origin}{place}, found {_shown(example['value'], reason)}, expected "
-            f"{example['expected']}"
-        )
+        found = _shown(table, example["value"], reason)
+        parts.append(f"{origin}{place}, found {found}, expected {example['expected']}")
         cure = _cure(table, column, reason, example["expected"])
         if cure not in cures:
             parts.append(cure)
@@ -302,10 +300,13 @@ def _counted(
     return ", ".join(texts[:most]) + (f", {others} others" if others else "")
 
 
-def _shown(value: str | None, reason: str) -> str:
-    """A bad value in a message, without what a shifted column may have put there."""
+def _shown(table: SourceTable, value: str | None, reason: str) -> str:
+    """A bad value in a message, without what a shifted column may have put there.
+
+    Of a table with identifiers it was masked already.
+    """
     if value is not None:
-        return repr(without_contacts(value))
+        return repr(value if is_personal(table) else without_contacts(value))
     return "a value that is not shown" if reason == "wrong_type" else "an empty cell"
 
 
