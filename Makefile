@@ -19,7 +19,7 @@ export RUN ?=
 export APPLY ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run replay watch watchdog catch-up company rollback prune reproduce show dbt shell identity-explain up down airflow test check fmt bench drill lock clean
+.PHONY: help run replay watch watchdog catch-up company releases rollback prune reproduce show dbt shell identity-explain up down airflow test check fmt bench drill lock clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -49,6 +49,9 @@ catch-up: $(VENV)/installed ## Run the days that are missing, up to yesterday
 
 company: $(VENV)/installed ## Write companies/<NAME>/ after your files (NAME=x FILES=/data/x)
 	@$(BIN)/python -m kith_airflow company
+
+releases: $(VENV)/installed ## List the releases: as-of day, size, whole or not
+	@$(BIN)/python -m kith_airflow releases
 
 rollback: $(VENV)/installed ## Point `current` at the release before (RELEASE=id for another)
 	@$(BIN)/python -m kith_airflow rollback

@@ -618,6 +618,24 @@ def rollback() -> int:
     return 0
 
 
+def releases() -> int:
+    """List the releases that are there, the newest first, and how each stands."""
+    from kith.publish.release import standings
+
+    company = load_company(load_request().company)
+    found = standings(load_settings().home / company.name / "published")
+    if not found:
+        print(f"{company.title}: nothing was published yet")
+    for each in found:
+        state = "; ".join(each.faults) or ("current" if each.is_current else "whole")
+        page = "" if each.has_page else ", no page"
+        print(
+            f"{each.release_id}  data as of {each.as_of_date}  "
+            f"{each.bytes / 1_000_000:>9,.1f} MB  {state}{page}"
+        )
+    return 0
+
+
 def prune() -> int:
     """Say what company.yml does not keep; with APPLY=yes remove it."""
     from kith.publish.pruning import listed, prune, told
@@ -741,6 +759,7 @@ COMMANDS: dict[str, Callable[[], int]] = {
     "identity-explain": identity_explain,
     "watch": watch,
     "show": show,
+    "releases": releases,
     "prune": prune,
     "reproduce": reproduce,
     "watchdog": watchdog,

@@ -678,6 +678,36 @@ def test_show_asks_the_release_of_the_company(
     )
 
 
+def test_releases_are_listed_the_newest_first(
+    tmp_path: Path,
+    kith_home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    company(tmp_path)
+    monkeypatch.setenv("COMPANY", str(tmp_path))
+    assert main(["releases"]) == 0
+    assert capsys.readouterr().out == "Shop: nothing was published yet\n"
+    published = kith_home / "shop" / "published"
+    for day, name in (("2024-01-31", "20240201T0"), ("2024-02-29", "20240301T0")):
+        (published / name / "report").mkdir(parents=True)
+        (published / name / "report" / "index.html").write_bytes(b" " * 1_500_000)
+        (published / name / "manifest.json").write_text(
+            json.dumps({"as_of_date": day, "files": {}})
+        )
+    (published / "current").symlink_to("20240301T0")
+    (published / "20240201T0" / "report" / "index.html").unlink()
+    (published / "20240201T0" / "manifest.json").write_text(
+        json.dumps({"as_of_date": "2024-01-31", "files": {"kith.duckdb": "1a2b"}})
+    )
+    assert main(["releases"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "20240301T0  data as of 2024-02-29        1.5 MB  current",
+        "20240201T0  data as of 2024-01-31        0.0 MB  "
+        "kith.duckdb is missing, no page",
+    ]
+
+
 def test_prune_says_what_would_go_and_removes_it_when_told_to(
     tmp_path: Path,
     kith_home: Path,

@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -25,6 +26,7 @@ from kith.publish.release import (
     releases,
     remove_superseded,
     rollback,
+    standings,
     superseded,
     verify,
 )
@@ -491,6 +493,32 @@ def test_rollback_goes_one_back_or_to_the_one_that_is_named(run: Run) -> None:
     publish(run)
     assert current(run) not in (first, second, third)
     assert rollback(run.folder, None) == third
+
+
+def test_each_release_is_listed_with_how_it_stands(run: Run) -> None:
+    assert standings(run.published) == []
+    (last,) = publish_times(run, 1)
+    names = [f"2024010{day}T000000Z_abcdef" for day in (1, 2, 3)] + [last]
+    for name in names[:3]:
+        shutil.copytree(run.published / last, run.published / name)
+    (run.published / names[0] / "manifest.json").unlink()
+    (run.published / names[1] / "kith.duckdb").unlink()
+    (run.published / names[2] / "report" / "index.html").unlink()
+    found = standings(run.published)
+    assert [each.release_id for each in found] == names[::-1]
+    (as_of,) = query(
+        run.published / names[3] / "kith.duckdb", "select data_as_of from _release"
+    )
+    assert [each.as_of_date for each in found] == [*[str(as_of[0])] * 3, "unknown"]
+    assert [each.is_current for each in found] == [True, False, False, False]
+    assert [each.has_page for each in found] == [True, False, True, True]
+    whole, no_page, no_data, no_manifest = (each.faults for each in found)
+    assert whole == []
+    assert no_page == ["report/index.html is missing"]
+    assert no_data == ["kith.duckdb is missing"]
+    assert no_manifest[0].startswith("manifest.json cannot be read")
+    database = (run.published / names[3] / "kith.duckdb").stat().st_size
+    assert database < found[0].bytes < 3 * database
 
 
 def test_rollback_before_any_publication_says_so(run: Run) -> None:

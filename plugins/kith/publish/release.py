@@ -14,6 +14,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +145,44 @@ def releases(published: Path) -> list[str]:
             manifests, key=lambda path: (path.parent.name[:16], path.stat().st_mtime_ns)
         )
     ]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a release stands: `faults` are empty where it is whole."""
+
+    release_id: str
+    is_current: bool
+    as_of_date: str
+    bytes: int
+    has_page: bool
+    faults: list[str]
+
+
+def standings(published: Path) -> list[Standing]:
+    """How each release stands, the newest first. Every file of theirs is read."""
+    current = current_release(published)
+    known = releases(published)
+    without_manifest = {path.name for path in published.glob("[0-9]*/")} - {*known}
+    # By the second: within one, known ones have their own order.
+    names = sorted([*known, *without_manifest], key=lambda name: name[:16])
+    return [_standing(published / name, name == current) for name in reversed(names)]
+
+
+def _standing(release: Path, is_current: bool) -> Standing:
+    faults = verify(release)
+    try:
+        manifest = json.loads((release / MANIFEST).read_text())
+    except (OSError, ValueError):
+        manifest = {}
+    return Standing(
+        release_id=release.name,
+        is_current=is_current,
+        as_of_date=manifest.get("as_of_date", "unknown"),
+        bytes=sum(path.stat().st_size for path in _files(release)),
+        has_page=(release / manifest.get("report", PAGE)).is_file(),
+        faults=faults,
+    )
 
 
 def lacks_page(release: Path) -> bool:
