@@ -121,6 +121,7 @@ def test_without_rows_a_card_says_why_or_is_left_out() -> None:
         "title": "Orders",
         "note": "There is no order in EUR.",
         "lines": None,
+        "months": [],
         "footnote": "",
     }
     assert card_of(ENTRY, [], FACTS) is None

@@ -4,10 +4,11 @@ import duckdb
 import pytest
 import sqlglot
 
-from kith.report.entries import Entry, Tile, listed
+from kith.report.entries import Entry, Sentence, Tile, listed
 from kith.report.page import SECTIONS
 
 TILES = [tile for section in SECTIONS for tile in section.tiles]
+SENTENCES = [sentence for section in SECTIONS for sentence in section.sentences]
 ENTRIES = [
     entry
     for section in SECTIONS
@@ -16,12 +17,16 @@ ENTRIES = [
 ]
 
 
-def _name(entry: Tile | Entry) -> str:
+def _name(entry: Tile | Entry | Sentence) -> str:
+    if isinstance(entry, Sentence):
+        return f"sentence {SENTENCES.index(entry) + 1}"
     return entry.name if isinstance(entry, Entry) else entry.label
 
 
-@pytest.mark.parametrize("entry", [*TILES, *ENTRIES], ids=_name)
-def test_a_query_is_one_statement_that_spark_has_as_well(entry: Tile | Entry) -> None:
+@pytest.mark.parametrize("entry", [*TILES, *SENTENCES, *ENTRIES], ids=_name)
+def test_a_query_is_one_statement_that_spark_has_as_well(
+    entry: Tile | Entry | Sentence,
+) -> None:
     (statement,) = sqlglot.transpile(
         entry.query,
         read="duckdb",

@@ -14,6 +14,7 @@ import pytest
 from kith.report import marks, page
 from kith.report.entries import Entry, Section
 from kith.runs.journal import Journal
+from kith.runs.run import Run
 from tests.report.releases import HOSTILE, RELEASES, Page, make_page, page_of, publish
 
 WIDTHS = {"desktop": 1240, "phone": 390}
@@ -138,6 +139,37 @@ _FAULTS = """() => {
 }"""
 
 
+# Texts that WCAG 2 calls too pale for their ground (4.5 : 1, large ones 3 : 1).
+_PALE = """() => {
+  const channels = (text) => text.match(/[\\d.]+/g).map(Number);
+  const light = (color) => {
+    const [r, g, b] = color.slice(0, 3).map((value) => value / 255).map((value) =>
+      value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const ground = (element) => {
+    if (!element) return [255, 255, 255];
+    const [r, g, b, alpha = 1] = channels(getComputedStyle(element).backgroundColor);
+    if (alpha === 1) return [r, g, b];
+    const below = ground(element.parentElement);
+    return [r, g, b].map((value, at) => alpha * value + (1 - alpha) * below[at]);
+  };
+  const pale = [];
+  const isText = (node) => node.nodeType === 3 && node.textContent.trim();
+  const texts = document.querySelectorAll("main *:not(svg *, script, option)");
+  for (const element of texts) {
+    if (![...element.childNodes].some(isText)) continue;
+    const style = getComputedStyle(element), size = parseFloat(style.fontSize);
+    const ink = light(channels(style.color)), paper = light(ground(element));
+    const ratio = (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05);
+    const isLarge = size >= 24 || (size >= 18.66 && style.fontWeight >= 700);
+    if (ratio < (isLarge ? 3 : 4.5))
+      pale.push(`${ratio.toFixed(2)}: ${element.textContent}`);
+  }
+  return pale;
+}"""
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     executable = shutil.which("chromium")
@@ -161,12 +193,8 @@ def browser() -> Iterator[Any]:
         browser.close()
 
 
-@pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
-@pytest.mark.parametrize("name", RELEASES)
-def test_page_in_a_browser(
-    releases: Any, browser: Any, tmp_path: Path, name: str, width: int
-) -> None:
-    run, _ = releases[name]
+def open_page(browser: Any, run: Run, width: int) -> tuple[Any, list[str], list[str]]:
+    """The page with its charts drawn, what it requests, and what its console says."""
     page = browser.new_page(viewport={"width": width, "height": 900})
     requested: list[str] = []
     said: list[str] = []
@@ -174,17 +202,26 @@ def test_page_in_a_browser(
     page.on("console", lambda message: said.append(message.text))
     page.on("pageerror", lambda error: said.append(str(error)))
     page.on("dialog", lambda dialog: said.append("dialog: " + dialog.message))
+    page.goto(page_of(run).resolve().as_uri())
+    drawn = page.locator(".chart").count()
+    page.wait_for_function(f"document.querySelectorAll('.chart svg').length == {drawn}")
+    return page, requested, said
+
+
+@pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
+@pytest.mark.parametrize("name", RELEASES)
+def test_page_in_a_browser(
+    releases: Any, browser: Any, tmp_path: Path, name: str, width: int
+) -> None:
+    run, _ = releases[name]
+    page, requested, said = open_page(browser, run, width)
     try:
-        page.goto(page_of(run).resolve().as_uri())
-        drawn = page.locator(".chart").count()
-        page.wait_for_function(
-            f"document.querySelectorAll('.chart svg').length == {drawn}"
-        )
-        assert drawn == DRAWN[name]
+        assert page.locator(".chart").count() == DRAWN[name]
         picture = tmp_path / f"{name}_{width}.png"
         page.screenshot(path=picture, full_page=True)
         assert picture.stat().st_size > 10_000
         assert page.evaluate(_FAULTS) == []
+        assert page.evaluate(_PALE) == []
         assert said == []
         assert [
             url for url in requested if not url.startswith(("file:", "data:"))
@@ -193,5 +230,41 @@ def test_page_in_a_browser(
         assert page.locator("html").get_attribute("lang") == "en"
         for label in page.locator(".chart").all():
             assert re.search(r"\w+\. \w", label.get_attribute("aria-label") or "")
+    finally:
+        page.close()
+
+
+def test_a_reader_chooses_the_months_by_the_keyboard(
+    releases: Any, browser: Any
+) -> None:
+    page, _, said = open_page(browser, releases["unfinished"][0], 1240)
+    try:
+        months = "#revenue ~ details tbody tr:not([hidden])"
+        assert page.locator(months).count() > 12
+        for _ in range(20):
+            page.keyboard.press("Tab")
+            if page.evaluate("document.activeElement.id") == "period":
+                break
+        page.keyboard.type("2016")
+        page.wait_for_function(
+            "document.getElementById('period-said').textContent !== ''"
+        )
+        shown = page.locator(f"{months} th").all_text_contents()
+        assert shown[-1] == "Dec 2016"
+        assert {month[-4:] for month in shown} == {"2016"}
+        bars = page.locator("#revenue svg [aria-roledescription=bar]")
+        page.wait_for_function(
+            "document.querySelectorAll('#revenue svg [aria-roledescription=bar]')"
+            f".length == {len(shown)}"
+        )
+        assert bars.count() == len(shown)
+        assert page.evaluate(_FAULTS) == []
+        page.select_option("#period", "")
+        assert page.locator(months).count() > 12
+        assert said == []
+        # Figures behind a chart open by the keyboard as well.
+        page.locator("#revenue ~ details summary").focus()
+        page.keyboard.press("Enter")
+        assert page.locator("#revenue ~ details table").is_visible()
     finally:
         page.close()

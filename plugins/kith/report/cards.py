@@ -13,7 +13,7 @@ _DARK_PCT = 25  # Below it nothing is darkest: 1% must not look like much.
 _ALARM, _WHOLE = "color:#b23a26;font-weight:600", "background:#eceff2"
 
 
-def _said(words: Words, rows: list[Row]) -> str:
+def said(words: Words, rows: list[Row]) -> str:
     """The text of words about rows, of which there is at least one."""
     return words(rows) if callable(words) else fill(words, rows[0])
 
@@ -31,7 +31,7 @@ def tile_of(tile: Tile, rows: list[Row]) -> Row:
         "missing": "",
         "value": value,
         "unit": fill(tile.unit, row),
-        "note": _said(tile.note, rows),
+        "note": said(tile.note, rows),
         "changes": [
             _change(row["now"], row[before], words)
             for before, words in tile.changes.items()
@@ -50,7 +50,7 @@ def _change(now: Any, before: Any, words: str) -> tuple[str, str]:
 
 def card_of(entry: Entry, rows: list[Row], facts: Row) -> Row | None:
     """The texts, table and chart of an entry; None where it is left out."""
-    card: Row = {"name": entry.name, "lines": None, "footnote": ""}
+    card: Row = {"name": entry.name, "lines": None, "months": [], "footnote": ""}
     if not rows and entry.absent:
         title, absent = fill(entry.title, facts), fill(entry.absent, facts)
         return card | {"title": title, "note": absent}
@@ -68,13 +68,15 @@ def card_of(entry: Entry, rows: list[Row], facts: Row) -> Row | None:
         texts[-1][0] += " (not over)"
     card["title"] = fill(entry.title, rows[0])
     card["caption"] = entry.caption or card["title"]
-    card["note"] = " ".join([_said(entry.note, rows), *notes])
-    card["footnote"] = _said(entry.footnote, rows)
+    card["note"] = " ".join([said(entry.note, rows), *notes])
+    card["footnote"] = said(entry.footnote, rows)
     card["headings"] = [fill(heading, rows[0]) for heading in entry.columns]
     card["style"], card["is_folded"] = entry.style, entry.is_folded
     if isinstance(entry, Grid):
         return card | _grid(card["headings"], rows, texts)
     alarms = [heading in entry.alarms for heading in entry.columns]
+    listed = [row for row in rows if row.get("is_listed", True)]
+    card["months"] = [row["month"].isoformat() for row in listed if "month" in row]
     card["lines"] = [
         [
             (text, _ALARM if alarm and text != "0" else "")

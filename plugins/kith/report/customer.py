@@ -5,13 +5,14 @@ from kith.report.entries import Entry, Row, Section, Tile
 from kith.report.formats import fill
 
 # From the first month with an order on: the months before hold traces of other kinds.
-_MONTHS = """
+MONTHS = """
 with months as (
     select
         month, bool_and(is_complete) as is_complete,
         sum(order_count) as order_count, sum(revenue_amount) as revenue_amount,
         sum(case when customer_id = 'unidentified' then revenue_amount else 0 end)
             as unidentified_amount,
+        count(*) filter (where customer_id <> 'unidentified') as customer_count,
         count(*) filter (where is_active) as buyer_count,
         count(*) filter (where lifecycle = 'new') as new_count,
         count(*) filter (where lifecycle = 'returning') as returning_count,
@@ -65,7 +66,7 @@ where measure = 'revenue' and top_pct = 20
 def _month_tile(label: str, column: str, value: str, unit: str = "") -> Tile:
     """The last complete month, compared with the month and the year before."""
     query = f"""
-{_MONTHS}
+{MONTHS}
 select
     month, case when is_complete then {column} end as now,
     lag({column}) over (order by month) as month_before,
@@ -140,7 +141,7 @@ _TILES = [
 _REVENUE = Entry(
     "revenue",
     "Revenue by month",
-    f"{_MONTHS} select * from months order by month",
+    f"{MONTHS} select * from months order by month",
     columns={
         "Month": "{month:%b %Y}",
         "Orders": "{order_count:,}",
@@ -167,7 +168,7 @@ _BUYERS = Entry(
     "buyers",
     "Active buyers by month",
     f"""
-{_MONTHS}
+{MONTHS}
 select
     *,
     (select min(month) from months where buyer_count > 0) as first_month
@@ -246,7 +247,7 @@ _UNIDENTIFIED = Entry(
     "unidentified",
     "Share of revenue that is unidentified, by month",
     f"""
-{_MONTHS}
+{MONTHS}
 select
     month, is_complete, revenue_amount, unidentified_amount,
     case

@@ -54,6 +54,14 @@ class Tile:
 
 
 @dataclass(frozen=True)
+class Sentence:
+    """A sentence of the summary; left out where its query has no rows."""
+
+    query: str
+    words: Words
+
+
+@dataclass(frozen=True)
 class Entry:
     """A card: a chart with the table behind it, or without `marks` a table alone.
 
@@ -99,6 +107,7 @@ class Section:
     An entry of `charts` without marks is a table in a row of the page.
     """
 
+    sentences: list[Sentence] = field(default_factory=list)
     tiles: list[Tile] = field(default_factory=list)
     charts: list[list[Entry]] = field(default_factory=list)
     tables: list[Entry] = field(default_factory=list)

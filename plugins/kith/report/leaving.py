@@ -18,7 +18,8 @@ _SIGNS = {
 }
 
 
-def _sign(row: Row) -> str:
+def sign_of(row: Row) -> str:
+    """The words of a sign."""
     return _SIGNS[row["sign"]]
 
 
@@ -51,7 +52,7 @@ where customer_count > 0
 order by sign = 'any', customer_count desc, sign
 """,
     columns={
-        "Sign": _sign,
+        "Sign": sign_of,
         "Customers": "{customer_count:,}",
         "High severity": "{high_count:,}",
         "New in 30 days": "{new_count:,}",
@@ -106,7 +107,7 @@ where period = 'all' and warned_count > 0
 order by sign = 'any', precision_rate desc nulls last, sign
 """,
     columns={
-        "Sign": _sign,
+        "Sign": sign_of,
         "Of 100 warned left": _right,
         "Warned": "{warned_count:,}",
         "Of them left": "{hit_count:,}",

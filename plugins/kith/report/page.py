@@ -2,6 +2,7 @@
 
 import datetime as dt
 import importlib.metadata
+import itertools
 import json
 import os
 from pathlib import Path
@@ -27,11 +28,12 @@ from kith.report import (
     satisfaction,
     segment,
     service,
+    summary,
     visits,
     voice,
 )
-from kith.report.cards import card_of, tile_of
-from kith.report.entries import Entry, Row, Tile
+from kith.report.cards import card_of, said, tile_of
+from kith.report.entries import Entry, Row, Sentence, Tile
 from kith.report.formats import fill
 from kith.runs.run import Run
 from kith.storage import READABLE, restrict
@@ -40,6 +42,7 @@ PAGE = Path("report", "index.html")
 SECTIONS = tuple(
     part.SECTION
     for part in (
+        summary,
         customer,
         portrait,
         identity,
@@ -90,7 +93,7 @@ def render(run: Run, release: Path) -> str:
         release / "kith.duckdb", scratch=run.run_folder / "scratch", read_only=True
     ) as connection:
 
-        def read(entry: Tile | Entry) -> list[Row]:
+        def read(entry: Tile | Entry | Sentence) -> list[Row]:
             (statement,) = connection.extract_statements(entry.query)
             given = {name: facts[name] for name in statement.named_parameters}
             cursor = connection.execute(statement, given)
@@ -102,6 +105,12 @@ def render(run: Run, release: Path) -> str:
             shown = (card_of(entry, read(entry), facts) for entry in entries)
             return [card for card in shown if card]
 
+        sentences = [
+            said(sentence.words, rows)
+            for part in SECTIONS
+            for sentence in part.sentences
+            if (rows := read(sentence))
+        ]
         tiles = [tile_of(tile, read(tile)) for part in SECTIONS for tile in part.tiles]
         charts = [cards(entries) for part in SECTIONS for entries in part.charts]
         tables = [card for part in SECTIONS for card in cards(part.tables)]
@@ -119,6 +128,16 @@ def render(run: Run, release: Path) -> str:
         published=fill("{published_at:%-d %b %Y, %H:%M} UTC", facts),
         passed=f"{operations.passed_count(checks):,}",
         warnings=[check for check in checks if check["is_listed"]],
+        sentences=sentences,
+        as_of_day=manifest["as_of_date"],
+        periods=_periods(
+            {
+                month
+                for card in itertools.chain(*charts)
+                for month in card["months"]
+                if month <= manifest["as_of_date"]
+            }
+        ),
         tiles=tiles,
         rows_of_charts=[
             row[at : at + 2] for row in charts for at in range(0, len(row), 2)
@@ -128,6 +147,28 @@ def render(run: Run, release: Path) -> str:
         # A script of an installed package, no data; it must not end its element.
         vega=Markup(_vega_bundle(run.home).replace("</script", "<\\/script")),  # noqa: S704
     )
+
+
+def _periods(months: set[str]) -> list[tuple[str, str, str]]:
+    """Label, first and last month of the periods that a reader may choose."""
+    if len(months) < 2:
+        return []
+    ordered = sorted(months)
+    last = dt.date.fromisoformat(ordered[-1])
+    periods = [
+        (f"Last {count} months", f"{_months_before(last, count - 1)}", ordered[-1])
+        for count in (3, 6, 12)
+        if count < len(ordered)
+    ]
+    years = sorted({month[:4] for month in ordered}, reverse=True)
+    if len(years) > 1:
+        periods += [(year, f"{year}-01-01", f"{year}-12-01") for year in years]
+    return periods
+
+
+def _months_before(month: dt.date, count: int) -> dt.date:
+    number = month.year * 12 + month.month - 1 - count
+    return dt.date(number // 12, number % 12 + 1, 1)
 
 
 def _write(path: Path, text: str) -> None:

@@ -49,14 +49,13 @@ def _place_text(row: Row) -> str:
     return fill("{score:,.1f} · {n:,}" if is_told else "too few: {n:,}", row)
 
 
-def _scores(measure: str, label: str, scale: str) -> list[Entry]:
-    """The scores by survey, of each by period, and by touchpoint if answers name one.
+def scores_of(measure: str) -> str:
+    """CTEs with the scores of a measure.
 
-    The surveys with most answers are shown by month, or by year if fewer than half of
-    the months have answers. The answers about the whole count or, without any, about
-    the commonest dimension.
+    `is_asked` marks those of each survey about the whole or, without any answers about
+    it, about the commonest dimension; `survey_number` 1 has most answers.
     """
-    scores = f"""
+    return f"""
 with questions as (
     select
         source, survey, question, dimension, factor, scale_min, scale_max, n,
@@ -93,6 +92,16 @@ scores as (
     where measure = '{measure}' and answers = 'all'
 )
 """
+
+
+def _scores(measure: str, label: str, scale: str) -> list[Entry]:
+    """The scores by survey, of each by period, and by touchpoint if answers name one.
+
+    The surveys with most answers are shown by month, or by year if fewer than half of
+    the months have answers. The answers about the whole count or, without any, about
+    the commonest dimension.
+    """
+    scores = scores_of(measure)
     cells: dict[str, Cell] = {"Answers": "{n:,}", label: _score}
     cells["Interval of 95%"] = _interval
 
@@ -267,7 +276,7 @@ limit 1
     absent="No answers to NPS, nor to CSAT on a scale with a top-two share.",
 )
 # Of a company whose cases are no complaints, all cases.
-_CASES = """
+CASES = """
 with cases as (
     select *, case when is_complaint then 'Complaints' else 'Service cases' end as noun
     from satisfaction.complaints
@@ -288,7 +297,7 @@ _COMPLAINTS = Entry(
     "complaints",
     "{noun} answered within {company.complaint_response_hours} hours",
     f"""
-{_CASES},
+{CASES},
 months as (
     select
         cast(date_trunc('month', opened_date) as date) as month,
@@ -332,7 +341,7 @@ _COMPLAINT_STATES = Entry(
     "complaint-states",
     "{noun} by state",
     f"""
-{_CASES},
+{CASES},
 states as (
     {listed(_STATES)}
 )

@@ -1,0 +1,292 @@
+"""The summary for deciders: what the charts below say, in plain sentences.
+
+A sentence tells of how many it speaks, and where it is an estimate, how sure it is. One
+for which there are no data is left out.
+"""
+
+from kith.report.customer import MONTHS
+from kith.report.entries import Row, Section, Sentence
+from kith.report.formats import fill
+from kith.report.leaving import sign_of
+from kith.report.satisfaction import CASES, scores_of
+
+_CHANGES = {"month": "the month before", "year": "a year before"}
+
+
+def _changed(now: float, before: float | None, than: str) -> str:
+    """`6.6% less than the month before`; nothing where there is nothing before."""
+    if not before or before < 0:
+        return ""
+    pct = round(float(100 * (now - before) / before), 1)
+    if pct == 0:
+        return f"as much as {than}"
+    return f"{abs(pct):,.1f}% {'more' if pct > 0 else 'less'} than {than}"
+
+
+def _sales(rows: list[Row]) -> str:
+    row = rows[0]
+    words = "In {month:%B %Y}, {buyer_count:,} of {customer_count:,} known customers "
+    words += "bought, and revenue was {currency} {revenue_amount:amount}"
+    changes = [
+        change
+        for span, than in _CHANGES.items()
+        if (change := _changed(row["revenue_amount"], row[f"{span}_amount"], than))
+    ]
+    words += ": " * bool(changes) + " and ".join(changes)
+    return fill(words + ".", row)
+
+
+_SALES = Sentence(
+    f"""
+{MONTHS}
+select
+    *,
+    lag(revenue_amount) over (order by month) as month_amount,
+    lag(revenue_amount, 12) over (order by month) as year_amount
+from months
+where is_complete
+order by month desc
+limit 1
+""",
+    _sales,
+)
+
+
+def _year(rows: list[Row]) -> str:
+    row = rows[0]
+    words = "In the twelve months up to {month:%B %Y} revenue was {currency} "
+    words += "{year_amount:amount}"
+    change = _changed(row["year_amount"], row["former_amount"], "in the twelve before")
+    words += f", {change}" if change else ""
+    if row["unidentified_pct"]:
+        words += "; {unidentified_pct:percent} of it came from nobody known"
+    return fill(words + ".", row)
+
+
+_YEAR = Sentence(
+    f"""
+{MONTHS},
+numbered as (
+    select *, row_number() over (order by month desc) as number
+    from months
+    where is_complete
+),
+years as (
+    select
+        max(month) as month,
+        sum(case when number <= 12 then revenue_amount end) as year_amount,
+        case when max(number) >= 24
+            then sum(case when number between 13 and 24 then revenue_amount end)
+        end as former_amount,
+        sum(case when number <= 12 then unidentified_amount end) as unidentified_amount,
+        max(number) as month_count
+    from numbered
+)
+select
+    *, 100.0 * unidentified_amount / nullif(year_amount, 0) as unidentified_pct
+from years
+where month_count >= 12
+""",
+    _year,
+)
+_ACTIVITY = Sentence(
+    """
+with states as (
+    select
+        sum(customer_count) as buyer_count,
+        sum(case when segment = 'active' then customer_count else 0 end)
+            as active_count,
+        sum(case when segment = 'asleep' then customer_count else 0 end)
+            as asleep_count
+    from segment.segments
+    where scheme = 'activity' and state_on = as_of_date
+        and segment in ('active', 'drowsy', 'half_asleep', 'asleep')
+)
+select
+    *, 100.0 * active_count / buyer_count as active_pct,
+    100.0 * asleep_count / buyer_count as asleep_pct
+from states
+where buyer_count > 0
+""",
+    "Of {buyer_count:,} customers who have ever bought, {active_pct:percent} are "
+    "active and {asleep_count:,} ({asleep_pct:percent}) are asleep.",
+)
+
+
+def _satisfaction(rows: list[Row]) -> str:
+    words = "Of 100 answers in {year:.0f}{so_far}, {score:.0f} were satisfied (95% "
+    words += "interval {interval_low:.0f} to {interval_high:.0f}, {n:,} answers"
+    words += "{of_survey})"
+    if len(rows) == 1:
+        return fill(words + ".", rows[0])
+    now, before = rows
+    is_clear = (
+        now["interval_low"] > before["interval_high"]
+        or now["interval_high"] < before["interval_low"]
+    )
+    words += ", {before:.0f} in the year before"
+    words += "." if is_clear else "; the difference may be chance."
+    return fill(words, now | {"before": before["score"]})
+
+
+_SATISFACTION = Sentence(
+    f"""
+{scores_of("csat_top_two_pct")}
+select
+    case
+        when of_survey <> '' then ' of the survey ' || replace(of_survey, '_', ' ')
+        else ''
+    end as of_survey,
+    case when is_complete then '' else ' so far' end as so_far,
+    year, n, score, interval_low, interval_high
+from scores
+where is_asked and breakdown = 'total' and period_grain = 'year'
+    and survey_number = 1 and interval_low is not null
+order by year desc
+limit 2
+""",
+    _satisfaction,
+)
+
+
+def _answered(rows: list[Row]) -> str:
+    from kith.models.judgements import share  # with all that fits models, half a second
+
+    (row,) = rows
+    found = share(row["in_time_count"], row["due_count"])
+    words = "{in_time_pct:percent} of the {due_count:,} {noun} of the last 365 days "
+    words += "that were due were answered in time (95% interval {low:.0f} to "
+    words += "{high:.0f}%); {open_count:,} of all are not resolved."
+    limits = {"low": 100 * (found.lower or 0), "high": 100 * (found.upper or 0)}
+    return fill(words, row | limits)
+
+
+_ANSWERED = Sentence(
+    f"""
+{CASES},
+recent as (
+    select
+        max(noun) as noun,
+        count(*) filter (where is_answered_in_time) as in_time_count,
+        count(is_answered_in_time) as due_count
+    from cases
+    where opened_date > as_of_date - interval '365' day
+)
+select
+    lower(noun) as noun, in_time_count, due_count,
+    100.0 * in_time_count / due_count as in_time_pct,
+    (select count(*) from cases where state <> 'resolved') as open_count
+from recent
+where due_count > 0
+""",
+    _answered,
+)
+
+
+def _leaving(rows: list[Row]) -> str:
+    row = rows[0]
+    words = "{warned_count:,} customers show a sign that they may leave"
+    if row["sign"] is None:
+        return fill(words + ".", row)
+    words += ". The sign that was right most often is ‘{words}’: of {judged_count:,} "
+    words += "warnings {precision_pct:.0f}% came true (95% interval {low:.0f} to "
+    words += "{high:.0f}%), where {base_pct:.0f}% of all left."
+    return fill(words, row | {"words": sign_of(row).lower()})
+
+
+_LEAVING = Sentence(
+    """
+with open as (
+    select count(distinct customer_id) as warned_count
+    from satisfaction.churn_warnings
+    where is_open
+),
+records as (
+    select
+        sign, warned_count as judged_count, 100 * precision_rate as precision_pct,
+        100 * (1 - error_rate_high) as low, 100 * (1 - error_rate_low) as high,
+        100 * base_rate as base_pct
+    from satisfaction.churn_warning_records
+    where period = 'all' and sign <> 'any' and precision_rate > base_rate
+        and error_rate_low is not null
+    order by precision_rate desc, sign
+    limit 1
+)
+select * from open left join records on true
+where warned_count > 0
+""",
+    _leaving,
+)
+
+
+def _campaigns(rows: list[Row]) -> str:
+    row = rows[0]
+    words = "{effective_count:,} of the {judged_count:,} campaigns with a group held "
+    words += "out brought purchases by themselves"
+    if row["effective_count"]:
+        words += "; the best, {campaign}, {uplift:.1f} more per 100 customers (95% "
+        words += "interval {low:.1f} to {high:.1f}, {reached_count:,} reached)"
+    return fill(words + ".", row)
+
+
+_CAMPAIGNS = Sentence(
+    """
+with judged as (
+    select
+        *,
+        row_number() over (
+            order by case verdict when 'effective' then 0 else 1 end,
+                purchase_uplift desc, campaign_key
+        ) as place
+    from customer.campaign_results
+    where period_grain = 'all' and campaign_key <> 'unattributed'
+        and purchase_uplift is not null
+)
+select
+    coalesce(name, campaign_key) as campaign, reached_count,
+    100 * purchase_uplift as uplift, 100 * purchase_uplift_low as low,
+    100 * purchase_uplift_high as high,
+    (select count(*) from judged) as judged_count,
+    (select count(*) from judged where verdict = 'effective') as effective_count
+from judged
+where place = 1
+""",
+    _campaigns,
+)
+_NEXT = Sentence(
+    """
+with planned as (
+    select
+        count(*) filter (where is_listed) as listed_count, max(as_of_date) as as_of_date
+    from customer.contact_plans
+),
+needs as (
+    select count(distinct customer_id) as need_count
+    from customer.customer_needs
+    where state = 'open' and due_on > as_of_date
+        and due_on <= cast(as_of_date + interval '30' day as date)
+),
+sleepers as (
+    select count(*) as worth_count
+    from segment.wake_up_candidates
+    where is_worth_waking and not is_held_out
+)
+select * from planned cross join needs cross join sleepers
+where listed_count + need_count + worth_count > 0
+""",
+    "To do: {listed_count:,} customers are to be contacted on the next day, "
+    "{need_count:,} need something within 30 days, and {worth_count:,} who sleep are "
+    "worth waking.",
+)
+SECTION = Section(
+    sentences=[
+        _SALES,
+        _YEAR,
+        _ACTIVITY,
+        _SATISFACTION,
+        _ANSWERED,
+        _LEAVING,
+        _CAMPAIGNS,
+        _NEXT,
+    ]
+)
