@@ -1078,14 +1078,14 @@ def _portrait(hostile: str = "unknown") -> Frames:
     ]
     owned = pd.DataFrame(
         [
-            ("E1", True, None, None, None, None, 100, None, None),
-            ("E1", True, None, None, None, None, 50, None, None),
+            *[("E1", True, None, None, None, None, 30, None, None)] * 5,
             ("E2", True, None, None, None, None, 70, None, None),
+            *[("E3", True, None, None, None, None, 5, None, None)] * 4,
             (
                 *("E9", False, "2017-07-01", "employee_left", 183, "2017-08-01"),
                 *(40, 40, 30),
             ),
-            ("E9", False, "2017-07-01", "employee_left", 183, None, 60, 60, 0),
+            *[("E9", False, "2017-07-01", "employee_left", 183, None, 15, 15, 0)] * 4,
             ("E8", False, "2017-08-01", "changed", 152, None, 9, 9, 9),
         ],
         columns=[

@@ -9,7 +9,7 @@ import pytest
 
 from kith.report import marks
 from kith.report.cards import card_of, tile_of
-from kith.report.entries import Entry, Grid, Row, Tile
+from kith.report.entries import Entry, Grid, Groups, Row, Tile
 
 FACTS: Row = {"currency": "EUR"}
 ENTRY = Entry(
@@ -112,6 +112,54 @@ def test_a_card_has_title_note_table_and_chart() -> None:
         "text": "",
         "place": 0,
     }
+
+
+PARTS = Entry(
+    "parts",
+    "Parts",
+    "select 1",
+    columns={
+        "In": "{kind}",
+        "Part": "{part:name}",
+        "Customers": "{customer_count:,}",
+        "Revenue": "{amount:,}",
+        "Index": "{index:.1f}",
+    },
+    note="All.",
+    groups=Groups("part", ("amount",), within="kind"),
+)
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected", "is_merged"),
+    [
+        ({"a": 5, "b": 0, "c": 7}, [("A", "50"), ("B", "0"), ("C", "70")], False),
+        ({"a": 9, "b": 2, "c": 3}, [("A", "90"), ("Fewer than 5 each", "50")], True),
+        # The total would tell what the one small group has.
+        ({"a": 9, "b": 2, "c": 7}, [("A", "90"), ("Fewer than 5 each", "90")], True),
+        ({"a": 2, "b": 0}, [("B", "0"), ("A", "–")], True),
+        ({"a": 2, "b": 1}, [("Fewer than 5 each", "–")], True),
+    ],
+)
+def test_small_groups_are_merged_so_that_nobody_is_recognised(
+    counts: dict[str, int], expected: list[tuple[str, str]], is_merged: bool
+) -> None:
+    rows = [
+        FACTS
+        | {"kind": kind, "part": part, "customer_count": n, "amount": 10 * n}
+        | {"index": float(n)}
+        for kind in ("x", "y")
+        for part, n in counts.items()
+    ]
+    card = card_of(PARTS, rows, FACTS)
+    lines = _texts(card)
+    assert [(line[0], line[1], line[3]) for line in lines] == [
+        (kind, *line) for kind in ("x", "y") for line in expected
+    ]
+    # What does not add up is missing.
+    assert {line[4] for line in lines if line[1].startswith("Fewer")} <= {"–"}
+    merged = " Groups of fewer than 5 customers are merged." if is_merged else ""
+    assert card and card["note"] == f"All.{merged}"
 
 
 def test_without_rows_a_card_says_why_or_is_left_out() -> None:

@@ -45,11 +45,12 @@ def test_what_goes_with_an_employee_and_what_became_of_it(releases: Any) -> None
     page = Page(page_of(releases["grocer"][0]))
     risk = page.tables["What goes with an employee who leaves"]
     assert [row[:4] for row in risk[1:]] == [
-        ["E1", "unknown", "2", "150.00"],
-        ["E2", "unknown", "1", "70.00"],
+        ["E1", "unknown", "5", "150.00"],
+        ["Fewer than 5 each", "unknown", "5", "90.00"],
     ]
+    assert "Groups of fewer than 5 customers are merged." in card_of(page, "ownerships")
     left = page.tables["What became of the customers of those who left"]
-    assert left[1:] == [["E9", "1 Jul 2017", "2", "1", "183", "100.00", "30.00"]]
+    assert left[1:] == [["E9", "1 Jul 2017", "5", "1", "183", "100.00", "30.00"]]
 
 
 def test_leads_show_how_far_they_come_and_who_is_no_customer(releases: Any) -> None:

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from kith.report import marks
-from kith.report.entries import Entry, Grid, Row, Series, Tile, Words
+from kith.report.entries import FEWEST, Entry, Grid, Groups, Row, Series, Tile, Words
 from kith.report.formats import MISSING, fill
 
 _MONTHS_SHOWN = 36
@@ -57,6 +57,10 @@ def card_of(entry: Entry, rows: list[Row], facts: Row) -> Row | None:
     if not rows or not entry.columns:
         return None
     notes = []
+    if entry.groups:
+        rows, is_merged = _without_small(entry.groups, rows)
+        if is_merged:
+            notes.append(f"Groups of fewer than {FEWEST} customers are merged.")
     if "month" in rows[0]:
         months = _every_month(rows)
         rows = months[-_MONTHS_SHOWN:]
@@ -108,6 +112,37 @@ def _legend(series: Series, rows: list[Row]) -> list[tuple[str, str]]:
         for name, shown in series.items()
         if any(row[name] if name in row else name in row.values() for row in rows)
     ]
+
+
+def _without_small(groups: Groups, rows: list[Row]) -> tuple[list[Row], bool]:
+    """The rows, small groups merged into one row behind the others, and whether so."""
+    shown: list[Row] = []
+    for within in dict.fromkeys(row.get(groups.within) for row in rows):
+        part = [row for row in rows if row.get(groups.within) == within]
+        small: list[Row] = []
+        for row in sorted(part, key=lambda row: row[groups.count] or 0):
+            # Beside one small group alone, the total would tell what that has.
+            together = sum(each[groups.count] for each in small)
+            if 0 < (row[groups.count] or 0) < FEWEST or 0 < together < FEWEST:
+                small.append(row)
+        shown += [row for row in part if row not in small]
+        shown += [_merged(groups, small)] if small else []
+    return shown, shown != rows
+
+
+def _merged(groups: Groups, rows: list[Row]) -> Row:
+    # What all have in common stays.
+    merged = {
+        column: value if all(row[column] == value for row in rows) else None
+        for column, value in rows[0].items()
+    }
+    count = merged[groups.count] = sum(row[groups.count] for row in rows)
+    for column in groups.sums:
+        known = [row[column] for row in rows if row[column] is not None]
+        merged[column] = sum(known) if known and count >= FEWEST else None
+    if len(rows) > 1:
+        merged[groups.label] = f"fewer_than_{FEWEST}_each"
+    return merged
 
 
 def _cell(cell: Any, row: Row) -> str:

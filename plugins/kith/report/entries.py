@@ -61,6 +61,25 @@ class Sentence:
     words: Words
 
 
+# Figures of fewer customers are shown together with those of others.
+FEWEST = 5
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Rows that are groups of customers: small ones are merged, with their sums.
+
+    Nobody may be recognised by what their group has. `label` is the column that names a
+    group; a column that does not add up is missing where it differs. Groups are merged
+    `within` each value of a column.
+    """
+
+    label: str
+    sums: tuple[str, ...]
+    count: str = "customer_count"
+    within: str = ""
+
+
 @dataclass(frozen=True)
 class Entry:
     """A card: a chart with the table behind it, or without `marks` a table alone.
@@ -69,8 +88,9 @@ class Entry:
     "Nobody was asked"; without it, the card is then left out. A card without columns
     only says what is absent. `series` are the columns that are drawn; if they are
     several, their labels are the legend. `text` stands beside each mark. Only the first
-    `drawn` rows are drawn. Cells under the headings `alarms` are red unless they are 0.
-    A table in `tables` that `is_folded` is shown on demand.
+    `drawn` rows are drawn. `groups` says that rows are groups of customers. Cells under
+    the headings `alarms` are red unless they are 0. A table in `tables` that
+    `is_folded` is shown on demand.
     """
 
     name: str
@@ -83,6 +103,7 @@ class Entry:
     series: Series = field(default_factory=dict)
     text: Cell = ""
     drawn: int | None = None
+    groups: Groups | None = None
     caption: str = ""
     footnote: Words = ""
     alarms: tuple[str, ...] = ()

@@ -6,7 +6,7 @@ from typing import Any
 import altair as alt
 
 from kith.report import marks
-from kith.report.entries import Cell, Entry, Row, Section, Series
+from kith.report.entries import Cell, Entry, Groups, Row, Section, Series
 from kith.report.formats import fill, name
 
 ACTIVITY = {
@@ -333,6 +333,14 @@ order by
     },
     note="Each scheme divides all known customers, those of the company first.",
     absent="There is no customer yet.",
+    groups=Groups(
+        "segment",
+        (
+            *("customer_share_pct", "entered_count", "left_count"),
+            "revenue_amount_365d",
+        ),
+        within="scheme",
+    ),
     is_folded=True,
 )
 SECTION = Section(

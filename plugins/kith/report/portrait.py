@@ -7,7 +7,7 @@ from typing import Any
 import altair as alt
 
 from kith.report import marks
-from kith.report.entries import Entry, Row, Section, Series
+from kith.report.entries import Entry, Groups, Row, Section, Series
 from kith.report.formats import fill
 
 # The twelve months up to the last one, with the customers at its end.
@@ -38,6 +38,8 @@ shared as (
 )
 """
 
+
+_SUMS = ("order_count", "revenue_amount", "share_pct")
 
 # The map ------------------------------------------------------------------------------
 
@@ -142,6 +144,7 @@ order by revenue_amount desc, part
     series={"share_pct": ("Share of revenue", marks.ACCENT)},
     text="{customer_count:,} · {share_pct:.0f}%",
     drawn=56,
+    groups=Groups("part", _SUMS),
 )
 _DIMENSIONS = {"source": "How they came"}
 _PORTRAIT = Entry(
@@ -166,6 +169,7 @@ order by dimension, place_of_part
     note="Twelve months up to {last_month:%b %Y}, customers at its end; of each "
     "dimension the ten values with most revenue. Each divides all customers and sales. "
     "Any month, quarter or year, by department and employee, is in customer.portraits.",
+    groups=Groups("part", _SUMS, within="dimension"),
     is_folded=True,
 )
 
@@ -193,7 +197,7 @@ from held cross join sold
 order by held.revenue_amount desc, employee_id
 """,
     columns={
-        "Employee": "{employee_id}",
+        "Employee": "{employee_id:name}",
         "Department": "{department}",
         "Customers": "{customer_count:,}",
         "Their revenue, {currency}": "{revenue_amount:,.2f}",
@@ -206,6 +210,7 @@ order by held.revenue_amount desc, employee_id
     series={"revenue_amount": ("Revenue at risk", marks.ACCENT)},
     text="{customer_count:,} customers · {revenue_amount:amount}",
     drawn=12,
+    groups=Groups("employee_id", ("revenue_amount", "share_pct")),
 )
 _LEFT = Entry(
     "owners-left",
@@ -223,7 +228,7 @@ order by ended_on desc, employee_id
 limit 12
 """,
     columns={
-        "Employee": "{employee_id}",
+        "Employee": "{employee_id:name}",
         "Left on": "{ended_on:%-d %b %Y}",
         "Customers": "{customer_count:,}",
         "Bought again": "{kept_count:,}",
@@ -234,6 +239,9 @@ limit 12
     note="Revenue in so many days before and after the day on which the employee left. "
     "Some customers would have left in any case.",
     absent="No employee has left customers behind.",
+    groups=Groups(
+        "employee_id", ("kept_count", "revenue_before_amount", "revenue_after_amount")
+    ),
 )
 
 # Leads --------------------------------------------------------------------------------

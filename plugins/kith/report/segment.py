@@ -6,7 +6,7 @@ from typing import Any
 import altair as alt
 
 from kith.report import marks
-from kith.report.entries import Entry, Row, Section, Series, listed
+from kith.report.entries import FEWEST, Entry, Groups, Row, Section, Series, listed
 from kith.report.formats import fill
 from kith.report.movements import ACTIVITY
 
@@ -129,7 +129,7 @@ def _best_note(rows: list[Row]) -> str:
 _CONCENTRATION = Entry(
     "concentration",
     "Concentration of revenue",
-    """
+    f"""
 with points as (
     select top_pct, customer_count, amount, share_pct from segment.concentrations
     where measure = 'revenue' and share_pct is not null
@@ -155,6 +155,8 @@ select
     max(customer_count) over () as all_count,
     100.0 * customer_count / max(customer_count) over () as customers_pct
 from curve cross join best cross join margins
+where (customer_count = 0 or customer_count >= {FEWEST})
+    and (select max(customer_count) from points) >= {FEWEST}
 order by top_pct
 """,
     columns={
@@ -164,7 +166,7 @@ order by top_pct
         "Share of identified revenue": "{share_pct:percent}",
     },
     note=_best_note,
-    absent="No identified customer has ordered yet.",
+    absent=f"Fewer than {FEWEST} identified customers have ordered yet.",
     marks=_curve,
     series={
         "share_pct": ("Cumulative share of identified revenue", marks.ACCENT),
@@ -223,19 +225,27 @@ _SEGMENT_SHARES = Entry(
         "customer_bar_pct": ("Share of all known customers", marks.SOFT),
         "revenue_share_pct": ("Share of all revenue", marks.ACCENT),
     },
+    groups=Groups(
+        "segment",
+        (
+            *("revenue_amount", "revenue_share_pct"),
+            *("customer_share_pct", "customer_bar_pct"),
+        ),
+    ),
 )
 _SEGMENT_AVERAGES = Entry(
     "segment-averages",
     "Average revenue per customer by RFM segment",
-    f"{_SEGMENTS} and customer_count > 0 {_BY_REVENUE}",
+    f"{_SEGMENTS} and customer_count >= {FEWEST} {_BY_REVENUE}",
     columns={
         "Segment": "{segment:name}",
         "Customers": "{customer_count:,}",
         "Average revenue, {currency}": "{average_revenue_amount:,.2f}",
         "Index": "{revenue_index:times}",
     },
-    note="{currency} and index. Dashed line: average of all known customers, "
-    "{average_amount:amount {largest_amount}} = 1.00×.",
+    note="{currency} and index, of segments of at least "
+    f"{FEWEST} customers. Dashed line: average of all known "
+    "customers, {average_amount:amount {largest_amount}} = 1.00×.",
     absent="No customer has a segment yet.",
     marks=partial(marks.bars, dark="datum.revenue_index >= 1", line="average_amount"),
     series={"average_revenue_amount": ("Average revenue", marks.ACCENT)},
