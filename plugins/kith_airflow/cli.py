@@ -26,6 +26,7 @@ from kith.errors import ConfigurationError, KithError, TransientError
 from kith.failures import explained
 from kith.incidents.history import open_incidents
 from kith.incidents.incident import Incident
+from kith.pull.connections import environment_connection
 from kith.runs.journal import Journal, describe, summary
 from kith.runs.run import (
     Interval,
@@ -613,9 +614,44 @@ def rollback() -> int:
     state = load_settings().home / company.name
     release = rollback(state, request.release)
     print(f"current is now {release}")
+    if company.postgres:
+        _serve_again(company)
     if lacks_page(state / "published" / release):
         print("It has no report page: an earlier version was killed before it made it")
     return 0
+
+
+def _serve_again(company: Company) -> None:
+    """Bring PostgreSQL to the release that readers of files have now."""
+    try:
+        _serve(company)
+    except KithError as error:
+        print(f"PostgreSQL still serves the former release: {error}", file=sys.stderr)
+        print(
+            "Then run make serve, or clear the task serve of the last run in Airflow",
+            file=sys.stderr,
+        )
+        raise
+
+
+def serve() -> int:
+    """Load the current release into PostgreSQL."""
+    _serve(load_company(load_request().company))
+    return 0
+
+
+def _serve(company: Company) -> None:
+    from kith.serve.serve import serve
+
+    first = Interval(company.first_day, company.first_day)
+    moment = dt.datetime.now(dt.UTC)
+    run_id = f"serve__{company.name}__{moment:%Y%m%dT%H%M%S%f}"
+    run = Run(company, first, run_id, load_settings().home)
+    with keys_of(company, run.home):
+        served = serve(run, environment_connection)
+    print(f"PostgreSQL serves {served.release_id}, from schema {served.schema}")
+    if served.missing_logins:
+        print(f"  no such login: {', '.join(served.missing_logins)}")
 
 
 def prune() -> int:
@@ -742,6 +778,7 @@ COMMANDS: dict[str, Callable[[], int]] = {
     "watch": watch,
     "show": show,
     "prune": prune,
+    "serve": serve,
     "reproduce": reproduce,
     "watchdog": watchdog,
     "alerts": alerts,
