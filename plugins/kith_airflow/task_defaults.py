@@ -1,4 +1,4 @@
-"""What holds for every DAG, and every task (`default_args`) unless it says otherwise."""
+"""What holds for every DAG, and for every task unless it says otherwise."""
 
 from datetime import timedelta
 from typing import Any

@@ -75,7 +75,7 @@ def add_audiences(
     known = privacy_of_marts(run)
     for name, mart in marts.items():
         mart["privacy"] = known.get(name, privacy({}))
-    written = {}
+    written: dict[str, Any] = {}
     for audience in sorted(set(run.company.audiences)):
         path = folder / f"kith_{audience}.duckdb"
         rows = {

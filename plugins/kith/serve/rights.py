@@ -122,9 +122,8 @@ def _own(schema: str, mart: Mart, audience: Audience) -> sql.Composable | None:
         if column in mart.columns:
             if mart.name == table or (column, key) == ("employee_id", "employee_id"):
                 return is_mine
-            return sql.SQL(
-                "{0} in (select o.{0} from {1} as o where o.{2} = {3})"
-            ).format(
+            chosen = "{0} in (select o.{0} from {1} as o where o.{2} = {3})"
+            return sql.SQL(chosen).format(
                 sql.Identifier(column),
                 sql.Identifier(schema, table),
                 sql.Identifier(key),

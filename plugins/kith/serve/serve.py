@@ -210,9 +210,7 @@ def current_contents(run: Run) -> Contents:
         if release_id is None:
             raise PublicationError(f"{run.published}: nothing was published yet")
         try:
-            return read_contents(
-                run.published / release_id, run.folder / "scratch"
-            )
+            return read_contents(run.published / release_id, run.folder / "scratch")
         except PublicationError:
             # Another one may have come, and the oldest have gone, while this looked.
             if current_release(run.published) == release_id:

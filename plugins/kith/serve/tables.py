@@ -27,6 +27,9 @@ _STAMP_TYPES = {
     "checks_passed": "bigint",
     "checks_warned": "bigint",
 }
+_READER_TYPES = dict.fromkeys(
+    ("login", "audience", "employee_id", "department"), "text"
+)
 _ABOUT_STAMP = "One row: which release this is, and how fresh its data are."
 _ABOUT_READERS = "Who reads what; each login sees its own row."
 
@@ -41,22 +44,11 @@ def create_tables(
                 sql.Identifier(schema), sql.Literal(note)
             )
         )
+        tables = {mart.name: mart.columns for mart in contents.marts}
+        tables |= {STAMP: _STAMP_TYPES, READERS: _READER_TYPES}
         session.execute(
             sql.SQL("; ").join(
-                [
-                    *(
-                        _table(schema, mart.name, mart.columns)
-                        for mart in contents.marts
-                    ),
-                    _table(schema, STAMP, _STAMP_TYPES),
-                    _table(
-                        schema,
-                        READERS,
-                        dict.fromkeys(
-                            ("login", "audience", "employee_id", "department"), "text"
-                        ),
-                    ),
-                ]
+                _table(schema, name, columns) for name, columns in tables.items()
             )
         )
         for name, text in ((STAMP, _ABOUT_STAMP), (READERS, _ABOUT_READERS)):

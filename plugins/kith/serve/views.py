@@ -99,7 +99,7 @@ def replacements(
     marts: list[Mart],
     release_schema: str,
 ) -> tuple[sql.Composed | None, sql.Composed]:
-    """Statements that lock the views that are there, and that point all at a release."""
+    """Statements that lock the views there are, and that point all at a release."""
     names = schema_names(company, declared)
     noted = _notes(session, list(names.values()))
     former = existing_views(session, list(names.values()))

@@ -14,9 +14,7 @@ from kith.serve.server import LOCK_CLASS
 # How long another publication may take, and readers with old snapshots.
 ALONE_SECONDS = 600
 SETTLE_SECONDS = 60
-_CURE = (
-    "have them end it, or call pg_terminate_backend, and run the task serve again"
-)
+_CURE = "have them end it, or call pg_terminate_backend, and run the task serve again"
 # Transactions that hold a snapshot, without those of Kith, which reads no views. Who
 # they are is hidden from a login that is no superuser; that they are is not.
 _SNAPSHOTS = f"""
