@@ -48,7 +48,7 @@ def free_name(session: psycopg.Connection[Any], release_id: str) -> str:
 
 
 def served_schemas(session: psycopg.Connection[Any], company: str) -> list[str]:
-    """The company's schemas of releases that are or were served, the first one first."""
+    """The company's schemas that are or were served, the first one first."""
     states = _states(session, company)
     served = [each for each in states if states[each] != _LOADED]
     return sorted(served, key=lambda schema: states[schema])
