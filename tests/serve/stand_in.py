@@ -192,14 +192,17 @@ class Shop:
         write_release(self.run.published, batch, **options)
         return self.serve()
 
-    def session(self, login: str) -> "psycopg.Connection[Any]":
-        return psycopg.connect(
+    def conninfo(self, login: str) -> str:
+        return psycopg.conninfo.make_conninfo(
+            "",
             host=socket_folder(self.server),
             dbname=self.database,
             user=login,
             password=PASSWORD,
-            autocommit=True,
         )
+
+    def session(self, login: str) -> "psycopg.Connection[Any]":
+        return psycopg.connect(self.conninfo(login), autocommit=True)
 
     def ask(self, login: str, query: str) -> list[tuple[Any, ...]]:
         """Rows that a login gets for a query in which {s} stands for the prefix."""
@@ -224,6 +227,7 @@ def new_shop(server: Postgres, home: Path) -> Shop:
     """A company and a database that nobody has used."""
     name = f"shop{next(_numbers)}"
     as_owner(server, "postgres", f"create database {name}")
+    as_owner(server, name, "create schema chief authorization chief")
     as_owner(server, "postgres", f"grant create on database {name} to {LOADER}")
     declared = Declared(connection="bi", readers=READERS)
     company: Company = load_company(SHOP).model_copy(
