@@ -91,7 +91,7 @@ def write_release(
     batch: int,
     *,
     orders: int = 40,
-    changed: dict[str, str] | None = None,
+    changed: dict[str, str | None] | None = None,
 ) -> str:
     """Write release number `batch` and point `current` at it; returns its id.
 
@@ -99,11 +99,14 @@ def write_release(
     """
     release_id = f"202412{batch % 30 + 1:02}T{batch:06}Z_{batch:06x}"
     folder = published / release_id
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "kith.duckdb").unlink(missing_ok=True)
     marts: dict[str, Any] = {}
     with duckdb.connect(str(folder / "kith.duckdb")) as database:
         for name, (rows, key, meta) in MARTS.items():
             query = (changed or {}).get(name, rows.replace("{orders}", str(orders)))
+            if query is None:
+                continue
             schema, table = name.split(".")
             database.execute(f"create schema if not exists {schema}")
             database.execute(

@@ -5,7 +5,7 @@ import pytest
 
 from kith.company.postgres import Reader
 from kith.errors import CredentialsError
-from tests.serve.stand_in import LOADER, PASSWORD, READERS, Shop, as_owner
+from tests.serve.stand_in import LOADER, READERS, Shop, as_owner
 
 # In whose care each customer of the stand-in is, written down by hand.
 CARE = {"c0": "E1", "c1": "E2", "c2": "E3", "c3": "E1", "c4": "E2", "c5": "E3"}
@@ -83,12 +83,8 @@ def test_nobody_gets_around_the_views(shop: Shop) -> None:
     """The tables below have the same policies; whose care it is cannot be changed."""
     served = shop.publish(1)
     tables = served.schema
-    assert shop.ask("seller", f"select distinct customer_id from {tables}.orders") == [
-        ("c2",),
-        ("c5",),
-    ] or {
-        row[0] for row in shop.ask("seller", f"select customer_id from {tables}.orders")
-    } == {"c2", "c5"}
+    found = shop.ask("seller", f"select customer_id from {tables}.orders")
+    assert {customer for (customer,) in found} == OWN["seller"]
     assert shop.ask("seller", f"select login from {tables}._readers") == [("seller",)]
     for statement in (
         f"update {tables}._readers set employee_id = 'E1'",
@@ -175,13 +171,10 @@ def test_who_was_let_in_by_hand_is_put_out_or_told(shop: Shop) -> None:
 
 
 def test_a_login_that_no_policy_binds_gets_no_narrow_audience(shop: Shop) -> None:
-    as_owner(
-        shop.server,
-        shop.database,
-        f"create role boss{shop.name} login bypassrls password '{PASSWORD.replace(chr(39), chr(39) * 2)}'",
-    )
+    boss = f"boss_{shop.name}"
+    as_owner(shop.server, shop.database, f"create role {boss} login bypassrls")
     for login, what in (
-        (f"boss{shop.name}", "bypasses row-level security"),
+        (boss, "bypasses row-level security"),
         (LOADER, "may act as Kith"),
         ("airflow", "is a superuser"),
     ):

@@ -34,7 +34,13 @@ from kith.serve.rights import (
     set_members,
 )
 from kith.serve.server import Server
-from kith.serve.tables import comment_view, create_tables, finish_table, load_rows
+from kith.serve.tables import (
+    check_rows,
+    comment_view,
+    create_tables,
+    finish_table,
+    load_rows,
+)
 from kith.serve.views import check_views, replacements, schema_names, view_names
 from kith.serve.waiting import alone, held_views, settle
 
@@ -145,7 +151,7 @@ class _Publication:
             loads = [beside.submit(load_rows, loader, schema, mart) for mart in marts]
             try:
                 for mart, load in zip(marts, loads, strict=True):
-                    load.result()
+                    check_rows(mart, load.result())
                     finish_table(self._session, schema, mart)
             finally:
                 beside.shutdown(cancel_futures=True)
@@ -169,7 +175,10 @@ class _Publication:
 
     def _switch(self, schema: str, readers: list[Reader]) -> list[str]:
         session, company, marts = self._session, self._company, self.contents.marts
-        session.execute(f"set local lock_timeout = '{schemas.LOCK_TIMEOUT}'")
+        session.execute(
+            f"set local lock_timeout = '{schemas.LOCK_TIMEOUT}'; "
+            "set local synchronous_commit = on"
+        )
         locked, replaced = replacements(session, company, self._declared, marts, schema)
         if locked:
             session.execute(locked)

@@ -26,6 +26,11 @@ from kith.pull.connections import Connection
 OLDEST_VERSION = 15
 # Advisory locks of Kith: the second number is 0 for each of its sessions, or a company.
 LOCK_CLASS = 0x6B697468
+# The switch alone waits for the disk, and what came before it is on the disk by then.
+_OPTIONS = (
+    *("timezone=UTC", "search_path=pg_catalog"),
+    *("synchronous_commit=off", "maintenance_work_mem=256MB"),
+)
 _NO_DATABASE = re.compile(r"database .* does not exist", re.IGNORECASE)
 _NO_OPTION = re.compile(r"invalid (connection option|URI)", re.IGNORECASE)
 
@@ -52,7 +57,7 @@ class Server:
             "dbname": self.known.schema,
             "connect_timeout": 30,
             "application_name": "kith",
-            "options": "-c timezone=UTC -c search_path=pg_catalog",
+            "options": " ".join(f"-c {option}" for option in _OPTIONS),
             **{name: str(value) for name, value in self.known.extra.items()},
         }
         return psycopg.conninfo.make_conninfo(

@@ -12,11 +12,8 @@ from kith.serve.contents import Contents, Mart
 
 READERS = "_readers"
 STAMP = "_release"
-# Of the columns by which marts are joined and readers' rows are found.
-_LOOKED_UP = (
-    *("customer_id", "employee_id", "order_id"),
-    *("product_key", "place_key", "campaign_key"),
-)
+# By these readers' rows are found, and marts joined.
+_LOOKED_UP = ("customer_id", "employee_id")
 _BATCH_ROWS = 65_536
 _STAMP_TYPES = {
     "release_id": "text",
@@ -87,20 +84,18 @@ def load_rows(loader: Any, schema: str, mart: Mart) -> int:
     return int(count)
 
 
-def finish_table(session: psycopg.Connection[Any], schema: str, mart: Mart) -> None:
-    """Give a loaded table its key, indexes, comments and statistics.
-
-    Raises PublicationError when it does not hold the rows that the manifest promises.
-    """
-    table = sql.Identifier(schema, mart.name)
-    (count,) = session.execute(
-        sql.SQL("select count(*) from {}").format(table)
-    ).fetchone() or (0,)
+def check_rows(mart: Mart, count: int) -> None:
+    """Raise PublicationError when other rows came than the manifest promises."""
     if count != mart.rows:
         raise PublicationError(
             f"{mart.full_name}: {count:,} rows came to PostgreSQL; expected "
             f"{mart.rows:,}, as the release's manifest says; run the task serve again"
         )
+
+
+def finish_table(session: psycopg.Connection[Any], schema: str, mart: Mart) -> None:
+    """Give a loaded table its key, indexes, comments and statistics."""
+    table = sql.Identifier(schema, mart.name)
     try:
         with session.transaction():
             if key := _key(table, mart):
