@@ -24,8 +24,9 @@ from kith.company.folder import Company, load_company
 from kith.company.tables import SourceTable
 from kith.errors import ConfigurationError, KithError, TransientError
 from kith.failures import explained
-from kith.incidents.history import open_incidents
+from kith.incidents.history import open_incidents, record_success
 from kith.incidents.incident import Incident
+from kith.incidents.readers import current_day
 from kith.pull.connections import environment_connection
 from kith.runs.journal import Journal, describe, summary
 from kith.runs.run import (
@@ -643,12 +644,14 @@ def serve() -> int:
 def _serve(company: Company) -> None:
     from kith.serve.serve import serve
 
-    first = Interval(company.first_day, company.first_day)
-    moment = dt.datetime.now(dt.UTC)
+    home, moment = load_settings().home, dt.datetime.now(dt.UTC)
+    _, day = current_day(home / company.name / "published")
+    day = day or company.first_day
     run_id = f"serve__{company.name}__{moment:%Y%m%dT%H%M%S%f}"
-    run = Run(company, first, run_id, load_settings().home)
-    with keys_of(company, run.home):
+    run = Run(company, Interval(day, day), run_id, home)
+    with keys_of(company, home):
         served = serve(run, environment_connection)
+    record_success(run, "serve")
     print(f"PostgreSQL serves {served.release_id}, from schema {served.schema}")
     if served.missing_logins:
         print(f"  no such login: {', '.join(served.missing_logins)}")
