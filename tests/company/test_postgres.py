@@ -62,8 +62,14 @@ def test_readers_have_their_audiences(tmp_path: Path) -> None:
             {"readers": [{"login": "a", "audience": "all", "department": "x"}]},
             "audience all takes no department",
         ),
-        ({"readers": [{"login": "a", "audience": "some"}]}, "audience: Input should be"),
-        ({"readers": [{"login": "a", "audience": "all"}] * 2}, "a: expected each login"),
+        (
+            {"readers": [{"login": "a", "audience": "some"}]},
+            "audience: Input should be",
+        ),
+        (
+            {"readers": [{"login": "a", "audience": "all"}] * 2},
+            "a: expected each login",
+        ),
         ({"prefix": "kith_x_"}, "kith_ and pg_ begin other schemas"),
         ({"prefix": "Shop_"}, "postgres.prefix: String should match"),
     ],

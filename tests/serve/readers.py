@@ -20,7 +20,8 @@ Faults = dict[str, list[Any]]
 _JOIN = (
     "select count(*), min(o.batch), max(o.batch), min(s.batch), max(s.batch), "
     "min(r.release_id), max(s.segments) from {orders} as o "
-    "cross join (select min(batch) as batch, count(*) as segments from {segments}) as s "
+    "cross join "
+    "(select min(batch) as batch, count(*) as segments from {segments}) as s "
     "cross join {release} as r"
 )
 _ONE = "select count(*), min(batch), max(batch) from {}"

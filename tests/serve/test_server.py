@@ -2,12 +2,11 @@
 
 import os
 import shutil
-import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from kith.errors import (
@@ -19,13 +18,10 @@ from kith.errors import (
 from kith.pull.connections import Connection
 from kith.serve import serve as serving
 from kith.serve.server import Server
-from kith_airflow.postgres import Postgres
 from tests.serve.stand_in import (
     LOADER,
     Shop,
     as_owner,
-    new_shop,
-    prepare,
     write_release,
 )
 
@@ -89,55 +85,73 @@ def test_one_that_may_make_no_roles_is_told_what_it_lacks(shop: Shop) -> None:
 
 
 @pytest.fixture
-def small(tmp_path: Path, kith_home: Path) -> Any:
-    """A server of the test's own, on a disk of its own where that can be had."""
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder with little room, which the server may use."""
     folder = tmp_path / "small"
     folder.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=400m", "tmpfs", str(folder)],
+        ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(folder)],
         capture_output=True,
         check=False,
     )
     if mounted.returncode != 0:
         pytest.skip("the machine lets a test mount no disk of its own")
-    made = Postgres(folder / "postgresql", folder / "log")
     try:
-        with made.running():
-            prepare(made)
-            yield new_shop(made, kith_home)
+        yield folder
     finally:
         subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def test_a_server_whose_disk_is_full_or_that_dies_leaves_readers_the_former_release(
-    small: Shop, monkeypatch: pytest.MonkeyPatch
+def test_a_full_disk_of_the_server_leaves_readers_the_former_release(
+    shop: Shop, small_disk: Path
 ) -> None:
-    small.publish(1)
-    write_release(small.run.published, 2, orders=300_000)
-    folder = small.server.folder.parent
-    filler = folder / "filler"
+    shop.publish(1)
+    place = small_disk / "tables"
+    place.mkdir()
+    data = shop.server.data.stat()
+    os.chown(place, data.st_uid, data.st_gid)
+    as_owner(
+        shop.server, "postgres", f"create tablespace {shop.name} location '{place}'"
+    )
+    as_owner(
+        shop.server,
+        "postgres",
+        f"alter database {shop.name} set tablespace {shop.name}",
+    )
+    write_release(shop.run.published, 2, orders=200_000)
+    filler = small_disk / "filler"
     with filler.open("wb") as stream:
-        stream.write(b"x" * (shutil.disk_usage(folder).free - (8 << 20)))
+        stream.write(b"x" * (shutil.disk_usage(small_disk).free - (4 << 20)))
     with pytest.raises(ResourceError, match="no space left on the server's disk"):
-        small.serve()
+        shop.serve()
+    assert shop.batch() == 1
     filler.unlink()
-    assert small.batch() == 1
+    shop.serve()
+    assert (shop.batch(), len(shop.schemas())) == (2, 2)
+    as_owner(shop.server, "postgres", f"drop database {shop.name} with (force)")
+    as_owner(shop.server, "postgres", f"drop tablespace {shop.name}")
 
-    def dies(*arguments: Any) -> None:
-        process = psutil.Process(
-            int((small.server.data / "postmaster.pid").read_text().split()[0])
-        )
-        for child in process.children():
-            if LOADER in " ".join(child.cmdline()):
-                os.kill(child.pid, signal.SIGTERM)
-        return original(*arguments)
 
+def test_a_server_that_ends_our_sessions_leaves_readers_the_former_release(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.publish(1)
+    write_release(shop.run.published, 2)
     original = serving.finish_table
-    monkeypatch.setattr(serving, "finish_table", dies)
+
+    def ended(*arguments: Any) -> None:
+        as_owner(
+            shop.server,
+            shop.database,
+            "select pg_terminate_backend(pid) from pg_stat_activity "
+            f"where usename = '{LOADER}' and datname = '{shop.database}'",
+        )
+        original(*arguments)
+
+    monkeypatch.setattr(serving, "finish_table", ended)
     with pytest.raises(SourceUnavailableError, match="run the task serve again"):
-        small.serve()
+        shop.serve()
     monkeypatch.undo()
-    assert small.batch() == 1
-    small.serve()
-    assert small.batch() == 2
-    assert len(small.schemas()) == 2
+    assert shop.batch() == 1
+    shop.serve()
+    assert (shop.batch(), len(shop.schemas())) == (2, 2)
