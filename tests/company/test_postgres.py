@@ -78,7 +78,7 @@ def test_what_cannot_hold_is_refused(
     tmp_path: Path, postgres: dict[str, Any], told: str
 ) -> None:
     full = {"connection": "bi", **postgres} if postgres else {}
-    with pytest.raises(ConfigurationError, match="company.yml") as caught:
+    with pytest.raises(ConfigurationError, match=r"company\.yml") as caught:
         load_company(declare(tmp_path, postgres=full))
     assert told in str(caught.value)
 
