@@ -99,8 +99,7 @@ def write_release(
     """
     release_id = f"202412{batch % 30 + 1:02}T{batch:06}Z_{batch:06x}"
     folder = published / release_id
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "kith.duckdb").unlink(missing_ok=True)
+    folder.mkdir(parents=True)
     marts: dict[str, Any] = {}
     with duckdb.connect(str(folder / "kith.duckdb")) as database:
         for name, (rows, key, meta) in MARTS.items():

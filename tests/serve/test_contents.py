@@ -59,9 +59,7 @@ def test_one_of_an_earlier_version_is_refused(release: Path) -> None:
     manifest = json.loads(path.read_text())
     del manifest["marts"]["customer.orders"]["privacy"]
     path.write_text(json.dumps(manifest))
-    with pytest.raises(
-        PublicationError, match=r"customer\.orders and others"
-    ):
+    with pytest.raises(PublicationError, match=r"customer\.orders and others"):
         contents(release)
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from kith.company.postgres import Reader
 from kith.errors import CredentialsError
-from tests.serve.stand_in import LOADER, READERS, Shop, as_owner
+from tests.serve.stand_in import LOADER, READERS, Shop, as_owner, write_release
 
 # In whose care each customer of the stand-in is, written down by hand.
 CARE = {"c0": "E1", "c1": "E2", "c2": "E3", "c3": "E1", "c4": "E2", "c5": "E3"}
@@ -173,6 +173,7 @@ def test_who_was_let_in_by_hand_is_put_out_or_told(shop: Shop) -> None:
 def test_a_login_that_no_policy_binds_gets_no_narrow_audience(shop: Shop) -> None:
     boss = f"boss_{shop.name}"
     as_owner(shop.server, shop.database, f"create role {boss} login bypassrls")
+    write_release(shop.run.published, 1)
     for login, what in (
         (boss, "bypasses row-level security"),
         (LOADER, "may act as Kith"),
@@ -180,7 +181,7 @@ def test_a_login_that_no_policy_binds_gets_no_narrow_audience(shop: Shop) -> Non
     ):
         reader = Reader(login=login, audience="own_customers", employee_id="E1")
         with pytest.raises(CredentialsError, match=what):
-            shop.declared(readers=[reader]).publish(1)
+            shop.declared(readers=[reader]).serve()
     assert shop.schemas() == []
 
 

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -85,21 +86,24 @@ def test_one_that_may_make_no_roles_is_told_what_it_lacks(shop: Shop) -> None:
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A folder with little room, which the server may use."""
-    folder = tmp_path / "small"
-    folder.mkdir()
+def small_disk() -> Iterator[Path]:
+    """A folder with little room, on a way that the server's own user may go."""
+    folder = Path(tempfile.mkdtemp(prefix="kith_small_"))
+    folder.chmod(0o711)
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(folder)],
         capture_output=True,
         check=False,
     )
     if mounted.returncode != 0:
+        folder.rmdir()
         pytest.skip("the machine lets a test mount no disk of its own")
+    folder.chmod(0o711)
     try:
         yield folder
     finally:
         subprocess.run(["umount", "-l", str(folder)], check=True)
+        folder.rmdir()
 
 
 def test_a_full_disk_of_the_server_leaves_readers_the_former_release(
