@@ -654,7 +654,7 @@ def _serve(company: Company) -> None:
     record_success(run, "serve")
     print(f"PostgreSQL serves {served.release_id}, from schema {served.schema}")
     if served.missing_logins:
-        print(f"  no such login: {', '.join(served.missing_logins)}")
+        print(f"no such login: {', '.join(served.missing_logins)}")
 
 
 def prune() -> int:

@@ -66,10 +66,8 @@ def test_readers_on_postgresql_have_what_was_served_last(tmp_path: Path) -> None
     found = standing_on_postgres(tmp_path, shop, now)
     # What they have is older than what readers of files were promised.
     assert (found.as_of_date, found.is_fresh) == (day, False)
-    begin = (
-        f"Readers on PostgreSQL still have release 20240305T000000Z_aaaaaa of day {day}"
-    )
-    assert found.text.startswith(begin)
+    said = f"still have release 20240305T000000Z_aaaaaa of day {day}"
+    assert found.text.startswith(f"Readers on PostgreSQL {said}")
     assert found.text.endswith(files)
     assert standing(tmp_path, shop, now).is_fresh is True
 

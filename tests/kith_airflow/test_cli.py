@@ -362,7 +362,7 @@ def test_serve_and_rollback_bring_postgresql_to_the_current_release(
     assert code == 0
     assert output.splitlines() == [
         "PostgreSQL serves R1 of 2024-01-01 2024-01-01, from schema kith_r1",
-        "  no such login: anna",
+        "no such login: anna",
     ]
     code, output, _ = kith.call("rollback", RELEASE="some_release", **told)
     assert code == 0

@@ -24,6 +24,7 @@ from kith.errors import (
 from kith.publish.pruning import prune
 from kith.reproduce import reproduction
 from kith.reproduce.reproduction import reproduce
+from kith.runs.provenance import keep_provenance
 from kith.runs.run import Run
 from tests.conftest import new_run
 from tests.one_table import COLUMNS, HEADER, TABLE, company, deliver, sales, with_rules
@@ -195,6 +196,7 @@ def test_of_a_release_that_was_not_served_it_says_what_to_do(
     refused: Path, kith_home: Path
 ) -> None:
     run = new_run(refused)
+    keep_provenance(run)
     with pytest.raises(KithError), run.stage("serve"):
         raise KithError("no such server")
     with pytest.raises(ConfigurationError, match="mend that, then make serve"):

@@ -138,26 +138,34 @@ def visible_tables(marts: list[Mart], audience: Audience) -> list[str]:
     return [*named, STAMP, *([READERS] if audience in _OWN else [])]
 
 
-def grants(
-    schema: str, company: str, marts: list[Mart], views: dict[str, list[str]]
-) -> sql.Composed:
-    """Statements that grant a release's schema, and the views over it, anew.
+def grants(schema: str, company: str, marts: list[Mart]) -> sql.Composed:
+    """Statements that grant a release's schema to those who see rows of it."""
+    return sql.SQL("; ").join(
+        _grant_all(
+            schema,
+            visible_tables(marts, audience),
+            sql.Identifier(group_role(company, audience)),
+        )
+        for audience in AUDIENCES
+    )
 
-    `views` are the names of views by their schemas.
-    """
+
+def view_grants(
+    company: str, marts: list[Mart], views: dict[str, list[str]]
+) -> sql.Composed:
+    """Statements that grant the views anew; `views` are names by their schemas."""
     said: list[sql.Composable] = []
     for audience in AUDIENCES:
         role = sql.Identifier(group_role(company, audience))
         visible = visible_tables(marts, audience)
-        said.append(_grant_all(schema, visible, role))
-        for view_schema, names in views.items():
+        for schema, names in views.items():
             said.append(
                 sql.SQL("revoke all on all tables in schema {} from {}").format(
-                    sql.Identifier(view_schema), role
+                    sql.Identifier(schema), role
                 )
             )
             seen = [name for name in names if name in visible]
-            said.append(_grant_all(view_schema, seen, role))
+            said.append(_grant_all(schema, seen, role))
     return sql.SQL("; ").join(said)
 
 

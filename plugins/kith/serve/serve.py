@@ -32,6 +32,7 @@ from kith.serve.rights import (
     policies,
     revocations,
     set_members,
+    view_grants,
 )
 from kith.serve.server import Server
 from kith.serve.tables import (
@@ -179,14 +180,10 @@ class _Publication:
             f"set local lock_timeout = '{schemas.LOCK_TIMEOUT}'; "
             "set local synchronous_commit = on"
         )
-        locked, replaced = replacements(session, company, self._declared, marts, schema)
-        if locked:
-            session.execute(locked)
-        session.execute(replaced)
+        # What nobody reads yet comes first: readers wait from the lock on.
         for former in schemas.served_schemas(session, company.name):
             session.execute(revocations(former, company.name))
-        views = view_names(company, self._declared, marts)
-        session.execute(grants(schema, company.name, marts, views))
+        session.execute(grants(schema, company.name, marts))
         removed = set_members(session, schema, company.name, readers)
         note = schemas.note_served(self.contents.release_id, company.name)
         session.execute(
@@ -194,6 +191,13 @@ class _Publication:
                 sql.Identifier(schema), sql.Literal(note)
             )
         )
+        views = view_names(company, self._declared, marts)
+        locked, replaced = replacements(session, company, self._declared, marts, schema)
+        granted = view_grants(company.name, marts, views)
+        switched = f"{replaced.as_string()}; {granted.as_string()}".encode()
+        if locked:
+            session.execute(locked)
+        session.execute(switched)
         return removed
 
     def _comment_views(self) -> None:

@@ -57,6 +57,7 @@ class Server:
             "dbname": self.known.schema,
             "connect_timeout": 30,
             "application_name": "kith",
+            "client_encoding": "utf8",
             "options": " ".join(f"-c {option}" for option in _OPTIONS),
             **{name: str(value) for name, value in self.known.extra.items()},
         }
