@@ -19,7 +19,7 @@ export RUN ?=
 export APPLY ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run replay watch watchdog catch-up company releases rollback prune reproduce show dbt shell identity-explain up down airflow test check fmt bench drill lock clean
+.PHONY: help run replay watch watchdog catch-up company releases rollback prune reproduce show dbt shell identity-explain up down airflow test check fmt bench drill lock clean serve
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -55,6 +55,9 @@ releases: $(VENV)/installed ## List the releases: as-of day, size, whole or not
 
 rollback: $(VENV)/installed ## Point `current` at the release before (RELEASE=id for another)
 	@$(BIN)/python -m kith_airflow rollback
+
+serve: $(VENV)/installed ## Load the current release into PostgreSQL (postgres in company.yml)
+	@$(BIN)/python -m kith_airflow serve
 
 prune: $(VENV)/installed ## Say what no run needs any more (APPLY=yes removes it)
 	@$(BIN)/python -m kith_airflow prune

@@ -12,6 +12,7 @@ cure, what readers have. What may pass by itself is tried again, the rest needs 
 | build | A dbt model or test: read `runs/<run>/dbt/output.log`, then that SQL. |
 | audit | The gate refused: read `runs/<run>/gate_summary.md`. |
 | publish | Disk full? Report page failed? Readers have the old or the new release. |
+| serve | PostgreSQL, where declared: its readers have the former release meanwhile. |
 """
 
 from datetime import datetime, time, timedelta
@@ -21,7 +22,7 @@ from airflow.sdk import Asset, CronDataIntervalTimetable, Param, chain, dag, tas
 
 from kith import stages
 from kith_airflow.companies import dag_id, logs_of, pool, runnable_company
-from kith_airflow.task_defaults import task_defaults
+from kith_airflow.task_defaults import DAG_DEFAULTS, task_defaults
 from kith_airflow.watchdog import deadline_of
 
 
@@ -48,9 +49,7 @@ def customer_marts(name: str, folder: str) -> None:
         doc_md=__doc__,
         schedule=CronDataIntervalTimetable(company.schedule, company.time_zone),
         start_date=datetime.combine(company.first_day, time(), zone),
-        catchup=False,
-        max_active_runs=1,
-        is_paused_upon_creation=False,
+        **DAG_DEFAULTS,
         params={key: Param(**param) for key, param in stages.PARAMS.items()},
         deadline=deadline_of(company),
         tags=["customer", "marts", name],
@@ -65,6 +64,7 @@ def customer_marts(name: str, folder: str) -> None:
             task(stages.build, **one_slot, **long)(run),
             task(stages.audit, **one_slot)(run),
             publish(run),
+            *([task(stages.serve, **long)(run)] if company.postgres else []),
         )
 
     deliver()

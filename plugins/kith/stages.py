@@ -195,6 +195,18 @@ def prune(run: RunValues, logs: tuple[tuple[Path, str], ...]) -> None:
         figures["bytes"] = sum(each.bytes for each in removed)
 
 
+def serve(run: RunValues, conn: Any = None) -> None:
+    """Load the current release into PostgreSQL; `conn` as in `pull`."""
+    from kith.pull.connections import environment_connection, of_airflow
+    from kith.serve.serve import serve
+
+    this = Run.from_dict(run)
+    adopt_source_systems(this.company, this.home)
+    find = of_airflow(conn) if conn else environment_connection
+    serve(this, find)
+    record_success(this, "serve")
+
+
 # --- the crisis watch -----------------------------------------------------------------
 
 

@@ -24,8 +24,10 @@ from kith.company.folder import Company, load_company
 from kith.company.tables import SourceTable
 from kith.errors import ConfigurationError, KithError, TransientError
 from kith.failures import explained
-from kith.incidents.history import open_incidents
+from kith.incidents.history import open_incidents, record_success
 from kith.incidents.incident import Incident
+from kith.incidents.readers import current_day
+from kith.pull.connections import environment_connection
 from kith.runs.journal import Journal, describe, summary
 from kith.runs.run import (
     Interval,
@@ -613,6 +615,8 @@ def rollback() -> int:
     state = load_settings().home / company.name
     release = rollback(state, request.release)
     print(f"current is now {release}")
+    if company.postgres:
+        _serve_again(company)
     if lacks_page(state / "published" / release):
         print("It has no report page: an earlier version was killed before it made it")
     return 0
@@ -634,6 +638,41 @@ def releases() -> int:
             f"{each.bytes / 1_000_000:>9,.1f} MB  {state}{page}"
         )
     return 0
+
+
+def _serve_again(company: Company) -> None:
+    """Bring PostgreSQL to the release that readers of files have now."""
+    try:
+        _serve(company)
+    except KithError as error:
+        print(f"PostgreSQL still serves the former release: {error}", file=sys.stderr)
+        print(
+            "Then run make serve, or clear the task serve of the last run in Airflow",
+            file=sys.stderr,
+        )
+        raise
+
+
+def serve() -> int:
+    """Load the current release into PostgreSQL."""
+    _serve(load_company(load_request().company))
+    return 0
+
+
+def _serve(company: Company) -> None:
+    from kith.serve.serve import serve
+
+    home, moment = load_settings().home, dt.datetime.now(dt.UTC)
+    _, day = current_day(home / company.name / "published")
+    day = day or company.first_day
+    run_id = f"serve__{company.name}__{moment:%Y%m%dT%H%M%S%f}"
+    run = Run(company, Interval(day, day), run_id, home)
+    with keys_of(company, home):
+        served = serve(run, environment_connection)
+    record_success(run, "serve")
+    print(f"PostgreSQL serves {served.release_id}, from schema {served.schema}")
+    if served.missing_logins:
+        print(f"no such login: {', '.join(served.missing_logins)}")
 
 
 def prune() -> int:
@@ -761,6 +800,7 @@ COMMANDS: dict[str, Callable[[], int]] = {
     "show": show,
     "releases": releases,
     "prune": prune,
+    "serve": serve,
     "reproduce": reproduce,
     "watchdog": watchdog,
     "alerts": alerts,

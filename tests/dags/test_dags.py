@@ -139,7 +139,7 @@ def found(home: Path, broken: Path) -> dict[str, Any]:
         home / "kiosk",
         "name: corner_shop",
         "name: kiosk\nowner: night shift\nschedule: 30 6 * * 1\ncrisis_watch: {}\n"
-        "fresh_within_hours: 2.5",
+        "fresh_within_hours: 2.5\npostgres: {connection: bi}",
     )
     stall = company_like_the_shop(
         home / "stall", "name: corner_shop", "name: stall\ncrisis_watch: {}"
@@ -224,6 +224,19 @@ def test_task_graph(dag: dict[str, Any]) -> None:
     }
 
 
+def test_a_company_with_postgresql_serves_its_release_after_it_is_published(
+    found: dict[str, Any],
+) -> None:
+    tasks = found["dags"]["customer_marts__kiosk"]["tasks"]
+    assert tasks["publish"]["downstream"] == ["serve"]
+    assert tasks["serve"]["downstream"] == []
+    assert tasks["plan"]["downstream"][-1] == "serve"
+    # It needs no warehouse, and its failure leaves what was published.
+    assert tasks["serve"]["pool"] == "default_pool"
+    assert (tasks["serve"]["timeout"], tasks["serve"]["outlets"]) == (4 * 3600, [])
+    assert tasks["serve"]["retries"] == 3
+
+
 def test_pull_and_admit_are_mapped_over_the_tables(dag: dict[str, Any]) -> None:
     mapped = {name for name, task in dag["tasks"].items() if task["is_mapped"]}
     assert mapped == {"pull", "admit"}
@@ -271,7 +284,8 @@ def test_every_task_has_an_owner_and_a_time_limit(dag: dict[str, Any]) -> None:
 
 def test_notes_say_what_to_do_when_a_task_fails(dag: dict[str, Any]) -> None:
     noted = re.findall(r"^\| (\w+) \| .{20,} \|$", dag["doc_md"], re.MULTILINE)
-    assert noted == ["plan", "pull", "admit", "build", "audit", "publish"]
+    tasks = ["plan", "pull", "admit", "build", "audit", "publish", "serve"]
+    assert noted == tasks
 
 
 def test_schedule_is_each_business_day_of_the_company(
@@ -328,6 +342,7 @@ def test_a_second_parse_gives_the_same_dag(dag: dict[str, Any], home: Path) -> N
 
 def test_parsing_imports_nothing_heavy(found: dict[str, Any]) -> None:
     heavy = {
+        "adbc_driver_postgresql",
         "altair",
         "dbt",
         "duckdb",

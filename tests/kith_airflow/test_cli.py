@@ -100,6 +100,19 @@ def prune(run, logs, apply):
 def told(removed):
     return "2 raw, 1.5 MB"
 """,
+    "serve/serve.py": """
+from types import SimpleNamespace
+from kith.errors import CredentialsError
+
+def serve(run, find_connection):
+    if (run.home / "refused").exists():
+        raise CredentialsError("connection 'bi': refuses the login; check it")
+    assert find_connection("bi").host == "db.example"
+    assert run.company.postgres.connection == "bi"
+    days = f"{run.interval.from_day} {run.interval.to_day}"
+    return SimpleNamespace(release_id=f"R1 of {days}", schema="kith_r1",
+                           missing_logins=["anna"])
+""",
     **{
         f"{module}.py": f"""
 from kith.stand_ins import act
@@ -336,6 +349,33 @@ def test_rollback_says_where_a_release_has_no_page(kith: Kith) -> None:
 def test_rollback_hands_on_company_and_release(kith: Kith) -> None:
     code, output, _ = kith.call("rollback", RELEASE="some_release")
     assert (code, output) == (0, "current is now corner_shop/some_release")
+
+
+def test_serve_and_rollback_bring_postgresql_to_the_current_release(
+    kith: Kith, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(SHOP, tmp_path / "served")
+    with (folder / "company.yml").open("a") as declared:
+        declared.write("postgres: {connection: bi}\n")
+    told = {"COMPANY": str(folder), "AIRFLOW_CONN_BI": "postgres://db.example/bi"}
+    code, output, _ = kith.call("serve", **told)
+    assert code == 0
+    assert output.splitlines() == [
+        "PostgreSQL serves R1 of 2024-01-01 2024-01-01, from schema kith_r1",
+        "no such login: anna",
+    ]
+    code, output, _ = kith.call("rollback", RELEASE="some_release", **told)
+    assert code == 0
+    assert output.splitlines()[:2] == [
+        "current is now corner_shop/some_release",
+        "PostgreSQL serves R1 of 2024-01-01 2024-01-01, from schema kith_r1",
+    ]
+    # Where it cannot be reached the files have turned back, and what to do is said.
+    (kith.home / "refused").touch()
+    code, output, errors = kith.call("rollback", RELEASE="some_release", **told)
+    assert (code, output) == (1, "current is now corner_shop/some_release")
+    assert "PostgreSQL still serves the former release: connection 'bi'" in errors
+    assert "make serve, or clear the task serve" in errors
 
 
 def test_down_without_a_server_says_so(kith: Kith) -> None:

@@ -95,6 +95,24 @@ def test_what_is_published_afterwards_ends_the_matter(run: Run) -> None:
     assert found(run) == []
 
 
+def test_a_run_that_has_published_may_still_owe_postgresql_its_release(
+    run: Run,
+) -> None:
+    plan(run)
+    with run.stage("publish"):
+        pass
+    killed(run, "serve")
+    assert found(run) == [(run.run_id, "serve", "")]
+    (dead,) = dead_runs(run.company, run.home, dt.datetime.now(dt.UTC), is_led=True)
+    assert f"make serve COMPANY={run.company.folder}" in str(dead.error)
+    with run.stage("serve"):
+        pass
+    assert found(run) == []
+    # Clearing up owes nobody anything.
+    killed(run, "prune")
+    assert found(run) == []
+
+
 def test_between_two_tasks_it_is_dead_when_nobody_leads_it(run: Run) -> None:
     minutes, hours = dt.timedelta(minutes=16), dt.timedelta(hours=7)
     plan(run)

@@ -14,12 +14,13 @@ from pydantic import (
     model_validator,
 )
 
-from kith.company import indicators, life_stages, schemes, weights
+from kith.company import indicators, life_stages, postgres, schemes, weights
 from kith.company.alert_routes import AlertRoute
 from kith.company.business_hours import BusinessHours
 from kith.company.lead_stages import LeadStages
 from kith.company.life_stages import LifeStage
 from kith.company.order_statuses import OrderStatuses
+from kith.company.postgres import Postgres
 from kith.company.quiet_hours import Shift, bands_beside
 from kith.company.retention import Retention
 from kith.company.schemes import Scheme
@@ -385,6 +386,18 @@ class CompanyFile(Strict):
         "values.",
     )
     retention: Retention = Retention()
+    audiences: list[Literal["without_personal_data"]] = Field(
+        default_factory=list,
+        description="For whom a release holds a DuckDB file of its own beside "
+        "`kith.duckdb`: `without_personal_data` makes "
+        "`kith_without_personal_data.duckdb`, without a row about one recognisable "
+        "person.",
+    )
+    postgres: Postgres | None = Field(
+        default=None,
+        description="Serves each release on a PostgreSQL server as well, see below and "
+        "[postgres.md](postgres.md). Default: files only.",
+    )
     feeds: dict[str, list[str]] = Field(
         description="Each feed with the staging models that provide it; those that "
         "are left out are empty."
@@ -512,5 +525,7 @@ def _check_names(path: Path, company: Company) -> None:
     faults += schemes.faults_of(company.schemes)
     faults += weights.faults_of(company.weights, company.value_parts, company.schemes)
     faults += life_stages.faults_of(company.life_stages)
+    if company.postgres:
+        faults += postgres.faults_of(company.postgres, company.name)
     if faults:
         raise ConfigurationError(f"{path}: {'; '.join(faults)}")

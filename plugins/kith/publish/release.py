@@ -26,6 +26,7 @@ from kith.deliveries.admitted import admitted_deliveries, spans
 from kith.errors import PublicationError
 from kith.gate.audit import fingerprint, permit_path
 from kith.gate.tables import FEED_SCHEMA, Table, list_tables
+from kith.publish.audiences import add_audiences
 from kith.report.page import PAGE, write_page
 from kith.runs.provenance import git_commit
 from kith.runs.run import Run, current_release
@@ -298,6 +299,7 @@ def _write_data(
         marts = {
             table.full_name: _export(connection, table, folder) for table in tables
         }
+        audiences = add_audiences(connection, run, folder, marts)
     files = {str(path.relative_to(folder)): sha256(path) for path in _files(folder)}
     for table in tables:
         marts[table.full_name]["sha256"] = files[str(_parquet(table))]
@@ -317,6 +319,7 @@ def _write_data(
         # sum: independent of the order of rows
         "content_hash_method": f"sum(hash(columns)), DuckDB {duckdb.__version__}",
         "marts": marts,
+        "audiences": audiences,
         "gate": {
             "passed": permit["passed"],
             "warnings": len(permit["failed_warnings"]),

@@ -14,7 +14,7 @@ _JUDGES = ("admit", "references")
 _SHOWN = 10
 # So many signs of a reason stand beside its stage; all of them at the end of the run.
 _BEGINNING = 160
-STAGES = ("plan", "pull", "admit", "build", "audit", "publish", "prune")
+STAGES = ("plan", "pull", "admit", "build", "audit", "publish", "prune", "serve")
 
 
 class Journal:
@@ -109,6 +109,21 @@ class Journal:
             return f"not all that company.yml does not keep: {fault}"
         return str(figures["removed"])
 
+    def served(self) -> list[str]:
+        """Where PostgreSQL serves the release, and which logins it could not let in."""
+        ends = self.ends("serve")
+        if not ends:
+            return []
+        figures = ends[-1]["figures"]
+        told = [f"{figures['server']}, schemas {', '.join(figures['schemas'])}"]
+        for name, text in (
+            ("logins_missing", "no such login, to be made by whoever runs the server"),
+            ("logins_removed", "not declared any more, and taken out"),
+        ):
+            if logins := figures.get(name):
+                told.append(f"{text}: {one_line(logins)}")
+        return told
+
     def _told(self, figure: str) -> list[str]:
         told: dict[tuple[str, str], list[str]] = {}
         for entry in self._entries:
@@ -198,6 +213,7 @@ def summary(run: Run, journal: Journal, total_seconds: float) -> str:
         *(f"            warning: {warning}" for warning in gate["failed_warnings"]),
         *_sources(journal.warnings()),
         *_refused(journal.refused()),
+        *(f"  postgres  {told}" for told in journal.served()),
         *([f"  pruned    {pruned}"] if (pruned := journal.pruned()) else []),
         "  seconds   " + "   ".join(f"{name} {value:.1f}" for name, value in timings),
         "  slowest   "
