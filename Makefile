@@ -19,7 +19,7 @@ export RUN ?=
 export APPLY ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run replay watch watchdog catch-up company rollback prune reproduce show dbt shell identity-explain up down airflow test check fmt bench drill lock clean
+.PHONY: help run replay watch watchdog catch-up company rollback prune reproduce approve show dbt shell identity-explain up down airflow test check fmt bench drill lock clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -58,6 +58,9 @@ prune: $(VENV)/installed ## Say what no run needs any more (APPLY=yes removes it
 
 reproduce: $(VENV)/installed ## Make a failed run again, to its failing rows (RUN=id)
 	@$(BIN)/python -m kith_airflow reproduce
+
+approve: $(VENV)/installed ## Approve the numbers that a run would restate (RUN=id)
+	@$(BIN)/python -m kith_airflow approve
 
 show: $(VENV)/installed ## Say who a customer is and what to do next (CUSTOMER=customer_id)
 	@$(BIN)/python -m kith_airflow show

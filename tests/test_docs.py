@@ -28,6 +28,7 @@ from kith.company.folder import (
 from kith.company.lead_stages import KNOWN_STAGES, LeadStages
 from kith.company.life_stages import LifeStage
 from kith.company.order_statuses import KNOWN_STATUSES, OrderStatuses, known_words
+from kith.company.restatement_limit import RestatementLimit
 from kith.company.retention import Keep, Retention
 from kith.company.schemes import Scheme, own_schemes
 from kith.company.tables import (
@@ -63,6 +64,7 @@ MODELS: dict[str, dict[str, type[BaseModel]]] = {
         "models": Models,
         "lead_stages": LeadStages,
         "order_statuses": OrderStatuses,
+        "restatement_limit": RestatementLimit,
         "retention": Retention,
         "schemes": Scheme,
         "weights": Weights,

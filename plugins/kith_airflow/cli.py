@@ -1,6 +1,7 @@
 """The commands behind `make run`, `make company`, `make up` and their like."""
 
 import datetime as dt
+import getpass
 import json
 import os
 import shlex
@@ -658,6 +659,33 @@ def reproduce() -> int:
     return 0 if found.is_reached else 1
 
 
+def approve() -> int:
+    """Approve the numbers that a run would change, for the next run of its days."""
+    from kith.approve.approval import approve, noted_in
+
+    request = load_request()
+    company = load_company(request.company)
+    if not request.run:
+        raise ConfigurationError(
+            "make approve needs the run whose changes are approved, as its error names "
+            "it: make approve COMPANY=companies/x RUN=…"
+        )
+    state = load_settings().home / company.name
+    found = noted_in(state / "runs" / folder_name(request.run))
+    for each in found.beyond:
+        print(f"  {each.line()}")
+    if not found.beyond:
+        print(f"{request.run} changes no published number beyond the limit")
+        return 0
+    approve(state, found, getpass.getuser())
+    print(
+        f"Approved: these {len(found.beyond)} and "
+        f"{len(found.changes) - len(found.beyond)} smaller changes, if they are exactly "
+        f"the same when the same days are run again"
+    )
+    return 0
+
+
 def company() -> int:
     """Write a company folder after somebody's files."""
     from kith.onboard.scaffold import scaffold, summary
@@ -743,6 +771,7 @@ COMMANDS: dict[str, Callable[[], int]] = {
     "show": show,
     "prune": prune,
     "reproduce": reproduce,
+    "approve": approve,
     "watchdog": watchdog,
     "alerts": alerts,
     "catch-up": catch_up,

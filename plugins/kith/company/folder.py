@@ -21,6 +21,7 @@ from kith.company.lead_stages import LeadStages
 from kith.company.life_stages import LifeStage
 from kith.company.order_statuses import OrderStatuses
 from kith.company.quiet_hours import Shift, bands_beside
+from kith.company.restatement_limit import RestatementLimit
 from kith.company.retention import Retention
 from kith.company.schemes import Scheme
 from kith.company.sources import read_source_tables
@@ -384,6 +385,7 @@ class CompanyFile(Strict):
         description="By how much what comes a month later is worth less, for lifetime "
         "values.",
     )
+    restatement_limit: RestatementLimit = RestatementLimit()
     retention: Retention = Retention()
     feeds: dict[str, list[str]] = Field(
         description="Each feed with the staging models that provide it; those that "

@@ -72,6 +72,8 @@ def dead_run(
     """The run of a journal, if it died without a word."""
     idle = now - dt.datetime.fromtimestamp(journal.last_at(), dt.UTC)
     is_waiting = idle <= (_QUEUED if is_led else _UNLED)
+    if (until := journal.waits_until()) and now <= until + _UNLED:
+        return None  # For a person, who knows it by an incident.
     if failed := journal.failed():
         # Told of, or about to be tried again, unless nobody is left to do so.
         if is_waiting or _is_told(home / company.name, journal):
