@@ -678,10 +678,10 @@ def approve() -> int:
         print(f"{request.run} changes no published number beyond the limit")
         return 0
     approve(state, found, getpass.getuser())
+    others = len(found.changes) - len(found.beyond)
     print(
-        f"Approved: these {len(found.beyond)} and "
-        f"{len(found.changes) - len(found.beyond)} smaller changes, if they are exactly "
-        f"the same when the same days are run again"
+        f"Approved: these {len(found.beyond)} changes and {others} smaller ones, if the "
+        "next run of the same days makes exactly these"
     )
     return 0
 

@@ -67,7 +67,7 @@ def deadline_of(company: Company) -> "DeadlineAlert | None":
 
 
 def is_led_by_a_command() -> bool:
-    """Whether this process is `airflow dags test`, which leads a run without a server."""
+    """Whether this process is `airflow dags test`, which needs no server."""
     return sys.argv[1:3] == ["dags", "test"]
 
 

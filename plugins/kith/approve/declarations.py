@@ -6,7 +6,7 @@ people quote, and only of what a period that is over fixes.
 """
 
 import json
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, Field, model_validator
 
@@ -74,9 +74,7 @@ class Comparison(BaseModel, extra="forbid"):
             known = (f"when '{name}' then {_last_day(name, start)}" for name in GRAINS)
             end = f"case {grain} {' '.join(known)} end"
             where.append(f"{grain} in {GRAINS}")
-        by = [
-            f"cast({quote(column)} as varchar) as {quote(column)}" for column in self.by
-        ]
+        by = [f"cast({name} as varchar) as {name}" for name in map(quote, self.by)]
         computed = [f"{self.aggregates[name]} as {quote(name)}" for name in measures]
         columns = [
             f"{grain} as period_grain",
@@ -91,9 +89,7 @@ class Comparison(BaseModel, extra="forbid"):
         )
 
 
-def _last_day(
-    grain: Literal["day", "month", "quarter", "year"] | str, start: str
-) -> str:
+def _last_day(grain: str, start: str) -> str:
     return f"cast({start} + interval 1 {grain} - interval 1 day as date)"
 
 

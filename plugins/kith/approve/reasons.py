@@ -64,7 +64,7 @@ def definitions(run: Run) -> dict[str, Any]:
 
 
 def _declared(company: Company) -> str:
-    """Hash of what the company's files say of the numbers, not of alerts and the like."""
+    """Hash of what the company's files say of numbers, not of alerts and the like."""
     return sha256_of(
         [
             dbt_vars(company),
@@ -205,18 +205,15 @@ class Reasons:
             for day in _days(span.days)
             if deliveries[span.number].folder.name in new
         }
+        published = [day for day in days if day <= self._as_of]
         return _Deliveries(
             rows_more={
                 day: counts.get(day, 0) - counted.get(day, 0)
                 for day in sorted({*counts, *counted})
                 if day <= self._as_of and counts.get(day, 0) != counted.get(day, 0)
             },
-            again=frozenset(
-                d for d, s in days.items() if d <= self._as_of and s in then
-            ),
-            looked_back=frozenset(
-                d for d, s in days.items() if d <= self._as_of and s not in then
-            ),
+            again=frozenset(d for d in published if days[d] in then),
+            looked_back=frozenset(d for d in published if days[d] not in then),
             has_new_days=any(day > self._as_of for day in days),
         )
 
@@ -258,10 +255,8 @@ def erased_since(state: Path, moment: dt.datetime) -> bool:
 
 
 def _days(interval: Interval) -> Iterator[dt.date]:
-    for ordinal in range(
-        interval.from_day.toordinal(), interval.to_day.toordinal() + 1
-    ):
-        yield dt.date.fromordinal(ordinal)
+    first, last = interval.from_day.toordinal(), interval.to_day.toordinal()
+    yield from map(dt.date.fromordinal, range(first, last + 1))
 
 
 def _lies_in(day: dt.date, days: Interval | None) -> bool:
