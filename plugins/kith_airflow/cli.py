@@ -680,8 +680,8 @@ def approve() -> int:
     approve(state, found, getpass.getuser())
     others = len(found.changes) - len(found.beyond)
     print(
-        f"Approved: these {len(found.beyond)} changes and {others} smaller ones, if the "
-        "next run of the same days makes exactly these"
+        f"Approved: these {len(found.beyond)} changes and {others} smaller ones, if "
+        "the next run of the same days makes exactly these"
     )
     return 0
 
