@@ -659,6 +659,24 @@ def reproduce() -> int:
     return 0 if found.is_reached else 1
 
 
+def rebuild() -> int:
+    """Make the marts of a past day from raw, as it was known then, in a scratch."""
+    from kith.reproduce.rebuild import rebuild
+
+    request = load_request()
+    try:
+        day = dt.date.fromisoformat(request.as_of or "")
+    except ValueError:
+        raise ConfigurationError(
+            f"AS_OF={request.as_of or ''}: not a day; write it as 2025-06-30"
+        ) from None
+    found = rebuild(load_company(request.company), load_settings().home, day)
+    for mart, digest in found.hashes.items():
+        print(f"  {mart:<40} {digest}")
+    print(f"  database  {found.database}")
+    return 0
+
+
 def approve() -> int:
     """Approve the numbers that a run would change, for the next run of its days."""
     from kith.approve.approval import approve, noted_in
@@ -772,6 +790,7 @@ COMMANDS: dict[str, Callable[[], int]] = {
     "prune": prune,
     "reproduce": reproduce,
     "approve": approve,
+    "rebuild": rebuild,
     "watchdog": watchdog,
     "alerts": alerts,
     "catch-up": catch_up,

@@ -64,6 +64,8 @@ def as_of_date(run: Run) -> dt.date:
     It is the newest day admitted so far, not the end of this run's interval: a
     backfill of last spring mends the marts of today, it does not turn them back.
     """
+    if run.as_of:
+        return run.as_of
     days = [run.interval.to_day]
     for table in run.company.sources:
         days += [each.interval.to_day for each in all_deliveries(run, table)]
