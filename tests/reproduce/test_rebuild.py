@@ -2,9 +2,7 @@
 
 import datetime as dt
 import gzip
-import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
@@ -106,7 +104,7 @@ def newest(database: Path, table: str, column: str) -> str:
 def without_an_order(shop: Company) -> None:
     """The source corrects itself: the first order of March is gone."""
     path = shop.folder / "data" / "orders.csv.gz"
-    header, *rows = gzip.open(path, "rt").read().splitlines()
+    header, *rows = gzip.decompress(path.read_bytes()).decode().splitlines()
     first = next(row for row in rows if "2024-03-01" in row)
     kept = [row for row in rows if row != first]
     with gzip.open(path, "wt") as file:
@@ -169,16 +167,13 @@ def test_a_day_of_which_nothing_is_known_is_refused(
 
 
 def test_rows_that_arrived_later_were_not_known(shop: Company, kith_home: Path) -> None:
-    said: list[str] = []
     table = shop.table("shop.orders")
     rules = table.rules.model_copy(update={"arrived": "bought_at"})
     declared = table.model_copy(update={"rules": rules})
     others = [each for each in shop.sources if each is not table]
     company = shop.model_copy(update={"sources": [declared, *others]})
     take(shop, kith_home, "2024-01-01", "2024-12-31")
-    note: Callable[[str], None] = said.append
-    found = rebuild(company, kith_home, DAY, note)
+    found = rebuild(company, kith_home, DAY, silent)
     # Its days are those of the clocks of Berlin.
     assert newest(found.database, "shop.orders", "bought_at") < "2024-03-10 23:00"
     assert newest(found.database, "shop.order_lines", "bought_at") > "2024-12-30"
-    assert json.dumps(said)
