@@ -234,7 +234,7 @@ def built_shop(tmp_path_factory: pytest.TempPathFactory) -> Run:
                 1 as mart_count, 1 as row_count, 0 as failed_warning_count,
                 date '2024-12-31' as as_of_date;
             insert into operations.restatements by name
-            select '20241231T000000Z_abcdef' as release_id,
+            select '20241231T000000Z_abcdef' as release_id, 'run_0' as run_id,
                 timestamp '2024-12-31' as published_at, 'customer.orders' as mart,
                 'month' as period_grain, date '2024-11-01' as period_start,
                 date '2024-11-30' as period_end, '{}' as dimensions,

@@ -369,6 +369,7 @@ def _add_restatements(
     rows = [
         {
             "release_id": release_id,
+            "run_id": restated.run_id,
             "published_at": now,
             **each.model_dump(),
             "approved_by": approved_by if each.is_beyond_limit else None,
