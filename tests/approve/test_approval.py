@@ -113,7 +113,9 @@ def test_what_was_published_and_has_changed_is_told_as_pandas_finds_it(
     assert before != after
     then, now = by_month(orders(before)), by_month(orders(after))
     expected = {
-        (month, measure): (then.at[month, measure], now.at[month, measure])
+        (month, measure): tuple(
+            Decimal(str(frame.at[month, measure])) for frame in (then, now)
+        )
         for month in then.index
         for measure in then
         if then.at[month, measure] != now.at[month, measure]

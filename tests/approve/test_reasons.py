@@ -11,7 +11,7 @@ import duckdb
 import pytest
 
 from kith.approve import reasons
-from kith.approve.reasons import ERASURES, Reasons, definitions, erased_since
+from kith.approve.reasons import SUPPRESSED, Reasons, definitions, erased_since
 from kith.publish import release as publishing
 from kith.publish.release import publish
 from kith.runs.run import Run
@@ -156,14 +156,15 @@ def test_definitions_are_what_decides_numbers(run: Run, tmp_path: Path) -> None:
 
 
 def test_who_was_erased_is_a_reason_from_then_on(run: Run) -> None:
-    folder = run.folder / ERASURES
-    folder.mkdir(parents=True)
-    (folder / "1.json").write_text(json.dumps({"at": "2001-01-01T00:00:00"}))
+    def erase(*times: str) -> None:
+        entries = [{"suppressed_at": at} for at in times]
+        (run.folder / SUPPRESSED).write_text(json.dumps({"entries": entries}))
+
+    erase("2001-01-01T00:00:00")
     assert reason(run, "customer.orders", MARCH) == "unknown"
-    (folder / "2.json").write_text(json.dumps({"at": "2999-01-01T00:00:00Z"}))
+    erase("2001-01-01T00:00:00", "2998-01-01T00:00:00Z")
     assert reason(run, "customer.orders", MARCH) == "erasure"
-    moment = dt.datetime(2999, 1, 1, tzinfo=dt.UTC)
-    assert not erased_since(run.folder, moment)
+    assert not erased_since(run.folder, dt.datetime(2999, 1, 1, tzinfo=dt.UTC))
 
 
 def test_a_release_of_an_earlier_version_tells_no_definitions(run: Run) -> None:

@@ -37,8 +37,8 @@ ORDER: tuple[Reason, ...] = (
 )
 # Rooms of plugins/kith whose Python decides numbers.
 _COMPUTING = ("company", "deliveries", "pull", "admit", "build", "models")
-# `make erase` leaves a file here for each erasure, with the key `at` (ISO 8601, UTC).
-ERASURES = Path("history", "erasures")
+# `make erase` keeps an entry here for each person, with `suppressed_at` (ISO 8601, UTC).
+SUPPRESSED = "suppressed.json"
 
 
 def definitions(run: Run) -> dict[str, Any]:
@@ -247,11 +247,12 @@ class Reasons:
 
 def erased_since(state: Path, moment: dt.datetime) -> bool:
     """Whether anybody was erased since a moment; `state` is the company's folder."""
-    for path in (state / ERASURES).glob("*.json"):
-        at = dt.datetime.fromisoformat(json.loads(path.read_text())["at"])
-        if at.replace(tzinfo=at.tzinfo or dt.UTC) > moment:
-            return True
-    return False
+    path = state / SUPPRESSED
+    if not path.is_file():
+        return False
+    entries = json.loads(path.read_text(encoding="utf-8"))["entries"]
+    times = (dt.datetime.fromisoformat(each["suppressed_at"]) for each in entries)
+    return any(at.replace(tzinfo=at.tzinfo or dt.UTC) > moment for at in times)
 
 
 def _days(interval: Interval) -> Iterator[dt.date]:
