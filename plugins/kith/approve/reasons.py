@@ -37,7 +37,7 @@ ORDER: tuple[Reason, ...] = (
 )
 # Rooms of plugins/kith whose Python decides numbers.
 _COMPUTING = ("company", "deliveries", "pull", "admit", "build", "models")
-# `make erase` keeps an entry here for each person, with `suppressed_at` (ISO 8601, UTC).
+# `make erase` keeps an entry for each person here: `suppressed_at` is ISO 8601, UTC.
 SUPPRESSED = "suppressed.json"
 
 

@@ -116,7 +116,7 @@ def _failure(run: Run) -> tuple[str, str, str]:
     first = failed[0]
     if first["stage"] == "approve":
         raise ConfigurationError(
-            f"{run.run_folder.name}: a person has to decide: {one_line(first['reason'])}"
+            f"{run.run_folder.name}: it waits for a person: {one_line(first['reason'])}"
         )
     if first["stage"] not in _STAGES:
         known = any(entry["stage"] == "plan" for entry in entries)
