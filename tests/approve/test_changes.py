@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from kith.approve.changes import Change, digest_of, find_changes, is_same
+from kith.approve.changes import Change, digest_of, find_changes, is_same, keep_numbers
 from kith.approve.declarations import Comparison
 
 SALES = {
@@ -126,3 +126,29 @@ def test_numbers_are_compared_exactly_but_for_the_noise_of_doubles(
     old: object, new: object, same: bool
 ) -> None:
     assert is_same(old, new) is same
+
+
+@pytest.mark.parametrize("declared", [SALES, BY_CITY])
+def test_rows_that_were_erased_from_a_release_leave_its_numbers_published(
+    tmp_path: Path, declared: dict[str, list[Comparison]]
+) -> None:
+    release = file(tmp_path, "before", BEFORE)
+    left = BEFORE.replace("(date '2024-02-29', 'Bonn', 5.00),", "")
+    candidate = file(tmp_path, "after", left)
+    keep_numbers(release, declared, tmp_path / "scratch")
+    with duckdb.connect(str(release)) as opened:
+        opened.execute("delete from shop.sales where city = 'Bonn'")
+
+    def found() -> list[tuple[str, Decimal | None, Decimal | None]]:
+        as_of = dt.date(2024, 3, 31)
+        return [
+            (f"{each.period_start:%m}", each.old_value, each.new_value)
+            for each in find_changes(
+                release, candidate, as_of, declared, tmp_path / "scratch"
+            )
+        ]
+
+    expected = (5, None) if declared is BY_CITY else (25, 20)
+    assert found() == [("02", *expected)]
+    (tmp_path / "numbers.json").unlink()
+    assert found() == []

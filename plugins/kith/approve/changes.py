@@ -9,6 +9,7 @@ import datetime as dt
 import json
 from collections import defaultdict
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from decimal import Context, Decimal
 from pathlib import Path
@@ -22,6 +23,9 @@ from kith.storage import sha256_of
 
 # Doubles that differ by less are one number, computed in another order.
 TOLERANCE = 1e-9
+# Beside the database of a release from which rows were erased since: its numbers as
+# they were published.
+NUMBERS = "numbers.json"
 _PLACES = Decimal(10) ** -9
 _CONTEXT = Context(prec=60)
 _MISSING = (duckdb.BinderException, duckdb.CatalogException)
@@ -73,13 +77,62 @@ def find_changes(
 ) -> list[Change]:
     """Compare two DuckDB files; `as_of` is that of the release. The biggest first."""
     found: list[Change] = []
+    kept = _kept_numbers(release.parent)
     with connect(scratch=scratch) as connection:
         for name, path in (("release", release), ("candidate", candidate)):
             connection.execute(f"attach {literal(str(path))} as {name} (read_only)")
         for mart, comparisons in declared.items():
             for comparison in comparisons:
-                found += _compared(connection, mart, comparison, as_of)
+                found += _compared(connection, mart, comparison, as_of, kept)
     return sorted(found, key=lambda change: change.sort_key)
+
+
+def keep_numbers(
+    release: Path, declared: dict[str, list[Comparison]], scratch: Path
+) -> None:
+    """Keep the numbers of a release beside its database, before rows of it go.
+
+    `make erase` calls it with the release's database: what readers were told then is
+    compared with the next release, and not what the rows that are left add up to.
+    """
+    kept: dict[str, list[list[Any]]] = {}
+    with connect(scratch=scratch) as connection:
+        connection.execute(f"attach {literal(str(release))} as release (read_only)")
+        for mart, comparisons in declared.items():
+            for comparison in comparisons:
+                for measure in comparison.aggregates:
+                    query = comparison.sql(f"release.{mart}", [measure])
+                    with suppress(*_MISSING):
+                        rows = connection.execute(query).fetchall()
+                        kept[query] = [list(map(_as_json, row)) for row in rows]
+    path = release.parent / NUMBERS
+    path.write_text(json.dumps(kept, ensure_ascii=False), encoding="utf-8")
+
+
+def _as_json(value: Any) -> Any:
+    """A double as a number, whatever else as text."""
+    return value if value is None or isinstance(value, float) else str(value)
+
+
+def _kept_numbers(folder: Path) -> dict[str, dict[_Key, Any]]:
+    """By the query of one measure its numbers, of a release from which rows went."""
+    path = folder / NUMBERS
+    if not path.is_file():
+        return {}
+    kept: dict[str, list[list[Any]]] = json.loads(path.read_text(encoding="utf-8"))
+    return {
+        query: {
+            (
+                grain,
+                dt.date.fromisoformat(start),
+                dt.date.fromisoformat(end),
+                tuple(parts),
+            ): Decimal(value) if isinstance(value, str) else value
+            for grain, start, end, *parts, value in rows
+            if end is not None
+        }
+        for query, rows in kept.items()
+    }
 
 
 def digest_of(changes: Iterable[Change]) -> str:
@@ -93,6 +146,7 @@ def _compared(
     mart: str,
     comparison: Comparison,
     as_of: dt.date,
+    kept: dict[str, dict[_Key, Any]],
 ) -> list[Change]:
     measures = _measures_of_both(connection, mart, comparison)
     if not measures:
@@ -101,6 +155,10 @@ def _compared(
         _numbers(connection, f"{name}.{mart}", comparison, measures)
         for name in ("release", "candidate")
     )
+    for measure in measures:
+        query = comparison.sql(f"release.{mart}", [measure])
+        for key, value in kept.get(query, {}).items():
+            before.setdefault(key, {})[measure] = value
     if not before:
         return []
     first = min(start for _, start, _, _ in before)
