@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -267,8 +268,17 @@ def a_change(measure: str, old: str, new: str, base: str) -> Change:
 def test_a_change_is_beyond_the_limit_by_share_and_size(
     measure: str, old: str, new: str, base: str, is_too_much: bool
 ) -> None:
-    found = is_beyond(a_change(measure, old, new, base), RestatementLimit())
+    found = is_beyond(a_change(measure, old, new, base), RestatementLimit(), 30)
     assert found is is_too_much
+
+
+@pytest.mark.parametrize(("n", "is_too_much"), [(None, True), (29, False), (30, True)])
+def test_a_score_of_few_may_change_by_much(n: int | None, is_too_much: bool) -> None:
+    change = a_change("retention_pct", "33", "67", "100")
+    change = replace(change, n=n if n is None else Decimal(n))
+    assert is_beyond(change, RestatementLimit(), 30) is is_too_much
+    count = replace(change, measure="active_count")
+    assert is_beyond(count, RestatementLimit(), 30)
 
 
 def test_measures_are_counts_amounts_or_scores_by_name() -> None:

@@ -116,6 +116,10 @@ def test_each_comparison_can_be_computed_and_its_rows_are_one_per_period(
             "either grain or end",
         ),
         ([{"period": "month", "grain": "month", "measures": []}], "at least one"),
+        (
+            [{"period": "m", "grain": "month", "measures": ["score"], "n": "n"}],
+            "one of the measures",
+        ),
         ([{"period": "m", "grain": "month", "measure": ["n"]}], "measures"),
     ],
 )

@@ -100,12 +100,11 @@ def compare(run: Run) -> Restatements:
         digest = digest_of(found)
         if found:
             reasons = Reasons(run, release, manifest)
-            limit = run.company.restatement_limit
             changes = [
                 _restatement(
+                    run,
                     each,
                     reasons.of(each.mart, each.period_start, each.period_end),
-                    limit,
                 )
                 for each in found
             ]
@@ -148,8 +147,11 @@ def note_path(run_folder: Path) -> Path:
     return run_folder / NOTE
 
 
-def is_beyond(change: Change, limit: RestatementLimit) -> bool:
-    """Whether a person has to approve the change of one number."""
+def is_beyond(change: Change, limit: RestatementLimit, minimum_answers: int) -> bool:
+    """Whether a person has to approve the change of one number.
+
+    A score of fewer than `minimum_answers` (company.yml) may change by anything.
+    """
     size = abs(change.difference)
     match kind_of(change.measure):
         case "count":
@@ -159,7 +161,8 @@ def is_beyond(change: Change, limit: RestatementLimit) -> bool:
                 limit.minimum_amount
             )
         case _:
-            return change.change_pct > limit.score_change_pct
+            is_of_few = change.n is not None and change.n < minimum_answers
+            return change.change_pct > limit.score_change_pct and not is_of_few
 
 
 def kind_of(measure: str) -> Literal["count", "amount", "score"]:
@@ -317,7 +320,7 @@ def _number(value: Decimal | None) -> str:
     return f"{whole}.{places:<02}" if places else whole
 
 
-def _restatement(change: Change, reason: str, limit: RestatementLimit) -> Restatement:
+def _restatement(run: Run, change: Change, reason: str) -> Restatement:
     return Restatement(
         mart=change.mart,
         period_grain=change.period_grain,
@@ -330,7 +333,9 @@ def _restatement(change: Change, reason: str, limit: RestatementLimit) -> Restat
         difference=change.difference,
         change_pct=change.change_pct,
         reason=reason,
-        is_beyond_limit=is_beyond(change, limit),
+        is_beyond_limit=is_beyond(
+            change, run.company.restatement_limit, run.company.minimum_answers
+        ),
     )
 
 

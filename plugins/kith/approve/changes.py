@@ -38,7 +38,7 @@ class Change:
 
     `dimensions` is a JSON object of the columns that divide the period. A number that
     is not there is None; it counts as 0. `base` is the largest number of the measure in
-    the period, before or now.
+    the period, before or now; `n` counts what a score is made of, where that is known.
     """
 
     mart: str
@@ -50,6 +50,7 @@ class Change:
     old_value: Decimal | None
     new_value: Decimal | None
     base: Decimal
+    n: Decimal | None = None
 
     @property
     def difference(self) -> Decimal:
@@ -137,7 +138,7 @@ def _kept_numbers(folder: Path) -> dict[str, dict[_Key, Any]]:
 
 def digest_of(changes: Iterable[Change]) -> str:
     """Hash of a list of changes: the same as long as each number is the same."""
-    rows = [{**asdict(each), "base": None} for each in changes]
+    rows = [{**asdict(each), "base": None, "n": None} for each in changes]
     return sha256_of(sorted(map(str, rows)))[:16]
 
 
@@ -178,6 +179,8 @@ def _compared(
     for key in closed:
         grain, start, end, parts = key
         told = dict(zip(comparison.by, parts, strict=True))
+        counts = (_exact(f.get(key, {}).get(comparison.n)) for f in (before, after))
+        n = max((count for count in counts if count is not None), default=None)
         for measure in measures:
             old = before.get(key, {}).get(measure)
             new = after.get(key, {}).get(measure)
@@ -193,6 +196,7 @@ def _compared(
                         old_value=_exact(old),
                         new_value=_exact(new),
                         base=bases[grain, start, measure],
+                        n=n,
                     )
                 )
     return changes

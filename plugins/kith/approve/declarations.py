@@ -30,6 +30,8 @@ class Comparison(BaseModel, extra="forbid"):
         where: SQL condition of the rows that count.
         measures: By name what is computed, as an SQL aggregate. A list names columns
             of a mart that has one row for each period and `by`.
+        n: Which of the measures counts what the scores beside it are made of: those of
+            few may change by much.
     """
 
     period: str
@@ -38,6 +40,7 @@ class Comparison(BaseModel, extra="forbid"):
     by: list[str] = Field(default_factory=list)
     where: str | None = None
     measures: dict[str, str] | list[str]
+    n: str | None = None
 
     @model_validator(mode="after")
     def _has_a_length(self) -> "Comparison":
@@ -45,6 +48,8 @@ class Comparison(BaseModel, extra="forbid"):
             raise ValueError("expected either grain or end")
         if not self.measures:
             raise ValueError("measures: expected at least one")
+        if self.n and self.n not in self.measures:
+            raise ValueError(f"n: expected one of the measures (found {self.n!r})")
         return self
 
     @property

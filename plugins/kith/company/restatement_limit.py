@@ -31,7 +31,7 @@ class RestatementLimit(Strict):
         ge=0,
         description="Change of a score, a mean or a rate, in per cent of the largest "
         "of its measure in its period: a late answer moves a score of thirty by "
-        "several per cent.",
+        "several per cent. Of a score of fewer than `minimum_answers` nobody is asked.",
     )
     wait_hours: float = Field(
         default=20,
