@@ -179,7 +179,9 @@ def _compared(
     for key in closed:
         grain, start, end, parts = key
         told = dict(zip(comparison.by, parts, strict=True))
-        counts = (_exact(f.get(key, {}).get(comparison.n)) for f in (before, after))
+        counts = (
+            _exact(f.get(key, {}).get(comparison.n or "")) for f in (before, after)
+        )
         n = max((count for count in counts if count is not None), default=None)
         for measure in measures:
             old = before.get(key, {}).get(measure)
