@@ -17,9 +17,10 @@ export AT ?=
 export CUSTOMER ?=
 export RUN ?=
 export APPLY ?=
+export AS_OF ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run replay watch watchdog catch-up company releases rollback prune reproduce show dbt shell identity-explain up down airflow test check fmt bench drill lock clean serve
+.PHONY: help run replay watch watchdog catch-up company releases rollback prune reproduce show dbt shell identity-explain up down airflow test check fmt bench drill lock clean serve rebuild approve
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -64,6 +65,12 @@ prune: $(VENV)/installed ## Say what no run needs any more (APPLY=yes removes it
 
 reproduce: $(VENV)/installed ## Make a failed run again, to its failing rows (RUN=id)
 	@$(BIN)/python -m kith_airflow reproduce
+
+rebuild: $(VENV)/installed ## Make the marts of a past day, as known then (AS_OF=2025-06-30)
+	@$(BIN)/python -m kith_airflow rebuild
+
+approve: $(VENV)/installed ## Approve the numbers that a run would restate (RUN=id)
+	@$(BIN)/python -m kith_airflow approve
 
 show: $(VENV)/installed ## Say who a customer is and what to do next (CUSTOMER=customer_id)
 	@$(BIN)/python -m kith_airflow show

@@ -52,7 +52,7 @@ GROUPS = {
     "server": "tests/kith_airflow/test_server",
     "companies": r"tests/(companies/test_demo|build/test_dbt"
     r"|dbt_project/test_(customer_marts|segment_marts|intermediate|indicators))",
-    "built shop": r"tests/(gate|expectations|publish)/"
+    "built shop": r"tests/(approve|gate|expectations|publish)/"
     r"|tests/build/test_(by_hand|model_runs)|tests/test_full_disk",
     "pipeline": "tests/test_pipeline",
     "pages": "tests/report/",
@@ -232,7 +232,15 @@ def built_shop(tmp_path_factory: pytest.TempPathFactory) -> Run:
                 timestamp '2024-12-31' as published_at, date '2024-12-30' as from_day,
                 date '2024-12-30' as to_day, date '2024-12-30' as data_as_of,
                 1 as mart_count, 1 as row_count, 0 as failed_warning_count,
-                date '2024-12-31' as as_of_date
+                date '2024-12-31' as as_of_date;
+            insert into operations.restatements by name
+            select '20241231T000000Z_abcdef' as release_id, 'run_0' as run_id,
+                timestamp '2024-12-31' as published_at, 'customer.orders' as mart,
+                'month' as period_grain, date '2024-11-01' as period_start,
+                date '2024-11-30' as period_end, '{}' as dimensions,
+                'order_count' as measure, 100 as old_value, 101 as new_value,
+                1 as difference, 1.0 as change_pct, 'late data' as reason,
+                false as is_beyond_limit, date '2024-12-31' as as_of_date
             """
         )
     return run

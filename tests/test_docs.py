@@ -29,6 +29,7 @@ from kith.company.lead_stages import KNOWN_STAGES, LeadStages
 from kith.company.life_stages import LifeStage
 from kith.company.order_statuses import KNOWN_STATUSES, OrderStatuses, known_words
 from kith.company.postgres import Postgres, Reader
+from kith.company.restatement_limit import RestatementLimit
 from kith.company.retention import Keep, Retention
 from kith.company.schemes import Scheme, own_schemes
 from kith.company.tables import (
@@ -66,6 +67,7 @@ MODELS: dict[str, dict[str, type[BaseModel]]] = {
         "order_statuses": OrderStatuses,
         "postgres": Postgres,
         "readers": Reader,
+        "restatement_limit": RestatementLimit,
         "retention": Retention,
         "schemes": Scheme,
         "weights": Weights,

@@ -72,6 +72,7 @@ class Request:
     customer: str | None = None
     run: str | None = None
     is_applied: bool = False
+    as_of: str | None = None
 
 
 def _default_memory_limit() -> str:
@@ -133,6 +134,7 @@ def load_request() -> Request:
         customer=environment.get("CUSTOMER") or None,
         run=environment.get("RUN") or None,
         is_applied=_yes("APPLY"),
+        as_of=environment.get("AS_OF") or None,
     )
 
 

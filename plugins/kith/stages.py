@@ -7,7 +7,7 @@ Airflow reads this module at every parse of a DAG file, so that it must stay lig
 import dataclasses
 import datetime as dt
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kith.company.folder import check_expressions, load_company
 from kith.errors import KithError, one_line
@@ -15,6 +15,9 @@ from kith.incidents.history import record_success
 from kith.runs.provenance import keep_provenance
 from kith.runs.run import Interval, Run, plan_run
 from kith.runs.source_systems import adopt_source_systems
+
+if TYPE_CHECKING:
+    from kith.approve.approval import Question
 
 RunValues = dict[str, str]
 # Airflow's definition of each param of the DAG.
@@ -156,6 +159,47 @@ def audit(run: RunValues) -> None:
     keep_provenance(this)
     audit(this)
     record_success(this, "audit")
+
+
+def approve(run: RunValues, *, waits: bool) -> "Question | None":
+    """Compare the candidate with what was published; returns what to ask a person.
+
+    None where it may be published: nothing changed beyond the limit, or exactly that
+    was approved. Where nobody `waits` for an answer, ApprovalError says how to give it.
+    """
+    from kith.approve.approval import check_approved, question
+
+    this = Run.from_dict(run)
+    keep_provenance(this)
+    with this.stage("approve") as figures, this.writer_lock():
+        asked = question(this) if waits else None
+        if asked is None:
+            found, figures["approved_by"] = check_approved(this)
+            figures["restated_numbers"] = len(found.changes)
+        else:
+            figures["waits_until"] = asked.until.isoformat(timespec="seconds")
+    if asked is None:
+        record_success(this, "approve")
+    return asked
+
+
+def decide(run: RunValues, by: str | None, *, is_approved: bool) -> None:
+    """Keep what somebody decided; raises ApprovalError unless they approved.
+
+    `by` is None where nobody has decided in time.
+    """
+    from kith.approve import approval
+
+    this = Run.from_dict(run)
+    with this.stage("approve") as figures:
+        found = approval.noted_in(this.run_folder)
+        if by is None:
+            raise approval.late_error(this, found)
+        if not is_approved:
+            raise approval.rejected_error(this, found, by)
+        approval.approve(this.folder, found, by)
+        figures["approved_by"] = by
+    record_success(this, "approve")
 
 
 def publish(run: RunValues, logs: tuple[tuple[Path, str], ...] = ()) -> dict[str, Any]:

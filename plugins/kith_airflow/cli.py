@@ -1,6 +1,7 @@
 """The commands behind `make run`, `make company`, `make up` and their like."""
 
 import datetime as dt
+import getpass
 import json
 import os
 import shlex
@@ -715,6 +716,51 @@ def reproduce() -> int:
     return 0 if found.is_reached else 1
 
 
+def rebuild() -> int:
+    """Make the marts of a past day from raw, as it was known then, in a scratch."""
+    from kith.reproduce.rebuild import rebuild
+
+    request = load_request()
+    try:
+        day = dt.date.fromisoformat(request.as_of or "")
+    except ValueError:
+        raise ConfigurationError(
+            f"AS_OF={request.as_of or ''}: not a day; write it as 2025-06-30"
+        ) from None
+    found = rebuild(load_company(request.company), load_settings().home, day)
+    for mart, digest in found.hashes.items():
+        print(f"  {mart:<40} {digest}")
+    print(f"  database  {found.database}")
+    return 0
+
+
+def approve() -> int:
+    """Approve the numbers that a run would change, for the next run of its days."""
+    from kith.approve.approval import approve, noted_in
+
+    request = load_request()
+    company = load_company(request.company)
+    if not request.run:
+        raise ConfigurationError(
+            "make approve needs the run whose changes are approved, as its error names "
+            "it: make approve COMPANY=companies/x RUN=…"
+        )
+    state = load_settings().home / company.name
+    found = noted_in(state / "runs" / folder_name(request.run))
+    for each in found.beyond:
+        print(f"  {each.line()}")
+    if not found.beyond:
+        print(f"{request.run} changes no published number beyond the limit")
+        return 0
+    approve(state, found, getpass.getuser())
+    others = len(found.changes) - len(found.beyond)
+    print(
+        f"Approved: these {len(found.beyond)} changes and {others} smaller ones, if "
+        "the next run of the same days makes exactly these"
+    )
+    return 0
+
+
 def company() -> int:
     """Write a company folder after somebody's files."""
     from kith.onboard.scaffold import scaffold, summary
@@ -802,6 +848,8 @@ COMMANDS: dict[str, Callable[[], int]] = {
     "prune": prune,
     "serve": serve,
     "reproduce": reproduce,
+    "approve": approve,
+    "rebuild": rebuild,
     "watchdog": watchdog,
     "alerts": alerts,
     "catch-up": catch_up,

@@ -213,13 +213,14 @@ def test_each_company_has_its_own_schedule_owner_pool_and_asset(
 
 def test_task_graph(dag: dict[str, Any]) -> None:
     # plan feeds every task with the run, so that it has an edge to each of them.
-    later = ["admit", "audit", "build", "publish", "pull"]
+    later = ["admit", "approve", "audit", "build", "publish", "pull"]
     assert {name: task["downstream"] for name, task in dag["tasks"].items()} == {
         "plan": later,
         "pull": ["admit"],
         "admit": ["build"],
         "build": ["audit"],
-        "audit": ["publish"],
+        "audit": ["approve"],
+        "approve": ["publish"],
         "publish": [],
     }
 
@@ -250,7 +251,7 @@ def test_every_task_that_opens_the_warehouse_takes_the_one_slot(
         for name, task in dag["tasks"].items()
         if task["pool"] == "warehouse__corner_shop"
     }
-    assert pooled == {"build": 1, "audit": 1, "publish": 1}
+    assert pooled == {"build": 1, "audit": 1, "approve": 1, "publish": 1}
     # Of two runs that want the slot, the one whose candidate stands there goes on.
     assert {task["weight"] for task in dag["tasks"].values()} == {"upstream"}
 
@@ -278,13 +279,13 @@ def test_every_task_has_an_owner_and_a_time_limit(dag: dict[str, Any]) -> None:
     assert {name: task["timeout"] / 60 for name, task in dag["tasks"].items()} == {
         "plan": 10,
         **dict.fromkeys(("pull", "admit", "build"), 240),
-        **dict.fromkeys(("audit", "publish"), 60),
+        **dict.fromkeys(("audit", "approve", "publish"), 60),
     }
 
 
 def test_notes_say_what_to_do_when_a_task_fails(dag: dict[str, Any]) -> None:
     noted = re.findall(r"^\| (\w+) \| .{20,} \|$", dag["doc_md"], re.MULTILINE)
-    tasks = ["plan", "pull", "admit", "build", "audit", "publish", "serve"]
+    tasks = ["plan", "pull", "admit", "build", "audit", "approve", "publish", "serve"]
     assert noted == tasks
 
 

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,9 +21,11 @@ from zoneinfo import ZoneInfo
 import psutil
 import pytest
 
+from kith.approve.approval import Restatement, Restatements, approval_of, note_path
 from kith.company.folder import load_company
 from kith.errors import ConfigurationError, KithError, TransientError
 from kith.incidents.history import open_incidents
+from kith.reproduce.rebuild import Rebuilt
 from kith.runs.journal import Journal
 from kith.runs.run import Interval, Run
 from kith.settings import REPOSITORY, Request, load_settings
@@ -89,6 +92,15 @@ def rollback(folder, release):
 
 def lacks_page(release):
     return release.name == "without_page"
+""",
+    "approve/approval.py": """
+from types import SimpleNamespace
+
+def question(run):
+    raise AssertionError("nobody can answer without a server")
+
+def check_approved(run):
+    return SimpleNamespace(changes=[1, 2]), None
 """,
     "publish/pruning.py": """
 from types import SimpleNamespace
@@ -299,7 +311,7 @@ def test_a_killed_run_names_its_stage_and_the_next_one_waits_and_succeeds(
         assert line in told
     (seconds,) = [line for line in told if line.startswith("seconds ")]
     assert " ".join(seconds.split()[1::2]) == (
-        "plan pull admit build audit publish prune Airflow total"
+        "plan pull admit build audit approve publish prune Airflow total"
     )
     assert told.index("build 0.0 s 3 rows") < told.index("audit 0.0 s 3 rows")
 
@@ -832,3 +844,81 @@ def test_catch_up_runs_the_days_that_are_missing_and_no_other(
     assert main(["catch-up"]) == 0
     assert asked[1:] == []
     assert capsys.readouterr().out.splitlines() == ["Shop: no day is missing"]
+
+
+def test_changes_are_approved_by_the_run_that_found_them(
+    kith_home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COMPANY", str(SHOP))
+    state = kith_home / "corner_shop"
+
+    def call(run: str) -> tuple[int, str]:
+        monkeypatch.setenv("RUN", run)
+        code = main(["approve"])
+        said = capsys.readouterr()
+        return code, said.out + said.err
+
+    assert call("") == (
+        1,
+        "Failed: make approve needs the run whose changes are approved, as its error "
+        "names it: make approve COMPANY=companies/x RUN=…\n",
+    )
+    code, said = call("run_1")
+    assert code == 1
+    assert "not found, or of another version of Kith" in said
+    change = Restatement(
+        mart="customer.orders",
+        period_grain="month",
+        period_start=dt.date(2024, 3, 1),
+        period_end=dt.date(2024, 3, 31),
+        dimensions='{"channel": "web"}',
+        measure="revenue_amount",
+        old_value=Decimal("1000.10"),
+        new_value=Decimal(1200),
+        difference=Decimal("199.9"),
+        change_pct=16.7,
+        reason="late data",
+        is_beyond_limit=True,
+    )
+    for run, is_beyond in (("run_1", False), ("run_2", True)):
+        found = Restatements(
+            run_id=run,
+            release_id="r",
+            candidate="c",
+            digest=run,
+            changes=[change.model_copy(update={"is_beyond_limit": is_beyond})],
+        )
+        note = note_path(state / "runs" / run)
+        note.parent.mkdir(parents=True)
+        note.write_text(found.model_dump_json())
+    assert call("run_1") == (0, "run_1 changes no published number beyond the limit\n")
+    assert approval_of(state, "run_1") is None
+    code, said = call("run_2")
+    assert code == 0
+    told = "customer.orders, 2024-03, channel web: revenue_amount 1,000.10 -> 1,200 "
+    assert f"{told}(17 %, late data)" in said
+    assert "these 1 changes and 0 smaller ones" in said
+    approval = approval_of(state, "run_2")
+    assert approval and (approval.run_id, bool(approval.by)) == ("run_2", True)
+
+
+def test_a_past_day_is_made_again(
+    kith_home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COMPANY", str(SHOP))
+    monkeypatch.setenv("AS_OF", "30.6.2024")
+    assert main(["rebuild"]) == 1
+    assert "AS_OF=30.6.2024: not a day" in capsys.readouterr().err
+    made = Rebuilt(Path("kith_build.duckdb"), {"customer.orders": "ab12"})
+    asked: list[object] = []
+
+    def rebuilt(company: Any, home: Path, day: dt.date) -> Rebuilt:
+        asked.extend([company.name, home, day])
+        return made
+
+    monkeypatch.setattr("kith.reproduce.rebuild.rebuild", rebuilt)
+    monkeypatch.setenv("AS_OF", "2024-06-30")
+    assert main(["rebuild"]) == 0
+    assert asked == ["corner_shop", kith_home, dt.date(2024, 6, 30)]
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines == [["customer.orders", "ab12"], ["database", "kith_build.duckdb"]]

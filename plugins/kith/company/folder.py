@@ -22,6 +22,7 @@ from kith.company.life_stages import LifeStage
 from kith.company.order_statuses import OrderStatuses
 from kith.company.postgres import Postgres
 from kith.company.quiet_hours import Shift, bands_beside
+from kith.company.restatement_limit import RestatementLimit
 from kith.company.retention import Retention
 from kith.company.schemes import Scheme
 from kith.company.sources import read_source_tables
@@ -385,6 +386,7 @@ class CompanyFile(Strict):
         description="By how much what comes a month later is worth less, for lifetime "
         "values.",
     )
+    restatement_limit: RestatementLimit = RestatementLimit()
     retention: Retention = Retention()
     audiences: list[Literal["without_personal_data"]] = Field(
         default_factory=list,

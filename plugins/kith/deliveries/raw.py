@@ -29,6 +29,10 @@ PLACEHOLDERS = {
 }
 
 
+# Beside the intervals of a table: which attempts retention has removed.
+PRUNED = "pruned.txt"
+
+
 class LateRows(BaseModel):
     """Rows of a business day that came to the source on a later one."""
 
@@ -136,6 +140,19 @@ class Manifest(BaseModel):
 def complete_attempts(folder: Path) -> list[Path]:
     """Folders of the complete attempts of an interval, the oldest first."""
     return sorted(path.parent for path in folder.glob("[0-9]*/manifest.json"))
+
+
+def note_pruned(folder: Path, interval: str, attempt: str) -> None:
+    """Note below the raw folder of a table that an attempt goes now."""
+    with (folder / PRUNED).open("a", encoding="utf-8") as note:
+        note.write(f"{interval}/{attempt}\n")
+
+
+def pruned_attempts(folder: Path) -> list[tuple[str, str]]:
+    """Interval and attempt of what was pruned of a table, below its raw folder."""
+    note = folder / PRUNED
+    lines = note.read_text(encoding="utf-8").split() if note.is_file() else []
+    return [(slug, at) for slug, _, at in (line.partition("/") for line in lines)]
 
 
 def newest_attempt(run: Run, table: str) -> tuple[Path, Manifest]:

@@ -122,4 +122,52 @@ order by to_day desc, source_name, table_name, from_day, warning
     caption="Warnings on deliveries, the newest first",
     style="words",
 )
-SECTION = Section(tables=[_DELIVERIES, _SOURCE_WARNINGS, CHECKS])
+
+
+def _restatements_note(rows: list[Row]) -> str:
+    count = rows[0]["restated_count"]
+    shown = f"The biggest {len(rows)} of {count:,}" if count > len(rows) else f"{count}"
+    return (
+        f"{shown} numbers of periods that were over are not those of the release "
+        "before. All stand in operations.restatements."
+    )
+
+
+_RESTATEMENTS = Entry(
+    "restatements",
+    "Numbers that changed since they were published",
+    """
+with restated as (
+    select
+        *,
+        count(*) over () as restated_count,
+        row_number() over (
+            order by
+                change_pct desc, mart, period_start, period_grain, dimensions, measure
+        ) as place
+    from operations.restatements
+    where run_id = $run_id
+)
+select
+    *,
+    coalesce(cast(round(old_value, 2) as varchar), 'none') as old_text,
+    coalesce(cast(round(new_value, 2) as varchar), 'none') as new_text
+from restated
+where place <= 20
+order by place
+""",
+    columns={
+        "Mart": "{mart}",
+        "From": "{period_start:%-d %b %Y}",
+        "To": "{period_end:%-d %b %Y}",
+        "Part": "{dimensions:.160}",
+        "Number": "{measure}",
+        "Before": "{old_text}",
+        "Now": "{new_text}",
+        "Reason": "{reason}",
+    },
+    note=_restatements_note,
+    caption="Numbers that changed since they were published, the biggest first",
+    style="words",
+)
+SECTION = Section(tables=[_DELIVERIES, _SOURCE_WARNINGS, _RESTATEMENTS, CHECKS])

@@ -119,6 +119,10 @@ def _failure(run: Run) -> tuple[str, str, str]:
             f"{run.run_folder.name}: it failed in serve, after its release was "
             f"published: {one_line(first['reason'])}; mend that, then make serve"
         )
+    if first["stage"] == "approve":
+        raise ConfigurationError(
+            f"{run.run_folder.name}: it waits for a person: {one_line(first['reason'])}"
+        )
     if first["stage"] not in _STAGES:
         known = any(entry["stage"] == "plan" for entry in entries)
         raise ConfigurationError(

@@ -1,5 +1,6 @@
 """What a run's journal says, as lines for people."""
 
+import datetime as dt
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,10 @@ _JUDGES = ("admit", "references")
 _SHOWN = 10
 # So many signs of a reason stand beside its stage; all of them at the end of the run.
 _BEGINNING = 160
-STAGES = ("plan", "pull", "admit", "build", "audit", "publish", "prune", "serve")
+STAGES = (
+    *("plan", "pull", "admit", "build", "audit", "approve", "publish", "prune"),
+    "serve",
+)
 
 
 class Journal:
@@ -86,6 +90,14 @@ class Journal:
             for entry in self._entries
             if (entry["stage"], entry["event"]) == (stage, "end")
         ]
+
+    def waits_until(self) -> dt.datetime | None:
+        """Until when the run waits for a person's approval; None where it does not."""
+        stage = [entry for entry in self._entries if entry["stage"] == "approve"]
+        if not stage or stage[-1]["event"] != "end":
+            return None
+        until = stage[-1]["figures"].get("waits_until")
+        return dt.datetime.fromisoformat(until) if until else None
 
     def last_at(self) -> float:
         """Time of the last entry, in seconds of the epoch; 0 without any."""
@@ -171,7 +183,10 @@ def describe(entry: dict[str, Any]) -> str | None:
         for name, value in entry["figures"].items()
         if isinstance(value, int | float) and not isinstance(value, bool)
     )
-    return f"  {_name(entry):<46} {entry['seconds']:7.1f} s   {figures}".rstrip()
+    line = f"  {_name(entry):<46} {entry['seconds']:7.1f} s   {figures}".rstrip()
+    if until := entry["figures"].get("waits_until"):
+        line += f"\n  waits for a person's approval on Airflow's page until {until}"
+    return line
 
 
 def _sources(warnings: list[str]) -> list[str]:

@@ -109,13 +109,15 @@ def make_state(state: Path) -> None:
 class Run:
     """One run of the pipeline, and the places of its files.
 
-    `run_id` is Airflow's; everything of one company lies in `home/<company>`.
+    `run_id` is Airflow's; everything of one company lies in `home/<company>`. `as_of`
+    is set where the marts of a past day are made: the last day that they know.
     """
 
     company: Company
     interval: Interval
     run_id: str
     home: Path
+    as_of: dt.date | None = None
 
     @property
     def folder(self) -> Path:

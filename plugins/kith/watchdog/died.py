@@ -72,6 +72,8 @@ def dead_run(
     """The run of a journal, if it died without a word."""
     idle = now - dt.datetime.fromtimestamp(journal.last_at(), dt.UTC)
     is_waiting = idle <= (_QUEUED if is_led else _UNLED)
+    if (until := journal.waits_until()) and now <= until + _UNLED:
+        return None  # For a person, who knows it by an incident.
     # Of a run that has published, readers on PostgreSQL are all that may be owed.
     is_published = journal.has_ended("publish")
 
