@@ -35,7 +35,7 @@ from kith.deliveries.admitted import (
     declaration_id,
 )
 from kith.deliveries.business_days import row_day_sql
-from kith.deliveries.raw import newest_attempt, workspace
+from kith.deliveries.raw import is_suppressing, newest_attempt, workspace
 from kith.deliveries.taken import note_judged
 from kith.runs.run import Run
 from kith.storage import move_durably, syncing
@@ -57,6 +57,10 @@ def admit_table(run: Run, table: str) -> None:
     declared = run.company.table(table)
     with run.stage("admit", table) as figures, workspace(run.admitted(table)) as work:
         folder, manifest = newest_attempt(run, table)
+        if is_suppressing(run.folder):
+            from kith.pull.suppression import clean_attempt
+
+            manifest = clean_attempt(run, declared, folder, manifest)
         _finish_swaps(run.admitted(table))
         # Told whether it is admitted or refused.
         figures["interval"] = run.interval.slug
@@ -80,6 +84,8 @@ def admit_table(run: Run, table: str) -> None:
         figures["replaced"] = report["replaced"]
         figures["warnings"] = report["warnings"]
         figures["refused"] = refused
+        if report["suppressed_rows"]:
+            figures["suppressed"] = report["suppressed_rows"]
 
 
 # --- rows -----------------------------------------------------------------------------
@@ -166,6 +172,10 @@ def _split(
         "duplicates": repeats.dropped,
         "replaced": repeats.replaced,
         "exact_duplicates_kept": repeats.kept,
+        "suppressed_rows": manifest.suppressed_rows,
+        "suppressed_days": {
+            day.isoformat(): rows for day, rows in manifest.suppressed_days.items()
+        },
         "raw_types": attempt.raw,
         "losses": losses,
         "warnings": attempt.warnings,

@@ -101,7 +101,8 @@ class Manifest(BaseModel):
     any. `late` tells of those taken that came late, and of those out of the window that
     came in its days; `missed` of those that came unseen to earlier days.
     `watermark` is the newest cursor of the window, `key_id` tells which key made the
-    hashes of identifiers.
+    hashes of identifiers. `suppressed_rows` counts the rows of erased persons, which
+    are none of those seen; `suppressed_days` those within the window, by day.
     """
 
     table: str
@@ -121,6 +122,8 @@ class Manifest(BaseModel):
     rejects: int
     watermark: dt.datetime | dt.date | None
     key_id: str | None
+    suppressed_rows: int = 0
+    suppressed_days: dict[dt.date, int] = {}
 
     @property
     def rows_unreached(self) -> int:
@@ -131,6 +134,15 @@ class Manifest(BaseModel):
     def window(self) -> Interval:
         """The business days that this attempt delivers."""
         return Interval(self.window_from_day, self.to_day)
+
+
+# Who was erased, see kith.pull.suppression.
+SUPPRESSED = "suppressed.json"
+
+
+def is_suppressing(state: Path) -> bool:
+    """Whether somebody was erased from a company's state: few ever need to look."""
+    return (state / SUPPRESSED).is_file()
 
 
 def complete_attempts(folder: Path) -> list[Path]:

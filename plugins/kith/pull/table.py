@@ -23,7 +23,14 @@ from kith.database import (
 )
 from kith.deliveries.admitted import Delivery, admitted_deliveries, find_missed, past_of
 from kith.deliveries.columns import ROW_NUMBER, is_personal
-from kith.deliveries.raw import Manifest, MissedRows, PulledFile, reading, workspace
+from kith.deliveries.raw import (
+    Manifest,
+    MissedRows,
+    PulledFile,
+    is_suppressing,
+    reading,
+    workspace,
+)
 from kith.pull.connections import Connection, environment_connection
 from kith.pull.connectors.request import Fetched, FetchRequest, check_unchanged
 from kith.pull.twins import find_twins
@@ -72,7 +79,16 @@ def pull_table(
                 reach=_reach(run, declared, window, earlier),
             )
             fetched = _connector(declared.rules.connector)(request)
+            suppressed = 0
+            if is_suppressing(run.folder):
+                from kith.pull.suppression import without_suppressed
+
+                delivered = sum(each.rows for each in fetched)
+                fetched, days = without_suppressed(run, request, fetched)
+                suppressed = delivered - sum(each.rows for each in fetched)
             manifest = _land(run, request, fetched, earlier, delivered_at, folder)
+        if suppressed:
+            manifest.suppressed_rows, manifest.suppressed_days = suppressed, dict(days)
         (folder / "manifest.json").write_text(manifest.model_dump_json(indent=2))
         move_durably(folder, run.raw(table) / run.interval.slug / manifest.attempt)
         figures["files"] = len(manifest.files)
@@ -81,6 +97,8 @@ def pull_table(
         figures["out_of_window"] = manifest.rows_out_of_window
         figures["outside_company_days"] = manifest.rows_unreached
         figures["bytes"] = sum(file.bytes for file in manifest.files)
+        if manifest.suppressed_rows:
+            figures["suppressed"] = manifest.suppressed_rows
 
 
 def _connector(name: str) -> Callable[[FetchRequest], list[Fetched]]:
