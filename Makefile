@@ -17,9 +17,10 @@ export AT ?=
 export CUSTOMER ?=
 export RUN ?=
 export APPLY ?=
+export FILE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run replay watch watchdog catch-up company rollback prune reproduce show dbt shell identity-explain up down airflow test check fmt bench drill lock clean
+.PHONY: help run replay watch watchdog catch-up company rollback prune erase export-person reproduce show dbt shell identity-explain up down airflow test check fmt bench drill lock clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -55,6 +56,12 @@ rollback: $(VENV)/installed ## Point `current` at the release before (RELEASE=id
 
 prune: $(VENV)/installed ## Say what no run needs any more (APPLY=yes removes it)
 	@$(BIN)/python -m kith_airflow prune
+
+erase: $(VENV)/installed ## Erase the persons whom a CSV names (FILE=ids.csv, APPLY=yes)
+	@$(BIN)/python -m kith_airflow erase
+
+export-person: $(VENV)/installed ## All that is held of one person (FILE=ids.csv TO=folder)
+	@$(BIN)/python -m kith_airflow export-person
 
 reproduce: $(VENV)/installed ## Make a failed run again, to its failing rows (RUN=id)
 	@$(BIN)/python -m kith_airflow reproduce

@@ -61,7 +61,7 @@ def admit_table(run: Run, table: str) -> None:
             from kith.pull.suppression import clean_attempt
 
             manifest = clean_attempt(run, declared, folder, manifest)
-        _finish_swaps(run.admitted(table))
+        finish_swaps(run.admitted(table))
         # Told whether it is admitted or refused.
         figures["interval"] = run.interval.slug
         figures["attempt"] = manifest.attempt
@@ -77,7 +77,7 @@ def admit_table(run: Run, table: str) -> None:
             built.mkdir()
             report, refused = _split(connection, run, attempt, folder, built)
         (built / "report.json").write_text(json.dumps(report, indent=2))
-        _swap(built, run.admitted(table) / run.interval.slug)
+        swap(built, run.admitted(table) / run.interval.slug)
         figures["rows"] = report["admitted"]
         figures["quarantined"] = report["quarantined"]
         figures["duplicates"] = report["duplicates"] - report["replaced"]
@@ -274,7 +274,7 @@ def _write_days(
 # --- folders --------------------------------------------------------------------------
 
 
-def _swap(built: Path, target: Path) -> None:
+def swap(built: Path, target: Path) -> None:
     """Put a folder in the place of another."""
     old = target.with_name(f".{target.name}.old")
     if target.exists():
@@ -283,7 +283,7 @@ def _swap(built: Path, target: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _finish_swaps(folder: Path) -> None:
+def finish_swaps(folder: Path) -> None:
     """Undo or end swaps of a process that was killed in between."""
     for old in folder.glob(".*.old"):
         target = old.with_name(old.name[1:].removesuffix(".old"))

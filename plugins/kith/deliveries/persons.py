@@ -70,16 +70,15 @@ def marks_of(table: SourceTable, staged: Staged) -> list[Mark]:
     for column in table.columns:
         declared = column.rules
         needed = declared.required or column.name in (*rules.key, rules.cursor)
+        role: Literal["own", "other"] = (
+            "other" if declared.identifies in OTHERS else "own"
+        )
+        kind = None if declared.identifies in OTHERS else declared.identifies
         if declared.pii:
-            role: Literal["own", "other"] = (
-                "other" if declared.identifies in OTHERS else "own"
-            )
             found.append(Mark(column, role, ("",), needed))
-        elif declared.identifies and declared.identifies not in OTHERS:
-            found.append(Mark(column, "own", (f"{declared.identifies}=",), needed))
-        elif named := kinds.get(column.name):
-            prefixes = tuple(f"{kind}=" for kind in named)
-            found.append(Mark(column, "own", prefixes, needed))
+        elif named := ([kind] if kind else kinds.get(column.name)):
+            prefixes = tuple(f"{each}=" for each in named)
+            found.append(Mark(column, role, prefixes, needed))
         places = set(references.get(column.name, []))
         if reference := declared.references:
             places.add(f"{reference.table}.{reference.column}")

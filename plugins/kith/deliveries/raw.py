@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from kith.company.tables import SourceTable
 from kith.deliveries.columns import is_personal
-from kith.errors import DeliveryError
+from kith.errors import DeliveryError, TransientError
 from kith.failures import lack_of
 from kith.runs.run import Interval, Run
 
@@ -136,13 +136,22 @@ class Manifest(BaseModel):
         return Interval(self.window_from_day, self.to_day)
 
 
-# Who was erased, see kith.pull.suppression.
-SUPPRESSED = "suppressed.json"
+# Who was erased, see kith.pull.suppression; what an erasure has yet to do.
+SUPPRESSED, KEYS, ERASING = "suppressed.json", "suppressed_keys", "erasing.json"
 
 
 def is_suppressing(state: Path) -> bool:
     """Whether somebody was erased from a company's state: few ever need to look."""
     return (state / SUPPRESSED).is_file()
+
+
+def check_not_erasing(state: Path) -> None:
+    """Raise TransientError while somebody is being erased from a company's state."""
+    if (state / ERASING).is_file():
+        raise TransientError(
+            f"{state / ERASING}: an erasure has begun and not ended; wait for it, or, "
+            "if it was killed, end it with make erase APPLY=yes, and run again"
+        )
 
 
 def complete_attempts(folder: Path) -> list[Path]:

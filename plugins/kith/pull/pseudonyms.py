@@ -236,7 +236,9 @@ def _set_pads(connection: duckdb.DuckDBPyConnection, table: SourceTable | None) 
     """Hand the key to DuckDB as variables, so that it stands in no SQL text."""
     if fetch_row(connection, f"select getvariable('{_OUTER}') is not null") == (True,):
         return
-    set_key(connection, company_key(f"{table.full_name}: pii columns: " if table else ""))
+    set_key(
+        connection, company_key(f"{table.full_name}: pii columns: " if table else "")
+    )
 
 
 def company_key(where: str = "") -> str:

@@ -4,12 +4,12 @@
 hashes of the tokens that name them and their rows (`kith.deliveries.persons`). Nobody
 can tell from it who they are, and with it each pull, and each admission of what was
 pulled before, leaves out the rows of theirs. The keys of rows that are left out are
-remembered in `suppressed_keys/`, likewise hashed: by them rows of other tables are known
-that refer to them.
+remembered in `suppressed_keys/`, likewise hashed: by them rows of other tables are
+known that refer to them.
 
-An entry is made with the identifier key of its day. Once that is another one, the former
-key has to be given as well (`KITH_FORMER_IDENTIFIER_KEYS`): from a hash nobody can make
-the hash by another key.
+An entry is made with the identifier key of its day. Once that is another one, the
+former key has to be given as well (`KITH_FORMER_IDENTIFIER_KEYS`): from a hash nobody
+can make the hash by another key.
 """
 
 import datetime as dt
@@ -47,7 +47,7 @@ from kith.deliveries.persons import (
     typed_values,
     verdict,
 )
-from kith.deliveries.raw import SUPPRESSED, Manifest, PulledFile
+from kith.deliveries.raw import KEYS, SUPPRESSED, Manifest, PulledFile
 from kith.errors import ConfigurationError, CredentialsError
 from kith.pull.connectors.request import Fetched, FetchRequest, check_unchanged
 from kith.pull.pseudonyms import (
@@ -61,7 +61,6 @@ from kith.runs.run import Interval, Run
 from kith.settings import former_identifier_keys, identifier_key
 from kith.storage import replace_file, sha256
 
-ENTRIES, KEYS = SUPPRESSED, "suppressed_keys"
 _DOMAIN = "suppressed:"
 
 
@@ -114,7 +113,7 @@ def digest(key: str, token: str) -> str:
 
 def read_entries(state: Path) -> Suppressed:
     """The entries of a company, whose folder in KITH_HOME is `state`."""
-    path = state / ENTRIES
+    path = state / SUPPRESSED
     try:
         return Suppressed.model_validate_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -130,7 +129,7 @@ def read_entries(state: Path) -> Suppressed:
 def write_entries(state: Path, content: Suppressed) -> None:
     """Replace the entries, durably."""
     text = content.model_dump_json(indent=1)
-    replace_file(state / ENTRIES, text.encode(), mode=0o600)
+    replace_file(state / SUPPRESSED, text.encode(), mode=0o600)
 
 
 def in_force(state: Path) -> InForce | None:
@@ -138,7 +137,7 @@ def in_force(state: Path) -> InForce | None:
 
     Raises CredentialsError where a key is missing by which somebody was erased.
     """
-    if not (state / ENTRIES).is_file():
+    if not (state / SUPPRESSED).is_file():
         return None
     held = read_entries(state)
     wanted = {entry.key_id for entry in held.entries}
@@ -150,7 +149,7 @@ def in_force(state: Path) -> InForce | None:
         numbers = [e.number for e in held.entries if e.key_id == missing[0]]
         shown = ", ".join(map(str, numbers[:5])) + (" …" if numbers[5:] else "")
         raise CredentialsError(
-            f"{state / ENTRIES}: entries {shown} were made with the identifier key "
+            f"{state / SUPPRESSED}: entries {shown} were made with the identifier key "
             f"{missing[0]}, which is not set; expected it, or persons who were erased "
             "would come back; add the former key to KITH_FORMER_IDENTIFIER_KEYS, or "
             "run make erase for these persons again (docs/rights.md)"
@@ -187,13 +186,12 @@ def remember_keys(
 
 def without_suppressed(
     run: Run, request: FetchRequest, fetched: list[Fetched]
-) -> tuple[list[Fetched], Counter[dt.date]]:
+) -> tuple[list[Fetched], Counter[dt.date | None]]:
     """What a source delivered, without the rows of erased persons.
 
-    Beside it stands how many rows were left out, by day: those of no day of the window
-    on its last one.
+    Beside it stands how many rows were left out, by business day.
     """
-    table, days = request.table, Counter[dt.date]()
+    table, days = request.table, Counter[dt.date | None]()
     force = in_force(run.folder)
     marks = marks_of(table, force.staged) if force else []
     if not force or not marks:
@@ -215,9 +213,23 @@ def without_suppressed(
             check_unchanged(where, each.path, each.state)
         if found:
             target = request.workspace / f"kept_{number:04}.parquet"
-            told = _told_of(request, run, force, each, found.going)
-            remember_keys(run.folder, table, company_key(), told.tokens)
-            days.update(told.days)
+            rows = parquet_sql(each.path, file_row_number="true")
+            with _numbered(request.duckdb, found.going) as numbers:
+                going = f"(from {rows} where file_row_number in {numbers})"
+                tokens = tokens_of_rows(
+                    request.duckdb, run, table, force.staged, going, each.columns
+                )
+                counts = days_of_rows(
+                    request.duckdb,
+                    table,
+                    request.time_zone,
+                    request.window,
+                    going,
+                    each.columns,
+                )
+            remember_keys(run.folder, table, company_key(), tokens)
+            for (day, _), count in counts.items():
+                days[day] += count
             _write_kept(request.duckdb, each.path, each.columns, found, target)
             each = replace(
                 each,
@@ -228,36 +240,6 @@ def without_suppressed(
             )
         kept.append(each)
     return kept, days
-
-
-@dataclass
-class _Told:
-    tokens: set[str]
-    days: Counter[dt.date]
-
-
-def _told_of(
-    request: FetchRequest,
-    run: Run,
-    force: InForce,
-    each: Fetched,
-    going: set[int],
-) -> _Told:
-    table, window = request.table, request.window
-    rows = parquet_sql(each.path, file_row_number="true")
-    with _numbered(request.duckdb, going) as numbers:
-        chosen = f"(from {rows} where file_row_number in {numbers})"
-        tokens = tokens_of_rows(
-            request.duckdb, run, table, force.staged, chosen, each.columns
-        )
-        counts = days_of_rows(
-            request.duckdb, table, request.time_zone, window, chosen, each.columns
-        )
-    days: Counter[dt.date] = Counter()
-    for (day, _), count in counts.items():
-        if day is None or day in window:
-            days[day or window.to_day] += count
-    return _Told(tokens, days)
 
 
 # --- at the admission, and for who erases ---------------------------------------------
@@ -300,9 +282,7 @@ def clean_attempt(
                     file.columns,
                 )
             remember_keys(run.folder, table, company_key(), tokens)
-        return rewrite_attempt(
-            connection, run, table, folder, manifest, found
-        )
+        return rewrite_attempt(connection, run, table, folder, manifest, found)
 
 
 def rewrite_attempt(
@@ -397,7 +377,9 @@ def by_tokens(connection: duckdb.DuckDBPyConnection, tokens: set[str]) -> Matche
 def _keep(
     connection: duckdb.DuckDBPyConnection, name: str, values: Iterable[str]
 ) -> None:
-    connection.register("kith_given", pa.table({"value": pa.array([*values], pa.string())}))
+    connection.register(
+        "kith_given", pa.table({"value": pa.array([*values], pa.string())})
+    )
     connection.execute(f"create or replace temp table {name} as from kith_given")
     connection.unregister("kith_given")
 
@@ -479,7 +461,9 @@ def days_of_rows(
         arrivals.append(f"date '{named_at.date()}'")
     rows = connection.execute(
         f"""
-        select cast({day} as date), cast(coalesce({", ".join([*arrivals, "null"])}) as date),
+        select
+            cast({day} as date),
+            cast(coalesce({", ".join([*arrivals, "null"])}) as date),
             count(*)
         from (select {cursor or "null"} as moment, {arrived or "null"} as arrived
             from {relation})
