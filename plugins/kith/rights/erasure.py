@@ -366,15 +366,24 @@ class _Erasure:
             shutil.rmtree(folder / ".work", ignore_errors=True)
         finish_swaps(run.admitted(name))
         pulled = list(attempts(run, table))
+        if marks:
+            self._erase_rows(table, marks, pulled)
+        is_changed = False
         for path in self._files_of(table, pulled):
             # In what others wrote, and in lines that nobody could read.
             if erase_from_file(path, self._traces, self._scratch):
                 self._count(f"texts {name} {path.relative_to(run.folder)}", 1)
-        if not marks:
-            for folder, manifest in pulled:
-                with connect(scratch=self._scratch) as connection:
+                is_changed = True
+        if is_changed:
+            with connect(scratch=self._scratch) as connection:
+                for folder, manifest in attempts(run, table):
                     rewrite_attempt(connection, run, table, folder, manifest, {})
-            return
+        self._say(f"  {name}")
+
+    def _erase_rows(
+        self, table: SourceTable, marks: list[Mark], pulled: list[tuple[Path, Manifest]]
+    ) -> None:
+        run, name = self._run, table.full_name
         with connect(scratch=self._scratch) as connection:
             found = {
                 folder: search_attempt(
@@ -391,7 +400,6 @@ class _Erasure:
                 gone = sum(len(each.going) for each in found[folder].values())
                 self._count(f"raw {name} {folder.parent.name}/{folder.name}", gone)
                 rewrite_attempt(connection, run, table, folder, manifest, found[folder])
-        self._say(f"  {name}")
 
     def _files_of(
         self, table: SourceTable, pulled: list[tuple[Path, Manifest]]

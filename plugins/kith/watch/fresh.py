@@ -161,7 +161,8 @@ def _suppress_as_daily(watch: Watch) -> None:
     if is_suppressing(daily):
         make_state(own)
         shutil.copy(daily / SUPPRESSED, own / SUPPRESSED)
-        shutil.copytree(daily / KEYS, own / KEYS, dirs_exist_ok=True)
+        if (daily / KEYS).is_dir():
+            shutil.copytree(daily / KEYS, own / KEYS, dirs_exist_ok=True)
 
 
 def forget(watch: Watch) -> None:

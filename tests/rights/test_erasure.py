@@ -1,0 +1,365 @@
+"""Erasure: nothing of the person is left, all of the others is, and it stays so."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from kith import stages
+from kith.admit.table import admit_table
+from kith.deliveries.admitted import DATA, all_deliveries
+from kith.deliveries.raw import ERASING, SUPPRESSED
+from kith.errors import ConfigurationError, CredentialsError, TransientError
+from kith.publish.release import verify
+from kith.rights.erasure import erase, preview
+from kith.runs.run import Run
+from kith.settings import REPOSITORY
+from tests.conftest import new_run
+from tests.rights import shop
+from tests.rights.shop import ADA, BOB, SHARED, ask, identify, pull_and_admit, traces_in
+
+
+@pytest.fixture
+def run(kith_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """The shop, pulled, admitted and identified, with a release."""
+    monkeypatch.setenv("KITH_IDENTIFIER_KEY", shop.KEY)
+    monkeypatch.delenv("KITH_FORMER_IDENTIFIER_KEYS", raising=False)
+    run = pull_and_admit(shop.write_shop(tmp_path / "shop"))
+    identify(run)
+    shop.release(run)
+    return run
+
+
+def admitted(run: Run, table: str, columns: str) -> list[tuple[Any, ...]]:
+    found: list[tuple[Any, ...]] = []
+    for delivery in all_deliveries(run, run.company.table(table)):
+        found += duckdb.sql(
+            f"select {columns} from '{delivery.folder / DATA}'"
+        ).fetchall()
+    return sorted(found, key=str)
+
+
+def report(run: Run, table: str) -> dict[str, Any]:
+    (delivery,) = all_deliveries(run, run.company.table(table))
+    return delivery.report
+
+
+def proof_of(path: Path) -> dict[str, Any]:
+    return dict(json.loads(path.read_text()))
+
+
+def test_saying_what_would_go_changes_nothing(run: Run, tmp_path: Path) -> None:
+    before = {p: t for p, t in shop.values_in(run.folder) if "scratch" not in p.parts}
+    found = preview(run, ask(tmp_path, f"email,{ADA}"))
+    after = {p: t for p, t in shop.values_in(run.folder) if "scratch" not in p.parts}
+    assert before == after
+    assert dict(+found.findings.raw) == {
+        "shop.customers": 1,
+        "shop.orders": 3,
+        "shop.lines": 3,
+        "web.clicks": 2,
+    }
+    assert dict(+found.findings.admitted) == {
+        "shop.customers": 1,
+        "shop.orders": 2,
+        "shop.lines": 3,
+        "web.clicks": 2,
+    }
+    assert dict(+found.findings.mentions) == {"shop.customers": 1}
+    text = "\n".join(found.lines())
+    assert "1 customer_number, 1 email, 1 member" in text
+    assert "1 phone beside theirs" in text
+    assert not any(trace in text for trace in shop.TRACES)
+
+
+def test_nothing_of_the_person_is_left_and_all_of_the_others_is(
+    run: Run, tmp_path: Path
+) -> None:
+    (run.run_folder / "gate.json").write_text(json.dumps({"key": f"O10001 of {ADA}"}))
+    logs = run.home / "airflow" / "logs"
+    logs.mkdir(parents=True)
+    (logs / "run_rights_shop-1.log").write_text(f"email:{shop.ADAS[:8]}… and {ADA}\n")
+    assert {trace for trace, _ in traces_in(run.home)} == set(shop.TRACES)
+    file = ask(tmp_path, "kind,value", f"email, {ADA} ")
+    proof = proof_of(erase(run, file, ((logs, "run_rights_shop-*.log"),)))
+    assert traces_in(run.home) == set()
+    assert proof["left"] == []
+    assert proof["searched_files"] > 10
+    assert admitted(run, "shop.customers", "number, recommended_by") == [
+        ("N00002", None)
+    ]
+    assert admitted(run, "shop.orders", "order_number") == [("O10002",), ("O10003",)]
+    assert admitted(run, "shop.lines", "order_number, line") == [("O10002", 1)]
+    assert admitted(run, "web.clicks", "click") == [("C2",), ("C4",)]
+    assert shop.PHONE in "".join(text for _, text in shop.values_in(run.folder))
+    (log,) = logs.glob("*.log")
+    assert log.read_text() == "email:[erased]… and [erased]\n"
+
+
+def test_what_is_counted_is_less_by_what_went(run: Run, tmp_path: Path) -> None:
+    before = report(run, "shop.orders")
+    assert (before["admitted"], before["quarantined"]) == (4, 1)
+    erase(run, ask(tmp_path, f"email,{ADA}"))
+    after = report(run, "shop.orders")
+    assert (after["admitted"], after["quarantined"], after["duplicates"]) == (2, 0, 0)
+    assert (after["rows_delivered"], after["suppressed_rows"]) == (2, 3)
+    assert after["suppressed_days"] == {"2024-03-01": 1, "2024-03-02": 2}
+    (delivery,) = all_deliveries(run, run.company.table("shop.orders"))
+    days = duckdb.sql(
+        "select day::varchar, row_count, quarantined_count, duplicate_count, "
+        f"newest_at::varchar from '{delivery.folder / 'days.parquet'}' where row_count + "
+        "quarantined_count + duplicate_count > 0"
+    ).fetchall()
+    assert days == [
+        ("2024-03-01", 1, 0, 0, "2024-03-01 11:00:00"),
+        ("2024-03-02", 1, 0, 0, "2024-03-02 12:00:00"),
+    ]
+
+
+def test_neither_a_new_pull_nor_a_replay_brings_them_back(
+    run: Run, tmp_path: Path
+) -> None:
+    erase(run, ask(tmp_path, f"email,{ADA}"))
+    kept = {
+        table: admitted(run, table, "* exclude (loaded_at)") for table in shop.TABLES
+    }
+    for table in shop.TABLES:
+        admit_table(run, table)  # As a replay does.
+    again = pull_and_admit(run.company.folder)
+    assert traces_in(run.home) == set()
+    for table, rows in kept.items():
+        assert admitted(again, table, "* exclude (loaded_at)") == rows
+    assert report(again, "shop.orders")["suppressed_rows"] == 3
+    assert report(again, "shop.orders")["rows_delivered"] == 2
+    assert report(again, "shop.lines")["suppressed_rows"] == 3
+
+
+def test_what_hangs_on_a_new_row_of_theirs_is_left_out_too(
+    run: Run, tmp_path: Path
+) -> None:
+    erase(run, ask(tmp_path, f"email,{ADA}"))
+    data = run.company.folder / "data"
+    with (data / "orders.csv").open("a") as orders:
+        orders.write(f"O10009,2024-03-03 10:00:00,{ADA},,5.00\n")
+    with (data / "lines.csv").open("a") as lines:
+        lines.write("O10009,1,jam,2024-03-03 10:00:00\n")
+    # Lines before their orders: only the admission can know.
+    new = new_run(run.company.folder, "2024-03-01", "2024-03-31")
+    for table in ("shop.lines", "shop.orders"):
+        from kith.pull.table import pull_table
+
+        pull_table(new, table)
+    for table in ("shop.lines", "shop.orders"):
+        admit_table(new, table)
+    assert "O10009" not in "".join(text for _, text in shop.values_in(run.home))
+    assert admitted(new, "shop.lines", "order_number") == [("O10002",)]
+
+
+def test_a_release_is_written_anew_with_its_hashes(run: Run, tmp_path: Path) -> None:
+    folder = (run.published / "current").resolve()
+    proof = proof_of(erase(run, ask(tmp_path, f"email,{ADA}")))
+    assert (run.published / "current").resolve() == folder
+    assert verify(folder) == []
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["rewritten"][0]["reason"] == "erasure"
+    assert manifest["rewritten"][0]["rows"] == {
+        "customer.customers": 1,
+        "customer.orders": 2,
+    }
+    assert manifest["marts"]["customer.orders"]["rows"] == 2
+    with duckdb.connect(str(folder / "kith.duckdb"), read_only=True) as database:
+        orders = database.execute("select order_id from customer.orders order by 1")
+        assert orders.fetchall() == [("O10002",), ("O10003",)]
+        told = database.execute("select examples from customer.totals").fetchall()
+        assert told == [("first in [erased] and O10002",)]
+        comments = database.execute("select comment from duckdb_tables()").fetchall()
+        assert ("One row per orders.",) in comments
+    parquet = folder / "parquet" / "customer" / "orders.parquet"
+    assert duckdb.sql(f"select count(*) from '{parquet}'").fetchall() == [(2,)]
+    assert proof["to_be_loaded"] == [folder.name]
+    assert sorted(p.name for p in run.published.iterdir()) == [
+        ".lock",
+        folder.name,
+        "current",
+    ]
+
+
+def test_who_is_shared_pulls_in_nobody(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="row 1: phone is shared by several"):
+        erase(run, ask(tmp_path, f"phone,{SHARED}"))
+    assert not (run.folder / ERASING).exists()
+    assert len(admitted(run, "shop.orders", "order_number")) == 4
+
+
+def test_several_persons_of_one_file_have_an_entry_each(
+    run: Run, tmp_path: Path
+) -> None:
+    file = ask(tmp_path, f"email,{ADA}", "member,M-7002", "customer_number,N00002")
+    proof = proof_of(erase(run, file))
+    assert proof["entries"] == [1, 2]
+    assert admitted(run, "shop.orders", "order_number") == [("O10003",)]
+    held = json.loads((run.folder / SUPPRESSED).read_text())["entries"]
+    assert [entry["number"] for entry in held] == [1, 2]
+    assert (run.folder / SUPPRESSED).stat().st_mode & 0o777 == 0o600
+
+
+def test_who_is_known_by_no_build_is_looked_for_all_the_same(
+    run: Run, tmp_path: Path
+) -> None:
+    identities = "delete from intermediate.identities where person_id = ?"
+    with duckdb.connect(str(run.warehouse)) as warehouse:
+        warehouse.execute(identities, [shop.ADA_ID])
+    found = preview(run, ask(tmp_path, f"email,{ADA}"))
+    assert found.findings.raw["shop.orders"] == 3
+    assert "row 1: nobody in the last build has this email" in "\n".join(found.lines())
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        (["email"], "row 1: 1 values"),
+        ([f"email,{ADA}", "email,no address"], "row 2: email: value 1 is no email"),
+        (
+            [f"{ADA},email"],
+            "row 1: its first value is no kind .*customer_number, email",
+        ),
+        ([""], "holds no identifier"),
+    ],
+)
+def test_a_wrong_file_is_told_by_row_and_without_a_value(
+    run: Run, tmp_path: Path, rows: list[str], says: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=says) as caught:
+        erase(run, ask(tmp_path, *rows))
+    assert ADA not in str(caught.value)
+    assert "no address" not in str(caught.value)
+
+
+@pytest.mark.parametrize("place", [REPOSITORY, "home"])
+def test_a_file_where_it_would_stay_is_refused(run: Run, place: Path | str) -> None:
+    folder = run.home if place == "home" else Path(place)
+    with pytest.raises(ConfigurationError, match="repository or in KITH_HOME"):
+        erase(run, folder / "asked.csv")
+
+
+# --- keys -----------------------------------------------------------------------------
+
+
+def test_an_entry_outlives_the_key_that_made_it(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    erase(run, ask(tmp_path, f"email,{ADA}"))
+    monkeypatch.setenv("KITH_IDENTIFIER_KEY", "n" * 40)
+    with pytest.raises(CredentialsError, match="KITH_FORMER_IDENTIFIER_KEYS") as caught:
+        pull_and_admit(run.company.folder, "shop.orders")
+    assert shop.KEY not in str(caught.value)
+    monkeypatch.setenv("KITH_FORMER_IDENTIFIER_KEYS", f"{'o' * 40},{shop.KEY}")
+    again = pull_and_admit(run.company.folder)
+    assert admitted(again, "shop.orders", "order_number") == [("O10002",), ("O10003",)]
+    assert admitted(again, "shop.lines", "order_number") == [("O10002",)]
+    assert admitted(again, "shop.customers", "number, recommended_by") == [
+        ("N00002", None)
+    ]
+    assert admitted(again, "web.clicks", "click") == [("C2",), ("C4",)]
+
+
+def test_without_a_key_nothing_is_begun(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("KITH_IDENTIFIER_KEY")
+    with pytest.raises(CredentialsError, match="set KITH_IDENTIFIER_KEY"):
+        erase(run, ask(tmp_path, "member,M-7001"))
+    assert not (run.folder / ERASING).exists()
+
+
+# --- who else is at work, and kills ---------------------------------------------------
+
+
+def test_a_run_in_progress_is_not_disturbed(run: Run, tmp_path: Path) -> None:
+    file = ask(tmp_path, f"email,{ADA}")
+    with (
+        run.stage("build"),
+        pytest.raises(TransientError, match=r"in progress \(build"),
+    ):
+        erase(run, file)
+    with run.writer_lock(), pytest.raises(TransientError, match="or another erasure"):
+        erase(run, file)
+    assert not (run.folder / ERASING).exists()
+
+
+def test_no_run_begins_while_an_erasure_has_not_ended(run: Run) -> None:
+    (run.folder / ERASING).write_text("{}")
+    asked = {"from_day": "2024-03-01", "to_day": "2024-03-31"}
+    with pytest.raises(TransientError, match="end it with make erase APPLY=yes"):
+        stages.plan(str(run.company.folder), asked, "run_2")
+
+
+_ERASE = """
+import os, signal, sys
+from pathlib import Path
+from kith.company.folder import load_company
+from kith.rights.erasure import erase
+from kith.runs.run import Interval, Run
+import datetime as dt
+left = int(sys.argv[4])
+def kill(event, args):
+    global left
+    if event in ("os.rename", "os.remove", "shutil.rmtree"):
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+company = load_company(Path(sys.argv[1]))
+day = dt.date(2024, 3, 1)
+run = Run(company, Interval(day, day), "erase", Path(sys.argv[2]))
+sys.addaudithook(kill)
+erase(run, Path(sys.argv[3]))
+"""
+
+
+@pytest.mark.parametrize("nth", [1, 3, 6, 11, 18, 26, 33])
+def test_killed_anywhere_a_second_call_ends_it(
+    run: Run, tmp_path: Path, nth: int
+) -> None:
+    file = ask(tmp_path, f"email,{ADA}")
+    arguments = [run.company.folder, run.home, file, nth]
+    done = subprocess.run(
+        [sys.executable, "-c", _ERASE, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    proof = proof_of(erase(run, file))
+    assert traces_in(run.home) == set()
+    assert proof["left"] == []
+    assert {name: t["rows"] for name, t in proof["removed"]["raw"].items()} == {
+        "shop.customers": 1,
+        "shop.orders": 3,
+        "shop.lines": 3,
+        "web.clicks": 2,
+    }
+    after = report(run, "shop.orders")
+    assert (after["admitted"], after["quarantined"], after["duplicates"]) == (2, 0, 0)
+    assert after["suppressed_rows"] == 3
+    assert verify((run.published / "current").resolve()) == []
+    assert not (run.folder / ERASING).exists()
+
+
+def test_a_second_call_finds_nothing_more(run: Run, tmp_path: Path) -> None:
+    file = ask(tmp_path, f"email,{ADA}")
+    first = proof_of(erase(run, file))
+    second = proof_of(erase(run, file))
+    assert second["entries"] == first["entries"] == [1]
+    assert second["removed"] == {}
+    assert len(list((run.folder / "erasures").iterdir())) == 2
+
+
+def test_the_proof_tells_nobody(run: Run, tmp_path: Path) -> None:
+    text = erase(run, ask(tmp_path, f"email,{ADA}")).read_text()
+    assert not any(trace in text or trace[:8] in text for trace in shop.TRACES)
+    assert BOB not in text
