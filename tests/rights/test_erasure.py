@@ -1,6 +1,7 @@
 """Erasure: nothing of the person is left, all of the others is, and it stays so."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,15 +25,29 @@ from tests.rights import shop
 from tests.rights.shop import ADA, BOB, SHARED, ask, identify, pull_and_admit, traces_in
 
 
+@pytest.fixture(scope="module")
+def pulled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shop, pulled, admitted and identified, with a release; not to be changed."""
+    folder = tmp_path_factory.mktemp("rights")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KITH_HOME", str(folder / "home"))
+        patch.setenv("KITH_IDENTIFIER_KEY", shop.KEY)
+        run = pull_and_admit(shop.write_shop(folder / "shop"))
+        identify(run)
+        shop.release(run)
+    return folder
+
+
 @pytest.fixture
-def run(kith_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """The shop, pulled, admitted and identified, with a release."""
+def run(
+    pulled: Path, kith_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Run:
+    """A copy of it."""
     monkeypatch.setenv("KITH_IDENTIFIER_KEY", shop.KEY)
     monkeypatch.delenv("KITH_FORMER_IDENTIFIER_KEYS", raising=False)
-    run = pull_and_admit(shop.write_shop(tmp_path / "shop"))
-    identify(run)
-    shop.release(run)
-    return run
+    for name in ("home", "shop"):
+        shutil.copytree(pulled / name, tmp_path / name, symlinks=True)
+    return new_run(tmp_path / "shop", "2024-03-01", "2024-03-31")
 
 
 def admitted(run: Run, table: str, columns: str) -> list[tuple[Any, ...]]:
@@ -321,7 +336,7 @@ erase(run, Path(sys.argv[3]))
 """
 
 
-@pytest.mark.parametrize("nth", [1, 3, 6, 11, 18, 26, 33])
+@pytest.mark.parametrize("nth", [1, 3, 6, 11, 18])
 def test_killed_anywhere_a_second_call_ends_it(
     run: Run, tmp_path: Path, nth: int
 ) -> None:

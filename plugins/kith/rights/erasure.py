@@ -78,6 +78,7 @@ _BETWEEN_TASKS = dt.timedelta(minutes=2)
 _BY_ROWS = ("raw", "admitted", "quarantine", "published")
 _NOT_KITHS = ("source_systems",)
 Logs = tuple[tuple[Path, str], ...]
+_Columns = dict[str, dict[str, list[str]]]
 
 
 class Plan(BaseModel):
@@ -202,18 +203,13 @@ def preview(run: Run, file: Path | None) -> Preview:
 def _joined(one: Staged, other: Staged) -> Staged:
     """What both tell: a model that told it may be gone, its rows are not."""
 
-    def union(
-        a: dict[str, dict[str, list[str]]], b: dict[str, dict[str, list[str]]]
-    ) -> Any:
-        return {
-            table: {
-                column: sorted({*a.get(table, {}).get(column, []), *more})
-                for columns in (a.get(table, {}), b.get(table, {}))
-                for column in columns
-                for more in [b.get(table, {}).get(column, [])]
-            }
-            for table in {*a, *b}
-        }
+    def union(former: _Columns, latter: _Columns) -> _Columns:
+        found: _Columns = {}
+        for table, columns in [*former.items(), *latter.items()]:
+            for column, told in columns.items():
+                known = found.setdefault(table, {}).setdefault(column, [])
+                known += [each for each in told if each not in known]
+        return found
 
     return Staged(
         kinds=union(one.kinds, other.kinds),
@@ -368,16 +364,13 @@ class _Erasure:
         pulled = list(attempts(run, table))
         if marks:
             self._erase_rows(table, marks, pulled)
-        is_changed = False
-        for path in self._files_of(table, pulled):
+        with connect(scratch=self._scratch) as connection:
             # In what others wrote, and in lines that nobody could read.
-            if erase_from_file(path, self._traces, self._scratch):
-                self._count(f"texts {name} {path.relative_to(run.folder)}", 1)
-                is_changed = True
-        if is_changed:
-            with connect(scratch=self._scratch) as connection:
-                for folder, manifest in attempts(run, table):
-                    rewrite_attempt(connection, run, table, folder, manifest, {})
+            for path in self._files_of(table, pulled):
+                if erase_from_file(connection, path, self._traces):
+                    self._count(f"texts {name} {path.relative_to(run.folder)}", 1)
+            for folder, manifest in attempts(run, table):
+                rewrite_attempt(connection, run, table, folder, manifest, {})
         self._say(f"  {name}")
 
     def _erase_rows(
@@ -640,7 +633,8 @@ class _Erasure:
         for state in (self._run.folder, watch.folder):
             left_out = {state / name for name in (*_BY_ROWS, *_NOT_KITHS, PROOFS)}
             for path in sorted(state.glob("*")):
-                if path in left_out or path.name == ERASING or path.is_symlink():
+                own = path.name in (ERASING, _LOG, "scratch")
+                if path in left_out or own or path.is_symlink():
                     continue
                 yield from files_of(path) if path.is_dir() else [path]
         for folder, pattern in self._logs:
@@ -648,12 +642,11 @@ class _Erasure:
                 yield from files_of(path) if path.is_dir() else [path]
 
     def _erase_texts(self, watch: Run) -> None:
-        scratch = self._scratch
-        for path in self._texts(watch):
-            if path.parent == scratch or path.name.endswith(".lock"):
-                continue
-            if erase_from_file(path, self._words, scratch):
-                self._count(f"text {path.relative_to(self._run.home)}", 1)
+        with connect(scratch=self._scratch) as connection:
+            for path in self._texts(watch):
+                if erase_from_file(connection, path, self._words):
+                    shown = path.relative_to(self._run.home)
+                    self._count(f"text {shown}", 1)
 
     # --- proof ------------------------------------------------------------------------
 
@@ -667,19 +660,15 @@ class _Erasure:
         run, plan = self._run, self._plan
         places = [run.folder, watch.folder, *self._others]
         searched, left = 0, []
-        for path in files_of(*(place for place in places if place.is_dir())):
-            parts = (
-                path.relative_to(run.home).parts
-                if path.is_relative_to(run.home)
-                else ()
-            )
-            if path.name == ERASING or set(parts) & set(_NOT_KITHS):
-                continue
-            searched += 1
-            try:
-                left += holds_traces(path, self._looked_for, self._scratch)
-            except (OSError, duckdb.Error) as error:
-                left.append(f"{path}: cannot be read ({type(error).__name__})")
+        with connect(scratch=self._scratch) as connection:
+            for path in files_of(*(place for place in places if place.is_dir())):
+                if path.name == ERASING or set(path.parts) & set(_NOT_KITHS):
+                    continue
+                searched += 1
+                try:
+                    left += holds_traces(connection, path, self._looked_for)
+                except (OSError, duckdb.Error) as error:
+                    left.append(f"{path}: cannot be read ({type(error).__name__})")
         home = str(run.home)
         removed: dict[str, dict[str, dict[str, int]]] = {}
         for place, count in self._progress.counts.items():

@@ -24,7 +24,7 @@ import pyarrow as pa
 from kith.database import connect, fetch_row, literal, parquet_sql, quote
 from kith.publish.release import DATABASE, MANIFEST, releases, seal
 from kith.report.page import PAGE, write_page
-from kith.rights.traces import Traces, erase_from_file, holds_traces
+from kith.rights.traces import Traces, add_function, erase_from_file, holds_traces
 from kith.runs.run import Run
 from kith.storage import sha256, sync
 
@@ -150,44 +150,39 @@ def _erase(
     entries: list[int],
 ) -> Rewritten | None:
     counts: Counter[str] = Counter()
-    scratch = run.folder / "scratch"
     files = sorted(p for p in release.rglob("*") if p.is_file())
-    for path in files:
-        if path.suffix == ".duckdb":
-            with connect(path, scratch=scratch, read_only=True) as connection:
-                attach(connection, known)
-                for name, columns in _tables(connection):
-                    if goes := rows_of(columns):
-                        (n,) = fetch_row(
-                            connection, f"select count(*) from {name} where {goes}"
-                        )
-                        counts[name.replace('"', "")] += n
-    counts = +counts
-    if not counts and not any(holds_traces(path, traces, scratch) for path in files):
-        return None
-    building = release.with_name(f"{_BUILDING}{release.name}")
-    shutil.rmtree(building, ignore_errors=True)
-    building.mkdir()
-    manifest = json.loads((release / MANIFEST).read_text(encoding="utf-8"))
-    has_page = True
-    for path in files:
-        target = building / path.relative_to(release)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if path.suffix == ".duckdb":
-            marts = _write_database(run, path, target, known, traces, words)
-            if path.name == DATABASE:
-                for name, mart in marts.items():
+    with connect(scratch=run.folder / "scratch") as connection:
+        attach(connection, known)
+        for path in files:
+            if path.suffix == ".duckdb":
+                counts.update(_rows_in(connection, path))
+        counts = +counts
+        found = [holds_traces(connection, path, traces) for path in files]
+        if not counts and not any(found):
+            return None
+        building = release.with_name(f"{_BUILDING}{release.name}")
+        shutil.rmtree(building, ignore_errors=True)
+        building.mkdir()
+        manifest = json.loads((release / MANIFEST).read_text(encoding="utf-8"))
+        has_page = True
+        _add_functions(connection, traces, words)
+        for path in files:
+            target = building / path.relative_to(release)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if path.suffix == ".duckdb":
+                marts = _write_database(connection, path, target, traces, words)
+                for name, mart in marts.items() if path.name == DATABASE else ():
                     if name in manifest["marts"]:
                         manifest["marts"][name].update(mart)
-        elif path.suffix == ".parquet":
-            _write_parquet(run, path, target, known, traces, words)
-        elif path.name != MANIFEST:
-            shutil.copyfile(path, target)
-            if path == release / PAGE and holds_traces(path, _shown(traces), scratch):
-                target.unlink()
+            elif path.suffix == ".parquet":
+                _write_parquet(connection, path, target, traces, words)
+            elif path == release / PAGE and holds_traces(
+                connection, path, _shown(traces)
+            ):
                 has_page = False
-            else:
-                erase_from_file(target, words, scratch)
+            elif path.name != MANIFEST:
+                shutil.copyfile(path, target)
+                erase_from_file(connection, target, words)
     if not has_page:
         has_page = _make_page(run, building, manifest)
     files = sorted(p for p in building.rglob("*") if p.is_file() and p.name != MANIFEST)
@@ -207,9 +202,9 @@ def _erase(
     )
     _write_manifest(building, manifest)
     seal(building)
-    found = (release / MANIFEST).stat()
+    then = (release / MANIFEST).stat()
     # Releases of one second are ordered by it.
-    os.utime(building / MANIFEST, ns=(found.st_atime_ns, found.st_mtime_ns))
+    os.utime(building / MANIFEST, ns=(then.st_atime_ns, then.st_mtime_ns))
     _exchange(building, release)
     return Rewritten(
         release.name,
@@ -217,6 +212,18 @@ def _erase(
         dict(counts),
         has_page,
     )
+
+
+def _rows_in(connection: duckdb.DuckDBPyConnection, database: Path) -> dict[str, int]:
+    """Rows of a person in a published database, by mart."""
+    counts = {}
+    connection.execute(f"attach {literal(str(database))} as former (read_only)")
+    for name, columns in _tables(connection, "former"):
+        if goes := rows_of(columns):
+            query = f"select count(*) from former.{name} where {goes}"
+            (counts[name.replace('"', "")],) = fetch_row(connection, query)
+    connection.execute("detach former")
+    return counts
 
 
 def _shown(traces: Traces) -> Traces:
@@ -287,35 +294,35 @@ def _kept(
 
 
 def _write_database(
-    run: Run, source: Path, target: Path, known: Known, traces: Traces, words: Traces
+    connection: duckdb.DuckDBPyConnection,
+    source: Path,
+    target: Path,
+    traces: Traces,
+    words: Traces,
 ) -> dict[str, dict[str, Any]]:
     """Write a published database anew; returns rows and content hash of its tables."""
     marts: dict[str, dict[str, Any]] = {}
-    with connect(scratch=run.folder / "scratch") as connection:
-        attach(connection, known)
-        _add_functions(connection, traces, words)
-        connection.execute(f"attach {literal(str(source))} as former (read_only)")
-        connection.execute(
-            f"attach {literal(str(target))} as release (storage_version 'v1.0.0')"
+    connection.execute(f"attach {literal(str(source))} as former (read_only)")
+    connection.execute(
+        f"attach {literal(str(target))} as release (storage_version 'v1.0.0')"
+    )
+    connection.execute("begin")
+    for name, columns in _tables(connection, "former"):
+        schema, _, table = name.replace('"', "").partition(".")
+        connection.execute(f"create schema if not exists release.{quote(schema)}")
+        kept = _kept(connection, f"former.{name}", columns, traces, words)
+        connection.execute(f"create table release.{name} as {kept}")
+        _copy_comments(connection, schema, table)
+        listed = ", ".join(map(quote, columns))
+        rows, content = fetch_row(
+            connection,
+            f"select count(*), coalesce(sum(hash({listed})), 0) from release.{name}",
         )
-        connection.execute("begin")
-        for name, columns in _tables(connection, "former"):
-            schema, _, table = name.replace('"', "").partition(".")
-            connection.execute(f"create schema if not exists release.{quote(schema)}")
-            kept = _kept(connection, f"former.{name}", columns, traces, words)
-            connection.execute(f"create table release.{name} as {kept}")
-            _copy_comments(connection, schema, table)
-            listed = ", ".join(map(quote, columns))
-            rows, content = fetch_row(
-                connection,
-                f"select count(*), coalesce(sum(hash({listed})), 0) from release.{name}",
-            )
-            marts[f"{schema}.{table}"] = {
-                "rows": rows,
-                "content_hash": f"{content:032x}",
-            }
-        connection.execute("commit")
-        connection.execute("checkpoint release")
+        marts[f"{schema}.{table}"] = {"rows": rows, "content_hash": f"{content:032x}"}
+    connection.execute("commit")
+    connection.execute("checkpoint release")
+    connection.execute("detach release")
+    connection.execute("detach former")
     return marts
 
 
@@ -340,26 +347,27 @@ def _copy_comments(
 
 
 def _write_parquet(
-    run: Run, source: Path, target: Path, known: Known, traces: Traces, words: Traces
+    connection: duckdb.DuckDBPyConnection,
+    source: Path,
+    target: Path,
+    traces: Traces,
+    words: Traces,
 ) -> None:
-    with connect(scratch=run.folder / "scratch") as connection:
-        attach(connection, known)
-        _add_functions(connection, traces, words)
-        rows = parquet_sql(source)
-        described = connection.execute(f"describe from {rows}").fetchall()
-        columns = {row[0]: row[1] for row in described}
-        kept = _kept(connection, rows, columns, traces, words)
-        connection.execute(
-            f"copy ({kept}) to {literal(str(target))} "
-            "(format parquet, compression zstd, compression_level 1)"
-        )
+    rows = parquet_sql(source)
+    described = connection.execute(f"describe from {rows}").fetchall()
+    columns = {row[0]: row[1] for row in described}
+    kept = _kept(connection, rows, columns, traces, words)
+    connection.execute(
+        f"copy ({kept}) to {literal(str(target))} "
+        "(format parquet, compression zstd, compression_level 1)"
+    )
 
 
 def _add_functions(
     connection: duckdb.DuckDBPyConnection, traces: Traces, words: Traces
 ) -> None:
-    for name, each in (("without_traces", traces), ("without_words", words)):
-        connection.create_function(name, each.removed, ["VARCHAR"], "VARCHAR")
+    add_function(connection, "without_traces", traces)
+    add_function(connection, "without_words", words)
 
 
 # --- places ---------------------------------------------------------------------------

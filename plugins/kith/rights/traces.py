@@ -13,7 +13,7 @@ from pathlib import Path
 
 import duckdb
 
-from kith.database import connect, literal, parquet_sql, quote
+from kith.database import literal, parquet_sql, quote, write_parquet
 from kith.storage import replace_file
 
 ERASED = "[erased]"
@@ -62,13 +62,15 @@ class Traces:
         return rf"(?:^|[^0-9A-Za-z_])(?:{words})(?:$|[^0-9A-Za-z_])"
 
 
-def erase_from_file(path: Path, traces: Traces, scratch: Path) -> bool:
+def erase_from_file(
+    connection: duckdb.DuckDBPyConnection, path: Path, traces: Traces
+) -> bool:
     """Write a file anew without traces; returns whether there were any.
 
     What is neither text nor Parquet stays as it is.
     """
     if path.suffix == ".parquet":
-        return _erase_from_parquet(path, traces, scratch)
+        return _erase_from_parquet(connection, path, traces)
     packed = path.suffix == ".gz"
     if (path.with_suffix("").suffix if packed else path.suffix) not in _TEXTS:
         return False
@@ -87,37 +89,37 @@ def erase_from_file(path: Path, traces: Traces, scratch: Path) -> bool:
     return True
 
 
-def _erase_from_parquet(path: Path, traces: Traces, scratch: Path) -> bool:
-    if not traces.words:
+def _erase_from_parquet(
+    connection: duckdb.DuckDBPyConnection, path: Path, traces: Traces
+) -> bool:
+    rows = parquet_sql(path)
+    texts = _texts(connection, rows, varchar_only=True)
+    if not texts or not traces.words:
         return False
-    with connect(scratch=scratch) as connection:
-        rows = parquet_sql(path)
-        texts = _texts(connection, rows, varchar_only=True)
-        pattern = literal(traces.pattern())
-        holds = " or ".join(
-            f"coalesce(regexp_matches({quote(name)}, {pattern}), false)"
-            for name in texts
-        )
-        if (
-            not texts
-            or not connection.execute(
-                f"select 1 from {rows} where {holds} limit 1"
-            ).fetchone()
-        ):
-            return False
-        connection.create_function(
-            "without_traces", traces.removed, ["VARCHAR"], "VARCHAR"
-        )
-        changed = ", ".join(
-            f"without_traces({quote(name)}) as {quote(name)}" for name in texts
-        )
-        unfinished = path.with_name(f".{path.name}")
-        connection.execute(
-            f"copy (select * replace ({changed}) from {rows}) "
-            f"to {literal(str(unfinished))} (format parquet)"
-        )
+    pattern = literal(traces.pattern())
+    holds = " or ".join(
+        f"coalesce(regexp_matches({quote(name)}, {pattern}), false)" for name in texts
+    )
+    query = f"select 1 from {rows} where {holds} limit 1"
+    if not connection.execute(query).fetchone():
+        return False
+    changed = ", ".join(
+        f"without_traces({quote(name)}) as {quote(name)}" for name in texts
+    )
+    unfinished = path.with_name(f".{path.name}")
+    add_function(connection, "without_traces", traces)
+    write_parquet(connection, f"select * replace ({changed}) from {rows}", unfinished)
     replace_file(path, unfinished)
     return True
+
+
+def add_function(
+    connection: duckdb.DuckDBPyConnection, name: str, traces: Traces
+) -> None:
+    """Let SQL on a connection remove traces from a text."""
+    with suppress(duckdb.InvalidInputException):  # It has none of that name yet.
+        connection.remove_function(name)
+    connection.create_function(name, traces.removed, ["VARCHAR"], "VARCHAR")
 
 
 def _texts(
@@ -132,27 +134,30 @@ def _texts(
     ]
 
 
-def holds_traces(path: Path, traces: Traces, scratch: Path) -> list[str]:
+def holds_traces(
+    connection: duckdb.DuckDBPyConnection, path: Path, traces: Traces
+) -> list[str]:
     """Where in a file traces are found: its tables, or the file, unpacked."""
     if not traces.words:
         return []
     pattern = traces.pattern()
     if path.suffix == ".parquet":
-        with connect(scratch=scratch) as connection:
-            return (
-                [str(path)] if _in_rows(connection, parquet_sql(path), pattern) else []
-            )
-    if path.suffix == ".duckdb":
-        with connect(path, scratch=scratch, read_only=True) as connection:
-            return [
-                f"{path}: {schema}.{name}"
-                for schema, name in connection.execute(
-                    "select schema_name, table_name from duckdb_tables() "
-                    "where not internal order by all"
-                ).fetchall()
-                if _in_rows(connection, f"{quote(schema)}.{quote(name)}", pattern)
-            ] + _in_bytes(path, path.read_bytes(), traces)
+        found = _in_rows(connection, parquet_sql(path), pattern)
+        return [str(path)] if found else []
     content = path.read_bytes()
+    if path.suffix == ".duckdb":
+        connection.execute(f"attach {literal(str(path))} as searched (read_only)")
+        tables = connection.execute(
+            "select schema_name, table_name from duckdb_tables() "
+            "where database_name = 'searched' order by all"
+        ).fetchall()
+        found_in = [
+            f"{path}: {schema}.{name}"
+            for schema, name in tables
+            if _in_rows(connection, f"searched.{quote(schema)}.{quote(name)}", pattern)
+        ]
+        connection.execute("detach searched")
+        return found_in + _in_bytes(path, content, traces)
     with suppress(OSError, EOFError):
         content = gzip.decompress(content) if path.suffix == ".gz" else content
     return _in_bytes(path, content, traces)
