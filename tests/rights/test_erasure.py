@@ -1,7 +1,6 @@
 """Erasure: nothing of the person is left, all of the others is, and it stays so."""
 
 import json
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,37 +16,11 @@ from kith.deliveries.admitted import DATA, all_deliveries
 from kith.deliveries.raw import ERASING, SUPPRESSED
 from kith.errors import ConfigurationError, CredentialsError, TransientError
 from kith.publish.release import verify
-from kith.rights.erasure import erase, preview
+from kith.rights.erasure import erase
 from kith.runs.run import Run
-from kith.settings import REPOSITORY
 from tests.conftest import new_run
 from tests.rights import shop
-from tests.rights.shop import ADA, BOB, SHARED, ask, identify, pull_and_admit, traces_in
-
-
-@pytest.fixture(scope="module")
-def pulled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The shop, pulled, admitted and identified, with a release; not to be changed."""
-    folder = tmp_path_factory.mktemp("rights")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("KITH_HOME", str(folder / "home"))
-        patch.setenv("KITH_IDENTIFIER_KEY", shop.KEY)
-        run = pull_and_admit(shop.write_shop(folder / "shop"))
-        identify(run)
-        shop.release(run)
-    return folder
-
-
-@pytest.fixture
-def run(
-    pulled: Path, kith_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Run:
-    """A copy of it."""
-    monkeypatch.setenv("KITH_IDENTIFIER_KEY", shop.KEY)
-    monkeypatch.delenv("KITH_FORMER_IDENTIFIER_KEYS", raising=False)
-    for name in ("home", "shop"):
-        shutil.copytree(pulled / name, tmp_path / name, symlinks=True)
-    return new_run(tmp_path / "shop", "2024-03-01", "2024-03-31")
+from tests.rights.shop import ADA, BOB, SHARED, ask, pull_and_admit, traces_in
 
 
 def admitted(run: Run, table: str, columns: str) -> list[tuple[Any, ...]]:
@@ -64,32 +37,17 @@ def report(run: Run, table: str) -> dict[str, Any]:
     return delivery.report
 
 
+def days(run: Run, table: str) -> list[tuple[Any, ...]]:
+    (delivery,) = all_deliveries(run, run.company.table(table))
+    return duckdb.sql(
+        "select day::varchar, row_count, quarantined_count, duplicate_count, "
+        f"newest_at::varchar from '{delivery.folder / 'days.parquet'}' "
+        "where row_count + quarantined_count + duplicate_count > 0 order by 1"
+    ).fetchall()
+
+
 def proof_of(path: Path) -> dict[str, Any]:
     return dict(json.loads(path.read_text()))
-
-
-def test_saying_what_would_go_changes_nothing(run: Run, tmp_path: Path) -> None:
-    before = {p: t for p, t in shop.values_in(run.folder) if "scratch" not in p.parts}
-    found = preview(run, ask(tmp_path, f"email,{ADA}"))
-    after = {p: t for p, t in shop.values_in(run.folder) if "scratch" not in p.parts}
-    assert before == after
-    assert dict(+found.findings.raw) == {
-        "shop.customers": 1,
-        "shop.orders": 3,
-        "shop.lines": 3,
-        "web.clicks": 2,
-    }
-    assert dict(+found.findings.admitted) == {
-        "shop.customers": 1,
-        "shop.orders": 2,
-        "shop.lines": 3,
-        "web.clicks": 2,
-    }
-    assert dict(+found.findings.mentions) == {"shop.customers": 1}
-    text = "\n".join(found.lines())
-    assert "1 customer_number, 1 email, 1 member" in text
-    assert "1 phone beside theirs" in text
-    assert not any(trace in text for trace in shop.TRACES)
 
 
 def test_nothing_of_the_person_is_left_and_all_of_the_others_is(
@@ -124,16 +82,11 @@ def test_what_is_counted_is_less_by_what_went(run: Run, tmp_path: Path) -> None:
     assert (after["admitted"], after["quarantined"], after["duplicates"]) == (2, 0, 0)
     assert (after["rows_delivered"], after["suppressed_rows"]) == (2, 3)
     assert after["suppressed_days"] == {"2024-03-01": 1, "2024-03-02": 2}
-    (delivery,) = all_deliveries(run, run.company.table("shop.orders"))
-    days = duckdb.sql(
-        "select day::varchar, row_count, quarantined_count, duplicate_count, "
-        f"newest_at::varchar from '{delivery.folder / 'days.parquet'}' where row_count + "
-        "quarantined_count + duplicate_count > 0"
-    ).fetchall()
-    assert days == [
+    assert days(run, "shop.orders") == [
         ("2024-03-01", 1, 0, 0, "2024-03-01 11:00:00"),
         ("2024-03-02", 1, 0, 0, "2024-03-02 12:00:00"),
     ]
+    assert days(run, "shop.customers") == [("2024-03-31", 1, 0, 0, None)]
 
 
 def test_neither_a_new_pull_nor_a_replay_brings_them_back(
@@ -175,35 +128,6 @@ def test_what_hangs_on_a_new_row_of_theirs_is_left_out_too(
     assert admitted(new, "shop.lines", "order_number") == [("O10002",)]
 
 
-def test_a_release_is_written_anew_with_its_hashes(run: Run, tmp_path: Path) -> None:
-    folder = (run.published / "current").resolve()
-    proof = proof_of(erase(run, ask(tmp_path, f"email,{ADA}")))
-    assert (run.published / "current").resolve() == folder
-    assert verify(folder) == []
-    manifest = json.loads((folder / "manifest.json").read_text())
-    assert manifest["rewritten"][0]["reason"] == "erasure"
-    assert manifest["rewritten"][0]["rows"] == {
-        "customer.customers": 1,
-        "customer.orders": 2,
-    }
-    assert manifest["marts"]["customer.orders"]["rows"] == 2
-    with duckdb.connect(str(folder / "kith.duckdb"), read_only=True) as database:
-        orders = database.execute("select order_id from customer.orders order by 1")
-        assert orders.fetchall() == [("O10002",), ("O10003",)]
-        told = database.execute("select examples from customer.totals").fetchall()
-        assert told == [("first in [erased] and O10002",)]
-        comments = database.execute("select comment from duckdb_tables()").fetchall()
-        assert ("One row per orders.",) in comments
-    parquet = folder / "parquet" / "customer" / "orders.parquet"
-    assert duckdb.sql(f"select count(*) from '{parquet}'").fetchall() == [(2,)]
-    assert proof["to_be_loaded"] == [folder.name]
-    assert sorted(p.name for p in run.published.iterdir()) == [
-        ".lock",
-        folder.name,
-        "current",
-    ]
-
-
 def test_who_is_shared_pulls_in_nobody(run: Run, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="row 1: phone is shared by several"):
         erase(run, ask(tmp_path, f"phone,{SHARED}"))
@@ -221,45 +145,6 @@ def test_several_persons_of_one_file_have_an_entry_each(
     held = json.loads((run.folder / SUPPRESSED).read_text())["entries"]
     assert [entry["number"] for entry in held] == [1, 2]
     assert (run.folder / SUPPRESSED).stat().st_mode & 0o777 == 0o600
-
-
-def test_who_is_known_by_no_build_is_looked_for_all_the_same(
-    run: Run, tmp_path: Path
-) -> None:
-    identities = "delete from intermediate.identities where person_id = ?"
-    with duckdb.connect(str(run.warehouse)) as warehouse:
-        warehouse.execute(identities, [shop.ADA_ID])
-    found = preview(run, ask(tmp_path, f"email,{ADA}"))
-    assert found.findings.raw["shop.orders"] == 3
-    assert "row 1: nobody in the last build has this email" in "\n".join(found.lines())
-
-
-@pytest.mark.parametrize(
-    ("rows", "says"),
-    [
-        (["email"], "row 1: 1 values"),
-        ([f"email,{ADA}", "email,no address"], "row 2: email: value 1 is no email"),
-        (
-            [f"{ADA},email"],
-            "row 1: its first value is no kind .*customer_number, email",
-        ),
-        ([""], "holds no identifier"),
-    ],
-)
-def test_a_wrong_file_is_told_by_row_and_without_a_value(
-    run: Run, tmp_path: Path, rows: list[str], says: str
-) -> None:
-    with pytest.raises(ConfigurationError, match=says) as caught:
-        erase(run, ask(tmp_path, *rows))
-    assert ADA not in str(caught.value)
-    assert "no address" not in str(caught.value)
-
-
-@pytest.mark.parametrize("place", [REPOSITORY, "home"])
-def test_a_file_where_it_would_stay_is_refused(run: Run, place: Path | str) -> None:
-    folder = run.home if place == "home" else Path(place)
-    with pytest.raises(ConfigurationError, match="repository or in KITH_HOME"):
-        erase(run, folder / "asked.csv")
 
 
 # --- keys -----------------------------------------------------------------------------

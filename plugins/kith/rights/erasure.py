@@ -549,7 +549,7 @@ class _Erasure:
             for day in {*of_data, *of_refused, *of_all}
             if day
         )
-        newest = f"max({quote(cursor)})" if cursor else "null"
+        newest = f"max({quote(cursor)})" if cursor else "max(cast(null as timestamp))"
         day_sql = row_day_sql(table, self._run.company.time_zone, delivery.window)
         if not cursor:
             day_sql = f"date '{delivery.window.to_day}'"
