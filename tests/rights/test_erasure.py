@@ -16,8 +16,10 @@ from kith.deliveries.admitted import DATA, all_deliveries
 from kith.deliveries.raw import ERASING, SUPPRESSED
 from kith.errors import ConfigurationError, CredentialsError, TransientError
 from kith.publish.release import verify
+from kith.pull.table import pull_table
 from kith.rights.erasure import erase
 from kith.runs.run import Run
+from kith_airflow import cli
 from tests.conftest import new_run
 from tests.rights import shop
 from tests.rights.shop import ADA, BOB, SHARED, ask, pull_and_admit, traces_in
@@ -119,8 +121,6 @@ def test_what_hangs_on_a_new_row_of_theirs_is_left_out_too(
     # Lines before their orders: only the admission can know.
     new = new_run(run.company.folder, "2024-03-01", "2024-03-31")
     for table in ("shop.lines", "shop.orders"):
-        from kith.pull.table import pull_table
-
         pull_table(new, table)
     for table in ("shop.lines", "shop.orders"):
         admit_table(new, table)
@@ -250,6 +250,23 @@ def test_killed_anywhere_a_second_call_ends_it(
     assert not (run.folder / ERASING).exists()
 
 
+def test_a_disk_that_takes_nothing_more_leaves_all_to_a_second_call(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = ask(tmp_path, f"email,{ADA}")
+
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "x")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(erasure, "swap", full)
+        with pytest.raises(OSError, match="No space left"):
+            erase(run, file)
+    assert len(admitted(run, "shop.customers", "number")) == 2
+    assert proof_of(erase(run, file))["left"] == []
+    assert traces_in(run.home) == set()
+
+
 def test_a_second_call_finds_nothing_more(run: Run, tmp_path: Path) -> None:
     file = ask(tmp_path, f"email,{ADA}")
     first = proof_of(erase(run, file))
@@ -263,3 +280,24 @@ def test_the_proof_tells_nobody(run: Run, tmp_path: Path) -> None:
     text = erase(run, ask(tmp_path, f"email,{ADA}")).read_text()
     assert not any(trace in text or trace[:8] in text for trace in shop.TRACES)
     assert BOB not in text
+
+
+# --- the command ----------------------------------------------------------------------
+
+
+def test_the_command_says_what_would_go_and_what_has_gone(
+    run: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    file = ask(tmp_path, f"email,{ADA}")
+    for name, value in (("COMPANY", run.company.folder), ("FILE", file)):
+        monkeypatch.setenv(name, str(value))
+    assert cli.main(["erase"]) == 0
+    assert "Nothing was erased" in capsys.readouterr().out
+    monkeypatch.setenv("APPLY", "yes")
+    assert cli.main(["erase"]) == 0
+    told = capsys.readouterr()
+    assert "Erased, entry 1; proof: " in told.out
+    assert not any(trace in told.out + told.err for trace in shop.TRACES)

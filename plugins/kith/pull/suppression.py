@@ -299,6 +299,7 @@ def rewrite_attempt(
     what the manifest counts is taken from the files.
     """
     files, gone = [], 0
+    written_at = (folder / "manifest.json").stat().st_mtime_ns
     days: Counter[dt.date] = Counter(manifest.suppressed_days)
     late = [each.model_copy() for each in manifest.late]
     for file in manifest.files:
@@ -324,6 +325,9 @@ def rewrite_attempt(
             unfinished = path.with_name(f".{path.name}")
             _write_kept(connection, path, file.columns, in_file, unfinished)
             replace_file(path, unfinished)
+        elif path.stat().st_mtime_ns <= written_at:
+            files.append(file)
+            continue
         (count,) = fetch_row(connection, f"select count(*) from {parquet_sql(path)}")
         files.append(_as_stored(file, path, count))
         gone += file.rows - count
