@@ -1,6 +1,8 @@
 """Erasure: nothing of the person is left, all of the others is, and it stays so."""
 
+import errno
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -17,6 +19,7 @@ from kith.deliveries.raw import ERASING, SUPPRESSED
 from kith.errors import ConfigurationError, CredentialsError, TransientError
 from kith.publish.release import verify
 from kith.pull.table import pull_table
+from kith.rights import erasure
 from kith.rights.erasure import erase
 from kith.runs.run import Run
 from kith_airflow import cli
@@ -55,6 +58,7 @@ def proof_of(path: Path) -> dict[str, Any]:
 def test_nothing_of_the_person_is_left_and_all_of_the_others_is(
     run: Run, tmp_path: Path
 ) -> None:
+    run.run_folder.mkdir(parents=True)
     (run.run_folder / "gate.json").write_text(json.dumps({"key": f"O10001 of {ADA}"}))
     logs = run.home / "airflow" / "logs"
     logs.mkdir(parents=True)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from kith.company.folder import load_company
 from kith.rights.staging import staged
@@ -20,8 +21,8 @@ OWN = "member as identifier_value"
             ["member"],
         ),
         (
-            f"with t as (select * {FROM}), u as (select coalesce(trim(member), page) as m "
-            "from t) select case when m is not null then 'member' end as "
+            f"with t as (select * {FROM}), u as (select coalesce(trim(member), page) "
+            "as m from t) select case when m is not null then 'member' end as "
             "identifier_type, cast(m as varchar) as identifier_value from u",
             ["member"],
         ),
@@ -63,9 +64,9 @@ def test_a_model_that_does_not_tell_is_named(tmp_path: Path, sql: str) -> None:
 
 def test_what_sources_yml_says_counts_first(tmp_path: Path) -> None:
     folder = shop.write_shop(tmp_path / "shop")
-    company_yml = (folder / "company.yml").read_text()
-    feeds = "feeds: {customers: [stg_c], orders: [stg_o], order_lines: [stg_l]}\n"
-    (folder / "company.yml").write_text(company_yml.partition("feeds:")[0] + feeds)
+    declared = yaml.safe_load((folder / "company.yml").read_text())
+    feeds = {"customers": ["stg_c"], "orders": ["stg_o"], "order_lines": ["stg_l"]}
+    (folder / "company.yml").write_text(yaml.safe_dump({**declared, "feeds": feeds}))
     compiled = tmp_path / "dbt/target/compiled/kith/company/staging"
     compiled.mkdir(parents=True)
     for name, sql in {

@@ -167,8 +167,8 @@ class Preview:
             for kind, values in sorted(found.shared.items())
         ]
         lines += [
-            f"  {model}: nobody can tell of which columns it makes identifiers; declare "
-            "`identifies` for them in sources.yml"
+            f"  {model}: nobody can tell of which columns it makes identifiers; "
+            "declare `identifies` for them in sources.yml"
             for model in self.unread
         ]
         return lines
@@ -411,7 +411,7 @@ class _Erasure:
         pulled: list[tuple[Path, Manifest]],
         found: dict[Path, dict[str, FoundRows]],
     ) -> None:
-        """Make what was admitted of an attempt anew, with all that was counted of it."""
+        """Make what was admitted of an attempt anew, and all that was counted of it."""
         moment = self._plan.begun_at.isoformat()
         if delivery.is_pruned or moment in delivery.report.get("erased_at", []):
             return
@@ -788,8 +788,8 @@ def exclusive(run: Run) -> Iterator[None]:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise TransientError(
-                    f"{place}: somebody works there, a run or another erasure; expected "
-                    "nobody; wait until it has ended, and try again"
+                    f"{place}: somebody works there, a run or another erasure; "
+                    "expected nobody; wait until it has ended, and try again"
                 ) from None
         yield
 
