@@ -72,6 +72,17 @@ ADA_ID, BOB_ID = (hashlib.md5(f"email:{h}".encode()).hexdigest() for h in (ADAS,
 TRACES = (ADAS, ADA_ID, ADA, "M-7001", "O10001", "O10004", "O10005", "N00001")
 
 
+IDENTITIES = [
+    ("email", ADAS, ADA_ID, None),
+    ("customer_number", "N00001", ADA_ID, None),
+    ("member", "M-7001", ADA_ID, None),
+    ("email", BOBS, BOB_ID, None),
+    ("customer_number", "N00002", BOB_ID, None),
+    ("member", "M-7002", BOB_ID, None),
+    ("phone", PHONE, None, "shared_by_several"),
+]
+
+
 def _table(name: str, path: str, columns: list[Any], **rules: Any) -> dict[str, Any]:
     rules = {"connector": "files", "path": f"data/{path}", **rules}
     return {
@@ -184,16 +195,7 @@ def identify(run: Run) -> None:
             "identifier_value varchar, person_id varchar, refused_by varchar)"
         )
         warehouse.executemany(
-            "insert into intermediate.identities values (?, ?, ?, ?)",
-            [
-                ("email", ADAS, ADA_ID, None),
-                ("customer_number", "N00001", ADA_ID, None),
-                ("member", "M-7001", ADA_ID, None),
-                ("email", BOBS, BOB_ID, None),
-                ("customer_number", "N00002", BOB_ID, None),
-                ("member", "M-7002", BOB_ID, None),
-                ("phone", PHONE, None, "shared_by_several"),
-            ],
+            "insert into intermediate.identities values (?, ?, ?, ?)", IDENTITIES
         )
 
 
@@ -205,7 +207,7 @@ def ask(folder: Path, *rows: str) -> Path:
 
 
 def release(run: Run) -> Path:
-    """A release as a publication leaves it, of three marts; it is current."""
+    """A release as a publication leaves it, of some marts; it is current."""
     from kith.publish.release import seal
     from kith.storage import sha256
 
@@ -219,6 +221,12 @@ def release(run: Run) -> Path:
         "orders": f"select * from (values ('shop', 'O10001', '{ADA_ID}', 10), "
         f"('shop', 'O10002', '{BOB_ID}', 20), ('shop', 'O10003', null, 40), "
         f"('shop', 'O10004', '{ADA_ID}', 80)) t (source, order_id, customer_id, total)",
+        "customer_identifiers": "select * from (values "
+        + ", ".join(
+            f"({', '.join('null' if v is None else repr(v) for v in row)})"
+            for row in IDENTITIES
+        )
+        + ") t (identifier_type, identifier_value, person_id, refused_by)",
         "totals": "select 150 as revenue, 'first in O10001 and O10002' as examples",
     }
     entries = {}

@@ -21,6 +21,7 @@ def test_a_release_is_written_anew_with_its_hashes(run: Run, tmp_path: Path) -> 
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest["rewritten"][0]["reason"] == "erasure"
     assert manifest["rewritten"][0]["rows"] == {
+        "customer.customer_identifiers": 3,
         "customer.customers": 1,
         "customer.orders": 2,
     }
