@@ -18,9 +18,10 @@ export CUSTOMER ?=
 export RUN ?=
 export APPLY ?=
 export AS_OF ?=
+export FILE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run replay watch watchdog catch-up company releases rollback prune reproduce show dbt shell identity-explain up down airflow test check fmt bench drill lock clean serve rebuild approve
+.PHONY: help run replay watch watchdog catch-up company releases rollback serve prune erase export-person reproduce rebuild approve show dbt shell identity-explain up down airflow test check fmt bench drill lock clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -62,6 +63,12 @@ serve: $(VENV)/installed ## Load the current release into PostgreSQL (postgres i
 
 prune: $(VENV)/installed ## Say what no run needs any more (APPLY=yes removes it)
 	@$(BIN)/python -m kith_airflow prune
+
+erase: $(VENV)/installed ## Erase the persons whom a CSV names (FILE=ids.csv, APPLY=yes)
+	@$(BIN)/python -m kith_airflow erase
+
+export-person: $(VENV)/installed ## All that is held of one person (FILE=ids.csv TO=folder)
+	@$(BIN)/python -m kith_airflow export-person
 
 reproduce: $(VENV)/installed ## Make a failed run again, to its failing rows (RUN=id)
 	@$(BIN)/python -m kith_airflow reproduce

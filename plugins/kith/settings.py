@@ -71,6 +71,8 @@ class Request:
     at: str | None = None
     customer: str | None = None
     run: str | None = None
+    file: Path | None = None
+    target: Path | None = None
     is_applied: bool = False
     as_of: str | None = None
 
@@ -118,6 +120,10 @@ def load_settings() -> Settings:
     )
 
 
+def _given(name: str) -> Path | None:
+    return _folder(path) if (path := os.environ.get(name)) else None
+
+
 def load_request() -> Request:
     """Read COMPANY, FROM, TO and so on, as make passes them."""
     environment = os.environ
@@ -133,6 +139,8 @@ def load_request() -> Request:
         at=environment.get("AT") or None,
         customer=environment.get("CUSTOMER") or None,
         run=environment.get("RUN") or None,
+        file=_given("FILE"),
+        target=_given("TO"),
         is_applied=_yes("APPLY"),
         as_of=environment.get("AS_OF") or None,
     )
@@ -153,6 +161,12 @@ def identifier_key() -> str | None:
     return os.environ.get("KITH_IDENTIFIER_KEY") or None
 
 
+def former_identifier_keys() -> list[str]:
+    """Keys that were in use before: by them those are known who were erased then."""
+    named = os.environ.get("KITH_FORMER_IDENTIFIER_KEYS") or ""
+    return [key.strip() for key in named.split(",") if key.strip()]
+
+
 # Keys of a connection, or of its `extra`, that hold a secret.
 _SECRET_KEY = re.compile(r"(?i)pass|secret|token|key|credential|auth|signature")
 # What is shorter would be found within ordinary words.
@@ -162,10 +176,10 @@ _SHORTEST_SECRET = 5
 def secrets_known() -> list[str]:
     """Secrets in the environment, the longest first, to keep them out of what is told.
 
-    They are the key of the hashes, and passwords, tokens and the like in connections
+    They are the keys of the hashes, and passwords, tokens and the like in connections
     (`AIRFLOW_CONN_<ID>`, and that of Airflow's own database).
     """
-    found = {identifier_key() or ""}
+    found = {identifier_key() or "", *former_identifier_keys()}
     for name, text in os.environ.items():
         if name.startswith("AIRFLOW_CONN_") or name == _DATABASE:
             found |= _secrets_of(text)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kith.company.folder import check_expressions, load_company
+from kith.deliveries.raw import check_not_erasing
 from kith.errors import KithError, one_line
 from kith.incidents.history import record_success
 from kith.runs.provenance import keep_provenance
@@ -85,6 +86,7 @@ def plan(
     if not params.get("from_day") and last_day and run.interval.from_day > last_day:
         return run.to_dict(), []
     with run.stage("plan") as figures:
+        check_not_erasing(run.folder)
         keep_provenance(run)
         names = [table.full_name for table in declared.sources]
         tables = (

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from kith.company.tables import SourceTable
 from kith.deliveries.columns import is_personal
-from kith.errors import DeliveryError
+from kith.errors import DeliveryError, TransientError
 from kith.failures import lack_of
 from kith.runs.run import Interval, Run
 
@@ -105,7 +105,8 @@ class Manifest(BaseModel):
     any. `late` tells of those taken that came late, and of those out of the window that
     came in its days; `missed` of those that came unseen to earlier days.
     `watermark` is the newest cursor of the window, `key_id` tells which key made the
-    hashes of identifiers.
+    hashes of identifiers. `suppressed_rows` counts the rows of erased persons, which
+    are none of those seen; `suppressed_days` those within the window, by day.
     """
 
     table: str
@@ -125,6 +126,8 @@ class Manifest(BaseModel):
     rejects: int
     watermark: dt.datetime | dt.date | None
     key_id: str | None
+    suppressed_rows: int = 0
+    suppressed_days: dict[dt.date, int] = {}
 
     @property
     def rows_unreached(self) -> int:
@@ -135,6 +138,24 @@ class Manifest(BaseModel):
     def window(self) -> Interval:
         """The business days that this attempt delivers."""
         return Interval(self.window_from_day, self.to_day)
+
+
+# Who was erased, see kith.pull.suppression; what an erasure has yet to do.
+SUPPRESSED, KEYS, ERASING = "suppressed.json", "suppressed_keys", "erasing.json"
+
+
+def is_suppressing(state: Path) -> bool:
+    """Whether somebody was erased from a company's state: few ever need to look."""
+    return (state / SUPPRESSED).is_file()
+
+
+def check_not_erasing(state: Path) -> None:
+    """Raise TransientError while somebody is being erased from a company's state."""
+    if (state / ERASING).is_file():
+        raise TransientError(
+            f"{state / ERASING}: an erasure has begun and not ended; wait for it, or, "
+            "if it was killed, end it with make erase APPLY=yes, and run again"
+        )
 
 
 def complete_attempts(folder: Path) -> list[Path]:

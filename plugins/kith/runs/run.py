@@ -50,6 +50,9 @@ class Interval:
                 f"FROM={self.from_day} lies after TO={self.to_day}; give FROM <= TO"
             )
 
+    def __contains__(self, day: dt.date) -> bool:
+        return self.from_day <= day <= self.to_day
+
     @property
     def slug(self) -> str:
         """Folder name: `20170101-20171231`."""
