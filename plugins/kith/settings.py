@@ -146,6 +146,17 @@ def set_environment_variables(variables: dict[str, str]) -> None:
     os.environ.update(variables)
 
 
+def openlineage_is_configured() -> bool:
+    """Whether OpenLineage's own settings say where its events go."""
+    return any(name.startswith("OPENLINEAGE") for name in os.environ) or any(
+        path.is_file()
+        for path in (
+            Path("openlineage.yml"),
+            Path.home() / ".openlineage" / "openlineage.yml",
+        )
+    )
+
+
 def identifier_key() -> str | None:
     """Key of the hashes that stand for e-mail addresses, phone numbers and the like."""
     return os.environ.get("KITH_IDENTIFIER_KEY") or None

@@ -130,7 +130,9 @@ def sources_of(lineage: dict[str, TableLineage], start: Column) -> set[Column]:
     return {
         column
         for _, column, _ in way_to_sources(lineage, start)
-        if column[1] == ROWS or lineage[column[0]].kind == "source"
+        if column[1] == ROWS
+        or column[0] not in lineage
+        or lineage[column[0]].kind in ("source", "seed")
     }
 
 
