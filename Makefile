@@ -17,9 +17,11 @@ export AT ?=
 export CUSTOMER ?=
 export RUN ?=
 export APPLY ?=
+export BY ?=
+export COLUMN ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run replay watch watchdog catch-up company rollback prune reproduce show dbt shell identity-explain up down airflow test check fmt bench drill lock clean
+.PHONY: help run replay watch watchdog catch-up company rollback prune reproduce show metric lineage dbt shell identity-explain up down airflow test check fmt bench drill lock clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -61,6 +63,12 @@ reproduce: $(VENV)/installed ## Make a failed run again, to its failing rows (RU
 
 show: $(VENV)/installed ## Say who a customer is and what to do next (CUSTOMER=customer_id)
 	@$(BIN)/python -m kith_airflow show
+
+metric: $(VENV)/installed ## A metric of the current release (NAME=revenue BY=month,region); all without NAME
+	@$(BIN)/python -m kith_airflow metric
+
+lineage: $(VENV)/installed ## From where a mart's column comes (COLUMN=customer.customers.city)
+	@$(BIN)/python -m kith_airflow lineage
 
 dbt: $(VENV)/installed ## Run dbt on the last candidate (ARGS="build -s customers+")
 	@$(BIN)/python -m kith_airflow dbt

@@ -72,6 +72,8 @@ class Request:
     customer: str | None = None
     run: str | None = None
     is_applied: bool = False
+    by: list[str] = field(default_factory=list)
+    column: str | None = None
 
 
 def _default_memory_limit() -> str:
@@ -133,6 +135,8 @@ def load_request() -> Request:
         customer=environment.get("CUSTOMER") or None,
         run=environment.get("RUN") or None,
         is_applied=_yes("APPLY"),
+        by=[each for each in re.split(r"[\s,]+", environment.get("BY") or "") if each],
+        column=environment.get("COLUMN") or None,
     )
 
 

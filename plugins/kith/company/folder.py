@@ -14,9 +14,11 @@ from pydantic import (
     model_validator,
 )
 
+from kith.company import consumers as declared_consumers
 from kith.company import indicators, life_stages, schemes, weights
 from kith.company.alert_routes import AlertRoute
 from kith.company.business_hours import BusinessHours
+from kith.company.consumers import Consumer
 from kith.company.lead_stages import LeadStages
 from kith.company.life_stages import LifeStage
 from kith.company.order_statuses import OrderStatuses
@@ -385,6 +387,16 @@ class CompanyFile(Strict):
         "values.",
     )
     retention: Retention = Retention()
+    language: Literal["en", "zh"] = Field(
+        default="en",
+        description="Language of labels and descriptions in the data dictionary, "
+        "beside English: `en`, or `zh` for Chinese.",
+    )
+    consumers: dict[Name, Consumer] = Field(
+        default_factory=dict,
+        description="Who reads the marts, such as a dashboard, by name, see below: "
+        "they stand in the graph of the release's documentation.",
+    )
     feeds: dict[str, list[str]] = Field(
         description="Each feed with the staging models that provide it; those that "
         "are left out are empty."
@@ -512,5 +524,6 @@ def _check_names(path: Path, company: Company) -> None:
     faults += schemes.faults_of(company.schemes)
     faults += weights.faults_of(company.weights, company.value_parts, company.schemes)
     faults += life_stages.faults_of(company.life_stages)
+    faults += declared_consumers.faults_of(company.consumers)
     if faults:
         raise ConfigurationError(f"{path}: {'; '.join(faults)}")
