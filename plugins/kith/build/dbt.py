@@ -208,9 +208,7 @@ def consumers_as_text(company: Company) -> str:
         }
         for exposure in exposures_of(company.consumers)
     ]
-    return yaml.safe_dump(
-        {"exposures": exposures}, allow_unicode=True, sort_keys=False
-    )
+    return yaml.safe_dump({"exposures": exposures}, allow_unicode=True, sort_keys=False)
 
 
 def sources_as_text(declared: dict[str, Any]) -> str:

@@ -56,7 +56,7 @@ def origins_of(compiled: str, schema: MappingSchema) -> Origins:
     if scope is None:
         raise sqlglot.errors.SqlglotError("this is no query")
     reader = _Reader()
-    return {name: reader.column(scope, name) for name in scope.expression.named_selects}
+    return {name: reader.column(scope, name) for name in _selected(scope)}
 
 
 class _Reader:
@@ -75,10 +75,10 @@ class _Reader:
 
     def _column(self, scope: Scope, name: str) -> tuple[frozenset[Origin], bool]:
         if isinstance(scope.expression, exp.SetOperation):
-            names = scope.expression.named_selects
+            names = _selected(scope)
             parts = []
             for branch in scope.set_operation_scopes:
-                theirs = branch.expression.named_selects
+                theirs = _selected(branch)
                 if scope.expression.args.get("by_name"):
                     own = name if name in theirs else None
                 else:
@@ -96,7 +96,7 @@ class _Reader:
         return frozenset(), False
 
     def _expression(
-        self, scope: Scope, expression: exp.Expression
+        self, scope: Scope, expression: exp.Expr
     ) -> tuple[frozenset[Origin], bool]:
         bare = expression.unalias()
         if isinstance(bare, exp.Column):
@@ -108,7 +108,7 @@ class _Reader:
         while pending:
             node = pending.pop()
             if inner := subqueries.get(id(node)):
-                for name in inner.expression.named_selects:
+                for name in _selected(inner):
                     found |= self.column(inner, name)[0]
             elif isinstance(node, exp.Column):
                 found |= self._referred(scope, node)[0]
@@ -150,7 +150,13 @@ class _Reader:
         return self._counted[id(scope)]
 
 
-def _valued(node: exp.Expression) -> list[exp.Expression]:
+def _selected(scope: Scope) -> list[str]:
+    """Names of the columns that a scope gives."""
+    query = scope.expression
+    return query.named_selects if isinstance(query, exp.Query) else []
+
+
+def _valued(node: exp.Expr) -> list[exp.Expr]:
     """Parts of an expression that its value is computed of.
 
     Left out is what chooses rows or orders them; of `count(*) filter (where …)` the

@@ -10,12 +10,9 @@ declarations stand, nor how its sources are reached.
 """
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-
-from kith.build.dbt import target
-from kith.catalogue.lineage import columns_of
-from kith.runs.run import Run
 
 _PLACES = {
     "MANIFEST.JSON INLINE DATA": "manifest",
@@ -35,16 +32,15 @@ _KINDS = ("nodes", "sources", "exposures", "metrics", "semantic_models")
 _COMPANY = "company/"  # Where a company's own files lie in the assembled project.
 
 
-def write_docs(run: Run, path: Path) -> None:
-    """Write the site of a run's candidate into one HTML file."""
-    from dbt.task.docs import DOCS_INDEX_FILE_PATH
+def write_docs(
+    manifest: dict[str, Any], columns: dict[str, list[str]], path: Path
+) -> None:
+    """Write the site into one HTML file.
 
-    manifest = json.loads((target(run) / "manifest.json").read_text(encoding="utf-8"))
-    parts = {
-        "manifest": shown(manifest),
-        "catalog": _catalog(run, manifest),
-    }
-    page = Path(DOCS_INDEX_FILE_PATH).read_text(encoding="utf-8")
+    `columns` are those that the tables have, by `<schema>.<table>`.
+    """
+    parts = {"manifest": shown(manifest), "catalog": _catalog(manifest, columns)}
+    page = _page().read_text(encoding="utf-8")
     for place, part in _PLACES.items():
         # Within a script of a page: no text of a description may end it.
         text = json.dumps(parts[part], ensure_ascii=False).replace("</", "<\\/")
@@ -83,9 +79,11 @@ def shown(manifest: dict[str, Any]) -> dict[str, Any]:
                 "block_contents": _OVERVIEW,
             }
         },
-        **dict.fromkeys(
-            ("disabled", "selectors", "groups", "group_map", "unit_tests"), {}
-        ),
+        "disabled": {},
+        "selectors": {},
+        "groups": {},
+        "group_map": {},
+        "unit_tests": {},
         "saved_queries": {},
         "functions": {},
     }
@@ -127,9 +125,18 @@ def _without_model(kwargs: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in kwargs.items() if key != "model"}
 
 
-def _catalog(run: Run, manifest: dict[str, Any]) -> dict[str, Any]:
+def _page() -> Path:
+    """The page of dbt's package, found without importing dbt, which takes seconds."""
+    package = find_spec("dbt")
+    folders = package.submodule_search_locations if package else None
+    for folder in folders or ():
+        if (page := Path(folder, "task", "docs", "index.html")).is_file():
+            return page
+    raise FileNotFoundError("task/docs/index.html of the package dbt-core")
+
+
+def _catalog(manifest: dict[str, Any], columns: dict[str, list[str]]) -> dict[str, Any]:
     """What dbt's catalog would say: which columns the tables really have."""
-    columns = columns_of(run)
     found: dict[str, dict[str, Any]] = {"nodes": {}, "sources": {}}
     for kind, resources in found.items():
         for unique_id, node in manifest[kind].items():

@@ -43,10 +43,13 @@ class TableLineage:
     reason: str = ""
 
 
-def lineage_of(run: Run) -> dict[str, TableLineage]:
-    """Lineage of each model, seed and source table, by `<schema>.<table>`."""
-    manifest = json.loads((target(run) / "manifest.json").read_text(encoding="utf-8"))
-    columns = columns_of(run)
+def lineage_of(
+    run: Run, manifest: dict[str, Any], columns: dict[str, list[str]]
+) -> dict[str, TableLineage]:
+    """Lineage of each model, seed and source table, by `<schema>.<table>`.
+
+    `manifest` is dbt's, `columns` are those that the tables have.
+    """
     nodes = {
         node["unique_id"]: node
         for node in [*manifest["nodes"].values(), *manifest["sources"].values()]

@@ -1,14 +1,14 @@
 """Metrics, each defined once in dbt's semantic models, asked of a release.
 
-MetricFlow plans the SQL; it runs on the release's file, read-only. A release carries the
-definitions that were in force when it was made (`semantic_manifest.json`).
+MetricFlow plans the SQL; it runs on the release's file, read-only. A release carries
+the definitions that were in force when it was made (`semantic_manifest.json`).
 """
 
 import datetime as dt
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import duckdb
 
@@ -16,6 +16,9 @@ from kith.build.dbt import target
 from kith.database import connect
 from kith.errors import ConfigurationError
 from kith.runs.run import Run
+
+if TYPE_CHECKING:
+    from metricflow.protocols.sql_client import SqlClient
 
 SEMANTIC_MANIFEST = "semantic_manifest.json"
 GRAINS = ("day", "week", "month", "quarter", "year")
@@ -58,7 +61,7 @@ class Metrics:
     """The metrics of a release."""
 
     def __init__(self, release: Path, scratch: Path) -> None:
-        """Read the definitions. Raises ConfigurationError where the release has none."""
+        """Read the definitions. Raises ConfigurationError where there are none."""
         self._database = release / "kith.duckdb"
         self._scratch = scratch
         path = release / "metadata" / SEMANTIC_MANIFEST
@@ -82,7 +85,8 @@ class Metrics:
         )
         self._declared = {metric.name: metric for metric in manifest.metrics}
         self._engine = MetricFlowEngine(
-            SemanticManifestLookup(manifest), _Planner(DuckDbSqlPlanRenderer())
+            SemanticManifestLookup(manifest),
+            cast("SqlClient", _Planner(DuckDbSqlPlanRenderer())),
         )
 
     @property
@@ -131,17 +135,14 @@ class Metrics:
                     f"{', '.join(metric.dimensions)}"
                 )
         groups = [known[each] for each in asked]
-        midnight = dt.time()
         try:
             planned = self._engine.explain(
                 MetricFlowQueryRequest.create(
                     metric_names=[name],
                     group_by_names=groups or None,
                     order_by_names=groups or None,
-                    time_constraint_start=from_day
-                    and dt.datetime.combine(from_day, midnight),
-                    time_constraint_end=to_day
-                    and dt.datetime.combine(to_day, midnight),
+                    time_constraint_start=_midnight(from_day),
+                    time_constraint_end=_midnight(to_day),
                 )
             )
         except InvalidQueryException as error:
@@ -180,6 +181,10 @@ class Metrics:
             elif dimension.type.value == "categorical":
                 found[dimension.name] = full
         return found
+
+
+def _midnight(day: dt.date | None) -> dt.datetime | None:
+    return dt.datetime.combine(day, dt.time()) if day else None
 
 
 class _Planner:

@@ -32,7 +32,7 @@ class Consumer(Strict):
 
 @cache
 def mart_names() -> dict[str, str]:
-    """Name of each mart's model by `<schema>.<table>`, after dbt_project/models/marts."""
+    """Name of each mart's model by `<schema>.<table>`, after its file."""
     marts = (REPOSITORY / "dbt_project" / "models" / "marts").glob("*/*.sql")
     return {f"{mart.parent.name}.{mart.stem}": mart.stem for mart in sorted(marts)}
 
@@ -40,7 +40,8 @@ def mart_names() -> dict[str, str]:
 def faults_of(consumers: dict[Name, Consumer]) -> list[str]:
     """What is wrong with declared consumers; empty when all is well."""
     faults = [
-        f"consumers.{name}: there is no mart {mart}; there are {', '.join(mart_names())}"
+        f"consumers.{name}: there is no mart {mart}; there are "
+        f"{', '.join(mart_names())}"
         for name, consumer in consumers.items()
         for mart in consumer.marts
         if mart not in mart_names()
