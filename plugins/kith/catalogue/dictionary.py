@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import yaml
 
 from kith.build.dbt import DBT_PROJECT, dbt_vars
@@ -22,7 +23,7 @@ HEADINGS = (
     *("kind", "schema", "mart", "column", "data_type"),
     *("label", "description", "label_en", "description_en"),
 )
-_VAR = re.compile(r"\{\{ *var\('(\w+)'\) *\}\}")
+_DOC_BLOCK = re.compile(r"(?s)\{% docs (\w+) %\}(.*?)\{% enddocs %\}")
 
 
 @functools.cache
@@ -114,8 +115,21 @@ def _label(name: str) -> str:
     return words[:1].upper() + words[1:]
 
 
+@functools.cache
+def _doc_blocks() -> dict[str, str]:
+    """Descriptions that several models share, as dbt finds them, in one line."""
+    return {
+        name: _line(text)
+        for path in (DBT_PROJECT / "models").rglob("*.md")
+        for name, text in _DOC_BLOCK.findall(path.read_text(encoding="utf-8"))
+    }
+
+
 def _filled(text: str, values: dict[str, Any]) -> str:
-    return _VAR.sub(lambda found: str(values[found[1]]), text)
+    """A description with the company's values, as dbt renders it."""
+    if "{" not in text:
+        return text
+    return str(jinja2.Template(text).render(var=values.get, doc=_doc_blocks().get))  # noqa: S701
 
 
 def _line(text: str) -> str:
