@@ -129,7 +129,7 @@ def _filled(text: str, values: dict[str, Any]) -> str:
     """A description with the company's values, as dbt renders it."""
     if "{" not in text:
         return text
-    return str(jinja2.Template(text).render(var=values.get, doc=_doc_blocks().get))  # noqa: S701
+    return str(jinja2.Template(text).render(var=values.get, doc=_doc_blocks().get))
 
 
 def _line(text: str) -> str:
