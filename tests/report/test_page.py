@@ -202,7 +202,7 @@ def test_page_in_a_browser(
 
 def test_the_exposure_names_the_marts_that_the_page_reads() -> None:
     declared = yaml.safe_load(
-        (REPOSITORY / "dbt_project" / "models" / "exposures.yml").read_text()
+        (REPOSITORY / "dbt_project" / "models" / "_exposures.yml").read_text()
     )
     (exposure,) = declared["exposures"]
     entries = [
