@@ -50,7 +50,7 @@ def test_columns_are_followed_through_steps_stars_and_joins() -> None:
         select * from summed
     """
     assert origins(query) == {
-        "id": "shop.a.id shop.b.id",
+        "id": "shop.a.id",
         "v": "shop.a.x shop.b.z",
     }
 
@@ -74,7 +74,11 @@ def test_what_is_handed_on_as_it_is_is_told_from_what_is_computed() -> None:
 
 
 def test_where_sql_does_not_tell_the_column_its_table_stands_for_it() -> None:
-    query = "select name, v from (unpivot (from shop.a) on x, y into name name value v)"
+    query = """
+        with a as (select * from shop.a),
+        listed as (select id, v, name from a unpivot (v for name in (x, y)))
+        select * from listed
+    """
     assert origins(query)["v"] == "shop.a.*"
 
 

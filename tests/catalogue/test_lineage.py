@@ -1,6 +1,5 @@
 """From which columns of sources those of marts come."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +7,6 @@ import pytest
 
 from kith.build.dbt import target
 from kith.catalogue import lineage as reading
-from kith.catalogue.answers import tell_lineage
 from kith.catalogue.lineage import (
     ROWS,
     TableLineage,
@@ -16,9 +14,7 @@ from kith.catalogue.lineage import (
     sources_of,
     way_to_sources,
 )
-from kith.catalogue.openlineage import events_of, write_events
 from kith.company.folder import PUBLISHED_SCHEMAS
-from kith.errors import ConfigurationError
 from kith.runs.run import Run
 
 
@@ -186,56 +182,3 @@ def test_a_model_that_was_not_built_anew_is_read_as_it_was_compiled_before(
         ("intermediate.int_customer_records", "city"),
     )
     assert (target(built_shop) / "compiled").is_dir()
-
-
-@pytest.fixture
-def state(built_shop: Run, lineage: dict[str, TableLineage], tmp_path: Path) -> Path:
-    """A company's state with a release that has lineage."""
-    release = tmp_path / "published" / "20240101T000000Z_abcdef"
-    (release / "metadata").mkdir(parents=True)
-    (release / "kith.duckdb").touch()
-    (tmp_path / "published" / "current").symlink_to(release.name)
-    events = events_of(built_shop, lineage, {})
-    write_events(release / "metadata" / "openlineage.jsonl", events)
-    return tmp_path
-
-
-def test_make_lineage_tells_the_way_from_the_release(state: Path) -> None:
-    assert tell_lineage(state, "customer.customers.city").splitlines() == [
-        "customer.customers.city (computed)",
-        "  intermediate.int_customer_records.city",
-        "    feeds.customers.city",
-        "      staging.stg_shop__customers.city",
-        "        shop.customers.city (source)",
-    ]
-    assert tell_lineage(state, "customer.leads.method") == (
-        "customer.leads.method (constant)"
-    )
-
-
-@pytest.mark.parametrize(
-    ("asked", "words"),
-    [
-        ("", "expected schema, table and column"),
-        ("city", "expected schema, table and column"),
-        ("customers.city", "there are customer.customers, feeds.customers"),
-        ("customer.customers.town", "has no column town; it has customer_id"),
-    ],
-)
-def test_what_is_not_there_is_told(state: Path, asked: str, words: str) -> None:
-    with pytest.raises(ConfigurationError, match=f"COLUMN={asked}: ") as fault:
-        tell_lineage(state, asked)
-    assert words in str(fault.value)
-
-
-def test_a_release_of_before_is_told(state: Path) -> None:
-    (state / "published" / "current" / "metadata" / "openlineage.jsonl").unlink()
-    with pytest.raises(ConfigurationError, match="made by an earlier Kith"):
-        tell_lineage(state, "customer.customers.city")
-
-
-def test_events_are_lines_of_json(state: Path) -> None:
-    path = state / "published" / "current" / "metadata" / "openlineage.jsonl"
-    events = [json.loads(line) for line in path.read_text().splitlines()]
-    assert events[0]["eventType"] == "START"
-    assert events[-1]["eventType"] == "COMPLETE"

@@ -9,10 +9,8 @@ import duckdb
 import pandas as pd
 import pytest
 
-from kith.catalogue.answers import list_metrics, tell_metric
 from kith.catalogue.metrics import Metrics
 from kith.database import connect
-from kith.errors import ConfigurationError
 from kith.report import customer, retention, satisfaction
 from kith.report.entries import Entry, Tile
 from kith.runs.run import Run
@@ -395,51 +393,3 @@ def test_retention_of_a_cohort_is_that_of_the_mart(
         if row.cohort != "earlier":
             key = row.cohort, row.period_number
             assert found[key] == pytest.approx(number(row.retention_pct))
-
-
-# --- asking ---------------------------------------------------------------------------
-
-
-@pytest.fixture
-def state(release: Path, tmp_path: Path) -> Path:
-    (tmp_path / "published").mkdir()
-    (tmp_path / "published" / "current").symlink_to(release)
-    return tmp_path
-
-
-def test_all_metrics_are_listed_with_definition_and_dimensions(state: Path) -> None:
-    listed = list_metrics(state)
-    for name in ORACLES:
-        assert f"\n{name} — " in f"\n{listed}"
-    assert "    100 * repeat buyers / buyers, over all history, per cent.\n" in listed
-    assert "(always by survey, question)" in listed
-
-
-def test_a_metric_is_told_as_a_table(state: Path) -> None:
-    told = tell_metric(state, "orders", ["month"], None, None).splitlines()
-    assert told[0] == "Orders: Purchases; neither cancelled orders nor returns."
-    assert told[2].split() == ["month", "orders"]
-    assert told[4].startswith("2024-01-01")
-    assert len(told) == 16
-
-
-@pytest.mark.parametrize(
-    ("name", "by", "words"),
-    [
-        ("turnover", [], "NAME=turnover: no metric; there are active_customers, "),
-        ("nps", ["city"], "BY=city: nps has no such dimension; it has month, "),
-        ("retention", ["day"], "BY=day: retention has no such dimension"),
-    ],
-)
-def test_what_is_not_there_is_told(
-    state: Path, name: str, by: list[str], words: str
-) -> None:
-    with pytest.raises(ConfigurationError, match=words):
-        tell_metric(state, name, by, None, None)
-
-
-def test_a_release_of_before_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="made by an earlier Kith"):
-        Metrics(tmp_path, tmp_path)
-    with pytest.raises(ConfigurationError, match="publish one first"):
-        tell_metric(tmp_path, "revenue", [], None, None)

@@ -129,11 +129,21 @@ class _Reader:
             return frozenset({(table, column.name)} if source.db else ()), True
         if isinstance(source, Scope):
             return self.column(source, column.name)
-        if scope.parent:
-            # A subquery that refers to the query around it.
+        if scope.parent and scope.is_subquery:
+            # It refers to the query around it.
             return self._referred(scope.parent, column)
         # Such as what `unpivot` makes of many columns: no more is told than from where.
-        return frozenset((table, ROWS) for table in self._tables(scope)), False
+        return frozenset((table, ROWS) for table in self._named(scope)), False
+
+    def _named(self, scope: Scope) -> frozenset[str]:
+        """Tables that stand anywhere in a scope's text, or in the steps named there."""
+        found: set[str] = set()
+        for table in scope.expression.find_all(exp.Table):
+            if table.db:
+                found.add(f"{table.db}.{table.name}")
+            elif isinstance(step := scope.cte_sources.get(table.name), Scope):
+                found |= self._tables(step)
+        return frozenset(found)
 
     def _tables(self, scope: Scope) -> frozenset[str]:
         """Tables whose rows a scope has: those that it or what it reads names."""

@@ -22,7 +22,7 @@ from kith.storage import sha256_of
 
 ROWS = "*"
 # What changes with the code that reads SQL: raise it, and all is read anew.
-_READER = 1
+_READER = 2
 
 Column = tuple[str, str]  # `<schema>.<table>`, and its column, or ROWS for the table
 
@@ -230,7 +230,11 @@ def _python_lineage(
 ) -> dict[str, dict[str, tuple[Column, ...]]]:
     """What is declared of Python models, with the names of tables."""
     text = (DBT_PROJECT / "python_lineage.yml").read_text(encoding="utf-8")
-    tables = {node["name"]: names[unique_id] for unique_id, node in nodes.items()}
+    tables = {
+        node["name"]: names[unique_id]
+        for unique_id, node in nodes.items()
+        if node["resource_type"] == "model"
+    }
     return {
         model: {
             column: tuple(
