@@ -52,7 +52,7 @@ def test_what_is_not_there_is_told(
         tell_metric(state, name, by, None, None)
 
 
-def test_a_release_of_before_is_told(tmp_path: Path) -> None:
+def test_a_release_without_metrics_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="made by an earlier Kith"):
         Metrics(tmp_path, tmp_path)
     with pytest.raises(ConfigurationError, match="publish one first"):
