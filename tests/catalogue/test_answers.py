@@ -93,7 +93,9 @@ def test_make_lineage_tells_the_way_from_the_release(traced: Path) -> None:
         ("customer.customers.town", "has no column town; it has customer_id"),
     ],
 )
-def test_a_column_that_is_not_there_is_told(traced: Path, asked: str, words: str) -> None:
+def test_a_column_that_is_not_there_is_told(
+    traced: Path, asked: str, words: str
+) -> None:
     with pytest.raises(ConfigurationError, match=f"COLUMN={asked}: ") as fault:
         tell_lineage(traced, asked)
     assert words in str(fault.value)
