@@ -123,10 +123,17 @@ class _Reader:
         self, scope: Scope, column: exp.Column
     ) -> tuple[frozenset[Origin], bool]:
         source = scope.sources.get(column.table)
+        if isinstance(source, exp.Table) and source.db:
+            return frozenset({(f"{source.db}.{source.name}", column.name)}), True
         if isinstance(source, exp.Table):
-            table = f"{source.db}.{source.name}"
-            # A function such as range() has no schema: it makes its values itself.
-            return frozenset({(table, column.name)} if source.db else ()), True
+            # A step that is pivoted; else a function such as range(), which makes its
+            # values itself.
+            step = scope.cte_sources.get(source.name)
+            if not isinstance(step, Scope):
+                return frozenset(), True
+            if column.name in _selected(step):
+                return self.column(step, column.name)
+            return frozenset((table, ROWS) for table in self._tables(step)), False
         if isinstance(source, Scope):
             return self.column(source, column.name)
         if scope.parent and scope.is_subquery:
