@@ -19,9 +19,11 @@ export RUN ?=
 export APPLY ?=
 export AS_OF ?=
 export FILE ?=
+export BY ?=
+export COLUMN ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run replay watch watchdog catch-up company releases rollback serve prune erase export-person reproduce rebuild approve show dbt shell identity-explain up down airflow test check fmt bench drill lock clean
+.PHONY: help run replay watch watchdog catch-up company releases rollback serve prune erase export-person reproduce rebuild approve show metric lineage dbt shell identity-explain up down airflow test check fmt bench drill lock clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -81,6 +83,12 @@ approve: $(VENV)/installed ## Approve the numbers that a run would restate (RUN=
 
 show: $(VENV)/installed ## Say who a customer is and what to do next (CUSTOMER=customer_id)
 	@$(BIN)/python -m kith_airflow show
+
+metric: $(VENV)/installed ## A metric of the current release (NAME=revenue BY=month,region); all without NAME
+	@$(BIN)/python -m kith_airflow metric
+
+lineage: $(VENV)/installed ## From where a mart's column comes (COLUMN=customer.customers.city)
+	@$(BIN)/python -m kith_airflow lineage
 
 dbt: $(VENV)/installed ## Run dbt on the last candidate (ARGS="build -s customers+")
 	@$(BIN)/python -m kith_airflow dbt

@@ -52,7 +52,7 @@ GROUPS = {
     "server": "tests/kith_airflow/test_server",
     "companies": r"tests/(companies/test_demo|build/test_dbt"
     r"|dbt_project/test_(customer_marts|segment_marts|intermediate|indicators))",
-    "built shop": r"tests/(approve|gate|expectations|publish)/"
+    "built shop": r"tests/(approve|gate|expectations|publish|catalogue|serve)/"
     r"|tests/build/test_(by_hand|model_runs)|tests/test_full_disk",
     "pipeline": "tests/test_pipeline",
     "pages": "tests/report/",
@@ -251,9 +251,12 @@ def built_shop(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def candidate(built_shop: Run, kith_home: Path) -> Run:
     """The same run in a $KITH_HOME of the test's own, with a copy of the candidate."""
     run = Run(built_shop.company, built_shop.interval, built_shop.run_id, kith_home)
-    manifest = Path("dbt", "target", "manifest.json")
-    for path in (Path("warehouse", run.warehouse.name), manifest):
-        (run.folder / path).parent.mkdir(parents=True)
+    artefacts = [
+        Path("dbt", "target", name)
+        for name in ("manifest.json", "semantic_manifest.json")
+    ]
+    for path in (Path("warehouse", run.warehouse.name), *artefacts):
+        (run.folder / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(built_shop.folder / path, run.folder / path)
     return run
 

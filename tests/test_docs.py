@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel
 
 from kith.company.alert_routes import AlertRoute
+from kith.company.consumers import Consumer
 from kith.company.folder import (
     PUBLISHED_SCHEMAS,
     ActivityStates,
@@ -58,6 +59,7 @@ MODELS: dict[str, dict[str, type[BaseModel]]] = {
         "company": CompanyFile,
         "activity_states": ActivityStates,
         "alerts": AlertRoute,
+        "consumers": Consumer,
         "contact_rules": ContactRules,
         "crisis_watch": CrisisWatch,
         "identity": Identity,

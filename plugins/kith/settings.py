@@ -75,6 +75,8 @@ class Request:
     target: Path | None = None
     is_applied: bool = False
     as_of: str | None = None
+    by: list[str] = field(default_factory=list)
+    column: str | None = None
 
 
 def _default_memory_limit() -> str:
@@ -143,6 +145,8 @@ def load_request() -> Request:
         target=_given("TO"),
         is_applied=_yes("APPLY"),
         as_of=environment.get("AS_OF") or None,
+        by=[each for each in re.split(r"[\s,]+", environment.get("BY") or "") if each],
+        column=environment.get("COLUMN") or None,
     )
 
 
@@ -154,6 +158,17 @@ def environment_variable(name: str) -> str | None:
 def set_environment_variables(variables: dict[str, str]) -> None:
     """Set, for this process, what a company's own files may name."""
     os.environ.update(variables)
+
+
+def openlineage_is_configured() -> bool:
+    """Whether OpenLineage's own settings say where its events go."""
+    return any(name.startswith("OPENLINEAGE") for name in os.environ) or any(
+        path.is_file()
+        for path in (
+            Path("openlineage.yml"),
+            Path.home() / ".openlineage" / "openlineage.yml",
+        )
+    )
 
 
 def identifier_key() -> str | None:

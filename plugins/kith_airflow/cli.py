@@ -85,18 +85,22 @@ def chosen_days(request: Request, company: Company) -> Interval:
     default_end = company.last_day or last_complete_day(company)
 
     def day(name: str, text: str | None, default: dt.date) -> dt.date:
-        try:
-            return dt.date.fromisoformat(text) if text else default
-        except ValueError:
-            raise ConfigurationError(
-                f"{name}={text}: not a day; write it as 2017-01-31"
-            ) from None
+        return _day(name, text) if text else default
 
     return requested_interval(
         company,
         day("FROM", request.from_day, company.first_day),
         day("TO", request.to_day, default_end),
     )
+
+
+def _day(name: str, text: str) -> dt.date:
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        raise ConfigurationError(
+            f"{name}={text}: not a day; write it as 2017-01-31"
+        ) from None
 
 
 @contextmanager
@@ -887,6 +891,42 @@ def export_person() -> int:
     return 0
 
 
+def metric() -> int:
+    """List the metrics of the current release, or compute one of them."""
+    from kith.catalogue.answers import list_metrics, tell_metric
+
+    request = load_request()
+    company = load_company(request.company)
+    state = load_settings().home / company.name
+    if not request.name:
+        print(list_metrics(state))
+        return 0
+
+    def day(name: str, text: str | None) -> dt.date | None:
+        return _day(name, text) if text else None
+
+    print(
+        tell_metric(
+            state,
+            request.name,
+            request.by,
+            day("FROM", request.from_day),
+            day("TO", request.to_day),
+        )
+    )
+    return 0
+
+
+def lineage() -> int:
+    """Say from which columns of which sources a column of a mart comes."""
+    from kith.catalogue.answers import tell_lineage
+
+    request = load_request()
+    state = load_settings().home / load_company(request.company).name
+    print(tell_lineage(state, request.column or ""))
+    return 0
+
+
 COMMANDS: dict[str, Callable[[], int]] = {
     "run": run,
     "up": up,
@@ -902,6 +942,8 @@ COMMANDS: dict[str, Callable[[], int]] = {
     "watch": watch,
     "show": show,
     "releases": releases,
+    "metric": metric,
+    "lineage": lineage,
     "prune": prune,
     "serve": serve,
     "reproduce": reproduce,

@@ -15,6 +15,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from kith.catalogue.metadata import write_metadata
 from kith.company.retention import Keep, Retention
 from kith.errors import PublicationError, ResourceError
 from kith.gate.audit import fingerprint, permit_path
@@ -59,9 +60,10 @@ def write_page(run: Run, release: Path) -> None:
 
 @pytest.fixture
 def run(candidate: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """A run whose candidate the gate has passed; its page is made in no time."""
+    """A run whose candidate the gate has passed; page and metadata take no time."""
     permit(candidate)
     monkeypatch.setattr(publishing, "write_page", write_page)
+    monkeypatch.setattr(publishing, "write_metadata", lambda *_: [])
     return candidate
 
 
@@ -106,10 +108,19 @@ def test_a_release_holds_data_parquet_comments_and_manifest(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(publishing, "write_page", page.write_page)
+    monkeypatch.setattr(publishing, "write_metadata", write_metadata)
     publish(run)
     release = (run.published / "current").resolve()
     manifest = json.loads((release / "manifest.json").read_text())
     database = release / "kith.duckdb"
+    described = {
+        f"metadata/{name}"
+        for name in (
+            *("dbt_docs.html", "dictionary.csv"),
+            *("openlineage.jsonl", "semantic_manifest.json"),
+        )
+    }
+    assert described == {name for name in manifest["files"] if "metadata" in name}
 
     marts = {
         name
@@ -411,6 +422,7 @@ from kith.runs.run import Interval, Run
 from kith.settings import load_settings
 from tests.publish.test_release import write_page
 publishing.write_page = write_page
+publishing.write_metadata = lambda *_: []
 name, wanted = sys.argv[1], int(sys.argv[2])
 company, interval = load_company(Path(sys.argv[3])), Interval.from_slug(sys.argv[4])
 original, calls = getattr(publishing, name), 0
@@ -432,6 +444,7 @@ publishing.publish(Run(company, interval, "run_1", load_settings().home))
         ("_copy_table", 8, False),
         ("_export", 8, False),
         ("_write_manifest", 1, False),
+        ("_add_metadata", 1, False),
         ("_add_page", 1, False),
         ("write_page", 1, False),
         ("_write_manifest", 2, False),

@@ -10,11 +10,14 @@ from typing import Any
 
 import duckdb
 import pytest
+import sqlglot
+import yaml
 
-from kith.report import marks, page
+from kith.report import marks, operations, page
 from kith.report.entries import Entry, Section
 from kith.runs.journal import Journal
 from kith.runs.run import Run
+from kith.settings import REPOSITORY
 from tests.report.releases import HOSTILE, RELEASES, Page, make_page, page_of, publish
 
 WIDTHS = {"desktop": 1240, "phone": 390}
@@ -268,3 +271,30 @@ def test_a_reader_chooses_the_months_by_the_keyboard(
         assert page.locator("#revenue ~ details table").is_visible()
     finally:
         page.close()
+
+
+def test_the_exposure_names_the_marts_that_the_page_reads() -> None:
+    declared = yaml.safe_load(
+        (REPOSITORY / "dbt_project" / "models" / "_exposures.yml").read_text()
+    )
+    (exposure,) = declared["exposures"]
+    entries = [
+        entry
+        for part in page.SECTIONS
+        for entry in (
+            *part.tiles,
+            *part.tables,
+            *(e for row in part.charts for e in row),
+        )
+    ]
+    read = {
+        f"{table.db}.{table.name}"
+        for entry in (*entries, operations.CHECKS)
+        for table in sqlglot.parse_one(entry.query, dialect="duckdb").find_all(
+            sqlglot.exp.Table
+        )
+        if table.db
+    }
+    assert exposure["depends_on"] == [
+        f"ref('{mart.split('.')[1]}')" for mart in sorted(read)
+    ]

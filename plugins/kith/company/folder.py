@@ -14,9 +14,11 @@ from pydantic import (
     model_validator,
 )
 
+from kith.company import consumers as declared_consumers
 from kith.company import indicators, life_stages, postgres, schemes, weights
 from kith.company.alert_routes import AlertRoute
 from kith.company.business_hours import BusinessHours
+from kith.company.consumers import Consumer
 from kith.company.lead_stages import LeadStages
 from kith.company.life_stages import LifeStage
 from kith.company.order_statuses import OrderStatuses
@@ -400,6 +402,16 @@ class CompanyFile(Strict):
         description="Serves each release on a PostgreSQL server as well, see below and "
         "[postgres.md](postgres.md). Default: files only.",
     )
+    language: Literal["en", "zh"] = Field(
+        default="en",
+        description="Language of labels and descriptions in the data dictionary, "
+        "beside English: `en`, or `zh` for Chinese.",
+    )
+    consumers: dict[Name, Consumer] = Field(
+        default_factory=dict,
+        description="Who reads the marts, such as a dashboard, by name, see below: "
+        "they stand in the graph of the release's documentation.",
+    )
     feeds: dict[str, list[str]] = Field(
         description="Each feed with the staging models that provide it; those that "
         "are left out are empty."
@@ -529,5 +541,6 @@ def _check_names(path: Path, company: Company) -> None:
     faults += life_stages.faults_of(company.life_stages)
     if company.postgres:
         faults += postgres.faults_of(company.postgres, company.name)
+    faults += declared_consumers.faults_of(company.consumers)
     if faults:
         raise ConfigurationError(f"{path}: {'; '.join(faults)}")

@@ -22,6 +22,9 @@ import duckdb
 
 from kith.approve.approval import Restatements, check_approved
 from kith.approve.reasons import definitions
+from kith.catalogue.answers import METADATA
+from kith.catalogue.metadata import send_events, write_metadata
+from kith.catalogue.openlineage import Event
 from kith.company.retention import Keep
 from kith.database import connect, fetch_row, literal, parquet_sql, quote
 from kith.deliveries.admitted import admitted_deliveries, spans
@@ -59,6 +62,9 @@ def publish(run: Run) -> dict[str, Any]:
         ):
             manifest = _write_data(run, building, release_id, now, permit, *approved)
             started = time.monotonic()
+            events = _add_metadata(run, building, manifest)
+            figures["metadata_seconds"] = round(time.monotonic() - started, 1)
+            started = time.monotonic()
             _add_page(run, building, manifest)
             figures["page_seconds"] = round(time.monotonic() - started, 1)
             seal(building)
@@ -67,6 +73,7 @@ def publish(run: Run) -> dict[str, Any]:
         figures["bytes"] = sum(
             path.stat().st_size for path in _files(run.published / release_id)
         )
+        figures |= send_events(events)
         return manifest
 
 
@@ -343,6 +350,15 @@ def _write_data(
     }
     _write_manifest(folder, manifest)
     return manifest
+
+
+def _add_metadata(run: Run, folder: Path, manifest: dict[str, Any]) -> list[Event]:
+    """Write what describes the marts into the folder, its digests into the manifest."""
+    events = write_metadata(run, folder)
+    for path in _files(folder / METADATA):
+        manifest["files"][str(path.relative_to(folder))] = sha256(path)
+    _write_manifest(folder, manifest)
+    return events
 
 
 def _add_page(run: Run, folder: Path, manifest: dict[str, Any]) -> None:
