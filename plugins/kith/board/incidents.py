@@ -13,8 +13,7 @@ def open_incidents(state: Path) -> list[str]:
     """A line for each incident of a company that has not recovered."""
     return [
         f"{each.severity}: {each.task} failed: {each.cause} "
-        f"({each.failure_class}, {each.failure_count} times since "
-        f"{each.first_seen_at:%Y-%m-%d %H:%M} UTC)"
+        f"({each.failure_class}, {each.seen})"
         for each in history.open_incidents(state)
     ]
 

@@ -78,9 +78,14 @@ class Incident:
         """The days that failed last, "" where that failed before they were known."""
         return f"{self.from_day} to {self.to_day}" if self.from_day else ""
 
+    @property
+    def seen(self) -> str:
+        """How often, and since when."""
+        times = f"{self.failure_count} time{'s' if self.failure_count > 1 else ''}"
+        return f"{times} since {_at(self.first_seen_at)}"
+
     def lines(self) -> list[str]:
         """The whole incident, for a log or a message, in lines that nothing cuts."""
-        times = f"{self.failure_count} time{'s' if self.failure_count > 1 else ''}"
         run = f"run {self.run_id}" if self.run_id else ""
         rows = [
             ("company", f"{self.company}, owner {self.owner}"),
@@ -91,7 +96,7 @@ class Incident:
             ("rows", self.rows),
             ("file", self.file),
             ("query", self.query),
-            ("seen", f"{times} since {_at(self.first_seen_at)}"),
+            ("seen", self.seen),
             ("readers", self.effect),
             ("cure", self.cure),
             ("runbook", str(REPOSITORY / self.runbook)),

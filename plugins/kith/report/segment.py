@@ -198,11 +198,14 @@ where (select sum(customer_count) from segments where not is_rest) > 0
 
 
 def _shares_note(rows: list[Row]) -> str:
-    words = "{segment:name}: {customer_share_pct:percent} of all known customers"
-    if any(row["is_rest"] and row["customer_count"] for row in rows):
-        words += ", also those without an order,"
-    words += " bring {revenue_share_pct:percent} of all revenue. Segments by purchases "
-    words += "from {window_start:%-d %b %Y} to {window_end:%-d %b %Y}."
+    words = ""
+    if rows[0]["customer_share_pct"] is not None:  # of enough customers
+        words += "{segment:name}: {customer_share_pct:percent} of all known customers"
+        if any(row["is_rest"] and row["customer_count"] for row in rows):
+            words += ", also those without an order,"
+        words += " bring {revenue_share_pct:percent} of all revenue. "
+    words += "Segments by purchases from {window_start:%-d %b %Y} to "
+    words += "{window_end:%-d %b %Y}."
     return fill(words, rows[0])
 
 
