@@ -38,7 +38,7 @@ def test_a_consumer_is_an_exposure_in_which_only_marts_are_templates(
     (exposure,) = yaml.safe_load(text)["exposures"]
     assert exposure == {
         "name": "sales",
-        "label": 'Sales {{ "{" }}{ env_var(\'HOME\') }}',
+        "label": "Sales {{ \"{\" }}{ env_var('HOME') }}",
         "type": "dashboard",
         "description": "",
         "depends_on": ["ref('customer_months')", "ref('orders')"],
