@@ -134,11 +134,11 @@ PARTS = Entry(
     ("counts", "expected", "is_merged"),
     [
         ({"a": 5, "b": 0, "c": 7}, [("A", "50"), ("B", "0"), ("C", "70")], False),
-        ({"a": 9, "b": 2, "c": 3}, [("A", "90"), ("Fewer than 5 each", "50")], True),
+        ({"a": 9, "b": 2, "c": 3}, [("A", "90"), ("Several together", "50")], True),
         # The total would tell what the one small group has.
-        ({"a": 9, "b": 2, "c": 7}, [("A", "90"), ("Fewer than 5 each", "90")], True),
+        ({"a": 9, "b": 2, "c": 7}, [("A", "90"), ("Several together", "90")], True),
         ({"a": 2, "b": 0}, [("B", "0"), ("A", "–")], True),
-        ({"a": 2, "b": 1}, [("Fewer than 5 each", "–")], True),
+        ({"a": 2, "b": 1}, [("Several together", "–")], True),
     ],
 )
 def test_small_groups_are_merged_so_that_nobody_is_recognised(
@@ -157,8 +157,13 @@ def test_small_groups_are_merged_so_that_nobody_is_recognised(
         (kind, *line) for kind in ("x", "y") for line in expected
     ]
     # What does not add up is missing.
-    assert {line[4] for line in lines if line[1].startswith("Fewer")} <= {"–"}
-    merged = " Groups of fewer than 5 customers are merged." if is_merged else ""
+    assert {line[4] for line in lines if line[1].startswith("Several")} <= {"–"}
+    merged = (
+        " Groups of fewer than 5 customers are merged, if need be with the next "
+        "larger one."
+        if is_merged
+        else ""
+    )
     assert card and card["note"] == f"All.{merged}"
 
 

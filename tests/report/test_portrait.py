@@ -46,9 +46,12 @@ def test_what_goes_with_an_employee_and_what_became_of_it(releases: Any) -> None
     risk = page.tables["What goes with an employee who leaves"]
     assert [row[:4] for row in risk[1:]] == [
         ["E1", "unknown", "5", "150.00"],
-        ["Fewer than 5 each", "unknown", "5", "90.00"],
+        ["Several together", "unknown", "5", "90.00"],
     ]
-    assert "Groups of fewer than 5 customers are merged." in card_of(page, "ownerships")
+    assert (
+        "Groups of fewer than 5 customers are merged, if need be with the next "
+        "larger one." in card_of(page, "ownerships")
+    )
     left = page.tables["What became of the customers of those who left"]
     assert left[1:] == [["E9", "1 Jul 2017", "5", "1", "183", "100.00", "30.00"]]
 

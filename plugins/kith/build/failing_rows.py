@@ -10,7 +10,6 @@ from kith.incidents.texts import without_contacts
 SHOWN_ROWS = 3
 _SHOWN_CHARACTERS = 60
 _HASH = re.compile(r"([0-9a-f]{8})[0-9a-f]{24,}")
-# An address that nobody has declared an identifier of a person.
 
 
 def in_words(rows: Iterable[Mapping[str, Any]]) -> str:

@@ -192,7 +192,7 @@ def _standing(release: Path, is_current: bool) -> Standing:
         is_current=is_current,
         as_of_date=manifest.get("as_of_date", "unknown"),
         bytes=sum(path.stat().st_size for path in _files(release)),
-        has_page=(release / manifest.get("report", PAGE)).is_file(),
+        has_page=_has_page(release, manifest),
         faults=faults,
     )
 
@@ -204,7 +204,11 @@ def lacks_page(release: Path) -> bool:
     not vouch for it: killed in between, it left such a release, whose data are whole.
     """
     manifest = json.loads((release / MANIFEST).read_text())
-    return not (release / manifest.get("report", PAGE)).is_file()
+    return not _has_page(release, manifest)
+
+
+def _has_page(release: Path, manifest: dict[str, Any]) -> bool:
+    return (release / manifest.get("report", PAGE)).is_file()
 
 
 def verify(release: Path) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from kith.report import marks
 from kith.report.entries import FEWEST, Entry, Grid, Groups, Row, Series, Tile, Words
-from kith.report.formats import MISSING, fill
+from kith.report.formats import MISSING, change_pct, fill
 
 _MONTHS_SHOWN = 36
 _DARK_PCT = 25  # Below it nothing is darkest: 1% must not look like much.
@@ -41,7 +41,7 @@ def tile_of(tile: Tile, rows: list[Row]) -> Row:
 
 
 def _change(now: Any, before: Any, words: str) -> tuple[str, str]:
-    rounded = round(float(100 * (now - before) / before), 1)
+    rounded = change_pct(now, before)
     if rounded == 0:
         return "none", f"no change {words}"
     direction, arrow = ("up", "▲") if rounded > 0 else ("down", "▼")
@@ -60,7 +60,8 @@ def card_of(entry: Entry, rows: list[Row], facts: Row) -> Row | None:
     if entry.groups:
         rows, is_merged = _without_small(entry.groups, rows)
         if is_merged:
-            notes.append(f"Groups of fewer than {FEWEST} customers are merged.")
+            words = f"Groups of fewer than {FEWEST} customers are merged, if need be "
+            notes.append(words + "with the next larger one.")
     if "month" in rows[0]:
         months = _every_month(rows)
         rows = months[-_MONTHS_SHOWN:]
@@ -141,7 +142,7 @@ def _merged(groups: Groups, rows: list[Row]) -> Row:
         known = [row[column] for row in rows if row[column] is not None]
         merged[column] = sum(known) if known and count >= FEWEST else None
     if len(rows) > 1:
-        merged[groups.label] = f"fewer_than_{FEWEST}_each"
+        merged[groups.label] = "several_together"
     return merged
 
 

@@ -14,6 +14,11 @@ def percent(value: Number) -> str:
     return f"{value:,.1f}%"
 
 
+def change_pct(now: Any, before: Any) -> float:
+    """By how much more, in per cent with one decimal."""
+    return round(float(100 * (now - before) / before), 1)
+
+
 def times(value: Number) -> str:
     """`1.57×`."""
     return f"{value:,.2f}×"

@@ -6,7 +6,7 @@ for which there are no data is left out.
 
 from kith.report.customer import MONTHS
 from kith.report.entries import Row, Section, Sentence
-from kith.report.formats import fill
+from kith.report.formats import change_pct, fill
 from kith.report.leaving import sign_of
 from kith.report.satisfaction import CASES, scores_of
 
@@ -17,7 +17,7 @@ def _changed(now: float, before: float | None, than: str) -> str:
     """`6.6% less than the month before`; nothing where there is nothing before."""
     if not before or before < 0:
         return ""
-    pct = round(float(100 * (now - before) / before), 1)
+    pct = change_pct(now, before)
     if pct == 0:
         return f"as much as {than}"
     return f"{abs(pct):,.1f}% {'more' if pct > 0 else 'less'} than {than}"
@@ -233,11 +233,8 @@ _CAMPAIGNS = Sentence(
     """
 with judged as (
     select
-        *,
-        row_number() over (
-            order by case verdict when 'effective' then 0 else 1 end,
-                purchase_uplift desc, campaign_key
-        ) as place
+        *, count(*) over () as judged_count,
+        count(case when verdict = 'effective' then 1 end) over () as effective_count
     from customer.campaign_results
     where period_grain = 'all' and campaign_key <> 'unattributed'
         and purchase_uplift is not null
@@ -245,19 +242,18 @@ with judged as (
 select
     coalesce(name, campaign_key) as campaign, reached_count,
     100 * purchase_uplift as uplift, 100 * purchase_uplift_low as low,
-    100 * purchase_uplift_high as high,
-    (select count(*) from judged) as judged_count,
-    (select count(*) from judged where verdict = 'effective') as effective_count
+    100 * purchase_uplift_high as high, judged_count, effective_count
 from judged
-where place = 1
+order by case verdict when 'effective' then 0 else 1 end, purchase_uplift desc,
+    campaign_key
+limit 1
 """,
     _campaigns,
 )
 _NEXT = Sentence(
     """
 with planned as (
-    select
-        count(*) filter (where is_listed) as listed_count, max(as_of_date) as as_of_date
+    select count(*) filter (where is_listed) as listed_count
     from customer.contact_plans
 ),
 needs as (
