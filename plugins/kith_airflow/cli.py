@@ -862,7 +862,13 @@ def erase() -> int:
                 f"{owner.owner().get('pid')}); expected none; wait until it has ended"
             )
         logs = logs_of(run.company.name)
-        proof = erase(run, request.file, logs, others=(home.folder,))
+        proof = erase(
+            run,
+            request.file,
+            logs,
+            others=(home.folder,),
+            find_connection=environment_connection,
+        )
     told = json.loads(proof.read_text(encoding="utf-8"))
     print(f"Erased, entry {', '.join(map(str, told['entries']))}; proof: {proof}")
     for kind, tables in told["removed"].items():

@@ -135,7 +135,7 @@ def test_rows_that_were_erased_from_a_release_leave_its_numbers_published(
     release = file(tmp_path, "before", BEFORE)
     left = BEFORE.replace("(date '2024-02-29', 'Bonn', 5.00),", "")
     candidate = file(tmp_path, "after", left)
-    keep_numbers(release, declared, tmp_path / "scratch")
+    keep_numbers(release, tmp_path, declared, tmp_path / "scratch")
     with duckdb.connect(str(release)) as opened:
         opened.execute("delete from shop.sales where city = 'Bonn'")
 

@@ -220,7 +220,9 @@ def release(run: Run) -> Path:
         "identifier_value)",
         "orders": f"select * from (values ('shop', 'O10001', '{ADA_ID}', 10), "
         f"('shop', 'O10002', '{BOB_ID}', 20), ('shop', 'O10003', null, 40), "
-        f"('shop', 'O10004', '{ADA_ID}', 80)) t (source, order_id, customer_id, total)",
+        f"('shop', 'O10004', '{ADA_ID}', 80)) "
+        "t (source, order_id, customer_id, total), "
+        "(values (date '2024-03-01')) d (ordered_on)",
         "customer_identifiers": "select * from (values "
         + ", ".join(
             f"({', '.join('null' if v is None else repr(v) for v in row)})"

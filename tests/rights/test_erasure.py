@@ -14,14 +14,17 @@ import pytest
 
 from kith import stages
 from kith.admit.table import admit_table
+from kith.company.postgres import Postgres
 from kith.deliveries.admitted import DATA, all_deliveries
 from kith.deliveries.raw import ERASING, SUPPRESSED
 from kith.errors import ConfigurationError, CredentialsError, TransientError
 from kith.publish.release import verify
+from kith.pull.connections import Connection
 from kith.pull.table import pull_table
 from kith.rights import erasure
 from kith.rights.erasure import erase
 from kith.runs.run import Run
+from kith.serve.serve import Served
 from kith_airflow import cli
 from tests.conftest import new_run
 from tests.rights import shop
@@ -269,6 +272,40 @@ def test_a_disk_that_takes_nothing_more_leaves_all_to_a_second_call(
     assert len(admitted(run, "shop.customers", "number")) == 2
     assert proof_of(erase(run, file))["left"] == []
     assert traces_in(run.home) == set()
+
+
+def test_postgresql_is_loaded_anew_before_the_erasure_ends(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declared = Postgres(connection="bi")
+    company = run.company.model_copy(update={"postgres": declared})
+    run = Run(company, run.interval, run.run_id, run.home)
+    file = ask(tmp_path, f"email,{ADA}")
+    states: list[bool] = []
+
+    def serve(run: Run, _: object, kept_former: int) -> Served:
+        assert kept_former == 0
+        release = (run.published / "current").resolve()
+        states.append(traces_in(release) == set() and verify(release) == [])
+        if len(states) == 1:
+            raise TransientError("the server is away; expected it; start it")
+        return Served(release.name, "kith_new", 4, [], [], ["kith_former"])
+
+    monkeypatch.setattr(erasure, "serve", serve)
+
+    def call() -> Path:
+        return erase(run, file, find_connection=lambda name: Connection(name, "x"))
+
+    with pytest.raises(TransientError, match="the server is away"):
+        call()
+    assert erasure.is_pending(run)
+    proof = proof_of(call())
+    assert states == [True, True]
+    assert proof["served_anew"][1] == "kith_new"
+    assert ["kith_former" in each for each in proof["left"]] == [True]
+    assert proof["removed"]["raw"]["shop.orders"]["rows"] == 3
+    with pytest.raises(ConfigurationError, match="expected its connection too"):
+        erase(run, file)
 
 
 def test_a_second_call_finds_nothing_more(run: Run, tmp_path: Path) -> None:

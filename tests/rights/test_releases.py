@@ -6,11 +6,12 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from kith.approve.declarations import Comparison
 from kith.publish.release import verify
 from kith.rights import releases
 from kith.rights.erasure import erase
 from kith.runs.run import Run
-from tests.rights.shop import ADA, ask, traces_in
+from tests.rights.shop import ADA, BOB, ask, traces_in
 
 
 def test_a_release_is_written_anew_with_its_hashes(run: Run, tmp_path: Path) -> None:
@@ -35,12 +36,30 @@ def test_a_release_is_written_anew_with_its_hashes(run: Run, tmp_path: Path) -> 
         assert ("One row per orders.",) in comments
     parquet = folder / "parquet" / "customer" / "orders.parquet"
     assert duckdb.sql(f"select count(*) from '{parquet}'").fetchall() == [(2,)]
-    assert proof["to_be_loaded"] == [folder.name]
+    assert proof["served_anew"] is None
     assert sorted(p.name for p in run.published.iterdir()) == [
         ".lock",
         folder.name,
         "current",
     ]
+
+
+def test_numbers_that_were_published_are_kept_once(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monthly = Comparison(
+        period="ordered_on", grain="month", measures={"total_amount": "sum(total)"}
+    )
+    declared = {"customer.orders": [monthly], "customer.missing": [monthly]}
+    monkeypatch.setattr(releases, "comparisons", lambda _: declared)
+    release = (run.published / "current").resolve()
+    for person in (ADA, BOB):
+        erase(run, ask(tmp_path, f"email,{person}"))
+        (numbers,) = json.loads((release / "numbers.json").read_text()).values()
+        assert numbers == [["month", "2024-03-01", "2024-03-31", "150"]]
+        assert verify(release) == []
+    manifest = json.loads((release / "manifest.json").read_text())
+    assert manifest["marts"]["customer.orders"]["rows"] == 1
 
 
 def test_where_nothing_can_be_exchanged_one_goes_after_the_other(

@@ -68,6 +68,18 @@ def test_rollback_brings_postgresql_to_the_same_release(shop: Shop) -> None:
     assert shop.batch() == 2
 
 
+def test_after_an_erasure_no_former_release_stays(shop: Shop) -> None:
+    for batch in (1, 2):
+        shop.publish(batch)
+    former = shop.schemas()
+    assert len(former) == 2
+    served = serving.serve(shop.run, lambda _: shop.connection(), kept_former=0)
+    assert served.former == []
+    assert shop.schemas() == [served.schema]
+    assert served.schema not in former
+    assert shop.batch() == 2
+
+
 def test_a_release_that_is_damaged_or_missing_is_not_served(shop: Shop) -> None:
     with pytest.raises(PublicationError, match="nothing was published yet"):
         shop.serve()

@@ -89,12 +89,12 @@ def find_changes(
 
 
 def keep_numbers(
-    release: Path, declared: dict[str, list[Comparison]], scratch: Path
+    release: Path, folder: Path, declared: dict[str, list[Comparison]], scratch: Path
 ) -> None:
-    """Keep the numbers of a release beside its database, before rows of it go.
+    """Keep the numbers of a release's database in a folder: rows of it are to go.
 
-    `make erase` calls it with the release's database: what readers were told then is
-    compared with the next release, and not what the rows that are left add up to.
+    `make erase` calls it: what readers were told then is compared with the next
+    release, and not what the rows that are left add up to.
     """
     kept: dict[str, list[list[Any]]] = {}
     with connect(scratch=scratch) as connection:
@@ -106,8 +106,9 @@ def keep_numbers(
                     with suppress(*_MISSING):
                         rows = connection.execute(query).fetchall()
                         kept[query] = [list(map(_as_json, row)) for row in rows]
-    path = release.parent / NUMBERS
-    path.write_text(json.dumps(kept, ensure_ascii=False), encoding="utf-8")
+    if kept:
+        text = json.dumps(kept, ensure_ascii=False)
+        (folder / NUMBERS).write_text(text, encoding="utf-8")
 
 
 def _as_json(value: Any) -> Any:

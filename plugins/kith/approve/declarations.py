@@ -125,7 +125,12 @@ def of_meta(declared: Any) -> list[Comparison]:
 
 
 def nodes_of(run: Run) -> dict[str, Any]:
-    """All nodes of dbt's project, sources among them, by their unique ids."""
+    """All nodes of dbt's project, sources among them, by their unique ids.
+
+    None before the first build.
+    """
     manifest = run.folder / "dbt" / "target" / "manifest.json"
+    if not manifest.is_file():
+        return {}
     known = json.loads(manifest.read_text(encoding="utf-8"))
     return {**known["sources"], **known["nodes"]}

@@ -40,6 +40,7 @@ from kith.deliveries.persons import (
 )
 from kith.deliveries.raw import ERASING, Manifest, workspace
 from kith.errors import ConfigurationError, TransientError
+from kith.pull.connections import Connection
 from kith.pull.pseudonyms import company_key, key_id
 from kith.pull.suppression import (
     Entry,
@@ -67,7 +68,8 @@ from kith.rights.traces import Traces, erase_from_file, files_of, holds_traces
 from kith.runs.journal import Journal
 from kith.runs.processes import is_gone
 from kith.runs.provenance import code_hash, git_commit
-from kith.runs.run import Interval, Run
+from kith.runs.run import Interval, Run, current_release
+from kith.serve.serve import Served, serve
 from kith.storage import replace_file
 
 PROOFS = "erasures"
@@ -78,6 +80,7 @@ _BETWEEN_TASKS = dt.timedelta(minutes=2)
 _BY_ROWS = ("raw", "admitted", "quarantine", "published")
 _NOT_KITHS = ("source_systems",)
 Logs = tuple[tuple[Path, str], ...]
+FindConnection = Callable[[str], Connection]
 _Columns = dict[str, dict[str, list[str]]]
 
 
@@ -228,12 +231,14 @@ def erase(
     logs: Logs = (),
     say: Callable[[str], Any] = print,
     others: tuple[Path, ...] = (),
+    find_connection: FindConnection | None = None,
 ) -> Path:
     """Erase the persons whom a file names, or go on with what was begun before.
 
     `logs` are folders of logs with the pattern of a company's; `others` are folders
-    that are only searched. Returns the path of the proof. Raises TransientError while a
-    run or another erasure is in progress.
+    that are only searched. `find_connection` is needed where the company serves its
+    releases from PostgreSQL. Returns the path of the proof. Raises TransientError
+    while a run or another erasure is in progress.
     """
     with exclusive(run):
         pending = run.folder / ERASING
@@ -244,7 +249,7 @@ def erase(
             plan = preview(run, file).plan
             company_key(f"{run.company.name}: ")
             _note(run, plan)
-        return _Erasure(run, plan, logs, others, say).run()
+        return _Erasure(run, plan, logs, others, say, find_connection).run()
 
 
 def _note(run: Run, plan: Plan) -> None:
@@ -263,9 +268,11 @@ class _Erasure:
         logs: Logs,
         others: tuple[Path, ...],
         say: Callable[[str], Any],
+        find_connection: FindConnection | None,
     ) -> None:
         self._run, self._plan, self._say = run, plan, say
         self._logs, self._others = logs, others
+        self._find_connection = find_connection
         self._progress = Progress(run.folder)
         self._scratch = run.home / run.company.name / "scratch"
         self._tokens = set(plan.tokens)
@@ -311,7 +318,8 @@ class _Erasure:
                 self._say(f"  release {done.release_id} was written anew")
                 self._progress.add(_of_release(run, done))
         self._erase_texts(watch)
-        return self._prove(watch)
+        served = self._serve_anew()
+        return self._prove(watch, served)
 
     # --- that nobody comes back -------------------------------------------------------
 
@@ -648,6 +656,22 @@ class _Erasure:
                     shown = path.relative_to(self._run.home)
                     self._count(f"text {shown}", 1)
 
+    # --- PostgreSQL -------------------------------------------------------------------
+
+    def _serve_anew(self) -> Served | None:
+        """Load the rewritten release, and drop the schemas of all others."""
+        run = self._run
+        if run.company.postgres is None or current_release(run.published) is None:
+            return None
+        if self._find_connection is None:
+            raise ConfigurationError(
+                f"{run.company.name}: it serves releases from PostgreSQL; expected its "
+                "connection too"
+            )
+        served = serve(run, self._find_connection, kept_former=0)
+        self._say(f"  PostgreSQL serves {served.release_id} anew")
+        return served
+
     # --- proof ------------------------------------------------------------------------
 
     def _count(self, place: str, count: int) -> None:
@@ -655,7 +679,7 @@ class _Erasure:
         if count:
             self._progress.add({"place": place, "count": count})
 
-    def _prove(self, watch: Run) -> Path:
+    def _prove(self, watch: Run, served: Served | None) -> Path:
         """Search all once more, write the proof, and forget who it was."""
         run, plan = self._run, self._plan
         places = [run.folder, watch.folder, *self._others]
@@ -669,6 +693,12 @@ class _Erasure:
                     left += holds_traces(connection, path, self._looked_for)
                 except (OSError, duckdb.Error) as error:
                     left.append(f"{path}: cannot be read ({type(error).__name__})")
+        if served is not None:
+            left += [
+                f"PostgreSQL: schema {each}, which somebody reads or has built on; "
+                "have them let go, and erase the same persons again"
+                for each in served.former
+            ]
         home = str(run.home)
         removed: dict[str, dict[str, dict[str, int]]] = {}
         for place, count in self._progress.counts.items():
@@ -694,7 +724,7 @@ class _Erasure:
             "not_kiths": {
                 table.full_name: table.rules.connector for table in run.company.sources
             },
-            "to_be_loaded": _to_be_loaded([*self._progress.releases.values()]),
+            "served_anew": served and [served.release_id, served.schema],
         }
         path = run.folder / PROOFS / f"{plan.entries[0]:06}.json"
         path.parent.mkdir(mode=0o700, exist_ok=True)
@@ -714,18 +744,6 @@ def _of_release(run: Run, done: Rewritten) -> dict[str, Any]:
         "has_page": done.has_page,
         "rows": done.rows,
     }
-
-
-def _to_be_loaded(rewritten: list[dict[str, Any]]) -> list[str]:
-    """Releases that other targets serve from copies of their own, such as PostgreSQL.
-
-    WIRE HERE: a target that has loaded one of these has to load it anew.
-    """
-    return [
-        str(each["release_id"])
-        for each in rewritten
-        if each["is_current"] and not each["of_watch"]
-    ]
 
 
 def _counted(

@@ -21,6 +21,8 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from kith.approve.changes import NUMBERS, keep_numbers
+from kith.approve.declarations import comparisons
 from kith.database import connect, fetch_row, literal, parquet_sql, quote
 from kith.publish.release import DATABASE, MANIFEST, releases, seal
 from kith.report.page import PAGE, write_page
@@ -163,6 +165,9 @@ def _erase(
         building = release.with_name(f"{_BUILDING}{release.name}")
         shutil.rmtree(building, ignore_errors=True)
         building.mkdir()
+        if not (release / NUMBERS).is_file():
+            declared, scratch = comparisons(run), run.folder / "scratch"
+            keep_numbers(release / DATABASE, building, declared, scratch)
         manifest = json.loads((release / MANIFEST).read_text(encoding="utf-8"))
         has_page = True
         _add_functions(connection, traces, words)

@@ -65,14 +65,16 @@ def sweep(session: psycopg.Connection[Any], company: str) -> None:
                 )
 
 
-def drop_former(session: psycopg.Connection[Any], company: str) -> list[str]:
-    """Drop former releases but the latest `KEPT`; returns those that stay.
+def drop_former(
+    session: psycopg.Connection[Any], company: str, kept: int = KEPT
+) -> list[str]:
+    """Drop former releases but the latest `kept`; returns those that stay.
 
     One that somebody reads just now, or on whose tables they have built a view of
     their own, stays until a later publication finds it free.
     """
     former = served_schemas(session, company)[:-1]
-    staying = former[len(former) - KEPT :] if KEPT else []
+    staying = former[len(former) - kept :] if kept else []
     for schema in [each for each in former if each not in staying]:
         try:
             drop_schema(session, schema)

@@ -65,10 +65,15 @@ class Served:
     former: list[str]
 
 
-def serve(run: Run, find_connection: Callable[[str], Connection]) -> Served:
+def serve(
+    run: Run,
+    find_connection: Callable[[str], Connection],
+    kept_former: int = schemas.KEPT,
+) -> Served:
     """Load the current release into the company's PostgreSQL and show it to readers.
 
-    Called again it loads the same release again. Whatever fails leaves readers the
+    Called again it loads the same release again. Of former ones that nobody reads any
+    more, `kept_former` stay. Whatever fails leaves readers the
     release that they had. Raises, as errors of ours: the server cannot be reached or
     refuses us, its disk is full, another publication or reader is in the way for too
     long, the release is damaged, or it would break what readers have.
@@ -87,7 +92,7 @@ def serve(run: Run, find_connection: Callable[[str], Connection]) -> Served:
             alone(session, run.company.name),
         ):
             publication = _Publication(run, declared, server, session)
-            served = publication.publish()
+            served = publication.publish(kept_former)
         note_served(run.folder, served.release_id, publication.contents.as_of_date)
         figures["release_id"] = served.release_id
         figures["rows"] = served.rows
@@ -118,7 +123,7 @@ class _Publication:
         self.seconds: dict[str, float] = {}
         self.contents = current_contents(run)
 
-    def publish(self) -> Served:
+    def publish(self, kept_former: int) -> Served:
         session, company, marts = self._session, self._company, self.contents.marts
         schemas.sweep(session, company.name)
         check_views(session, company, self._declared, marts)
@@ -138,7 +143,7 @@ class _Publication:
             rows=sum(mart.rows for mart in marts),
             missing_logins=missing,
             removed_logins=removed,
-            former=schemas.drop_former(session, company.name),
+            former=schemas.drop_former(session, company.name, kept_former),
         )
 
     def _load(self, schema: str) -> None:
