@@ -14,7 +14,7 @@ from typing import Any
 
 import duckdb
 
-from kith.database import literal, quote
+from kith.database import copy_comments, literal, quote
 from kith.runs.run import Run
 
 FEWEST_PERSONS = 5
@@ -110,30 +110,9 @@ def _write(
             f"create table audience.{place} as from release.{place} where {condition}"
         ).fetchone() or (0,)
         counts[name] = count
-        _copy_comments(connection, schema, table)
     connection.execute("create table audience._release as from release._release")
-    _copy_comments(connection, "main", "_release")
+    copy_comments(connection, "release", "audience")
     connection.execute("commit")
     connection.execute("checkpoint audience")
     connection.execute("detach audience")
     return counts
-
-
-def _copy_comments(
-    connection: duckdb.DuckDBPyConnection, schema: str, table: str
-) -> None:
-    where = (
-        f"database_name = 'release' and schema_name = {literal(schema)} "
-        f"and table_name = {literal(table)} and comment is not null"
-    )
-    place = f"audience.{quote(schema)}.{quote(table)}"
-    for (text,) in connection.execute(
-        f"select comment from duckdb_tables() where {where}"
-    ).fetchall():
-        connection.execute(f"comment on table {place} is {literal(text)}")
-    for column, text in connection.execute(
-        f"select column_name, comment from duckdb_columns() where {where}"
-    ).fetchall():
-        connection.execute(
-            f"comment on column {place}.{quote(column)} is {literal(text)}"
-        )

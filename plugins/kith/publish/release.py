@@ -26,7 +26,14 @@ from kith.catalogue.answers import METADATA
 from kith.catalogue.metadata import send_events, write_metadata
 from kith.catalogue.openlineage import Event
 from kith.company.retention import Keep
-from kith.database import connect, fetch_row, literal, parquet_sql, quote
+from kith.database import (
+    connect,
+    copy_comments,
+    fetch_row,
+    literal,
+    parquet_sql,
+    quote,
+)
 from kith.deliveries.admitted import admitted_deliveries, spans
 from kith.errors import PublicationError
 from kith.gate.audit import fingerprint, permit_path
@@ -278,6 +285,8 @@ def _write_data(
         sources = _sources(connection, run)
         for table in tables:
             _copy_table(connection, table)
+        keys = {table.full_name: table.key for table in tables}
+        copy_comments(connection, "candidate", "release", keys)
         _add_restatements(connection, restated, release_id, now, as_of, approved_by)
         _add_publication(
             connection,
@@ -383,24 +392,6 @@ def _copy_table(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
     connection.execute(
         f"create table release.{name} as from candidate.{name}{_order(table)}"
     )
-    place = (
-        f"database_name = 'candidate' and schema_name = {literal(table.schema)} "
-        f"and table_name = {literal(table.name)}"
-    )
-    (comment,) = fetch_row(
-        connection, f"select comment from duckdb_tables() where {place}"
-    )
-    key = f" Key: {', '.join(table.key)}." if table.key else ""
-    connection.execute(
-        f"comment on table release.{name} is {literal((comment or '') + key)}"
-    )
-    for column, text in connection.execute(
-        "select column_name, comment from duckdb_columns() "
-        f"where {place} and comment is not null"
-    ).fetchall():
-        connection.execute(
-            f"comment on column release.{name}.{quote(column)} is {literal(text)}"
-        )
 
 
 def _add_publication(

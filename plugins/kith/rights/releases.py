@@ -23,7 +23,7 @@ import pyarrow as pa
 
 from kith.approve.changes import NUMBERS, keep_numbers
 from kith.approve.declarations import comparisons
-from kith.database import connect, fetch_row, literal, parquet_sql, quote
+from kith.database import connect, copy_comments, fetch_row, literal, parquet_sql, quote
 from kith.publish.release import DATABASE, MANIFEST, releases, seal
 from kith.report.page import PAGE, write_page
 from kith.rights.traces import Traces, add_function, erase_from_file, holds_traces
@@ -317,38 +317,18 @@ def _write_database(
         connection.execute(f"create schema if not exists release.{quote(schema)}")
         kept = _kept(connection, f"former.{name}", columns, traces, words)
         connection.execute(f"create table release.{name} as {kept}")
-        _copy_comments(connection, schema, table)
         listed = ", ".join(map(quote, columns))
         rows, content = fetch_row(
             connection,
             f"select count(*), coalesce(sum(hash({listed})), 0) from release.{name}",
         )
         marts[f"{schema}.{table}"] = {"rows": rows, "content_hash": f"{content:032x}"}
+    copy_comments(connection, "former", "release")
     connection.execute("commit")
     connection.execute("checkpoint release")
     connection.execute("detach release")
     connection.execute("detach former")
     return marts
-
-
-def _copy_comments(
-    connection: duckdb.DuckDBPyConnection, schema: str, table: str
-) -> None:
-    place = (
-        f"database_name = 'former' and schema_name = {literal(schema)} "
-        f"and table_name = {literal(table)} and comment is not null"
-    )
-    name = f"release.{quote(schema)}.{quote(table)}"
-    for (text,) in connection.execute(
-        f"select comment from duckdb_tables() where {place}"
-    ).fetchall():
-        connection.execute(f"comment on table {name} is {literal(text)}")
-    for column, text in connection.execute(
-        f"select column_name, comment from duckdb_columns() where {place}"
-    ).fetchall():
-        connection.execute(
-            f"comment on column {name}.{quote(column)} is {literal(text)}"
-        )
 
 
 def _write_parquet(
