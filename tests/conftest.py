@@ -56,6 +56,7 @@ GROUPS = {
     r"|tests/build/test_(by_hand|model_runs)|tests/test_full_disk",
     "pipeline": "tests/test_pipeline",
     "pages": "tests/report/",
+    "commands": "tests/kith_airflow/commands/",
     "rights": "tests/rights/",
 }
 

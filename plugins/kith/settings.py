@@ -1,5 +1,6 @@
 """The only place in Python that reads the environment."""
 
+import datetime as dt
 import json
 import os
 import re
@@ -88,6 +89,16 @@ def _default_memory_limit() -> str:
 
 def _folder(path: str | Path) -> Path:
     return (REPOSITORY / path).resolve()
+
+
+def day_of(name: str, text: str) -> dt.date:
+    """The day that a variable names; raises ConfigurationError where it names none."""
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        raise ConfigurationError(
+            f"{name}={text}: not a day; write it as 2017-01-31"
+        ) from None
 
 
 def _number(name: str, default: int) -> int:

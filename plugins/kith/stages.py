@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kith.company.folder import check_expressions, load_company
-from kith.deliveries.raw import check_not_erasing
 from kith.errors import KithError, one_line
 from kith.incidents.history import record_success
 from kith.runs.provenance import keep_provenance
@@ -79,6 +78,8 @@ def plan(
     a day after the last one of a company whose data have ended, or nothing awaits
     another verdict.
     """
+    from kith.deliveries.raw import check_not_erasing
+
     declared = load_company(Path(company))
     check_expressions(declared)
     run = plan_run(declared, params, data_interval_start, data_interval_end, run_id)

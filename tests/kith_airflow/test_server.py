@@ -30,7 +30,6 @@ from kith.incidents.history import open_incidents
 from kith.runs.journal import Journal
 from kith.runs.run import folder_name
 from kith.settings import REPOSITORY, load_settings
-from kith_airflow.cli import _owner_or_server
 from kith_airflow.home import USER, AirflowHome, Ownership, session_members
 from kith_airflow.server import (
     RESTARTS,
@@ -38,6 +37,7 @@ from kith_airflow.server import (
     ApiError,
     Parts,
     end_leftovers,
+    owner_or_server,
     restarts,
 )
 
@@ -780,7 +780,7 @@ def test_what_a_killed_supervisor_has_left_is_ended(
     supervisor.kill()
     supervisor.wait()
     assert len(session_members(supervisor.pid)) == 4
-    owner = _owner_or_server(home)
+    owner = owner_or_server(home)
     assert isinstance(owner, Ownership)
     assert session_members(supervisor.pid) == []
     owner.release()
