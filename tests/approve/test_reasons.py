@@ -76,7 +76,7 @@ def test_a_day_of_which_more_rows_count_has_late_data(run: Run) -> None:
     pull_again(run, ORDERS, other_content)
     assert reason(run, "customer.orders", MARCH) == "late data"
     # A mart of which these orders are no part.
-    assert reason(run, "satisfaction.satisfaction_scores", MARCH) == "unknown"
+    assert reason(run, "customer.lead_stages", MARCH) == "unknown"
 
 
 def test_fewer_rows_or_others_in_their_place_are_a_correction(run: Run) -> None:
@@ -114,7 +114,7 @@ def test_new_days_are_the_reason_where_nothing_else_came(run: Run) -> None:
     }
     (day / "report.json").write_text(json.dumps(report))
     assert reason(run, "customer.orders", MARCH) == "late data"
-    assert reason(run, "satisfaction.satisfaction_scores", MARCH) == "unknown"
+    assert reason(run, "customer.lead_stages", MARCH) == "unknown"
 
 
 def test_a_table_delivered_whole_tells_that_it_has_changed(run: Run) -> None:
@@ -130,14 +130,14 @@ def test_a_definition_is_the_reason_of_what_follows_from_it(
     monkeypatch.setattr(reasons, "definitions", lambda run: edited)
     assert reason(run, "customer.orders", MARCH) == "definition"
     assert reason(run, "customer.customer_months", MARCH) == "definition"
-    assert reason(run, "satisfaction.share_of_voice", MARCH) == "unknown"
+    assert reason(run, "customer.lead_stages", MARCH) == "unknown"
     count_more(run, ORDERS, "2024-03-09", 1)
     assert reason(run, "customer.orders", MARCH) == "late data, definition"
     for part in ("shared", "company"):
         monkeypatch.setattr(
             reasons, "definitions", lambda run, part=part: {**now, part: "edited"}
         )
-        assert reason(run, "satisfaction.share_of_voice", MARCH) == "definition"
+        assert reason(run, "customer.lead_stages", MARCH) == "definition"
 
 
 def test_definitions_are_what_decides_numbers(run: Run, tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ def test_definitions_are_what_decides_numbers(run: Run, tmp_path: Path) -> None:
         company = run.company.model_copy(update=update)
         return definitions(Run(company, run.interval, run.run_id, run.home))
 
-    assert declaring(owner="night shift") == definitions(run)
+    assert declaring(title="The same by another name") == definitions(run)
     assert declaring(rfm_window_days=30)["company"] != definitions(run)["company"]
 
 

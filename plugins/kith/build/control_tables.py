@@ -37,7 +37,7 @@ from kith.runs.run import Interval, Run
 
 DECLARATION = DBT_PROJECT / "models" / "_kith_sources.yml"
 # Logs of earlier runs, kept as one Parquet file per run in history/<table>/.
-HISTORIES = ("gate_results", "publications", "model_runs", "restatements")
+HISTORIES = ("gate_results", "publications", "restatements", "model_runs")
 # Marts that tell of runs and not of the data that were delivered.
 LOGS = (*HISTORIES, "incidents")
 

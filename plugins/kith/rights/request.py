@@ -135,6 +135,11 @@ def resolve(run: Run, path: Path | None, staged: Staged) -> Request:
                 given = {each.kind: [each.value]}
                 values |= {h for _, h in hashes_of(company.sources, given, where)}
             values = {value for value in values if not value.startswith("!")}
+            if not values:
+                raise ConfigurationError(
+                    f"{where}{each.kind}: its value stands for nobody, as N/A does; "
+                    "correct it, or leave the row out"
+                )
             known = identities.execute(
                 "select identifier_type, identifier_value, person_id, refused_by "
                 "from identities where identifier_value in (select unnest($values)) "
