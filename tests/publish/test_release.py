@@ -468,6 +468,8 @@ publishing.publish(Run(company, interval, "run_1", load_settings().home))
         ("_copy_table", 8, False),
         ("_export", 8, False),
         ("_write_manifest", 1, False),
+        ("copy_comments", 1, False),
+        ("add_audiences", 1, False),
         ("_add_metadata", 1, False),
         ("_add_page", 1, False),
         ("write_page", 1, False),
