@@ -17,7 +17,7 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 from kith.build.control_tables import LOGS
-from kith.company.folder import load_company
+from kith.company.folder import PUBLISHED_SCHEMAS, load_company
 from kith.errors import GateError
 from kith.incidents.failure import describe
 from kith.incidents.history import record_failure
@@ -34,6 +34,15 @@ CORNER_SHOP_FORMATS = {
     "mailings": "csv.zst",
     "clicks": "jsonl.zst",
 }
+
+
+# Enough to publish: with all marts each of so many publications would take seconds.
+FEW = (
+    *("customer.customers", "customer.customer_values", "customer.orders"),
+    *("satisfaction.complaints", "segment.concentrations", "segment.segments"),
+    *("operations.gate_results", "operations.publications"),
+    *("operations.restatements", "operations.source_deliveries"),
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -246,6 +255,20 @@ def built_shop(tmp_path_factory: pytest.TempPathFactory) -> Run:
             """
         )
     return run
+
+
+@pytest.fixture(scope="session")
+def few_marts(built_shop: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built shop's warehouse with few of its marts."""
+    path = tmp_path_factory.mktemp("few") / built_shop.warehouse.name
+    shutil.copy(built_shop.warehouse, path)
+    with duckdb.connect(str(path)) as warehouse:
+        for schema, table in warehouse.execute(
+            "select schema_name, table_name from duckdb_tables()"
+        ).fetchall():
+            if schema in PUBLISHED_SCHEMAS and f"{schema}.{table}" not in FEW:
+                warehouse.execute(f"drop table {schema}.{table}")
+    return path
 
 
 @pytest.fixture

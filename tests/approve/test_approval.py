@@ -27,10 +27,9 @@ from kith.approve.approval import (
 from kith.approve.changes import Change
 from kith.company.restatement_limit import RestatementLimit
 from kith.errors import ApprovalError, ConfigurationError
-from kith.publish import release as publishing
 from kith.publish.release import publish, rollback
 from kith.runs.run import Run
-from tests.publish.test_release import permit, write_page
+from tests.publish.test_release import permit, without_page_and_metadata
 
 ANY = RestatementLimit(
     change_pct=1000, minimum_count=10**9, minimum_amount=1e9, score_change_pct=1000
@@ -45,7 +44,7 @@ def declaring(run: Run, limit: RestatementLimit) -> Run:
 @pytest.fixture
 def published(candidate: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
     """A run whose candidate is published and may be changed; any change is allowed."""
-    monkeypatch.setattr(publishing, "write_page", write_page)
+    without_page_and_metadata(monkeypatch)
     permit(candidate)
     publish(candidate)
     return declaring(candidate, ANY)

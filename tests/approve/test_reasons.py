@@ -12,10 +12,9 @@ import pytest
 
 from kith.approve import reasons
 from kith.approve.reasons import SUPPRESSED, Reasons, definitions, erased_since
-from kith.publish import release as publishing
 from kith.publish.release import publish
 from kith.runs.run import Run
-from tests.publish.test_release import permit, write_page
+from tests.publish.test_release import permit, without_page_and_metadata
 
 MARCH = (dt.date(2024, 3, 1), dt.date(2024, 3, 31))
 MAY = (dt.date(2024, 5, 1), dt.date(2024, 5, 31))
@@ -23,7 +22,12 @@ ORDERS, LINES = "shop.orders", "shop.order_lines"
 
 
 @pytest.fixture
-def run(candidate: Run, built_shop: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(
+    candidate: Run,
+    built_shop: Run,
+    few_marts: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Run:
     """A run that has published; what was delivered to it lies beside it."""
     for name in ("admitted", "raw"):
         shutil.copytree(
@@ -32,7 +36,8 @@ def run(candidate: Run, built_shop: Run, monkeypatch: pytest.MonkeyPatch) -> Run
             ignore=shutil.ignore_patterns("data*.parquet", "[0-9]*.parquet", ".*"),
             dirs_exist_ok=True,
         )
-    monkeypatch.setattr(publishing, "write_page", write_page)
+    without_page_and_metadata(monkeypatch)
+    shutil.copy(few_marts, candidate.warehouse)
     permit(candidate)
     publish(candidate)
     return candidate

@@ -29,8 +29,8 @@ from kith.publish import release as publishing
 from kith.publish.release import publish
 from kith.runs.run import Interval, Run
 from tests.companies.whole_shop import generate_whole_shop
-from tests.conftest import build_candidate
-from tests.publish.test_release import FEW, permit, write_page
+from tests.conftest import FEW, build_candidate
+from tests.publish.test_release import permit, write_page
 
 PUBLICATIONS = 50
 _MARKS = """

@@ -9,7 +9,6 @@ import duckdb
 import pytest
 import yaml
 
-from kith.publish import release as publishing
 from kith.publish.audiences import (
     CLASSES,
     FEWEST_PERSONS,
@@ -20,7 +19,7 @@ from kith.publish.audiences import (
 from kith.publish.release import publish, verify
 from kith.runs.run import Run
 from kith.settings import REPOSITORY
-from tests.publish.test_release import permit, write_page
+from tests.publish.test_release import permit, without_page_and_metadata
 
 MARTS = REPOSITORY / "dbt_project" / "models" / "marts"
 MODELS: dict[str, dict[str, Any]] = {
@@ -125,7 +124,7 @@ def test_what_is_not_said_counts_as_about_persons(
 def release(candidate: Run, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A release with a file for those who may see no personal data."""
     permit(candidate)
-    monkeypatch.setattr(publishing, "write_page", write_page)
+    without_page_and_metadata(monkeypatch)
     company = candidate.company.model_copy(
         update={"audiences": ["without_personal_data"]}
     )
@@ -210,7 +209,7 @@ def test_without_a_word_there_is_one_file_and_the_manifest_has_the_classes(
     candidate: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     permit(candidate)
-    monkeypatch.setattr(publishing, "write_page", write_page)
+    without_page_and_metadata(monkeypatch)
     manifest = publish(candidate)
     assert manifest["audiences"] == {}
     assert FILE not in manifest["files"]

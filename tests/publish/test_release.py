@@ -15,7 +15,6 @@ from typing import Any
 import duckdb
 import pytest
 
-from kith.company.folder import PUBLISHED_SCHEMAS
 from kith.company.retention import Keep, Retention
 from kith.errors import PublicationError, ResourceError
 from kith.gate.audit import fingerprint, permit_path
@@ -35,6 +34,7 @@ from kith.report import page
 from kith.runs.journal import Journal
 from kith.runs.run import Run
 from kith.settings import REPOSITORY
+from tests.conftest import FEW
 
 
 def permit(run: Run) -> None:
@@ -58,27 +58,10 @@ def write_page(run: Run, release: Path) -> None:
     (release / "report" / "index.html").write_text("<p>What was published</p>")
 
 
-# Enough to publish: with all marts each of so many publications would take seconds.
-FEW = (
-    *("customer.customers", "customer.customer_values", "customer.orders"),
-    *("satisfaction.complaints", "segment.concentrations", "segment.segments"),
-    *("operations.gate_results", "operations.publications"),
-    *("operations.restatements", "operations.source_deliveries"),
-)
-
-
-@pytest.fixture(scope="session")
-def few_marts(built_shop: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The built shop's warehouse with few of its marts."""
-    path = tmp_path_factory.mktemp("few") / built_shop.warehouse.name
-    shutil.copy(built_shop.warehouse, path)
-    with duckdb.connect(str(path)) as warehouse:
-        for schema, table in warehouse.execute(
-            "select schema_name, table_name from duckdb_tables()"
-        ).fetchall():
-            if schema in PUBLISHED_SCHEMAS and f"{schema}.{table}" not in FEW:
-                warehouse.execute(f"drop table {schema}.{table}")
-    return path
+def without_page_and_metadata(patch: pytest.MonkeyPatch) -> None:
+    """Publish data alone: the rest is most of a publication's time."""
+    patch.setattr(publishing, "write_page", write_page)
+    patch.setattr(publishing, "write_metadata", lambda *_: [])
 
 
 @pytest.fixture
@@ -86,8 +69,7 @@ def run(candidate: Run, few_marts: Path, monkeypatch: pytest.MonkeyPatch) -> Run
     """A run whose candidate the gate has passed; page and metadata take no time."""
     shutil.copy(few_marts, candidate.warehouse)
     permit(candidate)
-    monkeypatch.setattr(publishing, "write_page", write_page)
-    monkeypatch.setattr(publishing, "write_metadata", lambda *_: [])
+    without_page_and_metadata(monkeypatch)
     return candidate
 
 

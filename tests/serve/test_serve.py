@@ -10,13 +10,12 @@ from kith.errors import ConfigurationError, PublicationError
 from kith.incidents.failure import describe
 from kith.incidents.history import open_incidents, record_failure, record_success
 from kith.incidents.readers import served_day
-from kith.publish import release as publishing
 from kith.publish.release import publish, releases, rollback
 from kith.runs.run import Run
 from kith.serve import serve as serving
 from kith_airflow.postgres import Postgres
 from tests.bench.postgres import settled_batch
-from tests.publish.test_release import permit, write_page
+from tests.publish.test_release import permit, without_page_and_metadata
 from tests.serve.killed import POINTS, kill_at
 from tests.serve.readers import KINDS, reading
 from tests.serve.stand_in import DAY, Shop, new_shop, write_release
@@ -122,7 +121,7 @@ def test_all_marts_of_a_release_are_served_with_their_values(
 ) -> None:
     """Each audience reads of each mart as many rows as the release's own file says."""
     permit(candidate)
-    monkeypatch.setattr(publishing, "write_page", write_page)
+    without_page_and_metadata(monkeypatch)
     shop = new_shop(server, candidate.home)
     declared = shop.run.company.postgres
     company = candidate.company.model_copy(

@@ -2,22 +2,13 @@
 
 import datetime as dt
 import shlex
-from contextlib import (
-    nullcontext,
-)
+from contextlib import nullcontext
 
 from kith.company.folder import load_company
 from kith.errors import ConfigurationError
 from kith.runs.source_systems import keys_of
-from kith.settings import (
-    REPOSITORY,
-    day_of,
-    load_request,
-    load_settings,
-)
-from kith_airflow.companies import (
-    COMPANIES,
-)
+from kith.settings import REPOSITORY, day_of, load_request, load_settings
+from kith_airflow.companies import COMPANIES
 
 
 def company() -> int:

@@ -9,19 +9,12 @@ from kith.errors import ConfigurationError, KithError
 from kith.incidents.history import record_success
 from kith.incidents.readers import current_day
 from kith.pull.connections import environment_connection
-from kith.runs.run import (
-    Interval,
-    Run,
-    folder_name,
-)
+from kith.runs.run import Interval, Run, folder_name
 from kith.runs.source_systems import keys_of
-from kith.settings import (
-    load_request,
-    load_settings,
-)
-from kith_airflow.companies import (
-    logs_of,
-)
+from kith.settings import load_request, load_settings
+from kith_airflow.companies import logs_of
+from kith_airflow.home import AirflowHome
+from kith_airflow.watchdog import send_pending_alerts
 
 
 def releases() -> int:
@@ -88,6 +81,8 @@ def _serve(company: Company) -> None:
     with keys_of(company, home):
         served = serve(run, environment_connection)
     record_success(run, "serve")
+    # Who was told that it failed is told that it recovered.
+    send_pending_alerts(AirflowHome(load_settings()), company)
     print(f"PostgreSQL serves {served.release_id}, from schema {served.schema}")
     if served.missing_logins:
         print(f"no such login: {', '.join(served.missing_logins)}")

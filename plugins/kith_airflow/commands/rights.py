@@ -6,22 +6,11 @@ import json
 from kith.company.folder import load_company
 from kith.errors import TransientError
 from kith.pull.connections import environment_connection
-from kith.runs.run import (
-    Interval,
-    Run,
-)
+from kith.runs.run import Interval, Run
 from kith.runs.source_systems import keys_of
-from kith.settings import (
-    load_request,
-    load_settings,
-)
-from kith_airflow.companies import (
-    logs_of,
-)
-from kith_airflow.home import (
-    AirflowHome,
-    Ownership,
-)
+from kith.settings import load_request, load_settings
+from kith_airflow.companies import logs_of
+from kith_airflow.home import AirflowHome, Ownership
 
 
 def _rights_run(name: str) -> Run:

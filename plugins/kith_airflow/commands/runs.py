@@ -7,11 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import (
-    AbstractContextManager,
-    nullcontext,
-    suppress,
-)
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -30,25 +26,10 @@ from kith.runs.run import (
     requested_interval,
 )
 from kith.runs.source_systems import source_systems
-from kith.settings import (
-    Request,
-    day_of,
-    load_request,
-    load_settings,
-)
+from kith.settings import Request, day_of, load_request, load_settings
 from kith_airflow import server as airflow_server
-from kith_airflow.companies import (
-    dag_id,
-    runnable_company,
-    watch_id,
-)
-from kith_airflow.home import (
-    LAUNCH,
-    AirflowHome,
-    Ownership,
-    end_session,
-    last_line,
-)
+from kith_airflow.companies import dag_id, runnable_company, watch_id
+from kith_airflow.home import LAUNCH, AirflowHome, Ownership, end_session, last_line
 from kith_airflow.server import Api, ApiError
 from kith_airflow.watchdog import send_pending_alerts
 

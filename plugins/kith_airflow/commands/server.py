@@ -3,25 +3,13 @@
 import os
 import subprocess
 from collections import Counter
-from contextlib import (
-    ExitStack,
-)
+from contextlib import ExitStack
 
 from kith.company.folder import load_company
-from kith.settings import (
-    load_request,
-    load_settings,
-)
+from kith.settings import load_request, load_settings
 from kith_airflow import server as airflow_server
-from kith_airflow.companies import (
-    known_companies,
-)
-from kith_airflow.home import (
-    LAUNCH,
-    USER,
-    AirflowHome,
-    Ownership,
-)
+from kith_airflow.companies import known_companies
+from kith_airflow.home import LAUNCH, USER, AirflowHome, Ownership
 from kith_airflow.server import Api
 
 

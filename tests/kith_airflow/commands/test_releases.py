@@ -5,13 +5,21 @@ import json
 import shutil
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from kith.approve.approval import Restatement, Restatements, approval_of, note_path
+from kith.company.folder import Company, load_company
+from kith.errors import KithError
+from kith.incidents.failure import describe
+from kith.incidents.history import open_incidents, record_failure
 from kith.reproduce.rebuild import Rebuilt
+from kith.runs.run import Interval
 from kith_airflow.cli import main
+from kith_airflow.commands import releases
+from kith_airflow.home import AirflowHome
 from tests.kith_airflow.commands.conftest import SHOP, Kith
 from tests.one_table import company, deliver, run_door, sales
 
@@ -82,6 +90,29 @@ def test_serve_and_rollback_bring_postgresql_to_the_current_release(
     assert (code, output) == (1, "current is now corner_shop/some_release")
     assert "PostgreSQL still serves the former release: connection 'bi'" in errors
     assert "make serve, or clear the task serve" in errors
+
+
+def test_who_was_told_that_serve_failed_is_told_that_it_recovered(
+    kith_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = company(tmp_path / "shop")
+    with (folder / "company.yml").open("a") as declared:
+        declared.write("postgres: {connection: bi}\n")
+    monkeypatch.setenv("COMPANY", str(folder))
+    served = SimpleNamespace(release_id="R1", schema="kith_r1", missing_logins=[])
+    monkeypatch.setattr("kith.serve.serve.serve", lambda *_: served)
+    asked: list[Any] = []
+
+    def tell(home: AirflowHome, company: Company) -> None:
+        asked.append((company.name, open_incidents(kith_home / company.name)))
+
+    monkeypatch.setattr(releases, "send_pending_alerts", tell)
+    shop = load_company(folder)
+    day = Interval(shop.first_day, shop.first_day)
+    failed = describe(KithError("x: 'y' failed; see z"), "serve", "", day, "r", shop)
+    record_failure(kith_home / "shop", "shop", shop, failed)
+    assert main(["serve"]) == 0
+    assert asked == [("shop", [])]
 
 
 def test_prune_says_what_would_go_and_removes_it_when_told_to(
