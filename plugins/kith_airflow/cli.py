@@ -917,6 +917,28 @@ def metric() -> int:
     return 0
 
 
+def superset() -> int:
+    """Run Superset with a company's dashboards, until it is interrupted."""
+    from kith.dashboards.superset import running
+
+    company, settings = load_company(load_request().company), load_settings()
+    with running(company, settings, environment_connection) as found:
+        print(f"Superset is up: {found.home.url}")
+        for page in found.pages:
+            print(f"  dashboard {page}")
+        print("  user      admin")
+        print(f"  password  in {found.home.password_file}")
+        for file in found.files:
+            print(f"  to import {file}")
+        print(f"  log       {found.home.log}")
+        print("Ctrl-C ends it", flush=True)
+        code = found.process.wait()
+    raise KithError(
+        f"Superset ended with {code}, unasked; see the end of {found.home.log}, and "
+        "start it again"
+    )
+
+
 def lineage() -> int:
     """Say from which columns of which sources a column of a mart comes."""
     from kith.catalogue.answers import tell_lineage
@@ -943,6 +965,7 @@ COMMANDS: dict[str, Callable[[], int]] = {
     "show": show,
     "releases": releases,
     "metric": metric,
+    "superset": superset,
     "lineage": lineage,
     "prune": prune,
     "serve": serve,
