@@ -16,6 +16,7 @@ import yaml
 from kith.dashboards.contents import STAMP, Column, Contents, Mart
 from kith.dashboards.declared import COLUMNS, HEIGHT, Chart, Dashboard
 from kith.dashboards.faults import PERSONS, faults_of
+from kith.dashboards.metrics import Metric
 from kith.dashboards.places import Place
 from kith.errors import ConfigurationError
 from kith.publish.audiences import FEWEST_PERSONS
@@ -32,8 +33,8 @@ _KINDS = {
     "table": "table",
     "heatmap": "heatmap_v2",
 }
-_HEIGHTS = {"number": 16}
-_STAMP_HEIGHT = 18
+_HEIGHTS = {"number": 17}
+_STAMP_HEIGHT = 16
 _STAMP_COLUMNS = ("data_as_of", "published_at", "release_id", "checks_passed")
 # How often a page that stays open asks again, in seconds.
 REFRESH_SECONDS = 300
@@ -90,18 +91,14 @@ class _Maker:
                 )
         database = f"{contents.company}_{place.key}"
         yield f"databases/{database}.yaml", self._database()
-        used = {
-            chart.mart for each in dashboards.values() for chart in each.charts.values()
-        }
-        used |= {one.mart for each in dashboards.values() for one in each.filters}
+        used = {STAMP}
+        for dashboard in dashboards.values():
+            used |= {chart.mart for chart in dashboard.charts.values()}
+            used |= {each.mart for each in dashboard.filters}
         for mart in sorted(used):
-            schema, table = mart.split(".")
-            yield (
-                f"datasets/{database}/{schema}_{table}.yaml",
-                self._dataset(mart, contents.marts[mart]),
-            )
-        # Superset passes over files whose names begin with an underscore.
-        yield f"datasets/{database}/stamp{STAMP}.yaml", self._stamp_dataset()
+            # Superset passes over files whose names begin with an underscore.
+            file = f"{mart.replace('.', '_').lstrip('_')}.yaml"
+            yield f"datasets/{database}/{file}", self._dataset(mart)
         for name, dashboard in dashboards.items():
             for key, chart in dashboard.charts.items():
                 chart_name = f"{name}/{key}"
@@ -137,71 +134,50 @@ class _Maker:
             "version": VERSION,
         }
 
-    def _dataset(self, mart: str, known: Mart) -> dict[str, Any]:
-        schema, table = mart.split(".")
+    def _dataset(self, mart: str) -> dict[str, Any]:
+        schema, _, table = mart.rpartition(".")
+        known = self._contents.marts[mart]
         metrics = self._contents.metrics.get(mart)
-        found = self._table(table, self._place.schemas[schema], known.columns)
-        found["description"] = known.description
-        found["main_dttm_col"] = metrics.time if metrics else None
-        for metric in self._metrics.get(mart, {}).values():
-            label, description = self._contents.metric_texts.get(
-                metric.name, (metric.name, "")
-            )
-            found["metrics"].append(
-                {
-                    "metric_name": metric.name,
-                    "verbose_name": label,
-                    "metric_type": None,
-                    "expression": metric.sql,
-                    "description": description,
-                    "d3format": None,
-                    "extra": {},
-                    "warning_text": None,
-                }
-            )
-        return found | {"uuid": self._id("dataset", mart)}
-
-    def _stamp_dataset(self) -> dict[str, Any]:
-        found = self._table(STAMP, self._place.stamp_schema, self._contents.stamp)
-        return found | {"uuid": self._id("dataset", STAMP)}
-
-    def _table(
-        self, table: str, schema: str, columns: dict[str, Column]
-    ) -> dict[str, Any]:
         return {
             "table_name": table,
-            "main_dttm_col": None,
-            "description": None,
+            "main_dttm_col": metrics.time if metrics else None,
+            "description": known.description or None,
             "default_endpoint": None,
             "offset": 0,
             "cache_timeout": None,
             "catalog": None,
-            "schema": schema,
+            "schema": (
+                self._place.schemas[schema] if schema else self._place.stamp_schema
+            ),
             "sql": None,
             "params": None,
             "template_params": None,
             "filter_select_enabled": True,
             "fetch_values_predicate": None,
             "extra": None,
-            "metrics": [],
-            "columns": [
-                {
-                    "column_name": name,
-                    "verbose_name": column.label,
-                    "is_dttm": column.is_time,
-                    "is_active": True,
-                    "type": column.kind,
-                    "groupby": True,
-                    "filterable": True,
-                    "expression": None,
-                    "description": column.description or None,
-                    "python_date_format": None,
-                    "extra": {},
-                }
-                for name, column in columns.items()
+            "metrics": [
+                self._saved_metric(metric)
+                for metric in self._metrics.get(mart, {}).values()
             ],
+            "columns": [
+                _column(name, column) for name, column in known.columns.items()
+            ],
+            "uuid": self._id("dataset", mart),
             "version": VERSION,
             "database_uuid": self._id("database", ""),
+        }
+
+    def _saved_metric(self, metric: Metric) -> dict[str, Any]:
+        label, description = self._contents.metric_texts[metric.name]
+        return {
+            "metric_name": metric.name,
+            "verbose_name": label,
+            "metric_type": None,
+            "expression": metric.sql,
+            "description": description,
+            "d3format": None,
+            "extra": {},
+            "warning_text": None,
         }
 
     def _chart(self, name: str, chart: Chart) -> dict[str, Any]:
@@ -223,20 +199,19 @@ class _Maker:
         return self._saved(name, title, chart.description, chart.mart, params, query)
 
     def _stamp_chart(self, name: str) -> dict[str, Any]:
-        columns = [
-            column for column in _STAMP_COLUMNS if column in self._contents.stamp
-        ]
+        columns = list(_STAMP_COLUMNS)
         params = {
             "viz_type": "table",
             "datasource": "1__table",
             "query_mode": "raw",
             "all_columns": columns,
             "adhoc_filters": [],
-            "row_limit": 1,
-            "table_timestamp_format": "%Y-%m-%d %H:%M",
-            "column_config": {"data_as_of": {"d3TimeFormat": "%Y-%m-%d"}},
+            # More than there are, or its page warns that some may be missing.
+            "row_limit": 10,
+            "show_cell_bars": False,
+            "column_config": _time_formats(self._contents.marts[STAMP].columns),
         }
-        query = {"columns": columns, "metrics": None, "row_limit": 1, "filters": []}
+        query = {"columns": columns, "metrics": None, "row_limit": 10, "filters": []}
         return self._saved(
             f"{name}/{STAMP}",
             "Release that the charts show (times in UTC)",
@@ -436,15 +411,33 @@ class _Maker:
         }
 
 
+def _column(name: str, column: Column) -> dict[str, Any]:
+    return {
+        "column_name": name,
+        "verbose_name": column.label,
+        "is_dttm": column.is_time,
+        "is_active": True,
+        "type": column.kind,
+        "groupby": True,
+        "filterable": True,
+        "expression": None,
+        "description": column.description or None,
+        "python_date_format": None,
+        "extra": {},
+    }
+
+
 def _conditions(chart: Chart, mart: Mart) -> list[tuple[str, str]]:
     """Clause and SQL of what a chart is narrowed to, small groups left out."""
     found = [("WHERE", chart.where)] if chart.where else []
+    if not chart.columns:
+        return found
     if mart.is_about_persons:
-        if chart.columns:
-            persons = chart.persons or PERSONS
-            found.append(("HAVING", f"{persons} >= {FEWEST_PERSONS}"))
-    elif not mart.identifiers and mart.rows_about_nobody != "true":
-        found.append(("WHERE", mart.rows_about_nobody))
+        found.append(("HAVING", f"{chart.persons or PERSONS} >= {FEWEST_PERSONS}"))
+    for size in mart.group_sizes:
+        # The largest of its rows: whoever is in it is in the group.
+        most = f"coalesce(max({size}), 0)"
+        found.append(("HAVING", f"({most} = 0 or {most} >= {FEWEST_PERSONS})"))
     return found
 
 
@@ -501,7 +494,7 @@ def _params(chart: Chart, mart: Mart) -> dict[str, Any]:
         return {
             "metric": metrics[0],
             "y_axis_format": chart.format,
-            "header_font_size": 0.4,
+            "header_font_size": 0.5,
         }
     if chart.kind == "table":
         formats = {_label(each): chart.format for each in metrics} | chart.formats
@@ -511,14 +504,13 @@ def _params(chart: Chart, mart: Mart) -> dict[str, Any]:
             "metrics": metrics,
             "timeseries_limit_metric": _order(chart),
             "order_desc": True,
-            "table_timestamp_format": "%Y-%m-%d",
             "show_cell_bars": False,
             "column_config": {
-                label: {"d3NumberFormat": form} for label, form in formats.items()
+                **{label: {"d3NumberFormat": form} for label, form in formats.items()},
+                **_time_formats({by: mart.columns[by] for by in chart.by}),
             },
         }
-    assert chart.x  # As faults_of says.
-    is_time = mart.columns[chart.x].is_time
+    is_time = chart.x is not None and mart.columns[chart.x].is_time
     common = {
         "x_axis": chart.x,
         "time_grain_sqla": _GRAINS[chart.grain] if chart.grain else None,
@@ -560,6 +552,17 @@ def _params(chart: Chart, mart: Mart) -> dict[str, Any]:
     }
 
 
+def _time_formats(columns: dict[str, Column]) -> dict[str, dict[str, str]]:
+    """Days as days, instants to the minute."""
+    return {
+        name: {
+            "d3TimeFormat": "%Y-%m-%d" if column.kind == "DATE" else "%Y-%m-%d %H:%M"
+        }
+        for name, column in columns.items()
+        if column.is_time
+    }
+
+
 def _axis(chart: Chart, metrics: list[Any], is_time: bool) -> dict[str, Any]:
     if chart.kind == "ranking":
         return {
@@ -568,7 +571,8 @@ def _axis(chart: Chart, metrics: list[Any], is_time: bool) -> dict[str, Any]:
             "x_axis_sort_asc": True,
         }
     if is_time:
-        return {"orientation": "vertical"}
+        # Level ones run into one another at the end.
+        return {"orientation": "vertical", "xAxisLabelRotation": 45}
     return {
         "orientation": "vertical",
         "xAxisForceCategorical": True,

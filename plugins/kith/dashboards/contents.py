@@ -1,7 +1,8 @@
-"""What a release says of its marts: columns, labels, metrics, and who is in the rows."""
+"""What a release says of its marts: columns, labels, metrics, who is in the rows."""
 
 import csv
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from kith.errors import ConfigurationError
 from kith.publish.audiences import NOBODY
 from kith.publish.release import DATABASE, MANIFEST
 
+# The table of one row that says which release it is.
 STAMP = "_release"
 
 
@@ -45,6 +47,11 @@ class Mart:
     rows_about_nobody: str
 
     @property
+    def group_sizes(self) -> list[str]:
+        """Columns that count the persons behind a row of a mart of groups."""
+        return re.findall(r'"(\w+)" >= ', self.rows_about_nobody)
+
+    @property
     def is_about_persons(self) -> bool:
         """Whether each of its rows may be about one person."""
         return self.rows_about_nobody == NOBODY
@@ -52,7 +59,7 @@ class Mart:
 
 @dataclass(frozen=True)
 class Contents:
-    """A release, as far as a dashboard needs it. Its stamp is the table `STAMP`.
+    """A release, as far as a dashboard needs it; among its marts is `STAMP`.
 
     `metric_texts` are label and description of each metric.
     """
@@ -61,7 +68,6 @@ class Contents:
     title: str
     currency: str
     marts: dict[str, Mart]
-    stamp: dict[str, Column]
     metrics: dict[str, MartMetrics]
     metric_texts: dict[str, tuple[str, str]]
 
@@ -92,12 +98,12 @@ def read_contents(release: Path, scratch: Path) -> Contents:
         )
         for name, mart in manifest["marts"].items()
     }
+    marts[STAMP] = Mart(columns[STAMP], "", frozenset(), "true")
     return Contents(
         manifest["company"],
         manifest["title"],
         manifest["currency"],
         marts,
-        columns[STAMP],
         metrics_by_mart(semantic),
         {name: text for (kind, _, name), text in texts.items() if kind == "metric"},
     )

@@ -20,7 +20,7 @@ Kind = Literal["number", "line", "bars", "area", "ranking", "table", "heatmap"]
 class Chart(Strict):
     """A chart: what of a mart it shows, and how.
 
-    A metric is the name of one of the semantic layer, or one of its own, `{label: SQL}`.
+    A metric is the name of one of the semantic layer, or its own, `{label: SQL}`.
     """
 
     title: str
@@ -29,16 +29,16 @@ class Chart(Strict):
     mart: str
     metrics: list[str | dict[str, str]] = Field(min_length=1)
     x: str | None = None
-    by: list[str] = []
+    by: list[str] = Field(default_factory=list)
     grain: Literal["day", "month", "quarter", "year"] | None = None
     time: str | None = None
     where: str | None = None
     persons: str | None = None
     stacked: bool = False
     sort: str | None = None
-    limit: int = 1000
+    limit: int = Field(default=10_000, ge=1)
     format: str = "~s"
-    formats: dict[str, str] = {}
+    formats: dict[str, str] = Field(default_factory=dict)
     may_be_empty: bool = False
     width: int = Field(default=WIDTH, ge=1, le=COLUMNS)
     height: int | None = None
@@ -72,11 +72,11 @@ class Filter(Strict):
 
 
 class Dashboard(Strict):
-    """Charts by their names, which stay when a title changes; they fill rows in order."""
+    """Charts by names that stay when a title changes; they fill rows in order."""
 
     title: str
     description: str
-    filters: list[Filter] = []
+    filters: list[Filter] = Field(default_factory=list)
     charts: dict[str, Chart]
 
 

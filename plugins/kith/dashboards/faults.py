@@ -1,4 +1,4 @@
-"""What a chart asks of its mart, held against what the mart has, and against privacy."""
+"""What a chart asks for, held against what its mart has, and against privacy."""
 
 import sqlglot
 from sqlglot import exp

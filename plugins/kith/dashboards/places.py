@@ -1,4 +1,4 @@
-"""Where a dashboard's marts are read: the file of the current release, or PostgreSQL."""
+"""Where dashboards read: the file of the current release, or PostgreSQL."""
 
 from dataclasses import dataclass, field
 from pathlib import Path

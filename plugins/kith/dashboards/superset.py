@@ -182,9 +182,11 @@ class SupersetHome:
         with self.log.open("a") as output:
             # One process, since charts wait for DuckDB and not for Python.
             process = subprocess.Popen(
-                [str(self.python), "-m", "gunicorn", "--workers", "1"]
-                + ["--worker-class", "gthread", "--threads", "8", "--timeout", "300"]
-                + ["--bind", f"{HOST}:{port}", "superset.app:create_app()"],
+                [
+                    *(str(self.python), "-m", "gunicorn", "--bind", f"{HOST}:{port}"),
+                    *("--workers", "1", "--worker-class", "gthread", "--threads", "8"),
+                    *("--timeout", "300", "superset.app:create_app()"),
+                ],
                 env=self.environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
