@@ -515,7 +515,7 @@ def _params(chart: Chart, mart: Mart) -> dict[str, Any]:
         "x_axis": chart.x,
         "time_grain_sqla": _GRAINS[chart.grain] if chart.grain else None,
         "y_axis_format": chart.format,
-        "x_axis_time_format": "%Y-%m" if is_time else "smart_date",
+        "x_axis_time_format": "%Y-%m-%d" if chart.grain == "day" else "%Y-%m",
     }
     if chart.kind == "heatmap":
         return common | {

@@ -12,7 +12,7 @@ from kith.company.tables import Strict
 # In the order in which they are read.
 NAMES = ("customers", "segments", "satisfaction", "operations")
 # Half of a row, of charts that are as high as this (in units of 8 pixels).
-COLUMNS, WIDTH, HEIGHT = 12, 6, 40
+COLUMNS, WIDTH, HEIGHT = 12, 6, 42
 
 Kind = Literal["number", "line", "bars", "area", "ranking", "table", "heatmap"]
 

@@ -35,6 +35,7 @@ from kith.settings import (
 from kith.storage import replace_file, restrict
 
 LOCK = REPOSITORY / "requirements-superset.lock"
+SCRIPT = Path(__file__).with_name("prepare_superset.py")
 HOST = "127.0.0.1"
 START_SECONDS = 180
 STOP_SECONDS = 20
@@ -105,9 +106,10 @@ class SupersetHome:
         self._write_configuration()
         password = self.password()
         wanted = {
-            "lock": hashlib.sha256(LOCK.read_bytes()).hexdigest(),
+            "lock": _digest(LOCK.read_bytes()),
+            "script": _digest(SCRIPT.read_bytes()),
             "python": f"{sys.version_info.major}.{sys.version_info.minor}",
-            "password": hashlib.sha256(password.encode()).hexdigest(),
+            "password": _digest(password.encode()),
         }
         stamp = self.folder / _STAMP
         done = json.loads(stamp.read_text()) if stamp.is_file() else {}
@@ -123,9 +125,8 @@ class SupersetHome:
         self._do(make, ours)
         sync = [uv, "pip", "sync", "--require-hashes", "--compile-bytecode"]
         self._do([*sync, "--python", str(self.python), str(LOCK)], ours)
-        script = str(Path(__file__).with_name("prepare_superset.py"))
         # -P: of what lies beside the script nothing is imported.
-        prepare = [str(self.python), "-P", script, str(self.password_file)]
+        prepare = [str(self.python), "-P", str(SCRIPT), str(self.password_file)]
         self._do(prepare, self.environment())
         stamp.write_text(json.dumps(wanted))
 
@@ -270,7 +271,10 @@ def running(
         for place, assets in made:
             database = f"databases/{company.name}_{place.key}.yaml"
             passwords = {} if place.password is None else {database: place.password}
-            client.import_assets(packed(assets, "assets"), passwords)
+            try:
+                client.import_assets(packed(assets, "assets"), passwords)
+            except KithError as error:
+                raise KithError(f"{error}; see the end of {home.log}") from None
             files.append(home.folder / f"{company.name}_{place.key}.zip")
             replace_file(files[-1], packed(assets), 0o600)
             pages += [
@@ -278,6 +282,10 @@ def running(
                 for name in dashboards()
             ]
         yield Running(home, process, pages, files)
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _made_up(path: Path) -> str:
