@@ -23,7 +23,7 @@ export BY ?=
 export COLUMN ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run replay watch watchdog catch-up company releases rollback serve prune erase export-person reproduce rebuild approve show metric lineage dbt shell identity-explain up down airflow test check fmt bench drill lock clean
+.PHONY: help run replay watch watchdog catch-up company releases rollback serve prune erase export-person reproduce rebuild approve show metric superset lineage dbt shell identity-explain up down airflow test check fmt bench drill lock clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -87,6 +87,9 @@ show: $(VENV)/installed ## Say who a customer is and what to do next (CUSTOMER=c
 metric: $(VENV)/installed ## A metric of the current release (NAME=revenue BY=month,region); all without NAME
 	@$(BIN)/python -m kith_airflow metric
 
+superset: $(VENV)/installed ## Dashboards over the current release in Superset, until Ctrl-C
+	@$(BIN)/python -m kith_airflow superset
+
 lineage: $(VENV)/installed ## From where a mart's column comes (COLUMN=customer.customers.city)
 	@$(BIN)/python -m kith_airflow lineage
 
@@ -133,6 +136,8 @@ drill: $(VENV)/installed ## Play failures on a scratch company (ARGS="disk" for 
 lock: $(VENV)/installed ## Resolve requirements*.txt into requirements.lock
 	@$(BIN)/uv pip compile requirements-dev.txt --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-header --quiet -o requirements.lock
+	@$(BIN)/uv pip compile requirements-superset.txt --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-header --quiet -o requirements-superset.lock
 
 clean: ## Remove the environment and the caches, never the data in KITH_HOME
 	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -62,7 +62,7 @@ GROUPS = {
     "companies": r"tests/(companies/test_demo|build/test_dbt"
     r"|dbt_project/test_(customer_marts|segment_marts|intermediate|indicators))",
     "built shop": r"tests/(approve|gate|expectations|publish|catalogue|serve)/"
-    r"|tests/build/test_(by_hand|model_runs)|tests/test_full_disk",
+    r"|tests/dashboards/|tests/build/test_(by_hand|model_runs)|tests/test_full_disk",
     "pipeline": "tests/test_pipeline",
     "pages": "tests/report/",
     "commands": "tests/kith_airflow/commands/",

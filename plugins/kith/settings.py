@@ -54,6 +54,7 @@ class Settings:
     release_grace_minutes: int
     airflow_host: str
     airflow_port: int
+    superset_port: int
     airflow_database: str
 
 
@@ -129,6 +130,7 @@ def load_settings() -> Settings:
         release_grace_minutes=_number("KITH_RELEASE_GRACE_MINUTES", 10),
         airflow_host=environment.get("KITH_HOST") or "127.0.0.1",
         airflow_port=_number("KITH_PORT", 8080),
+        superset_port=_number("KITH_SUPERSET_PORT", 8088),
         airflow_database=environment.get(_DATABASE) or "",
     )
 

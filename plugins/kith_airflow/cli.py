@@ -29,6 +29,7 @@ COMMANDS: dict[str, Callable[[], int]] = {
     "show": questions.show,
     "releases": releases.releases,
     "metric": questions.metric,
+    "superset": questions.superset,
     "lineage": questions.lineage,
     "prune": releases.prune,
     "serve": releases.serve,

@@ -60,6 +60,11 @@ class Postgres(Strict):
         "`shop_` they are `shop_customer`, `shop_segment` …; `''` where the company "
         "has the database to itself. Default: the company's name and `_`.",
     )
+    dashboards_connection: Name | None = Field(
+        default=None,
+        description="Id of the connection by which `make superset` reads; its login is "
+        "one of the readers. Default: none, so that Superset reads the file alone.",
+    )
     readers: list[Reader] = Field(
         default_factory=list,
         description="Who reads what, see below. Default: nobody but who owns the "

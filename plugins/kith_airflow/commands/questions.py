@@ -5,7 +5,8 @@ import shlex
 from contextlib import nullcontext
 
 from kith.company.folder import load_company
-from kith.errors import ConfigurationError
+from kith.errors import ConfigurationError, KithError
+from kith.pull.connections import environment_connection
 from kith.runs.source_systems import keys_of
 from kith.settings import REPOSITORY, day_of, load_request, load_settings
 from kith_airflow.companies import COMPANIES
@@ -104,6 +105,28 @@ def metric() -> int:
         )
     )
     return 0
+
+
+def superset() -> int:
+    """Run Superset with a company's dashboards, until it is interrupted."""
+    from kith.dashboards.superset import running
+
+    company, settings = load_company(load_request().company), load_settings()
+    with running(company, settings, environment_connection) as found:
+        print(f"Superset is up: {found.home.url}")
+        for page in found.pages:
+            print(f"  dashboard {page}")
+        print("  user      admin")
+        print(f"  password  in {found.home.password_file}")
+        for file in found.files:
+            print(f"  to import {file}")
+        print(f"  log       {found.home.log}")
+        print("Ctrl-C ends it", flush=True)
+        code = found.process.wait()
+    raise KithError(
+        f"Superset ended with {code}, unasked; see the end of {found.home.log}, and "
+        "start it again"
+    )
 
 
 def lineage() -> int:
