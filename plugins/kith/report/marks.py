@@ -16,13 +16,14 @@ import altair as alt
 from altair.utils.schemapi import debug_mode
 
 from kith.report.entries import Marks, Row, Series
+from kith.report.formats import fill
+from kith.report.language import spoken
 
 INK, MUTED, RULE = "#1b2733", "#5b6876", "#d9e0e7"
 ACCENT, SOFT, GREY = "#1f5f99", "#a9c3dc", "#aeb6bf"
 GOOD, FAIR, DOUBTFUL, BAD = "#1b7f5c", "#8cbf6b", "#e0ac36", "#c4553c"
 _HEIGHT, _LINE = 220, 14
 _CONFIG: dict[str, Any] = {
-    "font": "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif",
     "background": None,
     "autosize": {"type": "fit-x", "contains": "padding"},
     "padding": {"left": 2, "right": 4, "top": 4, "bottom": 4},
@@ -54,7 +55,10 @@ def specification(
     form: Marks, headings: list[str], rows: list[Row], series: Series
 ) -> dict[str, Any] | None:
     """The rows in a form as Vega-Lite, as wide as the container; None if undrawn."""
-    whole = {"width": "container", "datasets": {"rows": rows}, "config": _CONFIG}
+    fonts = "system-ui, -apple-system, 'Segoe UI', Roboto, "
+    fonts += f"{spoken().fonts}'DejaVu Sans', sans-serif"
+    config = {"font": fonts} | _CONFIG
+    whole = {"width": "container", "datasets": {"rows": rows}, "config": config}
     # To hold each part against Vega-Lite's schema takes half of the page's time. Tests
     # look at each form in a browser instead.
     with debug_mode(False):
@@ -81,7 +85,7 @@ def color_of(series: Series, column: str = "kind") -> dict[str, Any]:
 
 def month_name(day: str) -> str:
     """`Jun 25` of a day in ISO's form."""
-    return dt.date.fromisoformat(day).strftime("%b %y")
+    return fill("{month:%b %y}", {"month": dt.date.fromisoformat(day)})
 
 
 def _month_x(rows: list[Row], **padding: float) -> alt.X:
@@ -116,9 +120,7 @@ def _size_axis(rows: list[Row], series: Series) -> alt.Axis:
         tickCount=5,
         tickMinStep=1 if is_counted else 0.01,
         domain=False,
-        # SI's G would be read as anything but a billion.
-        labelExpr="datum.value < 1000 ? format(datum.value, ',~f') "
-        ": replace(format(datum.value, '~s'), 'G', 'bn')",
+        labelExpr=spoken().axis_label,
     )
 
 
