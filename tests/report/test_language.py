@@ -72,8 +72,11 @@ def texts_in(node: ast.expr, module: Any) -> Iterator[str]:
         case ast.IfExp(body=body, orelse=orelse):
             yield from texts_in(body, module)
             yield from texts_in(orelse, module)
-        case ast.Subscript(value=value) | ast.Call(func=ast.Attribute(value=value)):
+        case ast.Subscript(value=value):
             yield from texts_in(value, module)
+        case ast.Call(func=ast.Attribute(value=value), args=[_, *defaults]):
+            for each in (value, *defaults):
+                yield from texts_in(each, module)
         case ast.Dict(values=values):
             for value in values:
                 yield from texts_in(value, module)

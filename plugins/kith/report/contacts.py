@@ -124,7 +124,9 @@ group by all
 order by customer_count desc, hour_from, channel
 """,
     columns={
-        "Hours": lambda row: enumerated([row["hours"], term(row["channel"])]),
+        "Hours": lambda row: (
+            row["hours"].removesuffix(row["channel"]) + term(row["channel"])
+        ),
         "Customers": "{customer_count:,}",
     },
     note=_hours_note,

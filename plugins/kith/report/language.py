@@ -6,6 +6,7 @@ before their values are filled in; a text that has no translation stays as it is
 """
 
 import functools
+import itertools
 import re
 from collections import ChainMap
 from collections.abc import Iterator, Mapping
@@ -18,7 +19,7 @@ from typing import Any
 import yaml
 
 _FOLDER = Path(__file__).parent / "languages"
-_NUMBER = re.compile(r"[+\-−]?\d+(?:[.,]\d+)*")
+_NUMBER = re.compile(r"(?<!\w)[+\-−]?\d+(?:[.,]\d+)*")
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,8 @@ class Language:
     """What differs between languages; without a file, English.
 
     `texts` are templates and formats of dates. `values` are values of the marts that
-    Kith itself defines, such as `half_asleep`; numbers in them are written `{0}`, `{1}`
-    … in their order. `entries` are texts that mean something else in one entry, by its
+    Kith itself defines, such as `half_asleep`; of a list of them, each counts. Numbers
+    in them are written `{0}`, `{1}` … in their order. `entries` are texts that mean something else in one entry, by its
     name. `units` are the least amount that is written in a unit, its size and its sign.
     """
 
@@ -93,8 +94,11 @@ def term(value: str) -> str:
     values = _spoken.get().values
     if not values or value in values:
         return values.get(value, value)
-    numbers = iter(range(len(value)))
+    numbers = itertools.count()
     pattern = _NUMBER.sub(lambda _: f"{{{next(numbers)}}}", value)
-    return (
-        values[pattern].format(*_NUMBER.findall(value)) if pattern in values else value
-    )
+    if pattern in values:
+        return values[pattern].format(*_NUMBER.findall(value))
+    parts = value.split(", ")
+    if values.keys().isdisjoint(parts):
+        return value
+    return translated(", ").join(values.get(part, part) for part in parts)

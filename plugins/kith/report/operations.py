@@ -2,7 +2,6 @@
 
 from kith.report.entries import Entry, Row, Section
 from kith.report.formats import enumerated, fill, sentences
-from kith.report.language import term
 
 
 def _not_provided(rows: list[Row]) -> str:
@@ -148,10 +147,6 @@ def _restatements_note(rows: list[Row]) -> str:
     )
 
 
-def _reasons(row: Row) -> str:
-    return enumerated(map(term, row["reason"].split(", ")))
-
-
 _RESTATEMENTS = Entry(
     "restatements",
     "Numbers that changed since they were published",
@@ -183,7 +178,7 @@ order by place
         "Number": "{measure}",
         "Before": "{old_text:term}",
         "Now": "{new_text:term}",
-        "Reason": _reasons,
+        "Reason": "{reason:term}",
     },
     note=_restatements_note,
     caption="Numbers that changed since they were published, the biggest first",

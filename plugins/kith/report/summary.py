@@ -60,7 +60,7 @@ def _year(rows: list[Row]) -> str:
     row = rows[0]
     than = translated("in the twelve before")
     change = _changed(row["year_amount"], row["former_amount"], than)
-    facts = row | {"change": translated(", ") + change if change else ""}
+    told = fill(", {change}", {"change": change}) if change else ""
     return fill(
         "In the twelve months up to {month:%B %Y} revenue was {currency} "
         "{year_amount:amount}{change}; {unidentified_pct:percent} of it came from "
@@ -68,7 +68,7 @@ def _year(rows: list[Row]) -> str:
         if row["unidentified_pct"]
         else "In the twelve months up to {month:%B %Y} revenue was {currency} "
         "{year_amount:amount}{change}.",
-        facts,
+        row | {"change": told},
     )
 
 
