@@ -3,7 +3,6 @@
 from kith.report import marks
 from kith.report.entries import Entry, Row, Section
 from kith.report.formats import MISSING, fill
-from kith.report.language import term
 
 _SHOWN = 10
 
@@ -32,8 +31,9 @@ _DIMENSIONS = ("channel", "product", "reason", "region")
 def _value(row: Row, dimension: str) -> str:
     if row[dimension] is None:
         return MISSING
-    share = row[f"{dimension}_pct"]
-    return term(row[dimension]) + (f" ({share:.0f}%)" if share is not None else "")
+    facts = {"value": row[dimension], "share": row[f"{dimension}_pct"]}
+    is_told = facts["share"] is not None
+    return fill("{value:term} ({share:.0f}%)" if is_told else "{value:term}", facts)
 
 
 _SPIKES = Entry(

@@ -49,8 +49,13 @@ def name(value: str) -> str:
     return words[:1].upper() + words[1:]
 
 
+def behind(value: str) -> str:
+    """`: relationship` behind a title, in the language's own signs."""
+    return value.replace(": ", translated(": "), 1)
+
+
 _OWN: dict[str, Callable[..., str]] = {
-    own.__name__: own for own in (percent, times, amount, name, term)
+    own.__name__: own for own in (percent, times, amount, name, term, behind)
 }
 
 

@@ -125,7 +125,7 @@ def _refused_text(row: Row) -> str:
 
 def _rule(row: Row) -> str:
     words = translated(_RULES[row["state"]][0])
-    return f"{words}: {term(row['kind'])}" if row["kind"] else words
+    return words + translated(": ") + term(row["kind"]) if row["kind"] else words
 
 
 _REFUSED = Entry(

@@ -28,12 +28,14 @@ class Language:
 
     `texts` are templates and formats of dates. `values` are values of the marts that
     Kith itself defines, such as `half_asleep`; of a list of them, each counts. Numbers
-    in them are written `{0}`, `{1}` … in their order. `entries` are texts that mean something else in one entry, by its
-    name. `units` are the least amount that is written in a unit, its size and its sign.
+    in them are written `{0}`, `{1}` … in their order. `entries` are texts that mean
+    something else in one entry, by its name. `units` are the least amount that is
+    written in a unit, its size and its sign; `styles` are further rules of CSS.
     """
 
     tag: str = "en"
     fonts: str = ""
+    styles: str = ""
     units: tuple[tuple[float, float, str], ...] = ((1e9, 1e9, " bn"), (1e7, 1e6, " M"))
     # SI's G would be read as anything but a billion.
     axis_label: str = (

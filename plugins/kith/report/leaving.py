@@ -122,8 +122,8 @@ order by sign = 'any', precision_rate desc nulls last, sign
     absent="No warning can be judged yet: the days after it are not over.",
     marks=marks.points_by_label,
     series={"score": ("Of 100 warned left", marks.ACCENT)},
-    text=lambda row: (
-        fill("{score:.0f} of 100", row) if row["score"] is not None else "too few"
+    text=lambda row: fill(
+        "{score:.0f} of 100" if row["score"] is not None else "too few", row
     ),
 )
 SECTION = Section(

@@ -8,6 +8,7 @@ included.
 """
 
 import datetime as dt
+import re
 import textwrap
 import unicodedata
 from typing import Any
@@ -23,6 +24,9 @@ INK, MUTED, RULE = "#1b2733", "#5b6876", "#d9e0e7"
 ACCENT, SOFT, GREY = "#1f5f99", "#a9c3dc", "#aeb6bf"
 GOOD, FAIR, DOUBTFUL, BAD = "#1b7f5c", "#8cbf6b", "#e0ac36", "#c4553c"
 _HEIGHT, _LINE = 220, 14
+_COLUMNS = 20  # of a line of a label
+# Words, and letters of a language without blanks, each with the signs behind it.
+_PARTS = re.compile(r" *(?:[!-~\u00a1-\u2fff]{1,20}|.)[，。、；：！？）」』”%]*")
 _CONFIG: dict[str, Any] = {
     "background": None,
     "autosize": {"type": "fit-x", "contains": "padding"},
@@ -69,8 +73,19 @@ def specification(
 def wrapped(label: str) -> str:
     """A label in lines."""
     # Never shortened: two long names with one beginning must stay two rows.
-    is_wide = any(unicodedata.east_asian_width(letter) in "WF" for letter in label)
-    return "\n".join(textwrap.wrap(label, 10 if is_wide else 20))
+    if not any(map(_is_wide, label)):
+        return "\n".join(textwrap.wrap(label, _COLUMNS))
+    lines = [""]
+    for part in _PARTS.findall(label):
+        # A wide letter takes two columns.
+        if sum(1 + _is_wide(letter) for letter in lines[-1] + part) > _COLUMNS:
+            lines.append("")
+        lines[-1] += part if lines[-1] else part.lstrip()
+    return "\n".join(line.rstrip() for line in lines if line)
+
+
+def _is_wide(letter: str) -> bool:
+    return unicodedata.east_asian_width(letter) in "WF"
 
 
 def color_of(series: Series, column: str = "kind") -> dict[str, Any]:

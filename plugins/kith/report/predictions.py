@@ -82,8 +82,11 @@ def _strongest(row: Row) -> str:
     if not row["strongest"]:
         return fill("None: {missing_reason:term}", row)
     parts = (line.rpartition(" (") for line in row["strongest"].splitlines())
-    told = (_behaviour(definition) + mark + share for definition, mark, share in parts)
-    return translated("; ").join(told)
+    told = ((_behaviour(words), share.rstrip(")")) for words, _, share in parts)
+    return translated("; ").join(
+        fill("{behaviour} ({share})", {"behaviour": behaviour, "share": share})
+        for behaviour, share in told
+    )
 
 
 _BY_TIER = Entry(

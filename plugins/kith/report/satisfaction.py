@@ -5,6 +5,7 @@ from functools import partial
 from kith.report import marks
 from kith.report.entries import Cell, Entry, Row, Section, Series, listed
 from kith.report.formats import MISSING, fill, name, sentences
+from kith.report.language import translated
 
 _DRAWN = 10
 _SURVEYS = 3
@@ -30,7 +31,7 @@ def _place(row: Row) -> str:
     parts = (row["of_survey"], row["touchpoint"], row["dimension"])
     # A touchpoint and a dimension of one name are said once.
     stated = dict.fromkeys(p for p in parts if p not in ("", "not_stated", "overall"))
-    return ": ".join(map(name, stated)) or fill("Not stated", row)
+    return translated(": ").join(map(name, stated)) or fill("Not stated", row)
 
 
 def _place_note(rows: list[Row]) -> str:
@@ -99,7 +100,13 @@ scores as (
 """
 
 
-def _scores(measure: str, label: str, scale: str) -> list[Entry]:
+_SCALES = {
+    "nps": "Promoters minus detractors, −100 to 100.",
+    "csat_top_two_pct": "Per cent who answered 4 or 5 of 5.",
+}
+
+
+def _scores(measure: str, label: str) -> list[Entry]:
     """The scores by survey, of each by period, and by touchpoint if answers name one.
 
     The surveys with most answers are shown by month, or by year if fewer than half of
@@ -113,7 +120,7 @@ def _scores(measure: str, label: str, scale: str) -> list[Entry]:
     def note(rows: list[Row]) -> str:
         return sentences(
             rows[0] | {"all_count": sum(row["n"] for row in rows)},
-            scale,
+            _SCALES[measure],
             "{all_count:,} answers."
             if rows[0]["dimension"] == "overall"
             else "{all_count:,} answers about {dimension:name}.",
@@ -125,7 +132,7 @@ def _scores(measure: str, label: str, scale: str) -> list[Entry]:
     def by_period(number: int, grain: str, period: str) -> Entry:
         return Entry(
             f"{measure}-by-{grain}-{number}",
-            f"{label} by {grain}{{of_survey}}",
+            f"{label} by {grain}{{of_survey:behind}}",
             f"""
 {scores},
 of_survey as (
@@ -166,7 +173,11 @@ where is_asked and breakdown = 'total' and period_grain = 'all' and of_survey <>
 order by survey_number
 """,
         columns={"Survey": "{of_survey:name}", **cells},
-        note=f"{scale} Surveys ask on other occasions and are never pooled.",
+        note=lambda rows: sentences(
+            rows[0],
+            _SCALES[measure],
+            "Surveys ask on other occasions and are never pooled.",
+        ),
         marks=marks.points_by_label,
         series=_SERIES,
         text=_place_text,
@@ -297,8 +308,10 @@ with cases as (
 def _complaints_note(rows: list[Row]) -> str:
     in_time = sum(row["in_time_count"] for row in rows)
     due = in_time + sum(row["late_count"] for row in rows)
-    words = "{share:percent} of the {due:,} due, by month of opening."
-    return fill(words, {"due": due, "share": 100 * in_time / due if due else None})
+    return fill(
+        "{share:percent} of the {due:,} due, by month of opening.",
+        {"due": due, "share": 100 * in_time / due if due else None},
+    )
 
 
 _COMPLAINTS = Entry(
@@ -379,8 +392,8 @@ _NO_COMPLAINTS = Entry(
 )
 SECTION = Section(
     charts=[
-        _scores("nps", "NPS", "Promoters minus detractors, −100 to 100."),
-        _scores("csat_top_two_pct", "CSAT", "Per cent who answered 4 or 5 of 5."),
+        _scores("nps", "NPS"),
+        _scores("csat_top_two_pct", "CSAT"),
         [_NO_SCORES],
         [_GAPS, _NO_GAPS],
         [_COMPLAINTS, _COMPLAINT_STATES],

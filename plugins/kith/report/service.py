@@ -90,9 +90,10 @@ order by told.driver_rank
 )
 
 
-def _by_tier(row: Row) -> str:
-    tiers = (line.rpartition(": ") for line in (row["by_tier"] or "").splitlines())
-    return enumerated(term(tier) + mark + pct for tier, mark, pct in tiers) or MISSING
+def _shares(row: Row, column: str) -> str:
+    parts = (line.rpartition(": ") for line in (row[column] or "").splitlines())
+    told = (term(part) + translated(mark) + share for part, mark, share in parts)
+    return enumerated(told) or MISSING
 
 
 _CHANGES = Entry(
@@ -134,7 +135,7 @@ select
     max(case when period_grain = 'all' and segment = 'all' then share_pct end)
         as share_pct,
     string_agg(
-        cast(year as int) || ': ' || cast(round(share_pct) as int) || '%', ', '
+        cast(year as int) || ': ' || cast(round(share_pct) as int) || '%', '\n'
         order by year
     ) filter (where period_grain = 'year') as by_year,
     string_agg(
@@ -146,8 +147,8 @@ order by share_pct desc nulls last, driver
 """,
     columns={
         "Part of the service": "{driver:name}",
-        "By year": lambda row: row["by_year"] or MISSING,
-        "By tier": _by_tier,
+        "By year": partial(_shares, column="by_year"),
+        "By tier": partial(_shares, column="by_tier"),
     },
     note="Shares, where enough have answered.",
     style="words",
@@ -259,7 +260,7 @@ limit 10
 """,
     columns={
         "Touchpoint or department": lambda row: (
-            f"{name(row['place'])}: {name(row['driver'])}"
+            name(row["place"]) + translated(": ") + name(row["driver"])
         ),
         "Behind by": "{shortfall:+.2f}",
         "Share": "{importance_pct:percent}",

@@ -36,7 +36,7 @@ def _sales(rows: list[Row]) -> str:
     return fill(
         "In {month:%B %Y}, {buyer_count:,} of {customer_count:,} known customers "
         "bought, and revenue was {currency} {revenue_amount:amount}{changes}.",
-        row | {"changes": translated(": ") + told if told else ""},
+        row | {"changes": fill(": {changes}", {"changes": told}) if told else ""},
     )
 
 

@@ -181,7 +181,7 @@ order by purchase_uplift desc nulls last, starts_at desc nulls last, campaign_ke
 """,
     columns={
         "Campaign": "{campaign}",
-        "Channel": "{channel}",
+        "Channel": "{channel:term}",
         "Reached": "{reached_count:,}",
         "Held out": "{held_out_count:,}",
         "Answered": "{responded_pct:percent}",
