@@ -124,14 +124,14 @@ _TILES = [
         _BEST,
         "{share_pct:percent}",
         note="of identified revenue, by customers with an order",
-        unknown="{missing_reason}",
+        unknown="{missing_reason:term}",
     ),
     Tile(
         "Gini coefficient",
         _BEST,
         "{gini:.2f}",
         note="0 = all spend alike, 1 = one spends all",
-        unknown="{missing_reason}",
+        unknown="{missing_reason:term}",
     ),
     Tile(
         "Unidentified revenue",
