@@ -30,13 +30,15 @@ class Language:
     Kith itself defines, such as `half_asleep`; of a list of them, each counts. Numbers
     in them are written `{0}`, `{1}` … in their order. `entries` are texts that mean
     something else in one entry, by its name. `units` are the least amount that is
-    written in a unit, its size and its sign; `styles` are further rules of CSS.
+    written in a unit, its size and its sign; `month_size` is the size of many months
+    along an axis; `styles` are further rules of CSS.
     """
 
     tag: str = "en"
     fonts: str = ""
     styles: str = ""
     units: tuple[tuple[float, float, str], ...] = ((1e9, 1e9, " bn"), (1e7, 1e6, " M"))
+    month_size: int = 11
     # SI's G would be read as anything but a billion.
     axis_label: str = (
         "datum.value < 1000 ? format(datum.value, ',~f') "

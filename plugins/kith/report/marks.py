@@ -119,7 +119,7 @@ def _month_x(rows: list[Row], **padding: float) -> alt.X:
         labelAngle=0,
         labelLineHeight=_LINE,
         # A year under each of 13 months is as wide as its month on a telephone.
-        labelFontSize=10 if 8 < len(months) <= 13 else 11,
+        labelFontSize=10 if 8 < len(months) <= 13 else spoken().month_size,
     )
     # A first month alone must not become a wall.
     outer = 1 if len(months) < 4 else 0.15
