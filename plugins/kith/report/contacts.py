@@ -124,9 +124,7 @@ group by all
 order by customer_count desc, hour_from, channel
 """,
     columns={
-        "Hours": lambda row: (
-            row["hours"].removesuffix(row["channel"]) + term(row["channel"])
-        ),
+        "Hours": lambda row: enumerated(map(term, row["hours"].split(", ", 1))),
         "Customers": "{customer_count:,}",
     },
     note=_hours_note,
