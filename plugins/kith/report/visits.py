@@ -272,7 +272,7 @@ limit 12
         "Attained": "{actual_value:,.0f}",
         "Of the target": "{attained_pct:percent}",
         "State": lambda row: term(
-            _STATES.get(row["state"], row["state"]) or row["missing_reason"]
+            _STATES.get(row["state"], row["state"]) or row["missing_reason"] or MISSING
         ),
     },
     note="The goals whose periods end last.",
