@@ -5,7 +5,7 @@ import datetime as dt
 import html.parser
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import duckdb
 import numpy as np
@@ -1350,7 +1350,12 @@ def order_rows(orders: pd.DataFrame, as_of: str) -> pd.DataFrame:
 
 
 def publish(
-    home: Path, name: str, frames: Frames, as_of: str, title: str = "Corner Grocer"
+    home: Path,
+    name: str,
+    frames: Frames,
+    as_of: str,
+    title: str = "Corner Grocer",
+    language: Literal["en", "zh"] = "en",
 ) -> Run:
     """A release as the page finds it, and the run that made it."""
     company = Company(
@@ -1362,6 +1367,7 @@ def publish(
         feeds={},
         folder=home,
         sources=[],
+        language=language,
     )
     day = dt.date.fromisoformat(as_of)
     run = Run(company, Interval(day, day), "run-1", home)
@@ -1627,6 +1633,7 @@ RELEASES = {
     "events_only": _events_only,
     "known_before": _known_before,
     "nothing": _nothing,
+    "in_chinese": _grocer,
 }
 
 # --- reading the page ---------------------------------------------------------

@@ -30,6 +30,7 @@ DRAWN = {
     "events_only": 2,
     "known_before": 13,
     "nothing": 0,
+    "in_chinese": 55,
 }
 
 
@@ -231,9 +232,12 @@ def test_page_in_a_browser(
             url for url in requested if not url.startswith(("file:", "data:"))
         ] == []
         assert page.locator("img").count() == 0
-        assert page.locator("html").get_attribute("lang") == "en"
+        is_chinese = name == "in_chinese"
+        lang = page.locator("html").get_attribute("lang")
+        assert lang == ("zh-CN" if is_chinese else "en")
+        after_title = r"\w+.?。\w" if is_chinese else r"\w+\. \w"
         for label in page.locator(".chart").all():
-            assert re.search(r"\w+\. \w", label.get_attribute("aria-label") or "")
+            assert re.search(after_title, label.get_attribute("aria-label") or "")
     finally:
         page.close()
 

@@ -404,8 +404,8 @@ class CompanyFile(Strict):
     )
     language: Literal["en", "zh"] = Field(
         default="en",
-        description="Language of labels and descriptions in the data dictionary, "
-        "beside English: `en`, or `zh` for Chinese.",
+        description="Language of the report page, and beside English of labels and "
+        "descriptions in the data dictionary: `en`, or `zh` for Chinese.",
     )
     consumers: dict[Name, Consumer] = Field(
         default_factory=dict,
