@@ -374,7 +374,7 @@ def page(server: Server) -> Iterator[Any]:
             ],
         )
         page = browser.new_page(viewport={"width": 1400, "height": 1000})
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(180_000)
         page.goto(server.api.url)
         page.get_by_role("button", name="Sign in").wait_for()
         page.fill("input[name=username]", USER)
