@@ -361,7 +361,12 @@ def bench(home: Path | None, pictures: Path | None) -> int:
                 notebook = Notebook(run.published)
                 results.append(through_publications(client, run, notebook))
                 results.append(notebook.is_right())
-                results.append(look(client, pictures or Path(tempfile.gettempdir()) / "kith_pictures"))
+                results.append(
+                    look(
+                        client,
+                        pictures or Path(tempfile.gettempdir()) / "kith_pictures",
+                    )
+                )
     print("all well" if all(results) else f"WRONG: {results}")
     return 0 if all(results) else 1
 
