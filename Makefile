@@ -17,9 +17,13 @@ export AT ?=
 export CUSTOMER ?=
 export RUN ?=
 export APPLY ?=
+export AS_OF ?=
+export FILE ?=
+export BY ?=
+export COLUMN ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run replay watch watchdog catch-up company releases rollback prune reproduce show dbt shell identity-explain up down airflow test check fmt bench drill lock clean
+.PHONY: help run replay watch watchdog catch-up company releases rollback serve prune erase export-person reproduce rebuild approve show metric superset lineage dbt shell identity-explain up down airflow test check fmt bench drill lock clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -56,14 +60,38 @@ releases: $(VENV)/installed ## List the releases: as-of day, size, whole or not
 rollback: $(VENV)/installed ## Point `current` at the release before (RELEASE=id for another)
 	@$(BIN)/python -m kith_airflow rollback
 
+serve: $(VENV)/installed ## Load the current release into PostgreSQL (postgres in company.yml)
+	@$(BIN)/python -m kith_airflow serve
+
 prune: $(VENV)/installed ## Say what no run needs any more (APPLY=yes removes it)
 	@$(BIN)/python -m kith_airflow prune
+
+erase: $(VENV)/installed ## Erase the persons whom a CSV names (FILE=ids.csv, APPLY=yes)
+	@$(BIN)/python -m kith_airflow erase
+
+export-person: $(VENV)/installed ## All that is held of one person (FILE=ids.csv TO=folder)
+	@$(BIN)/python -m kith_airflow export-person
 
 reproduce: $(VENV)/installed ## Make a failed run again, to its failing rows (RUN=id)
 	@$(BIN)/python -m kith_airflow reproduce
 
+rebuild: $(VENV)/installed ## Make the marts of a past day, as known then (AS_OF=2025-06-30)
+	@$(BIN)/python -m kith_airflow rebuild
+
+approve: $(VENV)/installed ## Approve the numbers that a run would restate (RUN=id)
+	@$(BIN)/python -m kith_airflow approve
+
 show: $(VENV)/installed ## Say who a customer is and what to do next (CUSTOMER=customer_id)
 	@$(BIN)/python -m kith_airflow show
+
+metric: $(VENV)/installed ## A metric of the current release (NAME=revenue BY=month,region); all without NAME
+	@$(BIN)/python -m kith_airflow metric
+
+superset: $(VENV)/installed ## Dashboards over the current release in Superset, until Ctrl-C
+	@$(BIN)/python -m kith_airflow superset
+
+lineage: $(VENV)/installed ## From where a mart's column comes (COLUMN=customer.customers.city)
+	@$(BIN)/python -m kith_airflow lineage
 
 dbt: $(VENV)/installed ## Run dbt on the last candidate (ARGS="build -s customers+")
 	@$(BIN)/python -m kith_airflow dbt
@@ -108,6 +136,8 @@ drill: $(VENV)/installed ## Play failures on a scratch company (ARGS="disk" for 
 lock: $(VENV)/installed ## Resolve requirements*.txt into requirements.lock
 	@$(BIN)/uv pip compile requirements-dev.txt --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-header --quiet -o requirements.lock
+	@$(BIN)/uv pip compile requirements-superset.txt --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-header --quiet -o requirements-superset.lock
 
 clean: ## Remove the environment and the caches, never the data in KITH_HOME
 	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,8 +1,7 @@
 """Raw customer interactions in, audited customer marts out.
 
-By itself it takes each business day once that is over; `make run`, a backfill and the
-params take any range of days. The log of a failed task ends with the incident: cause,
-cure, what readers have. What may pass by itself is tried again, the rest needs you:
+By itself it takes each business day once that is over; when asked, any range of days.
+What may pass by itself is tried again. The rest needs you, and its log says what to do:
 
 | task | when it fails |
 |---|---|
@@ -11,24 +10,26 @@ cure, what readers have. What may pass by itself is tried again, the rest needs 
 | admit | The delivery breaks `sources.yml`: look into quarantine, ask for a new one. |
 | build | A dbt model or test: read `runs/<run>/dbt/output.log`, then that SQL. |
 | audit | The gate refused: read `runs/<run>/gate_summary.md`. |
+| approve | Published numbers would change: look at them, and approve or reject. |
 | publish | Disk full? Report page failed? Readers have the old or the new release. |
+| serve | PostgreSQL, where declared: its readers have the former release meanwhile. |
 """
 
-from datetime import datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from datetime import timedelta
 
 from airflow.sdk import Asset, CronDataIntervalTimetable, Param, chain, dag, task
 
 from kith import stages
-from kith_airflow.companies import dag_id, logs_of, pool, runnable_company
-from kith_airflow.task_defaults import task_defaults
+from kith_airflow.approval import Approval
+from kith_airflow.companies import begin, dag_id, logs_of, pool, runnable_company
+from kith_airflow.task_defaults import DAG_DEFAULTS, task_defaults
 from kith_airflow.watchdog import deadline_of
 
 
 def customer_marts(name: str, folder: str) -> None:
     """Register the DAG of one company; Airflow shows the module's text on its page."""
     company = runnable_company(name, folder)
-    zone, marts = ZoneInfo(company.time_zone), Asset(dag_id(name))
+    marts = Asset(dag_id(name))
     one_slot, long = {"pool": pool(name)}, {"execution_timeout": timedelta(hours=4)}
     per_table = {**long, "map_index_template": "{{ task.op_kwargs['table'] }}"}
 
@@ -47,24 +48,23 @@ def customer_marts(name: str, folder: str) -> None:
         dag_id=dag_id(name),
         doc_md=__doc__,
         schedule=CronDataIntervalTimetable(company.schedule, company.time_zone),
-        start_date=datetime.combine(company.first_day, time(), zone),
-        catchup=False,
-        max_active_runs=1,
-        is_paused_upon_creation=False,
+        start_date=begin(company),
+        **DAG_DEFAULTS,
         params={key: Param(**param) for key, param in stages.PARAMS.items()},
         deadline=deadline_of(company),
         tags=["customer", "marts", name],
         default_args={**task_defaults(name, folder), "owner": company.owner},
     )
     def deliver():
-        tables = plan()
-        run = tables["run"]
+        run = (tables := plan())["run"]
         chain(
             task(stages.pull, **per_table).partial(run=run).expand_kwargs(tables),
             task(stages.admit, **per_table).partial(run=run).expand_kwargs(tables),
             task(stages.build, **one_slot, **long)(run),
             task(stages.audit, **one_slot)(run),
+            Approval(company=company, run=run, **one_slot),
             publish(run),
+            *([task(stages.serve, **long)(run)] if company.postgres else []),
         )
 
     deliver()

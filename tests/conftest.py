@@ -17,7 +17,7 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 from kith.build.control_tables import LOGS
-from kith.company.folder import load_company
+from kith.company.folder import PUBLISHED_SCHEMAS, load_company
 from kith.errors import GateError
 from kith.incidents.failure import describe
 from kith.incidents.history import record_failure
@@ -36,6 +36,15 @@ CORNER_SHOP_FORMATS = {
 }
 
 
+# Enough to publish: with all marts each of so many publications would take seconds.
+FEW = (
+    *("customer.customers", "customer.customer_values", "customer.orders"),
+    *("satisfaction.complaints", "segment.concentrations", "segment.segments"),
+    *("operations.gate_results", "operations.publications"),
+    *("operations.restatements", "operations.source_deliveries"),
+)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--fail-on-skip-unless",
@@ -52,10 +61,12 @@ GROUPS = {
     "server": "tests/kith_airflow/test_server",
     "companies": r"tests/(companies/test_demo|build/test_dbt"
     r"|dbt_project/test_(customer_marts|segment_marts|intermediate|indicators))",
-    "built shop": r"tests/(gate|expectations|publish)/"
-    r"|tests/build/test_(by_hand|model_runs)|tests/test_full_disk",
+    "built shop": r"tests/(approve|gate|expectations|publish|catalogue|serve)/"
+    r"|tests/dashboards/|tests/build/test_(by_hand|model_runs)|tests/test_full_disk",
     "pipeline": "tests/test_pipeline",
     "pages": "tests/report/",
+    "commands": "tests/kith_airflow/commands/",
+    "rights": "tests/rights/",
 }
 
 
@@ -232,19 +243,44 @@ def built_shop(tmp_path_factory: pytest.TempPathFactory) -> Run:
                 timestamp '2024-12-31' as published_at, date '2024-12-30' as from_day,
                 date '2024-12-30' as to_day, date '2024-12-30' as data_as_of,
                 1 as mart_count, 1 as row_count, 0 as failed_warning_count,
-                date '2024-12-31' as as_of_date
+                date '2024-12-31' as as_of_date;
+            insert into operations.restatements by name
+            select '20241231T000000Z_abcdef' as release_id, 'run_0' as run_id,
+                timestamp '2024-12-31' as published_at, 'customer.orders' as mart,
+                'month' as period_grain, date '2024-11-01' as period_start,
+                date '2024-11-30' as period_end, '{}' as dimensions,
+                'order_count' as measure, 100 as old_value, 101 as new_value,
+                1 as difference, 1.0 as change_pct, 'late data' as reason,
+                false as is_beyond_limit, date '2024-12-31' as as_of_date
             """
         )
     return run
+
+
+@pytest.fixture(scope="session")
+def few_marts(built_shop: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built shop's warehouse with few of its marts."""
+    path = tmp_path_factory.mktemp("few") / built_shop.warehouse.name
+    shutil.copy(built_shop.warehouse, path)
+    with duckdb.connect(str(path)) as warehouse:
+        for schema, table in warehouse.execute(
+            "select schema_name, table_name from duckdb_tables()"
+        ).fetchall():
+            if schema in PUBLISHED_SCHEMAS and f"{schema}.{table}" not in FEW:
+                warehouse.execute(f"drop table {schema}.{table}")
+    return path
 
 
 @pytest.fixture
 def candidate(built_shop: Run, kith_home: Path) -> Run:
     """The same run in a $KITH_HOME of the test's own, with a copy of the candidate."""
     run = Run(built_shop.company, built_shop.interval, built_shop.run_id, kith_home)
-    manifest = Path("dbt", "target", "manifest.json")
-    for path in (Path("warehouse", run.warehouse.name), manifest):
-        (run.folder / path).parent.mkdir(parents=True)
+    artefacts = [
+        Path("dbt", "target", name)
+        for name in ("manifest.json", "semantic_manifest.json")
+    ]
+    for path in (Path("warehouse", run.warehouse.name), *artefacts):
+        (run.folder / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(built_shop.folder / path, run.folder / path)
     return run
 

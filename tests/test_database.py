@@ -1,4 +1,4 @@
-"""How a busy DuckDB file is told from a broken one."""
+"""How a busy DuckDB file is told from a broken one; comments of tables."""
 
 import subprocess
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from kith.database import connect
+from kith.database import connect, copy_comments
 from kith.errors import TransientError
 
 HOLD = """
@@ -38,3 +38,29 @@ def test_a_file_that_is_no_database_is_not(tmp_path: Path) -> None:
     path.write_bytes(b"no database" * 1000)
     with pytest.raises(duckdb.IOException, match="not a valid DuckDB"):
         connect(path, scratch=tmp_path / "scratch")
+
+
+def test_comments_are_copied_to_the_tables_that_are_there(tmp_path: Path) -> None:
+    with connect(scratch=tmp_path) as connection:
+        connection.execute(
+            """
+            attach ':memory:' as other;
+            create schema "a b";
+            create table "a b".told ("a ""key"" column" int, other_column int);
+            create table bare (i int);
+            create table missing (i int);
+            comment on table "a b".told is 'It''s one';
+            comment on column "a b".told."a ""key"" column" is 'A; key';
+            comment on table missing is 'Nowhere';
+            create schema other."a b";
+            create table other."a b".told as from "a b".told;
+            create table other.bare as from bare;
+            """
+        )
+        copy_comments(connection, "memory", "other", {"main.bare": ["i", "j"]})
+        found = connection.execute(
+            "select comment from duckdb_tables() where database_name = 'other' "
+            "union all select comment from duckdb_columns() "
+            "where database_name = 'other' and comment is not null order by all"
+        ).fetchall()
+    assert found == [(" Key: i, j.",), ("A; key",), ("It's one",)]

@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel
 
 from kith.company.alert_routes import AlertRoute
+from kith.company.consumers import Consumer
 from kith.company.folder import (
     PUBLISHED_SCHEMAS,
     ActivityStates,
@@ -28,6 +29,8 @@ from kith.company.folder import (
 from kith.company.lead_stages import KNOWN_STAGES, LeadStages
 from kith.company.life_stages import LifeStage
 from kith.company.order_statuses import KNOWN_STATUSES, OrderStatuses, known_words
+from kith.company.postgres import Postgres, Reader
+from kith.company.restatement_limit import RestatementLimit
 from kith.company.retention import Keep, Retention
 from kith.company.schemes import Scheme, own_schemes
 from kith.company.tables import (
@@ -56,6 +59,7 @@ MODELS: dict[str, dict[str, type[BaseModel]]] = {
         "company": CompanyFile,
         "activity_states": ActivityStates,
         "alerts": AlertRoute,
+        "consumers": Consumer,
         "contact_rules": ContactRules,
         "crisis_watch": CrisisWatch,
         "identity": Identity,
@@ -63,6 +67,9 @@ MODELS: dict[str, dict[str, type[BaseModel]]] = {
         "models": Models,
         "lead_stages": LeadStages,
         "order_statuses": OrderStatuses,
+        "postgres": Postgres,
+        "readers": Reader,
+        "restatement_limit": RestatementLimit,
         "retention": Retention,
         "schemes": Scheme,
         "weights": Weights,

@@ -198,6 +198,9 @@ def test_dirt_within_the_limits_is_quarantined_and_the_rest_published(
     fields[40][2] = "2199-01-01 00:00:00"  # in the future
     fields.append(list(fields[50]))  # duplicate key
     path.write_text("\n".join([header, *(",".join(row) for row in fields)]) + "\n")
+    with (company / "company.yml").open("a") as declared:
+        # Of so small a shop four rows are more than one per cent.
+        declared.write("restatement_limit: {change_pct: 100, score_change_pct: 100}\n")
 
     release = run_pipeline(new_run(company))
 

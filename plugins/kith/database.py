@@ -1,6 +1,7 @@
 """How DuckDB is opened wherever rows are read or written; dbt has its profiles.yml."""
 
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,49 @@ def parquet_sql(*paths: Path, **options: str) -> str:
     files = ", ".join(map(file_literal, paths))
     given = "".join(f", {name} = {value}" for name, value in options.items())
     return f"read_parquet([{files}], hive_partitioning = false{given})"
+
+
+def copy_comments(
+    connection: duckdb.DuckDBPyConnection,
+    source: str,
+    target: str,
+    keys: Mapping[str, Sequence[str]] | None = None,
+) -> None:
+    """Copy the comments of tables and their columns to another attached database.
+
+    Those of tables that the other one does not have are left out. `keys` are columns by
+    `<schema>.<table>`, which the comment of the table tells besides.
+    """
+    statements = []
+    for schema, table, column, comment in connection.execute(
+        """
+        with described as (
+            select database_name, schema_name, table_name, null as column_name, comment
+            from duckdb_tables()
+            union all
+            select database_name, schema_name, table_name, column_name, comment
+            from duckdb_columns()
+            where comment is not null
+        )
+        select schema_name, table_name, column_name, comment
+        from described
+        where database_name = $source and (schema_name, table_name) in (
+            select (schema_name, table_name) from duckdb_tables()
+            where database_name = $target
+        )
+        """,
+        {"source": source, "target": target},
+    ).fetchall():
+        place = ".".join(map(quote, (target, schema, table)))
+        if column:
+            place = f"column {place}.{quote(column)}"
+        else:
+            key = (keys or {}).get(f"{schema}.{table}")
+            told = f" Key: {', '.join(key)}." if key else ""
+            place, comment = f"table {place}", f"{comment or ''}{told}"
+        if comment:
+            statements.append(f"comment on {place} is {literal(comment)}")
+    connection.execute("; ".join(statements) or "select 1")
 
 
 def write_parquet(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> int:

@@ -16,6 +16,7 @@ FailureClass = Literal[
     "contract",
     "configuration",
     "data_gate",
+    "approval",
     "broken_check",
     "resource",
     "overdue",
@@ -122,6 +123,12 @@ class PublicationError(KithError):
     """There is no release that passed the gate to be written, read or rolled back."""
 
     failure_class: FailureClass = "data_gate"
+
+
+class ApprovalError(KithError):
+    """Published numbers change so far that a person has to say whether they may."""
+
+    failure_class: FailureClass = "approval"
 
 
 class ResourceError(KithError):

@@ -1,5 +1,6 @@
 """The only place in Python that reads the environment."""
 
+import datetime as dt
 import json
 import os
 import re
@@ -53,6 +54,7 @@ class Settings:
     release_grace_minutes: int
     airflow_host: str
     airflow_port: int
+    superset_port: int
     airflow_database: str
 
 
@@ -71,7 +73,12 @@ class Request:
     at: str | None = None
     customer: str | None = None
     run: str | None = None
+    file: Path | None = None
+    target: Path | None = None
     is_applied: bool = False
+    as_of: str | None = None
+    by: list[str] = field(default_factory=list)
+    column: str | None = None
 
 
 def _default_memory_limit() -> str:
@@ -83,6 +90,16 @@ def _default_memory_limit() -> str:
 
 def _folder(path: str | Path) -> Path:
     return (REPOSITORY / path).resolve()
+
+
+def day_of(name: str, text: str) -> dt.date:
+    """The day that a variable names; raises ConfigurationError where it names none."""
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        raise ConfigurationError(
+            f"{name}={text}: not a day; write it as 2017-01-31"
+        ) from None
 
 
 def _number(name: str, default: int) -> int:
@@ -113,8 +130,13 @@ def load_settings() -> Settings:
         release_grace_minutes=_number("KITH_RELEASE_GRACE_MINUTES", 10),
         airflow_host=environment.get("KITH_HOST") or "127.0.0.1",
         airflow_port=_number("KITH_PORT", 8080),
+        superset_port=_number("KITH_SUPERSET_PORT", 8088),
         airflow_database=environment.get(_DATABASE) or "",
     )
+
+
+def _given(name: str) -> Path | None:
+    return _folder(path) if (path := os.environ.get(name)) else None
 
 
 def load_request() -> Request:
@@ -132,7 +154,12 @@ def load_request() -> Request:
         at=environment.get("AT") or None,
         customer=environment.get("CUSTOMER") or None,
         run=environment.get("RUN") or None,
+        file=_given("FILE"),
+        target=_given("TO"),
         is_applied=_yes("APPLY"),
+        as_of=environment.get("AS_OF") or None,
+        by=[each for each in re.split(r"[\s,]+", environment.get("BY") or "") if each],
+        column=environment.get("COLUMN") or None,
     )
 
 
@@ -146,9 +173,26 @@ def set_environment_variables(variables: dict[str, str]) -> None:
     os.environ.update(variables)
 
 
+def openlineage_is_configured() -> bool:
+    """Whether OpenLineage's own settings say where its events go."""
+    return any(name.startswith("OPENLINEAGE") for name in os.environ) or any(
+        path.is_file()
+        for path in (
+            Path("openlineage.yml"),
+            Path.home() / ".openlineage" / "openlineage.yml",
+        )
+    )
+
+
 def identifier_key() -> str | None:
     """Key of the hashes that stand for e-mail addresses, phone numbers and the like."""
     return os.environ.get("KITH_IDENTIFIER_KEY") or None
+
+
+def former_identifier_keys() -> list[str]:
+    """Keys that were in use before: by them those are known who were erased then."""
+    named = os.environ.get("KITH_FORMER_IDENTIFIER_KEYS") or ""
+    return [key.strip() for key in named.split(",") if key.strip()]
 
 
 # Keys of a connection, or of its `extra`, that hold a secret.
@@ -160,10 +204,10 @@ _SHORTEST_SECRET = 5
 def secrets_known() -> list[str]:
     """Secrets in the environment, the longest first, to keep them out of what is told.
 
-    They are the key of the hashes, and passwords, tokens and the like in connections
+    They are the keys of the hashes, and passwords, tokens and the like in connections
     (`AIRFLOW_CONN_<ID>`, and that of Airflow's own database).
     """
-    found = {identifier_key() or ""}
+    found = {identifier_key() or "", *former_identifier_keys()}
     for name, text in os.environ.items():
         if name.startswith("AIRFLOW_CONN_") or name == _DATABASE:
             found |= _secrets_of(text)

@@ -7,7 +7,7 @@ Airflow reads this module at every parse of a DAG file, so that it must stay lig
 import dataclasses
 import datetime as dt
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kith.company.folder import check_expressions, load_company
 from kith.errors import KithError, one_line
@@ -15,6 +15,9 @@ from kith.incidents.history import record_success
 from kith.runs.provenance import keep_provenance
 from kith.runs.run import Interval, Run, plan_run
 from kith.runs.source_systems import adopt_source_systems
+
+if TYPE_CHECKING:
+    from kith.approve.approval import Question
 
 RunValues = dict[str, str]
 # Airflow's definition of each param of the DAG.
@@ -75,6 +78,8 @@ def plan(
     a day after the last one of a company whose data have ended, or nothing awaits
     another verdict.
     """
+    from kith.deliveries.raw import check_not_erasing
+
     declared = load_company(Path(company))
     check_expressions(declared)
     run = plan_run(declared, params, data_interval_start, data_interval_end, run_id)
@@ -82,6 +87,7 @@ def plan(
     if not params.get("from_day") and last_day and run.interval.from_day > last_day:
         return run.to_dict(), []
     with run.stage("plan") as figures:
+        check_not_erasing(run.folder)
         keep_provenance(run)
         names = [table.full_name for table in declared.sources]
         tables = (
@@ -158,6 +164,47 @@ def audit(run: RunValues) -> None:
     record_success(this, "audit")
 
 
+def approve(run: RunValues, *, waits: bool) -> "Question | None":
+    """Compare the candidate with what was published; returns what to ask a person.
+
+    None where it may be published: nothing changed beyond the limit, or exactly that
+    was approved. Where nobody `waits` for an answer, ApprovalError says how to give it.
+    """
+    from kith.approve.approval import check_approved, question
+
+    this = Run.from_dict(run)
+    keep_provenance(this)
+    with this.stage("approve") as figures, this.writer_lock():
+        asked = question(this) if waits else None
+        if asked is None:
+            found, figures["approved_by"] = check_approved(this)
+            figures["restated_numbers"] = len(found.changes)
+        else:
+            figures["waits_until"] = asked.until.isoformat(timespec="seconds")
+    if asked is None:
+        record_success(this, "approve")
+    return asked
+
+
+def decide(run: RunValues, by: str | None, *, is_approved: bool) -> None:
+    """Keep what somebody decided; raises ApprovalError unless they approved.
+
+    `by` is None where nobody has decided in time.
+    """
+    from kith.approve import approval
+
+    this = Run.from_dict(run)
+    with this.stage("approve") as figures:
+        found = approval.noted_in(this.run_folder)
+        if by is None:
+            raise approval.late_error(this, found)
+        if not is_approved:
+            raise approval.rejected_error(this, found, by)
+        approval.approve(this.folder, found, by)
+        figures["approved_by"] = by
+    record_success(this, "approve")
+
+
 def publish(run: RunValues, logs: tuple[tuple[Path, str], ...] = ()) -> dict[str, Any]:
     """Publish the candidate with its page; returns what others want to know of it.
 
@@ -193,6 +240,18 @@ def prune(run: RunValues, logs: tuple[tuple[Path, str], ...]) -> None:
             return
         figures["removed"] = told(removed)
         figures["bytes"] = sum(each.bytes for each in removed)
+
+
+def serve(run: RunValues, conn: Any = None) -> None:
+    """Load the current release into PostgreSQL; `conn` as in `pull`."""
+    from kith.pull.connections import environment_connection, of_airflow
+    from kith.serve.serve import serve
+
+    this = Run.from_dict(run)
+    adopt_source_systems(this.company, this.home)
+    find = of_airflow(conn) if conn else environment_connection
+    serve(this, find)
+    record_success(this, "serve")
 
 
 # --- the crisis watch -----------------------------------------------------------------

@@ -43,6 +43,26 @@ def move_durably(source: Path, target: Path) -> None:
     sync(target.parent)
 
 
+def replace_file(path: Path, content: bytes | Path, mode: int | None = None) -> None:
+    """Replace a file by other bytes, or by another file beside it, durably.
+
+    A reader finds the former one or the new one, whole. Without `mode` the rights stay.
+    """
+    unfinished = path.with_name(f".{path.name}.new")
+    if isinstance(content, Path):
+        unfinished = content
+    else:
+        unfinished.touch(mode=0o600)
+        unfinished.write_bytes(content)
+    if mode is not None:
+        unfinished.chmod(mode)
+    elif path.exists():
+        unfinished.chmod(stat.S_IMODE(path.stat().st_mode))
+    sync(unfinished)
+    unfinished.replace(path)
+    sync(path.parent)
+
+
 def restrict(folder: Path, mode: int) -> None:
     """Make a folder with these rights; from one that is there, take any further ones.
 

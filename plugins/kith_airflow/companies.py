@@ -6,8 +6,10 @@ that a broken company hides no other, each has a file of a few lines in
 starts.
 """
 
+import datetime as dt
 from collections.abc import Iterable
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from kith.company.folder import Company, load_company
 from kith.errors import ConfigurationError
@@ -125,6 +127,12 @@ def runnable_company(name: str, folder: str) -> Company:
             f"environment variable {unset[0]} is not set; set it where Kith runs"
         )
     return company
+
+
+def begin(company: Company) -> dt.datetime:
+    """The first instant of a company's first business day, in its zone."""
+    zone = ZoneInfo(company.time_zone)
+    return dt.datetime.combine(company.first_day, dt.time(), zone)
 
 
 def write_dag_files(folder: Path, companies: dict[str, Path]) -> None:

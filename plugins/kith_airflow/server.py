@@ -498,3 +498,37 @@ def _supervise(home: AirflowHome, ownership: Ownership) -> int:
 if __name__ == "__main__":
     the_home = AirflowHome(load_settings(), serves=True)
     sys.exit(supervise(the_home, Ownership(the_home, int(sys.argv[1]))))
+
+
+def owner_or_server(home: AirflowHome) -> Ownership | Api:
+    """Become the owner of the Airflow home, or find the server that owns it.
+
+    Waits while another run owns it, or while the server is starting. Ends what a
+    server has left whose supervisor was killed: nobody would start its parts again.
+    """
+    ownership = Ownership(home)
+    told = ""
+    deadline = time.monotonic() + START_SECONDS
+    while not ownership.acquire():
+        owner = ownership.owner()
+        if owner.get("kind") == "server":
+            if end_leftovers(owner):
+                print("Ended what a killed Airflow server has left", flush=True)
+                continue
+            api = Api(owner["url"], home.password(), owner["since"])
+            if api.is_ready(map(dag_id, owner["companies"])):
+                return api
+            if time.monotonic() > deadline:
+                raise KithError(
+                    f"the Airflow server at {api.url} was not ready after "
+                    f"{START_SECONDS} s; see {home.logs}, and start it "
+                    "anew with `make down` and `make up`"
+                )
+            news = f"Waiting for the Airflow server at {api.url} to be ready …"
+        else:
+            news = f"Waiting for another run to end (process {owner.get('pid')}) …"
+        if news != told and owner:
+            print(news, flush=True)
+            told = news
+        time.sleep(1)
+    return ownership

@@ -1,4 +1,4 @@
-"""What holds for every task of a DAG unless it says otherwise (`default_args`)."""
+"""What holds for every DAG, and for every task unless it says otherwise."""
 
 from datetime import timedelta
 from typing import Any
@@ -40,6 +40,11 @@ class RetryByClass(RetryPolicy):
         )
 
 
+DAG_DEFAULTS: dict[str, Any] = {
+    "catchup": False,
+    "max_active_runs": 1,
+    "is_paused_upon_creation": False,
+}
 TASK_DEFAULTS = {
     "execution_timeout": timedelta(hours=1),
     # Only what may pass by itself: a refused delivery does not get better by waiting.

@@ -42,10 +42,11 @@ _STAGING = {
     "survey_answers": _PERSON + "'n' || i as answer_id, 'q' || i // 2 as response_id, "
     "case when i < 40 then 'nps' when i >= 60 then 'csat' when i % 2 = 0 "
     "then 'expectation' else 'perception' end as measure, "
-    "case when i = 61 then 'price' when i < 50 or i = 60 then null "
+    "case when i = 61 then 'price' when i < 50 or i >= 60 then null "
     "when i // 2 % 2 = 0 then 'time_cost' else 'service_value' end as dimension, "
-    "timestamp '2024-12-01' as answered_at, 10 * (i % 2) as score, "
-    "0 as scale_min, 10 as scale_max from range(62) as answers (i)",
+    "timestamp '2024-12-01' as answered_at, "
+    "if(i < 60, 10 * (i % 2), 1 + i % 5) as score, if(i < 60, 0, 1) as scale_min, "
+    "if(i < 60, 10, 5) as scale_max from range(100) as answers (i)",
     "campaigns": _THING + "'c1' as campaign_id, timestamp '2024-12-01' as starts_at, "
     "timestamp '2024-12-01' as ends_at, 0 as cost_amount",
     "leads": _PERSON.replace("'C1'", "case i when 1 then 'C1' else 'nobody yet' end")

@@ -139,7 +139,7 @@ def found(home: Path, broken: Path) -> dict[str, Any]:
         home / "kiosk",
         "name: corner_shop",
         "name: kiosk\nowner: night shift\nschedule: 30 6 * * 1\ncrisis_watch: {}\n"
-        "fresh_within_hours: 2.5",
+        "fresh_within_hours: 2.5\npostgres: {connection: bi}",
     )
     stall = company_like_the_shop(
         home / "stall", "name: corner_shop", "name: stall\ncrisis_watch: {}"
@@ -213,15 +213,29 @@ def test_each_company_has_its_own_schedule_owner_pool_and_asset(
 
 def test_task_graph(dag: dict[str, Any]) -> None:
     # plan feeds every task with the run, so that it has an edge to each of them.
-    later = ["admit", "audit", "build", "publish", "pull"]
+    later = ["admit", "approve", "audit", "build", "publish", "pull"]
     assert {name: task["downstream"] for name, task in dag["tasks"].items()} == {
         "plan": later,
         "pull": ["admit"],
         "admit": ["build"],
         "build": ["audit"],
-        "audit": ["publish"],
+        "audit": ["approve"],
+        "approve": ["publish"],
         "publish": [],
     }
+
+
+def test_a_company_with_postgresql_serves_its_release_after_it_is_published(
+    found: dict[str, Any],
+) -> None:
+    tasks = found["dags"]["customer_marts__kiosk"]["tasks"]
+    assert tasks["publish"]["downstream"] == ["serve"]
+    assert tasks["serve"]["downstream"] == []
+    assert tasks["plan"]["downstream"][-1] == "serve"
+    # It needs no warehouse, and its failure leaves what was published.
+    assert tasks["serve"]["pool"] == "default_pool"
+    assert (tasks["serve"]["timeout"], tasks["serve"]["outlets"]) == (4 * 3600, [])
+    assert tasks["serve"]["retries"] == 3
 
 
 def test_pull_and_admit_are_mapped_over_the_tables(dag: dict[str, Any]) -> None:
@@ -237,7 +251,7 @@ def test_every_task_that_opens_the_warehouse_takes_the_one_slot(
         for name, task in dag["tasks"].items()
         if task["pool"] == "warehouse__corner_shop"
     }
-    assert pooled == {"build": 1, "audit": 1, "publish": 1}
+    assert pooled == {"build": 1, "audit": 1, "approve": 1, "publish": 1}
     # Of two runs that want the slot, the one whose candidate stands there goes on.
     assert {task["weight"] for task in dag["tasks"].values()} == {"upstream"}
 
@@ -265,13 +279,14 @@ def test_every_task_has_an_owner_and_a_time_limit(dag: dict[str, Any]) -> None:
     assert {name: task["timeout"] / 60 for name, task in dag["tasks"].items()} == {
         "plan": 10,
         **dict.fromkeys(("pull", "admit", "build"), 240),
-        **dict.fromkeys(("audit", "publish"), 60),
+        **dict.fromkeys(("audit", "approve", "publish"), 60),
     }
 
 
 def test_notes_say_what_to_do_when_a_task_fails(dag: dict[str, Any]) -> None:
     noted = re.findall(r"^\| (\w+) \| .{20,} \|$", dag["doc_md"], re.MULTILINE)
-    assert noted == ["plan", "pull", "admit", "build", "audit", "publish"]
+    tasks = ["plan", "pull", "admit", "build", "audit", "approve", "publish", "serve"]
+    assert noted == tasks
 
 
 def test_schedule_is_each_business_day_of_the_company(
@@ -328,6 +343,7 @@ def test_a_second_parse_gives_the_same_dag(dag: dict[str, Any], home: Path) -> N
 
 def test_parsing_imports_nothing_heavy(found: dict[str, Any]) -> None:
     heavy = {
+        "adbc_driver_postgresql",
         "altair",
         "dbt",
         "duckdb",

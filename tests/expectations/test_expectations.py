@@ -1176,6 +1176,14 @@ MUTATIONS: dict[tuple[str, str], str] = {
         "The data reach at least as far as in the last publication",
     ): "update operations.publications set data_as_of = '2025-01-01'",
     (
+        "operations.restatements",
+        "Old and new number of a restatement differ, and the difference is theirs",
+    ): "update operations.restatements set difference = 2",
+    (
+        "operations.restatements",
+        "Each restatement has a reason, and those beyond the limit somebody's approval",
+    ): "update operations.restatements set is_beyond_limit = true",
+    (
         "operations.incidents",
         "No incident ends or goes on before it began, and each has failed",
     ): "update operations.incidents set recovered_at = timestamp '2020-01-01'",

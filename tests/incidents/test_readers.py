@@ -7,7 +7,13 @@ import pytest
 
 from kith.company.folder import load_company
 from kith.incidents.history import record_success
-from kith.incidents.readers import Standing, standing
+from kith.incidents.readers import (
+    Standing,
+    note_served,
+    served_day,
+    standing,
+    standing_on_postgres,
+)
 from kith.runs.run import Run
 from tests.incidents.test_history import TABLE, fail
 from tests.incidents.test_incident import run
@@ -43,6 +49,27 @@ def test_it_is_told_until_or_since_when_by_the_company_s_clocks(tmp_path: Path) 
         assert standing(tmp_path, shop, at(moment)) == Standing(
             RELEASE, LAST, is_fresh, said + promise
         )
+
+
+def test_readers_on_postgresql_have_what_was_served_last(tmp_path: Path) -> None:
+    shop = load_company(company(tmp_path / "shop"))
+    publish(tmp_path, f'{{"as_of_date": "{LAST}"}}')
+    now = at("2024-03-07T02:59:59")
+    files = f"; readers of files have release {RELEASE} of day {LAST}"
+    assert served_day(tmp_path) == (None, None)
+    said = "Readers on PostgreSQL have no release yet"
+    assert standing_on_postgres(tmp_path, shop, now) == Standing(
+        None, None, False, said + files
+    )
+    day = LAST - dt.timedelta(days=1)
+    note_served(tmp_path, "20240305T000000Z_aaaaaa", day)
+    found = standing_on_postgres(tmp_path, shop, now)
+    # What they have is older than what readers of files were promised.
+    assert (found.as_of_date, found.is_fresh) == (day, False)
+    said = f"still have release 20240305T000000Z_aaaaaa of day {day}"
+    assert found.text.startswith(f"Readers on PostgreSQL {said}")
+    assert found.text.endswith(files)
+    assert standing(tmp_path, shop, now).is_fresh is True
 
 
 def test_nothing_is_promised_of_what_has_ended_or_cannot_be_read(

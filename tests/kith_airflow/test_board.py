@@ -9,11 +9,13 @@ from kith.settings import REPOSITORY
 
 # Airflow without the module, as another version of it may be.
 WITHOUT_CHECK = """
+import logging
 import sys
 sys.modules["airflow.api_fastapi.core_api.security"] = None
 from fastapi.testclient import TestClient
 from kith_airflow.board import app
 
+logging.disable(logging.INFO)  # The client tells of its requests.
 client = TestClient(app)
 paths = [route.path for route in app.routes]
 for path in paths:

@@ -93,3 +93,23 @@ def test_dag_files_are_written_only_where_they_change(tmp_path: Path) -> None:
     write_dag_files(tmp_path, {"shop": SHOP})
     assert [file] == list(tmp_path.iterdir())
     assert file.stat().st_mtime_ns == before
+
+
+def test_logs_of_one_company_are_not_those_of_another(kith_home: Path) -> None:
+    logs = kith_home / "airflow" / "logs"
+    for name in (
+        *("dag_id=customer_marts__shop/run_id=a", "dag_id=customer_marts__x/run_id=b"),
+        *("dag_id=customer_marts__my_shop/run_id=c", "dag_processor/2024-01-01"),
+    ):
+        (logs / name).mkdir(parents=True)
+    for name in ("run_shop-2024.log", "run_my_shop-2024.log", "run_2024.log"):
+        (logs / name).touch()
+    found = [
+        path for folder, like in companies.logs_of("shop") for path in folder.glob(like)
+    ]
+    assert sorted(str(path.relative_to(logs)) for path in found) == [
+        "dag_id=customer_marts__shop/run_id=a",
+        "dag_processor/2024-01-01",
+        "run_2024.log",
+        "run_shop-2024.log",
+    ]

@@ -21,14 +21,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import psutil
 import pytest
 import yaml
 
 from kith.incidents.history import open_incidents
+from kith.runs.journal import Journal
 from kith.runs.run import folder_name
 from kith.settings import REPOSITORY, load_settings
-from kith_airflow.cli import _owner_or_server
 from kith_airflow.home import USER, AirflowHome, Ownership, session_members
 from kith_airflow.server import (
     RESTARTS,
@@ -36,6 +37,7 @@ from kith_airflow.server import (
     ApiError,
     Parts,
     end_leftovers,
+    owner_or_server,
     restarts,
 )
 
@@ -312,7 +314,7 @@ def test_run_beside_the_server_is_driven_by_its_scheduler(server: Server) -> Non
         *((stage, n, "success", None) for stage in ("pull", "admit") for n in range(2)),
         *(
             (stage, -1, "success", None)
-            for stage in ("plan", "build", "audit", "publish")
+            for stage in ("plan", "build", "audit", "approve", "publish")
         ),
     }
     assert {task["rendered_map_index"] for task in tasks["task_instances"]} >= {*TABLES}
@@ -372,7 +374,7 @@ def page(server: Server) -> Iterator[Any]:
             ],
         )
         page = browser.new_page(viewport={"width": 1400, "height": 1000})
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(180_000)
         page.goto(server.api.url)
         page.get_by_role("button", name="Sign in").wait_for()
         page.fill("input[name=username]", USER)
@@ -500,6 +502,66 @@ def test_the_failed_task_has_a_tab_that_shows_its_rows_as_text(
     page.screenshot(path=tmp_path / "companies.png")
     assert inside.locator("svg rect").count() >= 3
     assert "owned" not in page.title()
+
+
+def test_changed_numbers_wait_for_a_person_and_are_published_when_approved(
+    server: Server,
+) -> None:
+    published = server.home / "corner_shop" / "published"
+    before = (published / "current").resolve().name
+    # Each order of January is given away since: the lines of a closed month.
+    lines = server.company / "data" / "order_lines.csv"
+    told = lines.read_text()
+    with lines.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    with lines.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        for row in rows:
+            is_of_january = row["bought_at"].startswith("2024-01-1")
+            writer.writerow({**row, **({"unit_price": "0"} if is_of_january else {})})
+    with ThreadPoolExecutor(1) as beside:
+        done = beside.submit(server.command, "run")
+        api, query = server.api, f"/dags/{DAG}/dagRuns/~/hitlDetails"
+
+        def asked() -> list[dict[str, Any]]:
+            found = api._call("GET", f"{query}?response_received=false")
+            details: list[dict[str, Any]] = found["hitl_details"]
+            return details
+
+        wait_until(asked, "nobody is asked", 280)
+        (question,) = asked()
+        assert question["options"] == ["Approve", "Reject"]
+        assert "customer.orders, 2024-01: revenue_amount " in question["body"]
+        assert "more changed numbers" in question["body"]
+        assert (published / "current").resolve().name == before
+        # Who has to decide is told, and a run that waits is not called dead.
+        (incident,) = open_incidents(server.home / "corner_shop")
+        assert (incident.task, incident.failure_class) == ("approve", "approval")
+        run_id = question["task_instance"]["dag_run_id"]
+        assert incident.run_id == run_id
+        path = f"/dags/{DAG}/dagRuns/{run_id}/taskInstances/approve"
+        assert api._call("GET", path)["state"] == "awaiting_input"
+        journal = Journal(server.home / "corner_shop" / "runs" / folder_name(run_id))
+        list(journal.new_entries())
+        assert journal.waits_until()
+        # As the page does.
+        answer = {"chosen_options": ["Approve"], "params_input": {}}
+        api._call("PATCH", f"{path}/-1/hitlDetails", answer)
+        finished = done.result()
+    lines.write_text(told)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert "waits for a person's approval on Airflow's page until" in finished.stdout
+    release = (published / "current").resolve()
+    assert release.name != before
+    assert open_incidents(server.home / "corner_shop") == []
+    with duckdb.connect(str(release / "kith.duckdb"), read_only=True) as opened:
+        rows = opened.execute(
+            "select distinct reason, approved_by from operations.restatements "
+            f"where release_id = '{release.name}' and mart = 'customer.orders' "
+            "and is_beyond_limit"
+        ).fetchall()
+    assert rows == [("correction", USER)]
 
 
 def test_a_backfill_takes_each_day_of_a_range(server: Server) -> None:
@@ -718,7 +780,7 @@ def test_what_a_killed_supervisor_has_left_is_ended(
     supervisor.kill()
     supervisor.wait()
     assert len(session_members(supervisor.pid)) == 4
-    owner = _owner_or_server(home)
+    owner = owner_or_server(home)
     assert isinstance(owner, Ownership)
     assert session_members(supervisor.pid) == []
     owner.release()

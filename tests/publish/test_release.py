@@ -34,6 +34,7 @@ from kith.report import page
 from kith.runs.journal import Journal
 from kith.runs.run import Run
 from kith.settings import REPOSITORY
+from tests.conftest import FEW
 
 
 def permit(run: Run) -> None:
@@ -57,11 +58,18 @@ def write_page(run: Run, release: Path) -> None:
     (release / "report" / "index.html").write_text("<p>What was published</p>")
 
 
+def without_page_and_metadata(patch: pytest.MonkeyPatch) -> None:
+    """Publish data alone: the rest is most of a publication's time."""
+    patch.setattr(publishing, "write_page", write_page)
+    patch.setattr(publishing, "write_metadata", lambda *_: [])
+
+
 @pytest.fixture
-def run(candidate: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """A run whose candidate the gate has passed; its page is made in no time."""
+def run(candidate: Run, few_marts: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """A run whose candidate the gate has passed; page and metadata take no time."""
+    shutil.copy(few_marts, candidate.warehouse)
     permit(candidate)
-    monkeypatch.setattr(publishing, "write_page", write_page)
+    without_page_and_metadata(monkeypatch)
     return candidate
 
 
@@ -103,13 +111,22 @@ def change_candidate(run: Run, sql: str) -> None:
 
 
 def test_a_release_holds_data_parquet_comments_and_manifest(
-    run: Run, monkeypatch: pytest.MonkeyPatch
+    candidate: Run,
 ) -> None:
-    monkeypatch.setattr(publishing, "write_page", page.write_page)
+    run = candidate
+    permit(run)
     publish(run)
     release = (run.published / "current").resolve()
     manifest = json.loads((release / "manifest.json").read_text())
     database = release / "kith.duckdb"
+    described = {
+        f"metadata/{name}"
+        for name in (
+            *("dbt_docs.html", "dictionary.csv"),
+            *("openlineage.jsonl", "semantic_manifest.json"),
+        )
+    }
+    assert described == {name for name in manifest["files"] if "metadata" in name}
 
     marts = {
         name
@@ -163,7 +180,7 @@ def test_a_release_holds_data_parquet_comments_and_manifest(
     assert verify(release) == []
     files = [path for path in release.rglob("*") if path.is_file()]
     assert {oct(path.stat().st_mode & 0o777) for path in files} == {"0o444"}
-    assert len(files) == len(marts) + 3
+    assert len(files) == len(marts) + len(described) + 3
     assert manifest["report"] == "report/index.html"
     report = (release / manifest["report"]).read_text()
     assert "Corner shop: customer report, 31 Dec 2024" in report
@@ -184,7 +201,7 @@ def test_a_release_logs_itself_for_its_readers_and_for_the_next_build(run: Run) 
             "order by published_at",
         )
         assert [row[0] for row in rows] == ["20241231T000000Z_abcdef", release_id]
-        assert rows[1][1:] == ("run_1", 72, 1, True)
+        assert rows[1][1:] == ("run_1", len(FEW), 1, True)
     history = run.folder / "history" / "publications"
     assert duckdb.sql(
         f"select release_id from '{history}/*.parquet' order by published_at"
@@ -411,6 +428,7 @@ from kith.runs.run import Interval, Run
 from kith.settings import load_settings
 from tests.publish.test_release import write_page
 publishing.write_page = write_page
+publishing.write_metadata = lambda *_: []
 name, wanted = sys.argv[1], int(sys.argv[2])
 company, interval = load_company(Path(sys.argv[3])), Interval.from_slug(sys.argv[4])
 original, calls = getattr(publishing, name), 0
@@ -432,6 +450,9 @@ publishing.publish(Run(company, interval, "run_1", load_settings().home))
         ("_copy_table", 8, False),
         ("_export", 8, False),
         ("_write_manifest", 1, False),
+        ("copy_comments", 1, False),
+        ("add_audiences", 1, False),
+        ("_add_metadata", 1, False),
         ("_add_page", 1, False),
         ("write_page", 1, False),
         ("_write_manifest", 2, False),

@@ -1,6 +1,7 @@
 """Releases with their pages, each made when a test first asks for it."""
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -15,7 +16,9 @@ class _Releases(dict[str, tuple[Run, Frames]]):
     def __missing__(self, name: str) -> tuple[Run, Frames]:
         frames, as_of = RELEASES[name]()
         title = HOSTILE if name == "long_names" else "Corner Grocer"
-        self[name] = (publish(self.home, name, frames, as_of, title), frames)
+        language: Literal["en", "zh"] = "zh" if name == "in_chinese" else "en"
+        run = publish(self.home, name, frames, as_of, title, language)
+        self[name] = run, frames
         make_page(self[name][0])
         return self[name]
 

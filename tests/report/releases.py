@@ -5,7 +5,7 @@ import datetime as dt
 import html.parser
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import duckdb
 import numpy as np
@@ -772,6 +772,25 @@ def _deliveries(as_of: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=names).assign(**late)
 
 
+def _restatements(count: int) -> pd.DataFrame:
+    """Changes of this run, the biggest last, and one of a run before."""
+    return pd.DataFrame(
+        {
+            "run_id": ["run-1" if number else "before" for number in range(count + 1)],
+            "mart": "customer.orders",
+            "period_grain": "month",
+            "period_start": dt.date(2017, 3, 1),
+            "period_end": dt.date(2017, 3, 31),
+            "dimensions": '{"channel": "' + HOSTILE.replace('"', "'") + '"}',
+            "measure": [f"number_{number}" for number in range(count + 1)],
+            "old_value": [None, *map(float, range(count))],
+            "new_value": [float(number) + 0.126 for number in range(count + 1)],
+            "change_pct": [float(number) for number in range(count + 1)],
+            "reason": "late data",
+        }
+    )
+
+
 def _source_warnings(count: int) -> pd.DataFrame:
     """Of which the newest says something hostile."""
     days = pd.date_range("2017-12-31", periods=count, freq="-1D")
@@ -979,6 +998,10 @@ create table operations.source_deliveries (
 create table operations.source_warnings (
     source_name varchar, table_name varchar, from_day date, to_day date,
     warning varchar);
+create table operations.restatements (
+    run_id varchar, mart varchar, period_grain varchar, period_start date,
+    period_end date, dimensions varchar, measure varchar, old_value decimal(38, 9),
+    new_value decimal(38, 9), change_pct double, reason varchar);
 create table operations.gate_results (
     run_id varchar, table_name varchar, expectation varchar, column_name varchar,
     severity varchar, outcome varchar, observed varchar, sample varchar);
@@ -1327,7 +1350,12 @@ def order_rows(orders: pd.DataFrame, as_of: str) -> pd.DataFrame:
 
 
 def publish(
-    home: Path, name: str, frames: Frames, as_of: str, title: str = "Corner Grocer"
+    home: Path,
+    name: str,
+    frames: Frames,
+    as_of: str,
+    title: str = "Corner Grocer",
+    language: Literal["en", "zh"] = "en",
 ) -> Run:
     """A release as the page finds it, and the run that made it."""
     company = Company(
@@ -1339,6 +1367,7 @@ def publish(
         feeds={},
         folder=home,
         sources=[],
+        language=language,
     )
     day = dt.date.fromisoformat(as_of)
     run = Run(company, Interval(day, day), "run-1", home)
@@ -1416,6 +1445,7 @@ def _grocer() -> tuple[Frames, str]:
     return frames | {
         "operations.gate_results": _checks(4),
         "operations.source_warnings": _source_warnings(25),
+        "operations.restatements": _restatements(22),
         "satisfaction.satisfaction_scores": pd.concat(scores),
         "satisfaction.complaints": _cases("2017-01-01", "2017-12-31", 900),
         "satisfaction.share_of_voice": _voices(has_rival=True),
@@ -1603,6 +1633,7 @@ RELEASES = {
     "events_only": _events_only,
     "known_before": _known_before,
     "nothing": _nothing,
+    "in_chinese": _grocer,
 }
 
 # --- reading the page ---------------------------------------------------------

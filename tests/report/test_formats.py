@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 
 from kith.report.formats import amount, fill, name, percent, times
+from kith.report.language import language_of, speaking
 
 
 @pytest.mark.parametrize(
@@ -37,6 +38,13 @@ def test_a_name_in_the_users_own_spelling_stays() -> None:
     assert name("half_asleep") == "Half asleep"
     assert name("VIP_club") == "VIP_club"
     assert name("") == ""
+
+
+def test_what_stands_behind_a_title_is_as_it_is_in_english() -> None:
+    row = {"of_survey": ": relationship", "none": ""}
+    assert fill("NPS{of_survey:behind}{none:behind}", row) == "NPS: relationship"
+    with speaking(language_of("zh")):
+        assert fill("NPS{of_survey:behind}{none:behind}", row) == "NPS：relationship"
 
 
 def test_a_template_takes_formats_of_python_and_of_kith() -> None:

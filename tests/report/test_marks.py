@@ -87,6 +87,11 @@ def test_text_from_data_is_a_value_and_never_an_expression(name: str) -> None:
         ("Active", ["Active"]),
         ("Cannot be lost at any price", ["Cannot be lost at", "any price"]),
         ("重要价值客户以及需要特别关注", ["重要价值客户以及需要", "特别关注"]),
+        # Of two languages: no word is torn, no sign begins a line.
+        ("Relationship：呼叫中心", ["Relationship：呼叫中", "心"]),
+        ("购买热门前 10 之一，每百名客户中", ["购买热门前 10 之一，", "每百名客户中"]),
+        ("在未参与拟合的客户中，无解释力", ["在未参与拟合的客户", "中，无解释力"]),
+        ("x" * 25 + "店", ["x" * 20, "xxxxx店"]),
         ("x" * 45, ["x" * 20, "x" * 20, "x" * 5]),
     ],
 )

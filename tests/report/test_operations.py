@@ -43,3 +43,18 @@ def test_deliveries_are_summed_and_missing_feeds_named(releases: Any) -> None:
         ["shop.transactions", "4,000", "3", "1", "7", "1", "0", "31 Dec 2017"],
     ]
     assert "Feeds that no source provides: tickets." in page.source
+
+
+def test_numbers_that_changed_are_shown_the_biggest_first(releases: Any) -> None:
+    page = Page(page_of(releases["grocer"][0]))
+    caption = "Numbers that changed since they were published, the biggest first"
+    rows = page.tables[caption]
+    assert rows[0] == [
+        *("Mart", "From", "To", "Part", "Number", "Before", "Now", "Reason")
+    ]
+    assert [row[4] for row in rows[1:]] == [f"number_{n}" for n in range(22, 2, -1)]
+    assert rows[1][:3] == ["customer.orders", "1 Mar 2017", "31 Mar 2017"]
+    assert rows[1][5:] == ["21.00", "22.13", "late data"]
+    assert "The biggest 20 of 22 numbers of periods that were over" in page.source
+    # Of a release that changes none, nothing is said.
+    assert caption not in Page(page_of(releases["unfinished"][0])).tables

@@ -10,11 +10,14 @@ from typing import Any
 
 import duckdb
 import pytest
+import sqlglot
+import yaml
 
-from kith.report import marks, page
+from kith.report import marks, operations, page
 from kith.report.entries import Entry, Section
 from kith.runs.journal import Journal
 from kith.runs.run import Run
+from kith.settings import REPOSITORY
 from tests.report.releases import HOSTILE, RELEASES, Page, make_page, page_of, publish
 
 WIDTHS = {"desktop": 1240, "phone": 390}
@@ -27,6 +30,7 @@ DRAWN = {
     "events_only": 2,
     "known_before": 13,
     "nothing": 0,
+    "in_chinese": 55,
 }
 
 
@@ -228,9 +232,12 @@ def test_page_in_a_browser(
             url for url in requested if not url.startswith(("file:", "data:"))
         ] == []
         assert page.locator("img").count() == 0
-        assert page.locator("html").get_attribute("lang") == "en"
+        is_chinese = name == "in_chinese"
+        lang = page.locator("html").get_attribute("lang")
+        assert lang == ("zh-CN" if is_chinese else "en")
+        after_title = r"\w+.?。\w" if is_chinese else r"\w+\. \w"
         for label in page.locator(".chart").all():
-            assert re.search(r"\w+\. \w", label.get_attribute("aria-label") or "")
+            assert re.search(after_title, label.get_attribute("aria-label") or "")
     finally:
         page.close()
 
@@ -246,7 +253,11 @@ def test_a_reader_chooses_the_months_by_the_keyboard(
             page.keyboard.press("Tab")
             if page.evaluate("document.activeElement.id") == "period":
                 break
-        page.keyboard.type("2016")
+        chosen = "document.activeElement.selectedOptions[0].text"
+        for _ in range(10):
+            page.keyboard.press("ArrowDown")
+            if page.evaluate(chosen) == "2016":
+                break
         page.wait_for_function(
             "document.getElementById('period-said').textContent !== ''"
         )
@@ -269,3 +280,30 @@ def test_a_reader_chooses_the_months_by_the_keyboard(
         assert page.locator("#revenue ~ details table").is_visible()
     finally:
         page.close()
+
+
+def test_the_exposure_names_the_marts_that_the_page_reads() -> None:
+    declared = yaml.safe_load(
+        (REPOSITORY / "dbt_project" / "models" / "_exposures.yml").read_text()
+    )
+    (exposure,) = declared["exposures"]
+    entries = [
+        entry
+        for part in page.SECTIONS
+        for entry in (
+            *part.tiles,
+            *part.tables,
+            *(e for row in part.charts for e in row),
+        )
+    ]
+    read = {
+        f"{table.db}.{table.name}"
+        for entry in (*entries, operations.CHECKS)
+        for table in sqlglot.parse_one(entry.query, dialect="duckdb").find_all(
+            sqlglot.exp.Table
+        )
+        if table.db
+    }
+    assert exposure["depends_on"] == [
+        f"ref('{mart.split('.')[1]}')" for mart in sorted(read)
+    ]

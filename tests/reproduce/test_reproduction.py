@@ -14,11 +14,19 @@ import yaml
 
 from kith import stages
 from kith.company.folder import load_company
-from kith.errors import BuildError, ConfigurationError, DeliveryError, GateError
+from kith.errors import (
+    BuildError,
+    ConfigurationError,
+    DeliveryError,
+    GateError,
+    KithError,
+)
 from kith.publish.pruning import prune
 from kith.reproduce import reproduction
 from kith.reproduce.reproduction import reproduce
+from kith.runs.provenance import keep_provenance
 from kith.runs.run import Run
+from tests.conftest import new_run
 from tests.one_table import COLUMNS, HEADER, TABLE, company, deliver, sales, with_rules
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -182,6 +190,17 @@ def test_what_cannot_be_made_again_is_told(refused: Path, kith_home: Path) -> No
     (kith_home / "shop/runs/bad_1/provenance.json").unlink()
     with pytest.raises(ConfigurationError, match=r"provenance.json: not found"):
         reproduce(declared, kith_home, "bad_1")
+
+
+def test_of_a_release_that_was_not_served_it_says_what_to_do(
+    refused: Path, kith_home: Path
+) -> None:
+    run = new_run(refused)
+    keep_provenance(run)
+    with pytest.raises(KithError), run.stage("serve"):
+        raise KithError("no such server")
+    with pytest.raises(ConfigurationError, match="mend that, then make serve"):
+        reproduce(run.company, kith_home, run.run_id)
 
 
 def test_a_run_that_passes_now_is_said_to(

@@ -140,3 +140,34 @@ def test_the_summary_shows_what_deliveries_were_warned_of(run: Run) -> None:
         "shop.orders: second",
         "shop.lines: 2 of 9 rows: 2 unknown_reference in order",
     ]
+
+
+def test_what_postgresql_serves_is_told_with_the_logins_it_lacks(run: Run) -> None:
+    journal = Journal(run.run_folder)
+    assert journal.served() == []
+    with run.stage("serve") as figures:
+        figures |= {"server": "db:5432/bi", "schemas": ["shop_customer"]}
+        figures["logins_missing"] = "anna"
+    list(journal.new_entries())
+    assert journal.served() == [
+        "db:5432/bi, schemas shop_customer",
+        "no such login, to be made by whoever runs the server: anna",
+    ]
+
+
+def test_a_run_waits_until_somebody_has_decided(run: Run) -> None:
+    journal = Journal(run.run_folder)
+    assert journal.waits_until() is None
+    with run.stage("approve") as figures:
+        figures["waits_until"] = "2024-03-05T20:00:00+00:00"
+    assert lines(journal) == [
+        "approve 0.0 s waits for a person's approval on Airflow's page until "
+        "2024-03-05T20:00:00+00:00"
+    ]
+    until = journal.waits_until()
+    assert until and until.isoformat() == "2024-03-05T20:00:00+00:00"
+    with pytest.raises(GateError), run.stage("approve"):
+        raise GateError("rejected")
+    lines(journal)
+    assert journal.waits_until() is None
+    assert journal.failure() == "approve: rejected"

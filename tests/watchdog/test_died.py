@@ -95,6 +95,24 @@ def test_what_is_published_afterwards_ends_the_matter(run: Run) -> None:
     assert found(run) == []
 
 
+def test_a_run_that_has_published_may_still_owe_postgresql_its_release(
+    run: Run,
+) -> None:
+    plan(run)
+    with run.stage("publish"):
+        pass
+    killed(run, "serve")
+    assert found(run) == [(run.run_id, "serve", "")]
+    (dead,) = dead_runs(run.company, run.home, dt.datetime.now(dt.UTC), is_led=True)
+    assert f"make serve COMPANY={run.company.folder}" in str(dead.error)
+    with run.stage("serve"):
+        pass
+    assert found(run) == []
+    # Clearing up owes nobody anything.
+    killed(run, "prune")
+    assert found(run) == []
+
+
 def test_between_two_tasks_it_is_dead_when_nobody_leads_it(run: Run) -> None:
     minutes, hours = dt.timedelta(minutes=16), dt.timedelta(hours=7)
     plan(run)
@@ -189,3 +207,19 @@ def test_a_disk_that_is_still_full_is_what_a_run_died_of(run: Run) -> None:
         assert told_by_who_led(run)[:2] == ["resource", "plan"]
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_run_that_waits_for_an_approval_is_not_dead(run: Run) -> None:
+    plan(run)
+    until = dt.datetime.now(dt.UTC) + dt.timedelta(hours=20)
+    with run.stage("approve") as figures:
+        figures["waits_until"] = until.isoformat()
+    for hours in (1, 19):
+        assert found(run, dt.timedelta(hours=hours)) == []
+        assert found(run, dt.timedelta(hours=hours), is_led=False) == []
+    # Nobody decided, and nothing ended it.
+    assert found(run, dt.timedelta(hours=21)) == [(run.run_id, "publish", "")]
+    with run.stage("approve"):
+        pass
+    assert found(run, dt.timedelta(hours=1)) == []
+    assert found(run, dt.timedelta(hours=7)) == [(run.run_id, "publish", "")]

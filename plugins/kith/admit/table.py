@@ -35,7 +35,7 @@ from kith.deliveries.admitted import (
     declaration_id,
 )
 from kith.deliveries.business_days import row_day_sql
-from kith.deliveries.raw import newest_attempt, workspace
+from kith.deliveries.raw import is_suppressing, newest_attempt, workspace
 from kith.deliveries.taken import note_judged
 from kith.runs.run import Run
 from kith.storage import move_durably, syncing
@@ -57,7 +57,11 @@ def admit_table(run: Run, table: str) -> None:
     declared = run.company.table(table)
     with run.stage("admit", table) as figures, workspace(run.admitted(table)) as work:
         folder, manifest = newest_attempt(run, table)
-        _finish_swaps(run.admitted(table))
+        if is_suppressing(run.folder):
+            from kith.pull.suppression import clean_attempt
+
+            manifest = clean_attempt(run, declared, folder, manifest)
+        finish_swaps(run.admitted(table))
         # Told whether it is admitted or refused.
         figures["interval"] = run.interval.slug
         figures["attempt"] = manifest.attempt
@@ -73,13 +77,15 @@ def admit_table(run: Run, table: str) -> None:
             built.mkdir()
             report, refused = _split(connection, run, attempt, folder, built)
         (built / "report.json").write_text(json.dumps(report, indent=2))
-        _swap(built, run.admitted(table) / run.interval.slug)
+        swap(built, run.admitted(table) / run.interval.slug)
         figures["rows"] = report["admitted"]
         figures["quarantined"] = report["quarantined"]
         figures["duplicates"] = report["duplicates"] - report["replaced"]
         figures["replaced"] = report["replaced"]
         figures["warnings"] = report["warnings"]
         figures["refused"] = refused
+        if report["suppressed_rows"]:
+            figures["suppressed"] = report["suppressed_rows"]
 
 
 # --- rows -----------------------------------------------------------------------------
@@ -166,6 +172,10 @@ def _split(
         "duplicates": repeats.dropped,
         "replaced": repeats.replaced,
         "exact_duplicates_kept": repeats.kept,
+        "suppressed_rows": manifest.suppressed_rows,
+        "suppressed_days": {
+            day.isoformat(): rows for day, rows in manifest.suppressed_days.items()
+        },
         "raw_types": attempt.raw,
         "losses": losses,
         "warnings": attempt.warnings,
@@ -264,7 +274,7 @@ def _write_days(
 # --- folders --------------------------------------------------------------------------
 
 
-def _swap(built: Path, target: Path) -> None:
+def swap(built: Path, target: Path) -> None:
     """Put a folder in the place of another."""
     old = target.with_name(f".{target.name}.old")
     if target.exists():
@@ -273,7 +283,7 @@ def _swap(built: Path, target: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _finish_swaps(folder: Path) -> None:
+def finish_swaps(folder: Path) -> None:
     """Undo or end swaps of a process that was killed in between."""
     for old in folder.glob(".*.old"):
         target = old.with_name(old.name[1:].removesuffix(".old"))

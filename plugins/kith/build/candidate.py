@@ -31,7 +31,9 @@ def build(run: Run) -> None:
         try:
             dbt(
                 run,
+                # An exposure is nothing to build; dbt would list it all the same.
                 *("build", "--exclude-resource-type", "unit_test"),
+                *("--exclude-resource-type", "exposure"),
                 *(("--select", *selection) if selection else ()),
                 prepare=partial(prepare_warehouse, keeps_models=bool(selection)),
                 pass_fds=(lock,),

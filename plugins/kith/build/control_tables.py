@@ -37,7 +37,7 @@ from kith.runs.run import Interval, Run
 
 DECLARATION = DBT_PROJECT / "models" / "_kith_sources.yml"
 # Logs of earlier runs, kept as one Parquet file per run in history/<table>/.
-HISTORIES = ("gate_results", "publications", "model_runs")
+HISTORIES = ("gate_results", "publications", "restatements", "model_runs")
 # Marts that tell of runs and not of the data that were delivered.
 LOGS = (*HISTORIES, "incidents")
 
@@ -64,6 +64,8 @@ def as_of_date(run: Run) -> dt.date:
     It is the newest day admitted so far, not the end of this run's interval: a
     backfill of last spring mends the marts of today, it does not turn them back.
     """
+    if run.as_of:
+        return run.as_of
     days = [run.interval.to_day]
     for table in run.company.sources:
         days += [each.interval.to_day for each in all_deliveries(run, table)]

@@ -16,6 +16,7 @@ from kith.build.failed_models import FailedModel, without_values
 from kith.build.failed_tests import FailedTest
 from kith.build.origins import Origins
 from kith.company import life_stages
+from kith.company.consumers import exposures_of
 from kith.company.folder import Attribute, Company, Models, check_expressions
 from kith.company.schemes import own_schemes
 from kith.company.tables import OTHERS
@@ -192,7 +193,22 @@ def assemble_project(run: Run) -> Path:
         (project / "company" / path.relative_to(company)).symlink_to(path)
     sources = sources_as_text(read_yaml(company / "sources.yml"))
     (project / "company" / "sources.yml").write_text(sources, encoding="utf-8")
+    if run.company.consumers:
+        text = consumers_as_text(run.company)
+        (project / "company" / "consumers.yml").write_text(text, encoding="utf-8")
     return project
+
+
+def consumers_as_text(company: Company) -> str:
+    """A company's consumers as dbt's exposures, in which only `ref` is a template."""
+    exposures = [
+        {
+            key: value if key in ("depends_on", "type") else _as_text(value)
+            for key, value in exposure.items()
+        }
+        for exposure in exposures_of(company.consumers)
+    ]
+    return yaml.safe_dump({"exposures": exposures}, allow_unicode=True, sort_keys=False)
 
 
 def sources_as_text(declared: dict[str, Any]) -> str:
@@ -202,22 +218,13 @@ def sources_as_text(declared: dict[str, Any]) -> str:
     adds for dbt alone: data tests, and other lists than `sources`.
     """
 
-    def as_text(node: Any) -> Any:
-        if isinstance(node, str):
-            return unrendered(node)
-        if isinstance(node, list):
-            return [as_text(each) for each in node]
-        if not isinstance(node, dict):
-            return node
-        return {key: as_text(value) for key, value in node.items()}
-
     def with_tests(node: dict[str, Any]) -> dict[str, Any]:
         return {
             key: value
             if key in ("data_tests", "tests")
             else list(map(with_tests, value))
             if key in ("tables", "columns")
-            else as_text(value)
+            else _as_text(value)
             for key, value in node.items()
         }
 
@@ -226,6 +233,16 @@ def sources_as_text(declared: dict[str, Any]) -> str:
         allow_unicode=True,
         sort_keys=False,
     )
+
+
+def _as_text(node: Any) -> Any:
+    if isinstance(node, str):
+        return unrendered(node)
+    if isinstance(node, list):
+        return [_as_text(each) for each in node]
+    if not isinstance(node, dict):
+        return node
+    return {key: _as_text(value) for key, value in node.items()}
 
 
 def start(run: Run, *arguments: str, **options: Any) -> "subprocess.Popen[str]":

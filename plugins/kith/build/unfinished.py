@@ -39,13 +39,19 @@ class Unfinished(BaseModel):
 
 def inputs_of(run: Run) -> Inputs:
     """What a build of the run would read now."""
-    models: dict[str, list[str]] = {}
-    rest = {
-        # It may not be read by a model.
-        "the as-of date": sha256_of({**run_values(run), "run_id": ""}),
-    }
+    inputs = definitions_of(run)
+    # It may not be read by a model.
+    inputs.rest["the as-of date"] = sha256_of({**run_values(run), "run_id": ""})
     for table in run.company.sources:
-        rest[f"what was admitted of {table.full_name}"] = _delivered(run, table)
+        what = f"what was admitted of {table.full_name}"
+        inputs.rest[what] = _delivered(run, table)
+    return inputs
+
+
+def definitions_of(run: Run) -> Inputs:
+    """The files alone: those of each model, and by their paths all others."""
+    models: dict[str, list[str]] = {}
+    rest: dict[str, str] = {}
     for path in _files(run):
         digest = sha256(path)
         if model := _model_of(path):

@@ -17,6 +17,8 @@ from kith.deliveries.admitted import (
     check_keys,
     counting,
     cursor_bounds,
+    day_bounds,
+    instant_bounds,
     owned_sql,
     spans,
 )
@@ -154,7 +156,23 @@ def _counted_rows(
         parts.append(f"from {on_own_days(former)}")
         # They were counted as duplicates.
         _count_superseded(warehouse, run, table, on_own_days(former), -1)
-    return f"({' union all by name '.join(parts)})"
+    return _come_by(run, table, f"({' union all by name '.join(parts)})")
+
+
+def _come_by(run: Run, table: SourceTable, rows: str) -> str:
+    """SQL of the rows that had come on the day whose marts are made, if it is past."""
+    arrived = table.rules.arrived
+    if run.as_of is None or arrived is None:
+        return rows
+    day = Interval(run.as_of, run.as_of)
+    kind = next(c.data_type.lower() for c in table.columns if c.name == arrived)
+    bounds = (
+        day_bounds(day)
+        if kind == "date"
+        else instant_bounds(day, run.company.time_zone)
+    )
+    column = quote(arrived)
+    return f"(select * from {rows} where {column} is null or {column} < {bounds[1]})"
 
 
 def _count_superseded(

@@ -14,13 +14,17 @@ from pydantic import (
     model_validator,
 )
 
-from kith.company import indicators, life_stages, schemes, weights
+from kith.company import consumers as declared_consumers
+from kith.company import indicators, life_stages, postgres, schemes, weights
 from kith.company.alert_routes import AlertRoute
 from kith.company.business_hours import BusinessHours
+from kith.company.consumers import Consumer
 from kith.company.lead_stages import LeadStages
 from kith.company.life_stages import LifeStage
 from kith.company.order_statuses import OrderStatuses
+from kith.company.postgres import Postgres
 from kith.company.quiet_hours import Shift, bands_beside
+from kith.company.restatement_limit import RestatementLimit
 from kith.company.retention import Retention
 from kith.company.schemes import Scheme
 from kith.company.sources import read_source_tables
@@ -384,7 +388,30 @@ class CompanyFile(Strict):
         description="By how much what comes a month later is worth less, for lifetime "
         "values.",
     )
+    restatement_limit: RestatementLimit = RestatementLimit()
     retention: Retention = Retention()
+    audiences: list[Literal["without_personal_data"]] = Field(
+        default_factory=list,
+        description="For whom a release holds a DuckDB file of its own beside "
+        "`kith.duckdb`: `without_personal_data` makes "
+        "`kith_without_personal_data.duckdb`, without a row about one recognisable "
+        "person.",
+    )
+    postgres: Postgres | None = Field(
+        default=None,
+        description="Serves each release on a PostgreSQL server as well, see below and "
+        "[postgres.md](postgres.md). Default: files only.",
+    )
+    language: Literal["en", "zh"] = Field(
+        default="en",
+        description="Language of the report page, and beside English of labels and "
+        "descriptions in the data dictionary: `en`, or `zh` for Chinese.",
+    )
+    consumers: dict[Name, Consumer] = Field(
+        default_factory=dict,
+        description="Who reads the marts, such as a dashboard, by name, see below: "
+        "they stand in the graph of the release's documentation.",
+    )
     feeds: dict[str, list[str]] = Field(
         description="Each feed with the staging models that provide it; those that "
         "are left out are empty."
@@ -512,5 +539,8 @@ def _check_names(path: Path, company: Company) -> None:
     faults += schemes.faults_of(company.schemes)
     faults += weights.faults_of(company.weights, company.value_parts, company.schemes)
     faults += life_stages.faults_of(company.life_stages)
+    if company.postgres:
+        faults += postgres.faults_of(company.postgres, company.name)
+    faults += declared_consumers.faults_of(company.consumers)
     if faults:
         raise ConfigurationError(f"{path}: {'; '.join(faults)}")

@@ -75,6 +75,12 @@ class Delivery:
         return [LateRows(**entry) for entry in self.report["late"]]
 
     @property
+    def suppressed_days(self) -> dict[dt.date, int]:
+        """Rows of erased persons, which the source may still hold, by day."""
+        told = self.report.get("suppressed_days", {})
+        return {dt.date.fromisoformat(day): rows for day, rows in told.items()}
+
+    @property
     def missed(self) -> MissedRows | None:
         """What was found of days before the window that had been pulled before."""
         found = self.report["missed"]
@@ -398,6 +404,9 @@ def _rows_known(
             ).fetchall()
         )
     )
+    for span in spans(deliveries):
+        erased = deliveries[span.number].suppressed_days
+        known.update({day: n for day, n in erased.items() if day in span.days})
     return known
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from kith.company.tables import SourceTable
 from kith.deliveries.columns import is_personal
-from kith.errors import DeliveryError
+from kith.errors import DeliveryError, TransientError
 from kith.failures import lack_of
 from kith.runs.run import Interval, Run
 
@@ -27,6 +27,10 @@ PLACEHOLDERS = {
     dt.date(1970, 1, 1),
     dt.date(1980, 1, 1),
 }
+
+
+# Beside the intervals of a table: which attempts retention has removed.
+PRUNED = "pruned.txt"
 
 
 class LateRows(BaseModel):
@@ -101,7 +105,8 @@ class Manifest(BaseModel):
     any. `late` tells of those taken that came late, and of those out of the window that
     came in its days; `missed` of those that came unseen to earlier days.
     `watermark` is the newest cursor of the window, `key_id` tells which key made the
-    hashes of identifiers.
+    hashes of identifiers. `suppressed_rows` counts the rows of erased persons, which
+    are none of those seen; `suppressed_days` those within the window, by day.
     """
 
     table: str
@@ -121,6 +126,8 @@ class Manifest(BaseModel):
     rejects: int
     watermark: dt.datetime | dt.date | None
     key_id: str | None
+    suppressed_rows: int = 0
+    suppressed_days: dict[dt.date, int] = {}
 
     @property
     def rows_unreached(self) -> int:
@@ -133,9 +140,40 @@ class Manifest(BaseModel):
         return Interval(self.window_from_day, self.to_day)
 
 
+# Who was erased, see kith.pull.suppression; what an erasure has yet to do.
+SUPPRESSED, KEYS, ERASING = "suppressed.json", "suppressed_keys", "erasing.json"
+
+
+def is_suppressing(state: Path) -> bool:
+    """Whether somebody was erased from a company's state: few ever need to look."""
+    return (state / SUPPRESSED).is_file()
+
+
+def check_not_erasing(state: Path) -> None:
+    """Raise TransientError while somebody is being erased from a company's state."""
+    if (state / ERASING).is_file():
+        raise TransientError(
+            f"{state / ERASING}: an erasure has begun and not ended; wait for it, or, "
+            "if it was killed, end it with make erase APPLY=yes, and run again"
+        )
+
+
 def complete_attempts(folder: Path) -> list[Path]:
     """Folders of the complete attempts of an interval, the oldest first."""
     return sorted(path.parent for path in folder.glob("[0-9]*/manifest.json"))
+
+
+def note_pruned(folder: Path, interval: str, attempt: str) -> None:
+    """Note below the raw folder of a table that an attempt goes now."""
+    with (folder / PRUNED).open("a", encoding="utf-8") as note:
+        note.write(f"{interval}/{attempt}\n")
+
+
+def pruned_attempts(folder: Path) -> list[tuple[str, str]]:
+    """Interval and attempt of what was pruned of a table, below its raw folder."""
+    note = folder / PRUNED
+    lines = note.read_text(encoding="utf-8").split() if note.is_file() else []
+    return [(slug, at) for slug, _, at in (line.partition("/") for line in lines)]
 
 
 def newest_attempt(run: Run, table: str) -> tuple[Path, Manifest]:

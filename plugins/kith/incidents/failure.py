@@ -25,6 +25,8 @@ CURES: dict[FailureClass, str] = {
     "names.",
     "data_gate": "Read gate_summary.md of the run; mend source or staging, run again. "
     "Readers have the release before.",
+    "approval": "Who answers for the numbers: read the list of changes that the error "
+    "names, then approve or reject it on Airflow's page of the task, or make approve.",
     "broken_check": "Who wrote the expectation that the error names.",
     "resource": "Who runs the machine: the error names place, free bytes and setting. "
     "Never the supplier.",

@@ -36,7 +36,7 @@ from kith.incidents.incident import (
     opened_by,
     ordered,
 )
-from kith.incidents.readers import standing
+from kith.incidents.readers import standing, standing_on_postgres
 from kith.runs.run import Run, make_state
 from kith.storage import sync
 
@@ -118,7 +118,9 @@ def _failure_event(
     failure: Failure,
     now: dt.datetime,
 ) -> dict[str, Any]:
-    readers = standing(state, company, now.replace(tzinfo=dt.UTC))
+    at = now.replace(tzinfo=dt.UTC)
+    of = standing_on_postgres if failure.stage == "serve" else standing
+    readers = of(state, company, at)
     days = failure.interval
     event = {
         "event": "failure",

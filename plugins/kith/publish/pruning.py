@@ -31,7 +31,7 @@ from kith.deliveries.admitted import (
     all_deliveries,
     declaration_id,
 )
-from kith.deliveries.raw import complete_attempts
+from kith.deliveries.raw import complete_attempts, note_pruned
 from kith.deliveries.taken import taken
 from kith.publish.release import remove_superseded, superseded
 from kith.runs.journal import Journal
@@ -273,6 +273,8 @@ class _Pruning:
         return Doomed(kind, shown, tuple(paths), size)
 
     def _remove(self, doomed: Doomed) -> None:
+        if doomed.kind == "raw":
+            _note_attempts(doomed.paths[0])
         for path in doomed.paths:
             if path.is_dir() and not path.is_symlink():
                 trash = self._trash(path)
@@ -311,6 +313,14 @@ class _Pruning:
         finally:
             for lock in locks:
                 lock.close()
+
+
+def _note_attempts(path: Path) -> None:
+    """Note which attempts go, of an attempt's folder or an interval's."""
+    is_attempt = (path / "manifest.json").is_file()
+    for attempt in [path] if is_attempt else complete_attempts(path):
+        interval = attempt.parent
+        note_pruned(interval.parent, interval.name, attempt.name)
 
 
 def has_published(run_folder: Path) -> bool:

@@ -20,12 +20,25 @@ from typing import Any
 
 import duckdb
 
+from kith.approve.approval import Restatements, check_approved
+from kith.approve.reasons import definitions
+from kith.catalogue.answers import METADATA
+from kith.catalogue.metadata import send_events, write_metadata
+from kith.catalogue.openlineage import Event
 from kith.company.retention import Keep
-from kith.database import connect, fetch_row, literal, parquet_sql, quote
+from kith.database import (
+    connect,
+    copy_comments,
+    fetch_row,
+    literal,
+    parquet_sql,
+    quote,
+)
 from kith.deliveries.admitted import admitted_deliveries, spans
 from kith.errors import PublicationError
 from kith.gate.audit import fingerprint, permit_path
 from kith.gate.tables import FEED_SCHEMA, Table, list_tables
+from kith.publish.audiences import add_audiences
 from kith.report.page import PAGE, write_page
 from kith.runs.provenance import git_commit
 from kith.runs.run import Run, current_release
@@ -42,17 +55,22 @@ SORTED_UP_TO_ROWS = 1_000_000
 def publish(run: Run) -> dict[str, Any]:
     """Make a release of the candidate and switch `current` to it; returns its manifest.
 
-    Raises PublicationError when the gate has not passed on exactly this candidate.
+    Raises PublicationError when the gate has not passed on exactly this candidate, and
+    ApprovalError when it changes published numbers so far that somebody has to approve.
     Whatever fails, the page too, leaves readers the former release.
     """
     with run.stage("publish") as figures, run.writer_lock():
         permit = _read_permit(run)
+        approved = check_approved(run)
         with new_release(run.published, lambda: _log_current(run.folder)) as (
             release_id,
             now,
             building,
         ):
-            manifest = _write_data(run, building, release_id, now, permit)
+            manifest = _write_data(run, building, release_id, now, permit, *approved)
+            started = time.monotonic()
+            events = _add_metadata(run, building, manifest)
+            figures["metadata_seconds"] = round(time.monotonic() - started, 1)
             started = time.monotonic()
             _add_page(run, building, manifest)
             figures["page_seconds"] = round(time.monotonic() - started, 1)
@@ -62,6 +80,7 @@ def publish(run: Run) -> dict[str, Any]:
         figures["bytes"] = sum(
             path.stat().st_size for path in _files(run.published / release_id)
         )
+        figures |= send_events(events)
         return manifest
 
 
@@ -235,7 +254,13 @@ def _read_permit(run: Run) -> dict[str, Any]:
 
 
 def _write_data(
-    run: Run, folder: Path, release_id: str, now: dt.datetime, permit: dict[str, Any]
+    run: Run,
+    folder: Path,
+    release_id: str,
+    now: dt.datetime,
+    permit: dict[str, Any],
+    restated: Restatements,
+    approved_by: str | None,
 ) -> dict[str, Any]:
     """Write data and manifest of a release into a folder; returns the manifest.
 
@@ -260,9 +285,13 @@ def _write_data(
         sources = _sources(connection, run)
         for table in tables:
             _copy_table(connection, table)
+        keys = {table.full_name: table.key for table in tables}
+        copy_comments(connection, "candidate", "release", keys)
+        _add_restatements(connection, restated, release_id, now, as_of, approved_by)
         _add_publication(
             connection,
             tables,
+            len(restated.changes),
             {
                 "release_id": release_id,
                 "run_id": run.run_id,
@@ -302,6 +331,7 @@ def _write_data(
         marts = {
             table.full_name: _export(connection, table, folder) for table in tables
         }
+        audiences = add_audiences(connection, run, folder, marts)
     files = {str(path.relative_to(folder)): sha256(path) for path in _files(folder)}
     for table in tables:
         marts[table.full_name]["sha256"] = files[str(_parquet(table))]
@@ -318,9 +348,11 @@ def _write_data(
         "published_at": now.isoformat(timespec="microseconds") + "Z",
         "git_commit": commit,
         "sources": sources,
+        "definitions": definitions(run),
         # sum: independent of the order of rows
         "content_hash_method": f"sum(hash(columns)), DuckDB {duckdb.__version__}",
         "marts": marts,
+        "audiences": audiences,
         "gate": {
             "passed": permit["passed"],
             "warnings": len(permit["failed_warnings"]),
@@ -331,6 +363,15 @@ def _write_data(
     }
     _write_manifest(folder, manifest)
     return manifest
+
+
+def _add_metadata(run: Run, folder: Path, manifest: dict[str, Any]) -> list[Event]:
+    """Write what describes the marts into the folder, its digests into the manifest."""
+    events = write_metadata(run, folder)
+    for path in _files(folder / METADATA):
+        manifest["files"][str(path.relative_to(folder))] = sha256(path)
+    _write_manifest(folder, manifest)
+    return events
 
 
 def _add_page(run: Run, folder: Path, manifest: dict[str, Any]) -> None:
@@ -351,37 +392,50 @@ def _copy_table(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
     connection.execute(
         f"create table release.{name} as from candidate.{name}{_order(table)}"
     )
-    place = (
-        f"database_name = 'candidate' and schema_name = {literal(table.schema)} "
-        f"and table_name = {literal(table.name)}"
-    )
-    (comment,) = fetch_row(
-        connection, f"select comment from duckdb_tables() where {place}"
-    )
-    key = f" Key: {', '.join(table.key)}." if table.key else ""
-    connection.execute(
-        f"comment on table release.{name} is {literal((comment or '') + key)}"
-    )
-    for column, text in connection.execute(
-        "select column_name, comment from duckdb_columns() "
-        f"where {place} and comment is not null"
-    ).fetchall():
-        connection.execute(
-            f"comment on column release.{name}.{quote(column)} is {literal(text)}"
-        )
 
 
 def _add_publication(
-    connection: duckdb.DuckDBPyConnection, tables: list[Table], values: dict[str, Any]
+    connection: duckdb.DuckDBPyConnection,
+    tables: list[Table],
+    restated: int,
+    values: dict[str, Any],
 ) -> None:
     """Add this release's own row to the log that it carries."""
     # The gate added its results after the tables were built: nobody else counted them.
-    values["row_count"] = sum(table.row_count for table in tables) + 1
+    values["row_count"] = sum(table.row_count for table in tables) + restated + 1
     connection.execute(
         f"insert into release.operations.publications ({', '.join(values)}) "
         f"values ({', '.join('?' * len(values))})",
         list(values.values()),
     )
+
+
+def _add_restatements(
+    connection: duckdb.DuckDBPyConnection,
+    restated: Restatements,
+    release_id: str,
+    now: dt.datetime,
+    as_of: dt.date,
+    approved_by: str | None,
+) -> None:
+    """Add the numbers that change with this release to those that changed before."""
+    rows = [
+        {
+            "release_id": release_id,
+            "run_id": restated.run_id,
+            "published_at": now,
+            **each.model_dump(),
+            "approved_by": approved_by if each.is_beyond_limit else None,
+            "as_of_date": as_of,
+        }
+        for each in restated.changes
+    ]
+    if rows:
+        connection.executemany(
+            f"insert into release.operations.restatements ({', '.join(rows[0])}) "
+            f"values ({', '.join('?' * len(rows[0]))})",
+            [list(row.values()) for row in rows],
+        )
 
 
 def _export(
@@ -482,14 +536,24 @@ def _log_current(state: Path) -> None:
     entry = state / "history" / "publications" / f"{release_id}.parquet"
     if release_id is None or entry.is_file():
         return
+    # The publication last: with it the others are known to be there.
+    for name in ("restatements", "publications"):
+        mart = published / release_id / "parquet" / "operations" / f"{name}.parquet"
+        if mart.is_file():  # An earlier version of Kith has published less.
+            _log_mart(state, name, mart, release_id)
+
+
+def _log_mart(state: Path, name: str, mart: Path, release_id: str) -> None:
+    """Keep a release's own rows of a log, if it has any."""
+    entry = state / "history" / name / f"{release_id}.parquet"
     entry.parent.mkdir(parents=True, exist_ok=True)
-    mart = published / release_id / "parquet" / "operations" / "publications.parquet"
     unfinished = entry.with_suffix(".tmp")
     with connect(scratch=state / "scratch") as connection:
+        own = f"from {parquet_sql(mart)} where release_id = {literal(release_id)}"
+        if fetch_row(connection, f"select count(*) {own}") == (0,):
+            return
         connection.execute(
-            "copy (select * exclude (as_of_date) "
-            f"from {parquet_sql(mart)} "
-            f"where release_id = {literal(release_id)}) "
+            f"copy (select * exclude (as_of_date) {own}) "
             f"to {literal(str(unfinished))} (format parquet)"
         )
     unfinished.replace(entry)

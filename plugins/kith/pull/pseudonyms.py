@@ -204,17 +204,45 @@ def hashes_of(
     return list(found)
 
 
-def key_id() -> str:
-    """Which key made the hashes: tells keys apart without telling the key."""
-    connection = duckdb.connect()
-    _set_pads(connection, None)
-    (digest,) = fetch_row(connection, f"select {_hmac(literal('kith-key-id'))}")
+def key_id(key: str | None = None) -> str:
+    """Which key made the hashes: tells keys apart without telling the key.
+
+    Without `key` it is that of the environment.
+    """
+    with duckdb.connect() as connection:
+        if key:
+            set_key(connection, key)
+        _set_pads(connection, None)
+        (digest,) = fetch_row(connection, f"select {_hmac(literal('kith-key-id'))}")
     return str(digest)[:8]
+
+
+def keyed_hash(text: str) -> str:
+    """SQL of the keyed hash of a text, on a connection that was given a key."""
+    return _hmac(text)
+
+
+def set_key(connection: duckdb.DuckDBPyConnection, text: str) -> None:
+    """Hash with this key on a connection, whatever the environment says."""
+    key = text.encode()
+    if len(key) > _BLOCK_BYTES:
+        key = sha256(key).digest()
+    for name, byte in ((_INNER, 0x36), (_OUTER, 0x5C)):
+        pad = bytes(part ^ byte for part in key.ljust(_BLOCK_BYTES, b"\0"))
+        connection.execute(f"set variable {name} = $pad", {"pad": pad})
 
 
 def _set_pads(connection: duckdb.DuckDBPyConnection, table: SourceTable | None) -> None:
     """Hand the key to DuckDB as variables, so that it stands in no SQL text."""
-    where = f"{table.full_name}: pii columns: " if table else ""
+    if fetch_row(connection, f"select getvariable('{_OUTER}') is not null") == (True,):
+        return
+    set_key(
+        connection, company_key(f"{table.full_name}: pii columns: " if table else "")
+    )
+
+
+def company_key(where: str = "") -> str:
+    """The key of the environment; raises CredentialsError where it is none."""
     text = identifier_key()
     if text is None:
         raise CredentialsError(
@@ -227,14 +255,7 @@ def _set_pads(connection: duckdb.DuckDBPyConnection, table: SourceTable | None) 
             f"{where}KITH_IDENTIFIER_KEY is too short to be secret; expected at least "
             f"{_SHORTEST_KEY} characters (`openssl rand -hex 32` makes 64)"
         )
-    key = text.encode()
-    if len(key) > _BLOCK_BYTES:
-        key = sha256(key).digest()
-    if fetch_row(connection, f"select getvariable('{_OUTER}') is not null") == (True,):
-        return
-    for name, byte in ((_INNER, 0x36), (_OUTER, 0x5C)):
-        pad = bytes(part ^ byte for part in key.ljust(_BLOCK_BYTES, b"\0"))
-        connection.execute(f"set variable {name} = $pad", {"pad": pad})
+    return text
 
 
 def _hmac(text: str) -> str:

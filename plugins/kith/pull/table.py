@@ -6,6 +6,7 @@ attempt is complete when its `manifest.json` is there, and is never changed agai
 
 import datetime as dt
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from contextlib import nullcontext
 from importlib import import_module
@@ -23,7 +24,14 @@ from kith.database import (
 )
 from kith.deliveries.admitted import Delivery, admitted_deliveries, find_missed, past_of
 from kith.deliveries.columns import ROW_NUMBER, is_personal
-from kith.deliveries.raw import Manifest, MissedRows, PulledFile, reading, workspace
+from kith.deliveries.raw import (
+    Manifest,
+    MissedRows,
+    PulledFile,
+    is_suppressing,
+    reading,
+    workspace,
+)
 from kith.pull.connections import Connection, environment_connection
 from kith.pull.connectors.request import Fetched, FetchRequest, check_unchanged
 from kith.pull.twins import find_twins
@@ -72,7 +80,14 @@ def pull_table(
                 reach=_reach(run, declared, window, earlier),
             )
             fetched = _connector(declared.rules.connector)(request)
-            manifest = _land(run, request, fetched, earlier, delivered_at, folder)
+            erased: Counter[dt.date | None] = Counter()
+            if is_suppressing(run.folder):
+                from kith.pull.suppression import without_suppressed
+
+                fetched, erased = without_suppressed(run, request, fetched)
+            manifest = _land(
+                run, request, fetched, earlier, delivered_at, folder, erased
+            )
         (folder / "manifest.json").write_text(manifest.model_dump_json(indent=2))
         move_durably(folder, run.raw(table) / run.interval.slug / manifest.attempt)
         figures["files"] = len(manifest.files)
@@ -81,6 +96,8 @@ def pull_table(
         figures["out_of_window"] = manifest.rows_out_of_window
         figures["outside_company_days"] = manifest.rows_unreached
         figures["bytes"] = sum(file.bytes for file in manifest.files)
+        if manifest.suppressed_rows:
+            figures["suppressed"] = manifest.suppressed_rows
 
 
 def _connector(name: str) -> Callable[[FetchRequest], list[Fetched]]:
@@ -98,6 +115,7 @@ def _land(
     earlier: list[Delivery],
     delivered_at: dt.datetime,
     folder: Path,
+    erased: Counter[dt.date | None],
 ) -> Manifest:
     table, connection = request.table, request.duckdb
     landed: list[PulledFile] = []
@@ -140,10 +158,12 @@ def _land(
                 same_as=twins.get(delivery.origin),
             )
         )
-    missed = _find_missed(run, request, shares, earlier)
-    lost = missed.rows if missed else 0
     # A source that was only asked for their number did not hand them over.
     is_counted = any(delivery.rows_in_past is not None for delivery in fetched)
+    past = request.past
+    of_erased = sum(n for day, n in erased.items() if past and day and day in past)
+    missed = _find_missed(run, request, shares, earlier, 0 if is_counted else of_erased)
+    lost = missed.rows if missed else 0
     unseen = lost if is_counted else 0
     watermarks = [part.watermark for part in shares if part.watermark is not None]
     return Manifest(
@@ -164,7 +184,18 @@ def _land(
         rejects=sum(file.rejects for file in landed),
         watermark=max(watermarks, default=None),
         key_id=_key_id() if is_personal(table) else None,
+        suppressed_rows=sum(erased.values()),
+        suppressed_days=_within(request.window, erased),
     )
+
+
+def _within(window: Interval, rows: Counter[dt.date | None]) -> Counter[dt.date]:
+    """Rows on days of a window; those of no day on its last one."""
+    days: Counter[dt.date] = Counter()
+    for day, count in rows.items():
+        if day is None or day in window:
+            days[day or window.to_day] += count
+    return days
 
 
 def _reach(
@@ -179,13 +210,18 @@ def _reach(
 
 
 def _find_missed(
-    run: Run, request: FetchRequest, shares: list[Share], earlier: list[Delivery]
+    run: Run,
+    request: FetchRequest,
+    shares: list[Share],
+    earlier: list[Delivery],
+    erased: int,
 ) -> MissedRows | None:
+    """`erased` counts rows of earlier days that were left out, as those of erased."""
     in_past = [part.in_past for part in shares if part.in_past is not None]
     if request.past is None or not in_past:
         return None
     return find_missed(
-        request.duckdb, earlier, request.past, run.interval, sum(in_past)
+        request.duckdb, earlier, request.past, run.interval, sum(in_past) + erased
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from kith.report import marks
 from kith.report.entries import FEWEST, Entry, Grid, Groups, Row, Series, Tile, Words
 from kith.report.formats import MISSING, change_pct, fill
+from kith.report.language import about, translated
 
 _MONTHS_SHOWN = 36
 _DARK_PCT = 25  # Below it nothing is darkest: 1% must not look like much.
@@ -24,10 +25,10 @@ def tile_of(tile: Tile, rows: list[Row]) -> Row:
     value = fill(tile.value, row) if rows else MISSING
     if value == MISSING:
         reason = fill(tile.unknown, row) if rows else MISSING
-        missing = reason if reason != MISSING else "No data yet"
-        return {"label": tile.label, "missing": missing}
+        missing = reason if reason != MISSING else fill("No data yet", {})
+        return {"label": translated(tile.label), "missing": missing}
     return {
-        "label": tile.label + fill(tile.of, row),
+        "label": translated(tile.label) + fill(tile.of, row),
         "missing": "",
         "value": value,
         "unit": fill(tile.unit, row),
@@ -42,14 +43,21 @@ def tile_of(tile: Tile, rows: list[Row]) -> Row:
 
 def _change(now: Any, before: Any, words: str) -> tuple[str, str]:
     rounded = change_pct(now, before)
+    facts = {"pct": rounded, "words": translated(words)}
     if rounded == 0:
-        return "none", f"no change {words}"
-    direction, arrow = ("up", "▲") if rounded > 0 else ("down", "▼")
-    return direction, f"{arrow} {rounded:+,.1f}% {words}".replace("-", "−")
+        return "none", fill("no change {words}", facts)
+    if rounded > 0:
+        return "up", fill("▲ {pct:+,.1f}% {words}", facts)
+    return "down", fill("▼ {pct:+,.1f}% {words}", facts)
 
 
 def card_of(entry: Entry, rows: list[Row], facts: Row) -> Row | None:
     """The texts, table and chart of an entry; None where it is left out."""
+    with about(entry.name):
+        return _card_of(entry, rows, facts)
+
+
+def _card_of(entry: Entry, rows: list[Row], facts: Row) -> Row | None:
     card: Row = {"name": entry.name, "lines": None, "months": [], "footnote": ""}
     if not rows and entry.absent:
         title, absent = fill(entry.title, facts), fill(entry.absent, facts)
@@ -60,20 +68,25 @@ def card_of(entry: Entry, rows: list[Row], facts: Row) -> Row | None:
     if entry.groups:
         rows, is_merged = _without_small(entry.groups, rows)
         if is_merged:
-            words = f"Groups of fewer than {FEWEST} customers are merged, if need be "
-            notes.append(words + "with the next larger one.")
+            merged = fill(
+                "Groups of fewer than {fewest} customers are merged, if need be with "
+                "the next larger one.",
+                {"fewest": FEWEST},
+            )
+            notes.append(merged)
     if "month" in rows[0]:
         months = _every_month(rows)
         rows = months[-_MONTHS_SHOWN:]
         if len(rows) < len(months):
-            notes.append(f"The last {len(rows)} of {len(months)} months.")
+            counts = {"shown": len(rows), "all": len(months)}
+            notes.append(fill("The last {shown} of {all} months.", counts))
     texts = [[_cell(cell, row) for cell in entry.columns.values()] for row in rows]
     if rows[-1].get("is_complete") is False:
-        notes.append(f"{texts[-1][0]} is not over: hollow.")
-        texts[-1][0] += " (not over)"
+        notes.append(fill("{month} is not over: hollow.", {"month": texts[-1][0]}))
+        texts[-1][0] += fill(" (not over)", {})
     card["title"] = fill(entry.title, rows[0])
-    card["caption"] = entry.caption or card["title"]
-    card["note"] = " ".join([said(entry.note, rows), *notes])
+    card["caption"] = translated(entry.caption) or card["title"]
+    card["note"] = translated(" ").join([said(entry.note, rows), *notes])
     card["footnote"] = said(entry.footnote, rows)
     card["headings"] = [fill(heading, rows[0]) for heading in entry.columns]
     card["style"], card["is_folded"] = entry.style, entry.is_folded
@@ -109,8 +122,8 @@ def card_of(entry: Entry, rows: list[Row], facts: Row) -> Row | None:
 def _legend(series: Series, rows: list[Row]) -> list[tuple[str, str]]:
     """Label and colour of each of the series that has something to show."""
     return [
-        shown
-        for name, shown in series.items()
+        (translated(label), color)
+        for name, (label, color) in series.items()
         if any(row[name] if name in row else name in row.values() for row in rows)
     ]
 

@@ -31,14 +31,9 @@ _DIMENSIONS = ("channel", "product", "reason", "region")
 def _value(row: Row, dimension: str) -> str:
     if row[dimension] is None:
         return MISSING
-    share = row[f"{dimension}_pct"]
-    return row[dimension] + (f" ({share:.0f}%)" if share is not None else "")
-
-
-def _spikes_note(rows: list[Row]) -> str:
-    words = "Each hour with which a spike begins, and days that no hour told of. In "
-    words += "brackets: share in the rise."
-    return fill(words, rows[0])
+    facts = {"value": row[dimension], "share": row[f"{dimension}_pct"]}
+    is_told = facts["share"] is not None
+    return fill("{value:term} ({share:.0f}%)" if is_told else "{value:term}", facts)
 
 
 _SPIKES = Entry(
@@ -80,7 +75,8 @@ limit {_SHOWN}
         "Reason": lambda row: _value(row, "reason"),
         "Region": lambda row: _value(row, "region"),
     },
-    note=_spikes_note,
+    note="Each hour with which a spike begins, and days that no hour told of. In "
+    "brackets: share in the rise.",
 )
 _BACKLOG = Entry(
     "backlog",
@@ -141,7 +137,7 @@ select * from rated where position <= {_SHOWN} order by position
         "Per 1,000": "{incidents_per_1000:,.1f}",
         "Interval of 95%": "{interval_low:,.1f} to {interval_high:,.1f}",
         "A year before": "{incidents_per_1000_before:,.1f}",
-        "Trend": lambda row: row["trend"] or MISSING,
+        "Trend": "{trend:term}",
     },
     note="Of the last 365 days, those first whose rate is surely high; usual are "
     "{usual_per_1000:,.1f} per 1,000 units sold.",

@@ -2,7 +2,8 @@
 
 from kith.report import marks
 from kith.report.entries import Entry, Row, Section, listed
-from kith.report.formats import fill
+from kith.report.formats import enumerated, fill
+from kith.report.language import term, translated
 
 # What a contact is for, with the words that say so.
 CARES = {
@@ -23,13 +24,6 @@ _BLOCKED = ", ".join(
     for block in _BLOCKS
 )
 _ON = "cast(as_of_date + interval 1 day as date) as contact_date"
-
-
-def _note(rows: list[Row]) -> str:
-    words = "Contacts of {contact_date:%-d %b %Y}: {all_listed_count:,} customers, "
-    words += "{may_count:,} of {customer_count:,} may be contacted at all. Who is "
-    words += "forbidden by several rules is counted under each."
-    return fill(words, rows[0])
 
 
 _MORNING = Entry(
@@ -61,7 +55,7 @@ cross join whole
 order by position
 """,
     columns={
-        "What for": lambda row: CARES[row["care"]].capitalize(),
+        "What for": lambda row: translated(CARES[row["care"]]).capitalize(),
         "Due": "{due_count:,}",
         "On the list": "{listed_count:,}",
         "No consent": "{consent_count:,}",
@@ -70,7 +64,9 @@ order by position
         "Contacted often enough": "{cap_count:,}",
         "Held out": "{hold_out_count:,}",
     },
-    note=_note,
+    note="Contacts of {contact_date:%-d %b %Y}: {all_listed_count:,} customers, "
+    "{may_count:,} of {customer_count:,} may be contacted at all. Who is forbidden by "
+    "several rules is counted under each.",
     absent="Nobody has to be contacted on the next day.",
     marks=marks.bars,
     series={"listed_count": ("On the list", marks.ACCENT)},
@@ -87,14 +83,16 @@ LEVELS = {
 
 
 def _hours_note(rows: list[Row]) -> str:
-    words = "{with_channel_count:,} customers permit a channel that reaches them. "
-    words += "Their hours are chosen by "
     told = [
-        f"{by} for {rows[0][f'by_{level}_count']:,}"
-        for level, by in LEVELS.items()
-        if rows[0][f"by_{level}_count"]
+        fill("{by} for {count:,}", {"by": translated(LEVELS[level]), "count": count})
+        for level in LEVELS
+        if (count := rows[0][f"by_{level}_count"])
     ]
-    return fill(words, rows[0]) + ", ".join(told) + "."
+    return fill(
+        "{with_channel_count:,} customers permit a channel that reaches them. Their "
+        "hours are chosen by {told}.",
+        rows[0] | {"told": enumerated(told)},
+    )
 
 
 _HOURS = Entry(
@@ -126,7 +124,7 @@ group by all
 order by customer_count desc, hour_from, channel
 """,
     columns={
-        "Hours": "{hours}",
+        "Hours": lambda row: enumerated(map(term, row["hours"].split(", ", 1))),
         "Customers": "{customer_count:,}",
     },
     note=_hours_note,

@@ -2,7 +2,7 @@
 
 from kith.report import marks
 from kith.report.entries import Entry, Row, Section, Tile
-from kith.report.formats import fill
+from kith.report.formats import sentences
 
 # From the first month with an order on: the months before hold traces of other kinds.
 MONTHS = """
@@ -81,14 +81,17 @@ limit 1
 
 
 def _sales_note(rows: list[Row]) -> str:
-    words = "Orders: {order_count:,}."
-    if rows[0]["return_count"]:
-        words += " Gross {gross_amount:amount}, returned {returned_amount:amount} "
-        words += "in {return_count:,} orders."
-    if rows[0]["cancelled_count"]:
-        words += " Not counted: {cancelled_count:,} cancelled, "
-        words += "{cancelled_amount:amount}."
-    return fill(words, rows[0])
+    return sentences(
+        rows[0],
+        "Orders: {order_count:,}.",
+        "Gross {gross_amount:amount}, returned {returned_amount:amount} in "
+        "{return_count:,} orders."
+        if rows[0]["return_count"]
+        else "",
+        "Not counted: {cancelled_count:,} cancelled, {cancelled_amount:amount}."
+        if rows[0]["cancelled_count"]
+        else "",
+    )
 
 
 _TILES = [
@@ -121,14 +124,14 @@ _TILES = [
         _BEST,
         "{share_pct:percent}",
         note="of identified revenue, by customers with an order",
-        unknown="{missing_reason}",
+        unknown="{missing_reason:term}",
     ),
     Tile(
         "Gini coefficient",
         _BEST,
         "{gini:.2f}",
         note="0 = all spend alike, 1 = one spends all",
-        unknown="{missing_reason}",
+        unknown="{missing_reason:term}",
     ),
     Tile(
         "Unidentified revenue",
@@ -155,13 +158,19 @@ _REVENUE = Entry(
 
 
 def _buyers_note(rows: list[Row]) -> str:
-    words = "Identified customers with an order in the month."
-    if rows[0]["month"] == rows[0]["first_month"] and rows[0]["resurrecting_count"]:
-        words += " {month:%b %Y} begins the data: who registered before it counts as "
-        words += "resurrecting, all others as new."
-    elif rows[0]["month"] == rows[0]["first_month"]:
-        words += " {month:%b %Y} begins the data, so that all its buyers count as new."
-    return fill(words, rows[0])
+    is_first = rows[0]["month"] == rows[0]["first_month"]
+    are_older = is_first and rows[0]["resurrecting_count"]
+    return sentences(
+        rows[0],
+        "Identified customers with an order in the month.",
+        "{month:%b %Y} begins the data: who registered before it counts as "
+        "resurrecting, all others as new."
+        if are_older
+        else "",
+        "{month:%b %Y} begins the data, so that all its buyers count as new."
+        if is_first and not are_older
+        else "",
+    )
 
 
 _BUYERS = Entry(
@@ -199,12 +208,12 @@ def _lost_note(rows: list[Row]) -> str:
         column: sum(row[column] or 0 for row in rows)
         for column in ("gross_amount", "returned_amount", "revenue_amount")
     }
-    words = "{currency}. Gross {gross_amount:amount} less returned "
-    words += (
-        "{returned_amount:amount} is {revenue_amount:amount} net. Cancelled orders "
+    return sentences(
+        rows[0] | total,
+        "{currency}. Gross {gross_amount:amount} less returned "
+        "{returned_amount:amount} is {revenue_amount:amount} net.",
+        "Cancelled orders are neither orders nor revenue.",
     )
-    words += "are neither orders nor revenue."
-    return fill(words, rows[0] | total)
 
 
 _LOST = Entry(

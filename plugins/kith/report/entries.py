@@ -16,6 +16,10 @@ title, headings and notes), see `formats.py`; `{currency}`, `{time_zone}`, `{as_
 function returns the text. Data are never read as a template, as HTML or as an
 expression.
 
+Templates are English, and translated whole, see `language.py`: a function hands
+literals to `fill`, `sentences` or `translated`, and joins no pieces of a sentence.
+`{state:term}` is a value of the marts in the page's language, `{state:name}` as well.
+
 Some columns have a meaning of their own. `month`, of which there is one row each: the
 last 36 are shown. A month between without a row is filled in; its whole numbers are 0,
 its other figures are missing.

@@ -5,6 +5,7 @@ from functools import partial
 from kith.report import marks
 from kith.report.entries import Entry, Row, Section, listed
 from kith.report.formats import fill
+from kith.report.language import term, translated
 
 _STANDINGS = {
     "customer": ("Customers", marks.ACCENT),
@@ -15,9 +16,14 @@ _STANDINGS = {
 
 
 def _people_text(row: Row) -> str:
-    words = "{person_count:,} with {identifier_count:,} identifier"
-    words += "s" * (row["identifier_count"] != 1)
-    return fill(words if row["person_count"] else "0", row)
+    if not row["person_count"]:
+        return "0"
+    return fill(
+        "{person_count:,} with {identifier_count:,} identifier"
+        if row["identifier_count"] == 1
+        else "{person_count:,} with {identifier_count:,} identifiers",
+        row,
+    )
 
 
 _PEOPLE = Entry(
@@ -46,7 +52,7 @@ where seen_count > 0
 order by position
 """,
     columns={
-        "Standing": lambda row: _STANDINGS[row["state"]][0],
+        "Standing": lambda row: translated(_STANDINGS[row["state"]][0]),
         "Persons": "{person_count:,}",
         "Identifiers": "{identifier_count:,}",
     },
@@ -91,7 +97,7 @@ group by range, least_count, all_count, mean_count, highest_count
 order by least_count
 """,
     columns={
-        "Identifiers": "{range}",
+        "Identifiers": "{range:term}",
         "Customers": "{customer_count:,}",
         "Share": "{share_pct:percent}",
     },
@@ -109,13 +115,17 @@ _RULES = {
 
 
 def _refused_text(row: Row) -> str:
-    words = "{link_count:,} links · {identifier_count:,} identifier"
-    return fill(words + "s" * (row["identifier_count"] != 1), row)
+    return fill(
+        "{link_count:,} links · {identifier_count:,} identifier"
+        if row["identifier_count"] == 1
+        else "{link_count:,} links · {identifier_count:,} identifiers",
+        row,
+    )
 
 
 def _rule(row: Row) -> str:
-    words = _RULES[row["state"]][0]
-    return f"{words}: {row['kind']}" if row["kind"] else words
+    words = translated(_RULES[row["state"]][0])
+    return words + translated(": ") + term(row["kind"]) if row["kind"] else words
 
 
 _REFUSED = Entry(

@@ -5,6 +5,7 @@ from functools import partial
 from kith.report import marks
 from kith.report.entries import Entry, Row, Section
 from kith.report.formats import MISSING, fill
+from kith.report.language import translated
 
 _SIGNS = {
     "any": "Any sign",
@@ -20,13 +21,14 @@ _SIGNS = {
 
 def sign_of(row: Row) -> str:
     """The words of a sign."""
-    return _SIGNS[row["sign"]]
+    return translated(_SIGNS[row["sign"]])
 
 
 def _interval(row: Row, rate: str) -> str:
     if row[f"{rate}_pct"] is None:
         return MISSING
-    return fill(f"{{{rate}_low:.0f}} to {{{rate}_high:.0f}}%", row)
+    limits = {"low": row[f"{rate}_low"], "high": row[f"{rate}_high"]}
+    return fill("{low:.0f} to {high:.0f}%", limits)
 
 
 _OPEN = Entry(
@@ -56,7 +58,7 @@ order by sign = 'any', customer_count desc, sign
         "Customers": "{customer_count:,}",
         "High severity": "{high_count:,}",
         "New in 30 days": "{new_count:,}",
-        "Next step": lambda row: row["next_step"] or MISSING,
+        "Next step": "{next_step:term}",
     },
     note="{warned_count:,} customers have an open warning; who has several signs "
     "counts at each. Beside each bar: how many are of high severity.",
@@ -120,8 +122,8 @@ order by sign = 'any', precision_rate desc nulls last, sign
     absent="No warning can be judged yet: the days after it are not over.",
     marks=marks.points_by_label,
     series={"score": ("Of 100 warned left", marks.ACCENT)},
-    text=lambda row: (
-        fill("{score:.0f} of 100", row) if row["score"] is not None else "too few"
+    text=lambda row: fill(
+        "{score:.0f} of 100" if row["score"] is not None else "too few", row
     ),
 )
 SECTION = Section(

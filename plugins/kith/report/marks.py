@@ -8,6 +8,7 @@ included.
 """
 
 import datetime as dt
+import re
 import textwrap
 import unicodedata
 from typing import Any
@@ -16,13 +17,17 @@ import altair as alt
 from altair.utils.schemapi import debug_mode
 
 from kith.report.entries import Marks, Row, Series
+from kith.report.formats import fill
+from kith.report.language import spoken
 
 INK, MUTED, RULE = "#1b2733", "#5b6876", "#d9e0e7"
 ACCENT, SOFT, GREY = "#1f5f99", "#a9c3dc", "#aeb6bf"
 GOOD, FAIR, DOUBTFUL, BAD = "#1b7f5c", "#8cbf6b", "#e0ac36", "#c4553c"
 _HEIGHT, _LINE = 220, 14
+_COLUMNS = 20  # of a line of a label
+# Words, and letters of a language without blanks, each with the signs behind it.
+_PARTS = re.compile(r" *(?:[!-~\u00a1-\u2fff]{1,20}|.)[，。、；：！？）」』”%]*")
 _CONFIG: dict[str, Any] = {
-    "font": "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif",
     "background": None,
     "autosize": {"type": "fit-x", "contains": "padding"},
     "padding": {"left": 2, "right": 4, "top": 4, "bottom": 4},
@@ -54,7 +59,10 @@ def specification(
     form: Marks, headings: list[str], rows: list[Row], series: Series
 ) -> dict[str, Any] | None:
     """The rows in a form as Vega-Lite, as wide as the container; None if undrawn."""
-    whole = {"width": "container", "datasets": {"rows": rows}, "config": _CONFIG}
+    fonts = "system-ui, -apple-system, 'Segoe UI', Roboto, "
+    fonts += f"{spoken().fonts}'DejaVu Sans', sans-serif"
+    config = {"font": fonts} | _CONFIG
+    whole = {"width": "container", "datasets": {"rows": rows}, "config": config}
     # To hold each part against Vega-Lite's schema takes half of the page's time. Tests
     # look at each form in a browser instead.
     with debug_mode(False):
@@ -65,8 +73,19 @@ def specification(
 def wrapped(label: str) -> str:
     """A label in lines."""
     # Never shortened: two long names with one beginning must stay two rows.
-    is_wide = any(unicodedata.east_asian_width(letter) in "WF" for letter in label)
-    return "\n".join(textwrap.wrap(label, 10 if is_wide else 20))
+    if not any(map(_is_wide, label)):
+        return "\n".join(textwrap.wrap(label, _COLUMNS))
+    lines = [""]
+    for part in _PARTS.findall(label):
+        # A wide letter takes two columns.
+        if sum(1 + _is_wide(letter) for letter in lines[-1] + part) > _COLUMNS:
+            lines.append("")
+        lines[-1] += part if lines[-1] else part.lstrip()
+    return "\n".join(line.rstrip() for line in lines if line)
+
+
+def _is_wide(letter: str) -> bool:
+    return unicodedata.east_asian_width(letter) in "WF"
 
 
 def color_of(series: Series, column: str = "kind") -> dict[str, Any]:
@@ -81,7 +100,7 @@ def color_of(series: Series, column: str = "kind") -> dict[str, Any]:
 
 def month_name(day: str) -> str:
     """`Jun 25` of a day in ISO's form."""
-    return dt.date.fromisoformat(day).strftime("%b %y")
+    return fill("{month:%b %y}", {"month": dt.date.fromisoformat(day)})
 
 
 def _month_x(rows: list[Row], **padding: float) -> alt.X:
@@ -100,7 +119,7 @@ def _month_x(rows: list[Row], **padding: float) -> alt.X:
         labelAngle=0,
         labelLineHeight=_LINE,
         # A year under each of 13 months is as wide as its month on a telephone.
-        labelFontSize=10 if 8 < len(months) <= 13 else 11,
+        labelFontSize=10 if 8 < len(months) <= 13 else spoken().month_size,
     )
     # A first month alone must not become a wall.
     outer = 1 if len(months) < 4 else 0.15
@@ -116,9 +135,7 @@ def _size_axis(rows: list[Row], series: Series) -> alt.Axis:
         tickCount=5,
         tickMinStep=1 if is_counted else 0.01,
         domain=False,
-        # SI's G would be read as anything but a billion.
-        labelExpr="datum.value < 1000 ? format(datum.value, ',~f') "
-        ": replace(format(datum.value, '~s'), 'G', 'bn')",
+        labelExpr=spoken().axis_label,
     )
 
 

@@ -7,7 +7,8 @@ import altair as alt
 
 from kith.report import marks
 from kith.report.entries import Cell, Entry, Groups, Row, Section, Series
-from kith.report.formats import fill, name
+from kith.report.formats import fill, name, sentences
+from kith.report.language import term, translated
 
 ACTIVITY = {
     "active": ("Active", marks.GOOD),
@@ -139,8 +140,8 @@ order by
 
 def _label(segment: str, drawn: Series) -> str:
     if segment == "not_yet_known":
-        return "New to us"
-    return drawn[segment][0]
+        return fill("New to us", {})
+    return translated(drawn[segment][0])
 
 
 def _flows_note(rows: list[Row], drawn: Series) -> str:
@@ -153,7 +154,6 @@ def _flows_note(rows: list[Row], drawn: Series) -> str:
         "total": total,
         "new": sum(row["customer_count"] for row in last) - total,
     }
-    words = "In {last_state_on:%b %Y}, {moved:,} of {total:,} customers moved."
     if moved:
         most = max(moved, key=lambda row: row["customer_count"])
         facts |= {
@@ -161,10 +161,13 @@ def _flows_note(rows: list[Row], drawn: Series) -> str:
             "left": _label(most["from_segment"], drawn),
             "entered": _label(most["to_segment"], drawn),
         }
-        words += " Most of them, {most:,}, from {left} to {entered}."
-    if facts["new"]:
-        words += " {new:,} became known."
-    return fill(words + " Pale ribbons stay where they were.", facts)
+    return sentences(
+        facts,
+        "In {last_state_on:%b %Y}, {moved:,} of {total:,} customers moved.",
+        "Most of them, {most:,}, from {left} to {entered}." if moved else "",
+        "{new:,} became known." if facts["new"] else "",
+        "Pale ribbons stay where they were.",
+    )
 
 
 def _alluvial(chart: Any, rows: list[Row], drawn: Series) -> Any:
@@ -186,7 +189,7 @@ def _alluvial(chart: Any, rows: list[Row], drawn: Series) -> Any:
             size = sizes[day, segment]
             if size:
                 lower[day, segment] = height
-                words = f"{label}: {size:,}"
+                words = f"{translated(label)}: {size:,}"
                 bars.append(_box(place[day], height, size, segment, words))
                 height += size
     ribbons = _ribbons(rows, drawn, place, lower)
@@ -279,6 +282,17 @@ def _ribbons(
     return points
 
 
+def _segment_of_scheme(row: Row) -> str:
+    # A segment that is translated needs no second name.
+    has_other = row["other_name"] and term(row["segment"]) == row["segment"]
+    return fill(
+        "{scheme}: {segment:name} ({other_name})"
+        if has_other
+        else "{scheme}: {segment:name}",
+        row | {"scheme": name(row["scheme"]).replace("Rfm", "RFM")},
+    )
+
+
 _EVERY_SCHEME = Entry(
     "schemes",
     "All segments today",
@@ -319,10 +333,7 @@ order by
     today.scheme, schemes.position nulls last, today.segment
 """,
     columns={
-        "Scheme and segment": lambda row: fill(
-            "{scheme}: {segment:name}" + " ({other_name})" * bool(row["other_name"]),
-            row | {"scheme": name(row["scheme"]).replace("Rfm", "RFM")},
-        ),
+        "Scheme and segment": _segment_of_scheme,
         "Customers": "{customer_count:,}",
         "Share": "{customer_share_pct:percent}",
         "Came in this month": "{entered_count:,}",

@@ -3,6 +3,7 @@
 from kith.report import marks
 from kith.report.entries import Entry, Row, Section
 from kith.report.formats import MISSING, fill
+from kith.report.language import translated
 
 _KINDS = {
     "replenishment": "Buy again and again",
@@ -31,7 +32,7 @@ group by need_kind
 order by customer_count desc, need_kind
 """,
     columns={
-        "Known by": lambda row: _KINDS[row["need_kind"]],
+        "Known by": lambda row: translated(_KINDS[row["need_kind"]]),
         "Customers": "{customer_count:,}",
         "Open": "{open_count:,}",
         "Not in the range": "{lacking_count:,}",

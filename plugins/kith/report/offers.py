@@ -4,7 +4,8 @@ from functools import partial
 
 from kith.report import marks
 from kith.report.entries import Entry, Row, Section, listed
-from kith.report.formats import fill
+from kith.report.formats import fill, sentences
+from kith.report.language import translated
 
 _GROUNDS = {
     "due_again": ("They buy it again and again: it is due", marks.ACCENT),
@@ -17,17 +18,15 @@ _GROUNDS = {
 
 def _offers_note(rows: list[Row]) -> str:
     facts = rows[0] | {"offers": sum(row["offer_count"] for row in rows)}
-    words = (
+    return sentences(
+        facts,
         "{offers:,} offers to {customer_count:,} customers, {coupon_count:,} of them "
+        "coupons, for who buys at a discount more often than others do.",
+        "Beside each bar: how many are the first of a customer’s offers."
+        if facts["is_better"]
+        else "Everybody is offered what most customers buy: {fallback_reason:term}.",
+        "An example: {example} ({example_reason})." if facts["example"] else "",
     )
-    words += "coupons, for who buys at a discount more often than others do. "
-    if facts["is_better"]:
-        words += "Beside each bar: how many are the first of a customer’s offers. "
-    else:
-        words += "Everybody is offered what most customers buy: {fallback_reason}. "
-    if facts["example"]:
-        words += "An example: {example} ({example_reason})."
-    return fill(words, facts)
 
 
 _OFFERED = Entry(
@@ -67,7 +66,7 @@ cross join whole left join example on true
 order by position
 """,
     columns={
-        "Why": lambda row: _GROUNDS[row["ground"]][0],
+        "Why": lambda row: translated(_GROUNDS[row["ground"]][0]),
         "Customers": "{asked_count:,}",
         "Offers": "{offer_count:,}",
         "The first of their offers": "{first_count:,}",
@@ -98,21 +97,19 @@ _HITS = [
 def _worth_note(rows: list[Row]) -> str:
     facts = rows[0]
     if facts["status"] == "switched_off":
-        return fill("Switched off: {reason}.", facts)
-    if facts["customer_count"]:
-        words = (
-            "Of 100 customers who had bought before {window_start:%-d %b %Y}, and who "
-            "bought from then until {window_end:%-d %b %Y}, so many bought something "
-            "of what would have been offered to them before. Judged on "
-            "{customer_count:,} customers. Lines: 95% intervals. "
-        )
-    else:
-        words = ""
-    if facts["status"] == "published":
-        words += "Better than what most customers buy: published."
-    else:
-        words += "Not published: {reason}."
-    return fill(words, facts).replace("..", ".")
+        return fill("Switched off: {reason:term}.", facts)
+    return sentences(
+        facts,
+        "Of 100 customers who had bought before {window_start:%-d %b %Y}, and who "
+        "bought from then until {window_end:%-d %b %Y}, so many bought something of "
+        "what would have been offered to them before. Judged on {customer_count:,} "
+        "customers. Lines: 95% intervals."
+        if facts["customer_count"]
+        else "",
+        "Better than what most customers buy: published."
+        if facts["status"] == "published"
+        else "Not published: {reason:term}.",
+    ).replace("..", ".")
 
 
 _WORTH = Entry(
@@ -146,7 +143,7 @@ where facts.status is not null
 order by position
 """,
     columns={
-        "Customers": "{statement}",
+        "Customers": "{statement:term}",
         "Of 100": "{score:.0f}",
         "from": "{interval_low:.0f}",
         "to": "{interval_high:.0f}",

@@ -7,7 +7,8 @@ Who refuses to be profiled is not shown.
 
 from kith.report import marks
 from kith.report.entries import Entry, Row, Section
-from kith.report.formats import fill
+from kith.report.formats import enumerated, fill, sentences
+from kith.report.language import term
 
 _LEAST_SHARED, _MOST_IDENTIFIERS = 5, 20
 _FOOTPRINTS = ["search", "trade", "social", "service", "survey", "presence"]
@@ -96,15 +97,19 @@ from record
 
 
 def _person_note(rows: list[Row]) -> str:
-    words = "Their id begins with {sign}. An example: of all who do not refuse to be "
-    words += "profiled, the one with the most kinds of footprints ({footprint_count}), "
-    words += "then the most interactions. Attributes that fewer than "
-    return fill(f"{words}{_LEAST_SHARED} customers share are not shown.", rows[0])
+    return fill(
+        "Their id begins with {sign}. An example: of all who do not refuse to be "
+        "profiled, the one with the most kinds of footprints ({footprint_count}), "
+        "then the most interactions. Attributes that fewer than {least_shared} "
+        "customers share are not shown.",
+        rows[0] | {"least_shared": _LEAST_SHARED},
+    )
 
 
 def _not_known(rows: list[Row]) -> str:
-    attributes = [row["attribute"].lower() for row in rows if not row["is_listed"]]
-    return f"Not known: {', '.join(attributes)}." if attributes else ""
+    missing = [term(row["attribute"]) for row in rows if not row["is_listed"]]
+    told = {"attributes": enumerated(attribute.lower() for attribute in missing)}
+    return fill("Not known: {attributes}.", told) if missing else ""
 
 
 _PERSON = Entry(
@@ -120,8 +125,8 @@ from attributes cross join chosen
 order by position
 """,
     columns={
-        "Attribute": "{attribute}",
-        "Value": lambda row: row["value"] or "not shown",
+        "Attribute": "{attribute:term}",
+        "Value": lambda row: fill("{value:term}" if row["value"] else "not shown", row),
         "Source": "{source}",
         "Age in days": "{age_days:,}",
     },
@@ -135,17 +140,22 @@ order by position
 
 
 def _identifiers_note(rows: list[Row]) -> str:
-    words = "Of a hash the first eight signs; what is no hash is not shown."
-    if rows[0]["all_count"] > len(rows):
-        words += f" The first {len(rows)} of {{all_count:,}}."
-    return fill(words, rows[0])
+    return sentences(
+        rows[0] | {"shown_count": len(rows)},
+        "Of a hash the first eight signs; what is no hash is not shown.",
+        "The first {shown_count} of {all_count:,}."
+        if rows[0]["all_count"] > len(rows)
+        else "",
+    )
 
 
 def _links(row: Row) -> str:
-    words = "{link_count:,}"
-    if row["refused_link_count"]:
-        words += ", {refused_link_count:,} refused"
-    return fill(words, row)
+    return fill(
+        "{link_count:,}, {refused_link_count:,} refused"
+        if row["refused_link_count"]
+        else "{link_count:,}",
+        row,
+    )
 
 
 _DAY = "cast({}_at at time zone 'UTC' at time zone $time_zone as date) as {}_date"
@@ -169,8 +179,8 @@ order by
 limit {_MOST_IDENTIFIERS}
 """,
     columns={
-        "Kind": "{identifier_type}",
-        "Value": lambda row: f"{row['value']}…" if row["value"] else "not shown",
+        "Kind": "{identifier_type:term}",
+        "Value": lambda row: fill("{value}…" if row["value"] else "not shown", row),
         "First seen": "{first_seen_date:%-d\u00a0%b\u00a0%Y}",
         "Last seen": "{last_seen_date:%-d\u00a0%b\u00a0%Y}",
         "Sources": "{sources}",
@@ -182,11 +192,12 @@ limit {_MOST_IDENTIFIERS}
 
 
 def _footprints_note(rows: list[Row]) -> str:
-    known_by = [name for name in _FOOTPRINTS if rows[0][f"has_{name}"]]
-    words = "Interactions: {interaction_count:,}, messages sent to them included."
-    if known_by:
-        words += f" Footprints: {', '.join(known_by)}."
-    return fill(words, rows[0])
+    known_by = [term(name) for name in _FOOTPRINTS if rows[0][f"has_{name}"]]
+    return sentences(
+        rows[0] | {"footprints": enumerated(known_by)},
+        "Interactions: {interaction_count:,}, messages sent to them included.",
+        "Footprints: {footprints}." if known_by else "",
+    )
 
 
 def interactions_of(chosen: str) -> str:
@@ -248,10 +259,10 @@ _MEASURES = [
     ("Usual days between purchases", "median_gap_days", "{figure:,.1f}"),
     ("RFM scores", "rfm_cell", "{words}"),
     ("RFM segment", "segment", "{words:name}"),
-    ("Value type", "value_type", "{words}"),
-    ("Tier", "tier", "{words}"),
+    ("Value type", "value_type", "{words:term}"),
+    ("Tier", "tier", "{words:term}"),
     ("Satisfaction", "satisfaction", "{words:name}"),
-    ("Advocate", "case when is_advocate then 'yes' end", "{words}"),
+    ("Advocate", "case when is_advocate then 'yes' end", "{words:term}"),
     ("Unresolved cases", "nullif(unresolved_case_count, 0)", _COUNT),
     ("Promises missed", "nullif(promise_missed_count, 0)", _COUNT),
     ("Warnings that they may leave", "nullif(warning_count, 0)", _COUNT),
@@ -322,7 +333,10 @@ _WORTH = Entry(
     "one-customer-value",
     "One customer: value, satisfaction and what comes next",
     measures_of(_CHOSEN),
-    columns={"Measure": "{measure}", "Value": lambda row: fill(row["template"], row)},
+    columns={
+        "Measure": "{measure:term}",
+        "Value": lambda row: fill(row["template"], row),
+    },
     note="All history up to {as_of:%-d %b %Y}; RFM of its window.",
 )
 SECTION = Section(

@@ -1,11 +1,13 @@
 """Entries on the marts of `operations`: what to trust."""
 
 from kith.report.entries import Entry, Row, Section
+from kith.report.formats import enumerated, fill, sentences
 
 
 def _not_provided(rows: list[Row]) -> str:
     feeds = [row["source_table"] for row in rows if not row["is_listed"]]
-    return f"Feeds that no source provides: {', '.join(feeds)}." if feeds else ""
+    told = {"feeds": enumerated(feeds)}
+    return fill("Feeds that no source provides: {feeds}.", told) if feeds else ""
 
 
 _DELIVERIES = Entry(
@@ -57,9 +59,12 @@ def passed_count(checks: list[Row]) -> int:
 
 
 def _warnings_note(rows: list[Row]) -> str:
-    if any(row["is_listed"] for row in rows):
-        return "Checks that failed without stopping the publication."
-    return f"None: {passed_count(rows):,} checks passed."
+    return fill(
+        "Checks that failed without stopping the publication."
+        if any(row["is_listed"] for row in rows)
+        else "None: {passed_count:,} checks passed.",
+        {"passed_count": passed_count(rows)},
+    )
 
 
 # The sample names persons: left out. The head of the page shows these rows as well.
@@ -87,11 +92,16 @@ order by table_name, expectation, column_name
 
 
 def _source_warnings_note(rows: list[Row]) -> str:
-    count, as_of = rows[0]["warning_count"], rows[0]["as_of"]
-    if not count:
-        return "None: no delivery gave cause for one."
-    shown = f"The newest {len(rows)} of {count:,}" if count > len(rows) else f"{count}"
-    return f"{shown} from deliveries up to {as_of:%-d %b %Y}."
+    facts = rows[0] | {"shown_count": len(rows)}
+    if not facts["warning_count"]:
+        return fill("None: no delivery gave cause for one.", facts)
+    return fill(
+        "The newest {shown_count} of {warning_count:,} from deliveries up to "
+        "{as_of:%-d %b %Y}."
+        if facts["warning_count"] > facts["shown_count"]
+        else "{warning_count} from deliveries up to {as_of:%-d %b %Y}.",
+        facts,
+    )
 
 
 _SOURCE_WARNINGS = Entry(
@@ -122,4 +132,56 @@ order by to_day desc, source_name, table_name, from_day, warning
     caption="Warnings on deliveries, the newest first",
     style="words",
 )
-SECTION = Section(tables=[_DELIVERIES, _SOURCE_WARNINGS, CHECKS])
+
+
+def _restatements_note(rows: list[Row]) -> str:
+    facts = rows[0] | {"shown_count": len(rows)}
+    return sentences(
+        facts,
+        "The biggest {shown_count} of {restated_count:,} numbers of periods that were "
+        "over are not those of the release before."
+        if facts["restated_count"] > facts["shown_count"]
+        else "{restated_count} numbers of periods that were over are not those of the "
+        "release before.",
+        "All stand in operations.restatements.",
+    )
+
+
+_RESTATEMENTS = Entry(
+    "restatements",
+    "Numbers that changed since they were published",
+    """
+with restated as (
+    select
+        *,
+        count(*) over () as restated_count,
+        row_number() over (
+            order by
+                change_pct desc, mart, period_start, period_grain, dimensions, measure
+        ) as place
+    from operations.restatements
+    where run_id = $run_id
+)
+select
+    *,
+    coalesce(cast(round(old_value, 2) as varchar), 'none') as old_text,
+    coalesce(cast(round(new_value, 2) as varchar), 'none') as new_text
+from restated
+where place <= 20
+order by place
+""",
+    columns={
+        "Mart": "{mart}",
+        "From": "{period_start:%-d %b %Y}",
+        "To": "{period_end:%-d %b %Y}",
+        "Part": "{dimensions:.160}",
+        "Number": "{measure}",
+        "Before": "{old_text:term}",
+        "Now": "{new_text:term}",
+        "Reason": "{reason:term}",
+    },
+    note=_restatements_note,
+    caption="Numbers that changed since they were published, the biggest first",
+    style="words",
+)
+SECTION = Section(tables=[_DELIVERIES, _SOURCE_WARNINGS, _RESTATEMENTS, CHECKS])

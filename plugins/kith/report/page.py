@@ -35,6 +35,7 @@ from kith.report import (
 from kith.report.cards import card_of, said, tile_of
 from kith.report.entries import Entry, Row, Sentence, Tile
 from kith.report.formats import fill
+from kith.report.language import language_of, speaking, spoken, translated
 from kith.runs.run import Run
 from kith.storage import READABLE, restrict
 
@@ -78,14 +79,19 @@ def write_page(run: Run, release: Path) -> None:
 
 
 def render(run: Run, release: Path) -> str:
-    """Return the page of a release as HTML."""
+    """Return the page of a release as HTML, in the company's language."""
+    with speaking(language_of(run.company.language)):
+        return _render(run, release)
+
+
+def _render(run: Run, release: Path) -> str:
     manifest = json.loads((release / "manifest.json").read_text(encoding="utf-8"))
     facts = {key: manifest[key] for key in ("currency", "time_zone", "run_id")}
     facts["company"] = run.company
     facts["as_of"] = dt.date.fromisoformat(manifest["as_of_date"])
     facts["published_at"] = dt.datetime.fromisoformat(manifest["published_at"])
     definitions = {
-        term: fill(words, facts)
+        translated(term): fill(words, facts)
         for part in SECTIONS
         for term, words in part.definitions.items()
     }
@@ -123,6 +129,8 @@ def render(run: Run, release: Path) -> str:
         lstrip_blocks=True,
     )
     return environment.get_template("page.html.j2").render(
+        _=lambda template, **values: fill(template, values),
+        language=spoken(),
         manifest=manifest,
         as_of=fill("{as_of:%-d %b %Y}", facts),
         published=fill("{published_at:%-d %b %Y, %H:%M} UTC", facts),
@@ -156,13 +164,20 @@ def _periods(months: set[str]) -> list[tuple[str, str, str]]:
     ordered = sorted(months)
     last = dt.date.fromisoformat(ordered[-1])
     periods = [
-        (f"Last {count} months", f"{_months_before(last, count - 1)}", ordered[-1])
+        (
+            fill("Last {count} months", {"count": count}),
+            f"{_months_before(last, count - 1)}",
+            ordered[-1],
+        )
         for count in (3, 6, 12)
         if count < len(ordered)
     ]
     years = sorted({month[:4] for month in ordered}, reverse=True)
     if len(years) > 1:
-        periods += [(year, f"{year}-01-01", f"{year}-12-01") for year in years]
+        periods += [
+            (fill("{year}", {"year": year}), f"{year}-01-01", f"{year}-12-01")
+            for year in years
+        ]
     return periods
 
 

@@ -9,6 +9,7 @@ import altair as alt
 from kith.report import marks
 from kith.report.entries import Entry, Groups, Row, Section, Series
 from kith.report.formats import fill
+from kith.report.language import translated
 
 # The twelve months up to the last one, with the customers at its end.
 _YEAR = """
@@ -146,7 +147,6 @@ order by revenue_amount desc, part
     drawn=56,
     groups=Groups("part", _SUMS),
 )
-_DIMENSIONS = {"source": "How they came"}
 _PORTRAIT = Entry(
     "portrait",
     "Portrait of the customers",
@@ -157,8 +157,10 @@ where place_of_part <= 10
 order by dimension, place_of_part
 """,
     columns={
-        "By": lambda row: _DIMENSIONS.get(
-            row["dimension"], fill("{dimension:name}", row)
+        "By": lambda row: (
+            fill("How they came", row)
+            if row["dimension"] == "source"
+            else fill("{dimension:name}", row)
         ),
         "Value": "{part:name}",
         "Customers": "{customer_count:,}",
@@ -315,9 +317,9 @@ order by subject, prospect_kind
 """,
     columns={
         "Kind": lambda row: (
-            "Unexplored: a market where nobody buys"
+            fill("Unexplored: a market where nobody buys", row)
             if row["subject"] == "market"
-            else _KINDS[row["prospect_kind"]]
+            else translated(_KINDS[row["prospect_kind"]])
         ),
         "Prospects": "{prospect_count:,}",
         "Stuck": "{stuck_count:,}",

@@ -5,7 +5,8 @@ from typing import Any
 
 from kith.report import marks
 from kith.report.entries import Entry, Row, Section, listed
-from kith.report.formats import fill, name
+from kith.report.formats import fill, name, sentences
+from kith.report.language import term, translated
 
 _EFFECTS = {
     "keeps": ("Keeps customers", marks.GOOD),
@@ -16,18 +17,27 @@ _MUCH_PCT = 5  # Below it, behaviours explain too little to act on their shares.
 
 
 def _drivers_note(rows: list[Row]) -> str:
-    words = (
+    return sentences(
+        rows[0],
         "Among {n:,} customers who had bought shortly before {observed_on:%-d %b %Y}: "
         "what those do or meet with who still bought from {window_start:%-d %b %Y} to "
-        "{window_end:%-d %b %Y}, compared with others who had bought alike. Shares add "
-        "up to 100% of what all behaviours explain together, which is "
-        "{explained_pct:percent} of who stays and who leaves"
+        "{window_end:%-d %b %Y}, compared with others who had bought alike.",
+        "Shares add up to 100% of what all behaviours explain together, which is "
+        "{explained_pct:percent} of who stays and who leaves."
+        if rows[0]["explained_pct"] >= _MUCH_PCT
+        else "Shares add up to 100% of what all behaviours explain together, which is "
+        "{explained_pct:percent} of who stays and who leaves: take them as hints.",
+        "Lines: 95% intervals.",
+        "Left out, since they tell the outcome itself: {leaks}."
+        if rows[0]["leaks"]
+        else "",
     )
-    words += "." if rows[0]["explained_pct"] >= _MUCH_PCT else ": take them as hints."
-    words += " Lines: 95% intervals."
-    if rows[0]["leaks"]:
-        words += " Left out, since they tell the outcome itself: {leaks}."
-    return fill(words, rows[0])
+
+
+def _behaviour(definition: str) -> str:
+    """What a behaviour is; several that go together are told one by one."""
+    parts = definition.split("; with it goes ")
+    return translated("; with it goes ").join(map(term, parts))
 
 
 _DRIVERS = Entry(
@@ -51,11 +61,11 @@ from told cross join leaks
 order by share_pct desc, behaviour
 """,
     columns={
-        "Behaviour": lambda row: name(row["definition"]),
+        "Behaviour": lambda row: name(_behaviour(row["definition"])),
         "Share": "{share_pct:percent}",
         "from": "{interval_low:percent}",
         "to": "{interval_high:percent}",
-        "Effect": lambda row: _EFFECTS[row["effect"]][0],
+        "Effect": lambda row: translated(_EFFECTS[row["effect"]][0]),
         "Same sign in": "{stability_pct:.0f}% of trials",
     },
     note=_drivers_note,
@@ -66,6 +76,19 @@ order by share_pct desc, behaviour
     text="{share_pct:percent}",
     drawn=10,
 )
+
+
+def _strongest(row: Row) -> str:
+    if not row["strongest"]:
+        return fill("None: {missing_reason:term}", row)
+    parts = (line.rpartition(" (") for line in row["strongest"].splitlines())
+    told = ((_behaviour(words), share.rstrip(")")) for words, _, share in parts)
+    return translated("; ").join(
+        fill("{behaviour} ({share})", {"behaviour": behaviour, "share": share})
+        for behaviour, share in told
+    )
+
+
 _BY_TIER = Entry(
     "drivers-by-tier",
     "The same by tier",
@@ -84,7 +107,7 @@ select
     string_agg(
         definition || case when effect = 'keeps' then ' (+' else ' (−' end
         || cast(round(share_pct) as int) || '%)',
-        '; ' order by place
+        '\n' order by place
     ) filter (where place <= 3 and share_pct is not null) as strongest,
     sum(share_pct) filter (where place <= 3) as strongest_pct,
     max(missing_reason) filter (where share_pct is null and place = 1) as missing_reason
@@ -93,11 +116,11 @@ group by scheme, segment
 order by scheme <> 'all', max(n) desc, segment
 """,
     columns={
-        "Customers": lambda row: "All" if row["scheme"] == "all" else row["segment"],
-        "Asked": "{n:,}",
-        "The three strongest behaviours": lambda row: (
-            row["strongest"] or f"None: {row['missing_reason']}"
+        "Customers": lambda row: (
+            fill("All", row) if row["scheme"] == "all" else term(row["segment"])
         ),
+        "Asked": "{n:,}",
+        "The three strongest behaviours": _strongest,
         "Their share": "{strongest_pct:percent}",
     },
     note="The three strongest behaviours and their shares: + keeps customers, − drives "
@@ -113,15 +136,19 @@ _SIDES = {"model": ("The model", marks.ACCENT), "without": ("Without it", marks.
 def _card_note(rows: list[Row]) -> str:
     facts = rows[0]
     if facts["status"] != "published":
-        off = "Switched off" if facts["status"] == "switched_off" else "Not published"
-        return fill(off + ": {reason}.", facts).replace("..", ".")
-    words = (
+        return fill(
+            "Switched off: {reason:term}."
+            if facts["status"] == "switched_off"
+            else "Not published: {reason:term}.",
+            facts,
+        ).replace("..", ".")
+    return fill(
         "Published. Foretells the next {horizon_days} days. Judged on {judged_count:,} "
+        "customers as they were before {window_start:%-d %b %Y}, by what they did "
+        "until {window_end:%-d %b %Y}: better than {rule:term}. Today it names "
+        "{named_count:,} of {asked_count:,}.",
+        facts,
     )
-    words += "customers as they were before {window_start:%-d %b %Y}, by what they did "
-    words += "until {window_end:%-d %b %Y}: better than {rule}. Today it names "
-    words += "{named_count:,} of {asked_count:,}."
-    return fill(words, facts)
 
 
 def _model(question: str, title: str, does: str, rule: str) -> Entry:
@@ -176,7 +203,7 @@ where facts.status is not null
 order by position
 """,
         columns={
-            "How good it is": "{statement}",
+            "How good it is": "{statement:term}",
             "Of 100": "{score:.0f}",
             "from": "{interval_low:.0f}",
             "to": "{interval_high:.0f}",
@@ -199,6 +226,7 @@ def _bars_of_100(chart: Any, rows: list[Row], series: Any) -> Any:
     return marks.interval_bars(chart, rows, series, states=_SIDES)
 
 
+_POPULATIONS = {"new": ", new customers", "earlier": ", known before"}
 _LIFETIMES = Entry(
     "model-lifetimes",
     "How much customers will buy",
@@ -220,17 +248,15 @@ select * from told order by model, population desc
 """,
     columns={
         "Foretold": lambda row: (
-            {"bg_nbd": "Purchases", "gamma_gamma": "Revenue"}[row["model"]]
-            + {"new": ", new customers", "earlier": ", known before"}.get(
-                row["population"], ""
-            )
+            translated({"bg_nbd": "Purchases", "gamma_gamma": "Revenue"}[row["model"]])
+            + translated(_POPULATIONS.get(row["population"], ""))
         ),
         "Expected": "{expected:,.0f}",
         "Came": "{actual:,.0f}",
         "Off by": "{error_pct:percent}",
         "May be off by": "{limit_pct:percent}",
-        "Published": lambda row: (
-            "Yes" if row["status"] == "published" else f"No: {row['reason']}"
+        "Published": lambda row: fill(
+            "Yes" if row["status"] == "published" else "No: {reason:term}", row
         ),
     },
     note="Behind customers’ lifetime values. On days that the models did not see: what "
@@ -258,14 +284,14 @@ def _wake_note(rows: list[Row]) -> str:
             ("gain", "gain_amount"),
         )
     }
-    words = "Of {all:,} who drowse or sleep, {worth:,} are worth waking: what they are "
-    words += (
+    return fill(
+        "Of {all:,} who drowse or sleep, {worth:,} are worth waking: what they are "
         "likely to bring within {horizon_days} days is more than the message costs. "
+        "{held:,} of these are left alone by lot, so that you can see later what "
+        "waking the others has changed. Expected of the others: "
+        "{currency} {gain:amount}, also from who would have come anyway.",
+        facts,
     )
-    words += "{held:,} of these are left alone by lot, so that you can see later what "
-    words += "waking the others has changed. Expected of the others: "
-    words += "{currency} {gain:amount}, also from who would have come anyway."
-    return fill(words, facts)
 
 
 _WAKE = Entry(

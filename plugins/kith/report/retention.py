@@ -7,36 +7,38 @@ import altair as alt
 
 from kith.report import marks
 from kith.report.entries import Entry, Grid, Row, Section, Series
-from kith.report.formats import fill
+from kith.report.formats import fill, sentences
+from kith.report.language import translated
 
 _SHOWN = 24  # Newest cohorts, and months since.
 
 
 def _cohort(row: Row) -> str:
     if row["is_earlier"]:
-        return "Known before"
+        return fill("Known before", row)
     if row["cohort_month"]:
         return fill("{cohort_month:%b %Y}", row)
     if row["cohort_count"] > _SHOWN:
-        return "All shown"
-    return "All new" if row["has_earlier"] else "All cohorts"
+        return fill("All shown", row)
+    return fill("All new" if row["has_earlier"] else "All cohorts", row)
 
 
 def _note(words: str, rows: list[Row]) -> str:
-    words += " Months that are not over are blank."
-    if rows[0]["is_earlier"]:
-        words += (
-            " Known before: who registered before the data begin, by months since "
-            "{cohort_month:%b %Y}; share of all of them who have bought."
-        )
-    elif rows[0]["cohort_count"] <= _SHOWN:
-        words += (
-            " {cohort_month:%b %Y} begins the data: its row may also hold customers "
-            "who bought before."
-        )
-    if rows[0]["cohort_count"] > _SHOWN:
-        words += " The last 24 of {cohort_count} cohorts, first 24 months."
-    return fill(words, rows[0])
+    has_earlier, are_many = rows[0]["is_earlier"], rows[0]["cohort_count"] > _SHOWN
+    return sentences(
+        rows[0],
+        words,
+        "Months that are not over are blank.",
+        "Known before: who registered before the data begin, by months since "
+        "{cohort_month:%b %Y}; share of all of them who have bought."
+        if has_earlier
+        else "",
+        "{cohort_month:%b %Y} begins the data: its row may also hold customers who "
+        "bought before."
+        if not has_earlier and not are_many
+        else "",
+        "The last 24 of {cohort_count} cohorts, first 24 months." if are_many else "",
+    )
 
 
 # Who was known before has a line, and no part in the last one: their months are not
@@ -128,7 +130,8 @@ _REVENUE = _grid(
 
 def _curves(chart: Any, rows: list[Row], series: Series) -> Any:
     axis = alt.Axis(title=None, domain=False, labelExpr="datum.value + '%'")
-    steps = alt.Axis(title="Months since the first purchase", tickMinStep=1, grid=False)
+    title = translated("Months since the first purchase")
+    steps = alt.Axis(title=title, tickMinStep=1, grid=False)
     lines = (
         chart.transform_fold(list(series), as_=["kind", "value"])
         .transform_filter("isValid(datum.value)")
@@ -143,13 +146,16 @@ def _curves(chart: Any, rows: list[Row], series: Series) -> Any:
 
 
 def _curves_note(rows: list[Row]) -> str:
-    words = "All cohorts together: each month of those who have reached it, as long as "
-    words += "they are a quarter of all."
     facts = rows[min(3, len(rows) - 1)]
-    if facts["step"]:
-        words += " Month {step}: {pct:percent} of the customers buy in it, "
-        words += "{later_pct:percent} in it or later."
-    return fill(words, facts)
+    return sentences(
+        facts,
+        "All cohorts together: each month of those who have reached it, as long as "
+        "they are a quarter of all.",
+        "Month {step}: {pct:percent} of the customers buy in it, {later_pct:percent} "
+        "in it or later."
+        if facts["step"]
+        else "",
+    )
 
 
 _CURVES = Entry(
@@ -200,14 +206,15 @@ order by period_number
 
 def _active_note(rows: list[Row]) -> str:
     told = [row for row in rows if row["daily_to_monthly_pct"] is not None]
-    words = "Customers who did something: an order, a visit, a call, a post …"
-    if not told:
-        return words
-    last = told[-1]
-    words += " In {month:%b %Y}, a customer was active on {active_days:.1f} days of "
-    words += "the month, with {contacts_per_active_day:.2f} contacts each; on "
-    words += "{three_contacts_pct:percent} of these days they came three times or more."
-    return fill(words, last)
+    return sentences(
+        told[-1] if told else {},
+        "Customers who did something: an order, a visit, a call, a post …",
+        "In {month:%b %Y}, a customer was active on {active_days:.1f} days of the "
+        "month, with {contacts_per_active_day:.2f} contacts each; on "
+        "{three_contacts_pct:percent} of these days they came three times or more."
+        if told
+        else "",
+    )
 
 
 _ACTIVE = Entry(

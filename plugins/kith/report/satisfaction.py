@@ -4,7 +4,8 @@ from functools import partial
 
 from kith.report import marks
 from kith.report.entries import Cell, Entry, Row, Section, Series, listed
-from kith.report.formats import MISSING, fill, name
+from kith.report.formats import MISSING, fill, name, sentences
+from kith.report.language import translated
 
 _DRAWN = 10
 _SURVEYS = 3
@@ -16,7 +17,7 @@ _SERIES: Series = {
 
 def _score(row: Row) -> str:
     if row["score"] is None:
-        return "too few answers" if row["n"] else "no answers"
+        return fill("too few answers" if row["n"] else "no answers", row)
     return fill("{score:,.1f}", row)
 
 
@@ -30,18 +31,23 @@ def _place(row: Row) -> str:
     parts = (row["of_survey"], row["touchpoint"], row["dimension"])
     # A touchpoint and a dimension of one name are said once.
     stated = dict.fromkeys(p for p in parts if p not in ("", "not_stated", "overall"))
-    return ": ".join(map(name, stated)) or "Not stated"
+    return translated(": ").join(map(name, stated)) or fill("Not stated", row)
 
 
 def _place_note(rows: list[Row]) -> str:
-    words = "Score and answers since the first one."
-    if rows[0]["overall_score"] is not None:
-        words += " Dashed line: {overall_score:,.1f} in all."
-    if any(row["score"] is None for row in rows[:_DRAWN]):
-        words += " Too few: fewer than {company.minimum_answers} answers."
-    if len(rows) > _DRAWN:
-        words += f" The {_DRAWN} with most answers of {len(rows)}."
-    return fill(words, rows[0])
+    return sentences(
+        rows[0] | {"drawn_count": _DRAWN, "all_count": len(rows)},
+        "Score and answers since the first one.",
+        "Dashed line: {overall_score:,.1f} in all."
+        if rows[0]["overall_score"] is not None
+        else "",
+        "Too few: fewer than {company.minimum_answers} answers."
+        if any(row["score"] is None for row in rows[:_DRAWN])
+        else "",
+        "The {drawn_count} with most answers of {all_count}."
+        if len(rows) > _DRAWN
+        else "",
+    )
 
 
 def _place_text(row: Row) -> str:
@@ -94,7 +100,13 @@ scores as (
 """
 
 
-def _scores(measure: str, label: str, scale: str) -> list[Entry]:
+_SCALES = {
+    "nps": "Promoters minus detractors, −100 to 100.",
+    "csat_top_two_pct": "Per cent who answered 4 or 5 of 5.",
+}
+
+
+def _scores(measure: str, label: str) -> list[Entry]:
     """The scores by survey, of each by period, and by touchpoint if answers name one.
 
     The surveys with most answers are shown by month, or by year if fewer than half of
@@ -106,18 +118,21 @@ def _scores(measure: str, label: str, scale: str) -> list[Entry]:
     cells["Interval of 95%"] = _interval
 
     def note(rows: list[Row]) -> str:
-        words = f"{scale} {sum(row['n'] for row in rows):,} answers"
-        words += (
-            "." if rows[0]["dimension"] == "overall" else " about {dimension:name}."
+        return sentences(
+            rows[0] | {"all_count": sum(row["n"] for row in rows)},
+            _SCALES[measure],
+            "{all_count:,} answers."
+            if rows[0]["dimension"] == "overall"
+            else "{all_count:,} answers about {dimension:name}.",
+            "Grey crosses: fewer than {company.minimum_answers} answers."
+            if any(row["n"] and row["score"] is None for row in rows)
+            else "",
         )
-        if any(row["n"] and row["score"] is None for row in rows):
-            words += " Grey crosses: fewer than {company.minimum_answers} answers."
-        return fill(words, rows[0])
 
     def by_period(number: int, grain: str, period: str) -> Entry:
         return Entry(
             f"{measure}-by-{grain}-{number}",
-            f"{label} by {grain}{{of_survey}}",
+            f"{label} by {grain}{{of_survey:behind}}",
             f"""
 {scores},
 of_survey as (
@@ -158,7 +173,11 @@ where is_asked and breakdown = 'total' and period_grain = 'all' and of_survey <>
 order by survey_number
 """,
         columns={"Survey": "{of_survey:name}", **cells},
-        note=f"{scale} Surveys ask on other occasions and are never pooled.",
+        note=lambda rows: sentences(
+            rows[0],
+            _SCALES[measure],
+            "Surveys ask on other occasions and are never pooled.",
+        ),
         marks=marks.points_by_label,
         series=_SERIES,
         text=_place_text,
@@ -201,15 +220,15 @@ def _gap_interval(row: Row) -> str:
 
 
 def _gaps_note(rows: list[Row]) -> str:
-    words = (
+    return sentences(
+        rows[0],
         "Perceived less expected, in points of the scale {scale_min:g}–{scale_max:g}: "
-        "below 0, service stays behind. Items of which one questionnaire tells both."
+        "below 0, service stays behind. Items of which one questionnaire tells both.",
+        "Dashed line: {overall_score:,.2f} in all."
+        if rows[0]["overall_score"] is not None
+        else "",
+        "Weighted: {weighted_gap:,.2f}." if rows[0]["weighted_gap"] is not None else "",
     )
-    if rows[0]["overall_score"] is not None:
-        words += " Dashed line: {overall_score:,.2f} in all."
-    if rows[0]["weighted_gap"] is not None:
-        words += " Weighted: {weighted_gap:,.2f}."
-    return fill(words, rows[0])
 
 
 # Of the survey with most pairs.
@@ -289,13 +308,15 @@ with cases as (
 def _complaints_note(rows: list[Row]) -> str:
     in_time = sum(row["in_time_count"] for row in rows)
     due = in_time + sum(row["late_count"] for row in rows)
-    words = "{share:percent} of the {due:,} due, by month of opening."
-    return fill(words, {"due": due, "share": 100 * in_time / due if due else None})
+    return fill(
+        "{share:percent} of the {due:,} due, by month of opening.",
+        {"due": due, "share": 100 * in_time / due if due else None},
+    )
 
 
 _COMPLAINTS = Entry(
     "complaints",
-    "{noun} answered within {company.complaint_response_hours} hours",
+    "{noun:term} answered within {company.complaint_response_hours} hours",
     f"""
 {CASES},
 months as (
@@ -316,7 +337,7 @@ order by month
 """,
     columns={
         "Month": "{month:%b %Y}",
-        "{noun}": "{case_count:,}",
+        "{noun:term}": "{case_count:,}",
         "In time": "{in_time_count:,}",
         "Late": "{late_count:,}",
         "Not due or not told": "{unknown_count:,}",
@@ -339,7 +360,7 @@ _STATES = {
 }
 _COMPLAINT_STATES = Entry(
     "complaint-states",
-    "{noun} by state",
+    "{noun:term} by state",
     f"""
 {CASES},
 states as (
@@ -355,7 +376,7 @@ order by position
 """,
     columns={
         "State": "{state:name}",
-        "{noun}": "{case_count:,}",
+        "{noun:term}": "{case_count:,}",
         "Share": "{share_pct:percent}",
     },
     note="Overdue: no answer within {company.complaint_response_hours} hours.",
@@ -371,8 +392,8 @@ _NO_COMPLAINTS = Entry(
 )
 SECTION = Section(
     charts=[
-        _scores("nps", "NPS", "Promoters minus detractors, −100 to 100."),
-        _scores("csat_top_two_pct", "CSAT", "Per cent who answered 4 or 5 of 5."),
+        _scores("nps", "NPS"),
+        _scores("csat_top_two_pct", "CSAT"),
         [_NO_SCORES],
         [_GAPS, _NO_GAPS],
         [_COMPLAINTS, _COMPLAINT_STATES],

@@ -7,7 +7,8 @@ import altair as alt
 
 from kith.report import marks
 from kith.report.entries import FEWEST, Entry, Groups, Row, Section, Series, listed
-from kith.report.formats import fill
+from kith.report.formats import fill, sentences
+from kith.report.language import translated
 from kith.report.movements import ACTIVITY
 
 _STATES = ACTIVITY | {"not_permitted": ("Not permitted", marks.SOFT)}
@@ -17,20 +18,24 @@ def _states_note(rows: list[Row]) -> str:
     counts = {row["state"]: row["customer_count"] for row in rows}
     refused = counts.get("not_permitted", 0)
     facts = rows[0] | {"refused": refused}
-    if facts["buyer_count"]:
-        words = "{active_pct:percent} of the {buyer_count:,} with an order are active."
-        if refused or counts["never_purchased"]:
-            words += " Shares are of all {all_count:,} known, also those without an "
-            words += "order."
-    elif refused == facts["all_count"]:
-        refused = 0
-        words = "None of the {all_count:,} known has permitted that their state is "
-        words += "computed."
-    else:
-        words = "None of the {all_count:,} known has ordered."
-    if refused:
-        words += " {refused:,} have not permitted that their state is computed."
-    return fill(words, facts)
+    if not facts["buyer_count"] and refused == facts["all_count"]:
+        return fill(
+            "None of the {all_count:,} known has permitted that their state is "
+            "computed.",
+            facts,
+        )
+    return sentences(
+        facts,
+        "{active_pct:percent} of the {buyer_count:,} with an order are active."
+        if facts["buyer_count"]
+        else "None of the {all_count:,} known has ordered.",
+        "Shares are of all {all_count:,} known, also those without an order."
+        if facts["buyer_count"] and (refused or counts["never_purchased"])
+        else "",
+        "{refused:,} have not permitted that their state is computed."
+        if refused
+        else "",
+    )
 
 
 _ACTIVITY_STATES = Entry(
@@ -86,9 +91,10 @@ def _curve(chart: Any, rows: list[Row], series: Series) -> Any:
     whole = alt.Scale(domain=[0, 100], nice=False)
     x = alt.X("customers_pct:Q", axis=axis, scale=whole)
     y = alt.Y(type="quantitative", axis=axis, scale=scale).title(
-        "Share of identified revenue"
+        translated("Share of identified revenue")
     )
-    chart = chart.encode(x.title("Share of customers with an order, best first"))
+    title = translated("Share of customers with an order, best first")
+    chart = chart.encode(x.title(title))
     dash = alt.Scale(domain=list(series), range=[[1, 0], [5, 4]])
     lines = chart.transform_fold(list(series), as_=["kind", "value"]).encode(
         y.field("value"),
@@ -111,17 +117,24 @@ def _curve(chart: Any, rows: list[Row], series: Series) -> Any:
 
 
 def _best_note(rows: list[Row]) -> str:
-    words = "The top 20% of customers with an order ({best_count:,} of {all_count:,}) "
-    words += "bring {best_pct:percent} of identified revenue."
-    if rows[0]["margin_pct"] is not None:
-        words += " The top 20% by margin bring {margin_pct:percent} of it"
-        if rows[0]["unknown_pct"]:
-            words += ", without the {unknown_pct:percent} of revenue whose cost is "
-            words += "unknown"
-        words += "."
-        if rows[0]["margin_pct"] > 100:
-            words += " More than all, since others cost more than they bring."
-    return fill(words, rows[0])
+    words = sentences(
+        rows[0],
+        "The top 20% of customers with an order ({best_count:,} of {all_count:,}) "
+        "bring {best_pct:percent} of identified revenue.",
+    )
+    if rows[0]["margin_pct"] is None:
+        return words
+    return sentences(
+        rows[0] | {"words": words},
+        "{words}",
+        "The top 20% by margin bring {margin_pct:percent} of it, without the "
+        "{unknown_pct:percent} of revenue whose cost is unknown."
+        if rows[0]["unknown_pct"]
+        else "The top 20% by margin bring {margin_pct:percent} of it.",
+        "More than all, since others cost more than they bring."
+        if rows[0]["margin_pct"] > 100
+        else "",
+    )
 
 
 # With few customers several percentages name the same ones: the curve stands at the
@@ -198,15 +211,22 @@ where (select sum(customer_count) from segments where not is_rest) > 0
 
 
 def _shares_note(rows: list[Row]) -> str:
-    words = ""
+    first = ""
     if rows[0]["customer_share_pct"] is not None:  # of enough customers
-        words += "{segment:name}: {customer_share_pct:percent} of all known customers"
-        if any(row["is_rest"] and row["customer_count"] for row in rows):
-            words += ", also those without an order,"
-        words += " bring {revenue_share_pct:percent} of all revenue. "
-    words += "Segments by purchases from {window_start:%-d %b %Y} to "
-    words += "{window_end:%-d %b %Y}."
-    return fill(words, rows[0])
+        first = fill(
+            "{segment:name}: {customer_share_pct:percent} of all known customers, also "
+            "those without an order, bring {revenue_share_pct:percent} of all revenue."
+            if any(row["is_rest"] and row["customer_count"] for row in rows)
+            else "{segment:name}: {customer_share_pct:percent} of all known customers "
+            "bring {revenue_share_pct:percent} of all revenue.",
+            rows[0],
+        )
+    return sentences(
+        rows[0] | {"first": first},
+        "{first}" if first else "",
+        "Segments by purchases from {window_start:%-d %b %Y} to "
+        "{window_end:%-d %b %Y}.",
+    )
 
 
 _BY_REVENUE = "order by is_rest, revenue_amount desc, segment"
@@ -264,8 +284,8 @@ SECTION = Section(
         "{company.activity_states.drowsy}, half asleep from "
         "{company.activity_states.half_asleep}, asleep from "
         "{company.activity_states.asleep}. Counted by "
-        "{company.activity_states.by}: by rhythm, usual gaps of the customer's own "
-        "count where there are enough of them.",
+        "{company.activity_states.by:term}: by rhythm, usual gaps of the customer's "
+        "own count where there are enough of them.",
         "RFM segment": "By recency, frequency and monetary value, each scored 1–5 at "
         "its quintiles.",
         "Index": "Average revenue of the segment divided by that of all identified "

@@ -7,7 +7,8 @@ import altair as alt
 
 from kith.report import marks
 from kith.report.entries import Entry, Row, Section
-from kith.report.formats import MISSING, fill, name
+from kith.report.formats import MISSING, enumerated, fill, name
+from kith.report.language import term, translated
 
 _ABSENT = (
     "Nothing can be told yet: no survey asks about the whole and about parts of the "
@@ -43,15 +44,14 @@ _EFFECTS = {
 
 
 def _drivers_note(rows: list[Row]) -> str:
-    words = "Survey {survey:name}: what {asked} hangs on, by {n:,} answers of "
-    words += (
+    return fill(
+        "Survey {survey:name}: what {asked} hangs on, by {n:,} answers of "
         "{person_count:,} persons. Shares add up to 100% of what all parts explain "
+        "together, which is {explained_pct:percent}; {unlisted_pct:percent} is "
+        "unlisted. The first three have {top_pct:percent}. Lines: 95% intervals. An "
+        "association, no proof of a cause.",
+        rows[0] | {"asked": translated(_ASKED[rows[0]["outcome"]])},
     )
-    words += "together, which is {explained_pct:percent}; {unlisted_pct:percent} is "
-    words += "unlisted. The first three have {top_pct:percent}. Lines: 95% intervals. "
-    words += "An association, no proof of a cause."
-    asked = _ASKED[rows[0]["outcome"]]
-    return fill(words, rows[0] | {"asked": asked})
 
 
 _DRIVERS = Entry(
@@ -88,6 +88,14 @@ order by told.driver_rank
     text="{share_pct:percent}",
     drawn=10,
 )
+
+
+def _shares(row: Row, column: str) -> str:
+    parts = (line.rpartition(": ") for line in (row[column] or "").splitlines())
+    told = (term(part) + translated(mark) + share for part, mark, share in parts)
+    return enumerated(told) or MISSING
+
+
 _CHANGES = Entry(
     "satisfaction-drivers-by-part",
     "The same by year and tier",
@@ -127,11 +135,11 @@ select
     max(case when period_grain = 'all' and segment = 'all' then share_pct end)
         as share_pct,
     string_agg(
-        cast(year as int) || ': ' || cast(round(share_pct) as int) || '%', ', '
+        cast(year as int) || ': ' || cast(round(share_pct) as int) || '%', '\n'
         order by year
     ) filter (where period_grain = 'year') as by_year,
     string_agg(
-        segment || ': ' || cast(round(share_pct) as int) || '%', ', ' order by segment
+        segment || ': ' || cast(round(share_pct) as int) || '%', '\n' order by segment
     ) filter (where segment <> 'all') as by_tier
 from cut
 group by driver
@@ -139,8 +147,8 @@ order by share_pct desc nulls last, driver
 """,
     columns={
         "Part of the service": "{driver:name}",
-        "By year": lambda row: row["by_year"] or MISSING,
-        "By tier": lambda row: row["by_tier"] or MISSING,
+        "By year": partial(_shares, column="by_year"),
+        "By tier": partial(_shares, column="by_tier"),
     },
     note="Shares, where enough have answered.",
     style="words",
@@ -161,12 +169,13 @@ def _quadrant(chart: Any, rows: list[Row], series: Any) -> Any:
     x = alt.X(
         "shortfall:Q",
         scale=alt.Scale(reverse=True, zero=False, nice=True, padding=15),
-        axis=alt.Axis(title="behind by, points", tickCount=5),
+        axis=alt.Axis(title=translated("behind by, points"), tickCount=5),
     )
+    title = translated("share in satisfaction, %")
     y = alt.Y(
         "importance_pct:Q",
         scale=alt.Scale(zero=True, nice=True, padding=8),
-        axis=alt.Axis(title="share in satisfaction, %", tickCount=5, domain=False),
+        axis=alt.Axis(title=title, tickCount=5, domain=False),
     )
     color = alt.Color(**marks.color_of(_QUADRANTS, "quadrant"))
     points = chart.encode(x=x, y=y)
@@ -183,13 +192,17 @@ def _quadrant(chart: Any, rows: list[Row], series: Any) -> Any:
 
 
 def _quadrant_note(rows: list[Row]) -> str:
-    aim = "what was expected"
-    if rows[0]["target_kind"] == "mark":
-        aim = "three quarters up the scale, as 4 of 5"
-    words = "Survey {survey:name}. Behind: by so many points the service stays below "
-    words += f"{aim}. Dashed: the means. "
-    named = (fill("{priority_rank} {driver:name}", row) for row in rows)
-    return fill(words, rows[0]) + ", ".join(named) + "."
+    aim = translated(
+        "three quarters up the scale, as 4 of 5"
+        if rows[0]["target_kind"] == "mark"
+        else "what was expected"
+    )
+    named = enumerated(fill("{priority_rank} {driver:name}", row) for row in rows)
+    return fill(
+        "Survey {survey:name}. Behind: by so many points the service stays below "
+        "{aim}. Dashed: the means. {named}.",
+        rows[0] | {"aim": aim, "named": named},
+    )
 
 
 _QUADRANT = Entry(
@@ -217,7 +230,7 @@ order by shortfalls.priority_rank
         "Behind by": "{shortfall:+.2f}",
         "from": "{interval_low:+.2f}",
         "to": "{interval_high:+.2f}",
-        "What to do": lambda row: _QUADRANTS[row["quadrant"]][0],
+        "What to do": lambda row: translated(_QUADRANTS[row["quadrant"]][0]),
     },
     note=_quadrant_note,
     absent=_ABSENT,
@@ -247,7 +260,7 @@ limit 10
 """,
     columns={
         "Touchpoint or department": lambda row: (
-            f"{name(row['place'])}: {name(row['driver'])}"
+            name(row["place"]) + translated(": ") + name(row["driver"])
         ),
         "Behind by": "{shortfall:+.2f}",
         "Share": "{importance_pct:percent}",
@@ -257,7 +270,7 @@ limit 10
     note=lambda rows: fill(
         "Points by which the mean of {asked} would be higher, were there no shortfall "
         "there: its size × what a point goes with × the share of answers given there.",
-        {"asked": _ASKED[rows[0]["outcome"]]},
+        {"asked": translated(_ASKED[rows[0]["outcome"]])},
     ),
     marks=marks.bars,
     series={"would_bring_points": ("Points", marks.ACCENT)},
@@ -289,9 +302,8 @@ _LINKS = {
 def _effect(row: Row, lag: int) -> str:
     if row[f"change_{lag}"] is None:
         return MISSING
-    return fill(
-        f"{{change_{lag}:+,.2f}} ({{low_{lag}:,.2f}} to {{high_{lag}:,.2f}})", row
-    )
+    facts = {name: row[f"{name}_{lag}"] for name in ("change", "low", "high")}
+    return fill("{change:+,.2f} ({low:,.2f} to {high:,.2f})", facts)
 
 
 _CHAIN = Entry(

@@ -6,11 +6,10 @@ for which there are no data is left out.
 
 from kith.report.customer import MONTHS
 from kith.report.entries import Row, Section, Sentence
-from kith.report.formats import change_pct, fill
+from kith.report.formats import change_pct, fill, sentences
+from kith.report.language import translated
 from kith.report.leaving import sign_of
 from kith.report.satisfaction import CASES, scores_of
-
-_CHANGES = {"month": "the month before", "year": "a year before"}
 
 
 def _changed(now: float, before: float | None, than: str) -> str:
@@ -18,22 +17,27 @@ def _changed(now: float, before: float | None, than: str) -> str:
     if not before or before < 0:
         return ""
     pct = change_pct(now, before)
+    facts = {"pct": abs(pct), "than": than}
     if pct == 0:
-        return f"as much as {than}"
-    return f"{abs(pct):,.1f}% {'more' if pct > 0 else 'less'} than {than}"
+        return fill("as much as {than}", facts)
+    if pct > 0:
+        return fill("{pct:,.1f}% more than {than}", facts)
+    return fill("{pct:,.1f}% less than {than}", facts)
 
 
 def _sales(rows: list[Row]) -> str:
     row = rows[0]
-    words = "In {month:%B %Y}, {buyer_count:,} of {customer_count:,} known customers "
-    words += "bought, and revenue was {currency} {revenue_amount:amount}"
+    now = row["revenue_amount"]
     changes = [
-        change
-        for span, than in _CHANGES.items()
-        if (change := _changed(row["revenue_amount"], row[f"{span}_amount"], than))
+        _changed(now, row["month_amount"], translated("the month before")),
+        _changed(now, row["year_amount"], translated("a year before")),
     ]
-    words += ": " * bool(changes) + " and ".join(changes)
-    return fill(words + ".", row)
+    told = translated(" and ").join(filter(None, changes))
+    return fill(
+        "In {month:%B %Y}, {buyer_count:,} of {customer_count:,} known customers "
+        "bought, and revenue was {currency} {revenue_amount:amount}{changes}.",
+        row | {"changes": fill(": {changes}", {"changes": told}) if told else ""},
+    )
 
 
 _SALES = Sentence(
@@ -54,13 +58,18 @@ limit 1
 
 def _year(rows: list[Row]) -> str:
     row = rows[0]
-    words = "In the twelve months up to {month:%B %Y} revenue was {currency} "
-    words += "{year_amount:amount}"
-    change = _changed(row["year_amount"], row["former_amount"], "in the twelve before")
-    words += f", {change}" if change else ""
-    if row["unidentified_pct"]:
-        words += "; {unidentified_pct:percent} of it came from nobody known"
-    return fill(words + ".", row)
+    than = translated("in the twelve before")
+    change = _changed(row["year_amount"], row["former_amount"], than)
+    told = fill(", {change}", {"change": change}) if change else ""
+    return fill(
+        "In the twelve months up to {month:%B %Y} revenue was {currency} "
+        "{year_amount:amount}{change}; {unidentified_pct:percent} of it came from "
+        "nobody known."
+        if row["unidentified_pct"]
+        else "In the twelve months up to {month:%B %Y} revenue was {currency} "
+        "{year_amount:amount}{change}.",
+        row | {"change": told},
+    )
 
 
 _YEAR = Sentence(
@@ -114,31 +123,40 @@ where buyer_count > 0
 
 
 def _satisfaction(rows: list[Row]) -> str:
-    words = "Of 100 answers in {year:.0f}{so_far}, {score:.0f} were satisfied (95% "
-    words += "interval {interval_low:.0f} to {interval_high:.0f}, {n:,} answers"
-    words += "{of_survey})"
-    if len(rows) == 1:
-        return fill(words + ".", rows[0])
-    now, before = rows
-    is_clear = (
-        now["interval_low"] > before["interval_high"]
-        or now["interval_high"] < before["interval_low"]
+    now, *others = rows
+    told = fill(
+        "Of 100 answers in {year:.0f} so far, {score:.0f} were satisfied"
+        if now["is_complete"] is False
+        else "Of 100 answers in {year:.0f}, {score:.0f} were satisfied",
+        now,
     )
-    words += ", {before:.0f} in the year before"
-    words += "." if is_clear else "; the difference may be chance."
-    return fill(words, now | {"before": before["score"]})
+    told += fill(
+        " (95% interval {interval_low:.0f} to {interval_high:.0f}, {n:,} answers of "
+        "the survey {of_survey})"
+        if now["of_survey"]
+        else " (95% interval {interval_low:.0f} to {interval_high:.0f}, {n:,} answers)",
+        now,
+    )
+    for before in others:
+        is_clear = (
+            now["interval_low"] > before["interval_high"]
+            or now["interval_high"] < before["interval_low"]
+        )
+        told += fill(
+            ", {score:.0f} in the year before"
+            if is_clear
+            else ", {score:.0f} in the year before; the difference may be chance",
+            before,
+        )
+    return told + translated(".")
 
 
 _SATISFACTION = Sentence(
     f"""
 {scores_of("csat_top_two_pct")}
 select
-    case
-        when of_survey <> '' then ' of the survey ' || replace(of_survey, '_', ' ')
-        else ''
-    end as of_survey,
-    case when is_complete then '' else ' so far' end as so_far,
-    year, n, score, interval_low, interval_high
+    replace(of_survey, '_', ' ') as of_survey, is_complete, year, n, score,
+    interval_low, interval_high
 from scores
 where is_asked and breakdown = 'total' and period_grain = 'year'
     and survey_number = 1 and interval_low is not null
@@ -154,11 +172,13 @@ def _answered(rows: list[Row]) -> str:
 
     (row,) = rows
     found = share(row["in_time_count"], row["due_count"])
-    words = "{in_time_pct:percent} of the {due_count:,} {noun} of the last 365 days "
-    words += "that were due were answered in time (95% interval {low:.0f} to "
-    words += "{high:.0f}%); {open_count:,} of all are not resolved."
     limits = {"low": 100 * (found.lower or 0), "high": 100 * (found.upper or 0)}
-    return fill(words, row | limits)
+    return fill(
+        "{in_time_pct:percent} of the {due_count:,} {noun:term} of the last 365 days "
+        "that were due were answered in time (95% interval {low:.0f} to {high:.0f}%); "
+        "{open_count:,} of all are not resolved.",
+        row | limits,
+    )
 
 
 _ANSWERED = Sentence(
@@ -185,13 +205,16 @@ where due_count > 0
 
 def _leaving(rows: list[Row]) -> str:
     row = rows[0]
-    words = "{warned_count:,} customers show a sign that they may leave"
-    if row["sign"] is None:
-        return fill(words + ".", row)
-    words += ". The sign that was right most often is ‘{words}’: of {judged_count:,} "
-    words += "warnings {precision_pct:.0f}% came true (95% interval {low:.0f} to "
-    words += "{high:.0f}%), where {base_pct:.0f}% of all left."
-    return fill(words, row | {"words": sign_of(row).lower()})
+    is_judged = row["sign"] is not None
+    return sentences(
+        row | ({"words": sign_of(row).lower()} if is_judged else {}),
+        "{warned_count:,} customers show a sign that they may leave.",
+        "The sign that was right most often is ‘{words}’: of {judged_count:,} "
+        "warnings {precision_pct:.0f}% came true (95% interval {low:.0f} to "
+        "{high:.0f}%), where {base_pct:.0f}% of all left."
+        if is_judged
+        else "",
+    )
 
 
 _LEAVING = Sentence(
@@ -221,12 +244,16 @@ where warned_count > 0
 
 def _campaigns(rows: list[Row]) -> str:
     row = rows[0]
-    words = "{effective_count:,} of the {judged_count:,} campaigns with a group held "
-    words += "out brought purchases by themselves"
-    if row["effective_count"]:
-        words += "; the best, {campaign}, {uplift:.1f} more per 100 customers (95% "
-        words += "interval {low:.1f} to {high:.1f}, {reached_count:,} reached)"
-    return fill(words + ".", row)
+    return fill(
+        "{effective_count:,} of the {judged_count:,} campaigns with a group held out "
+        "brought purchases by themselves; the best, {campaign}, {uplift:.1f} more per "
+        "100 customers (95% interval {low:.1f} to {high:.1f}, {reached_count:,} "
+        "reached)."
+        if row["effective_count"]
+        else "{effective_count:,} of the {judged_count:,} campaigns with a group held "
+        "out brought purchases by themselves.",
+        row,
+    )
 
 
 _CAMPAIGNS = Sentence(

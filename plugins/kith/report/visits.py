@@ -4,7 +4,8 @@ from functools import partial
 
 from kith.report import marks
 from kith.report.entries import Entry, Row, Section
-from kith.report.formats import MISSING, fill, name
+from kith.report.formats import MISSING, enumerated, fill, name
+from kith.report.language import term, translated
 
 _NO_VISITS = "No sensor tells who visits a store: the feed presences is empty."
 _NO_CAMPAIGNS = "No campaign is known."
@@ -62,7 +63,7 @@ where counted.came > 0
 order by steps.position
 """,
     columns={
-        "Step": lambda row: _STEPS[row["step"]],
+        "Step": lambda row: translated(_STEPS[row["step"]]),
         "Visits": "{visit_count:,.0f}",
         "Of 100 who entered": "{entered_pct:.1f}",
     },
@@ -93,15 +94,15 @@ order by hours desc, floor, zone
 """,
     columns={
         "Zone": lambda row: (
-            ", ".join(
+            enumerated(
                 words
                 for words, value in (
                     (row["zone"], row["zone"]),
-                    (f"floor {row['floor']}", row["floor"]),
+                    (fill("floor {floor}", row), row["floor"]),
                 )
                 if value is not None
             )
-            or "not stated"
+            or fill("not stated", row)
         ),
         "Hours": "{hours:,.0f}",
         "Share": "{share_pct:percent}",
@@ -147,21 +148,21 @@ _VERDICTS = {"effective": "effective", "harmful": "harmful", "not_shown": "not s
 
 
 def _verdict(row: Row) -> str:
-    return _VERDICTS.get(row["verdict"]) or row["uplift_missing_reason"] or MISSING
+    if row["verdict"] in _VERDICTS:
+        return translated(_VERDICTS[row["verdict"]])
+    return term(row["uplift_missing_reason"] or MISSING)
 
 
 def _uplift_note(rows: list[Row]) -> str:
     told = [row for row in rows if row["score"] is not None]
-    words = (
-        "How many purchases more 100 customers made during the campaign than 100 of "
-    )
-    words += (
-        "whom the draw held out, with 95% intervals. Effective: the whole interval "
-    )
-    words += "lies above 0, which of forty campaigns without effect one does by chance."
     effective = sum(row["verdict"] == "effective" for row in told)
-    counts = {"told": len(told), "all": len(rows), "effective": effective}
-    return words + fill(" {effective} of {told} are; {all} are known.", counts)
+    return fill(
+        "How many purchases more 100 customers made during the campaign than 100 of "
+        "whom the draw held out, with 95% intervals. Effective: the whole interval "
+        "lies above 0, which of forty campaigns without effect one does by chance. "
+        "{effective} of {told} are; {all} are known.",
+        {"told": len(told), "all": len(rows), "effective": effective},
+    )
 
 
 _UPLIFTS = Entry(
@@ -180,7 +181,7 @@ order by purchase_uplift desc nulls last, starts_at desc nulls last, campaign_ke
 """,
     columns={
         "Campaign": "{campaign}",
-        "Channel": "{channel}",
+        "Channel": "{channel:term}",
         "Reached": "{reached_count:,}",
         "Held out": "{held_out_count:,}",
         "Answered": "{responded_pct:percent}",
@@ -194,7 +195,7 @@ order by purchase_uplift desc nulls last, starts_at desc nulls last, campaign_ke
     absent=_NO_CAMPAIGNS,
     marks=marks.points_by_label,
     series={"score": ("Purchases more per 100", marks.ACCENT)},
-    text=lambda row: _VERDICTS.get(row["verdict"], "unknown"),
+    text=lambda row: translated(_VERDICTS.get(row["verdict"], "unknown")),
     drawn=16,
 )
 _CREDITS = {
@@ -206,7 +207,7 @@ _CREDITS = {
 
 
 def _credit(row: Row, column: str) -> str:
-    return fill(f"{{{column}:,.0f}}", row)
+    return fill("{amount:,.0f}", {"amount": row[column]})
 
 
 _CREDITED = Entry(
@@ -228,7 +229,7 @@ order by
     campaign_key
 """,
     columns={
-        "Campaign": "{campaign}",
+        "Campaign": "{campaign:term}",
         **{
             words: partial(_credit, column=column) for column, words in _CREDITS.items()
         },
@@ -249,7 +250,7 @@ _STATES = {"ahead": "ahead so far", "behind": "behind so far"}
 def _goal(row: Row) -> str:
     measure = row["measure"]
     words = measure.upper() if measure in ("nps", "csat") else name(measure)
-    return ", ".join(filter(None, [words, row["scope"]]))
+    return enumerated(filter(None, [words, row["scope"]]))
 
 
 _GOALS = Entry(
@@ -270,8 +271,8 @@ limit 12
         "Target": "{target_value:,.0f}",
         "Attained": "{actual_value:,.0f}",
         "Of the target": "{attained_pct:percent}",
-        "State": lambda row: (
-            _STATES.get(row["state"], row["state"]) or row["missing_reason"]
+        "State": lambda row: term(
+            _STATES.get(row["state"], row["state"]) or row["missing_reason"] or MISSING
         ),
     },
     note="The goals whose periods end last.",

@@ -1,16 +1,20 @@
 """Entries on of whom posts speak, and how."""
 
+from functools import partial
+
 from kith.report import marks
 from kith.report.entries import Entry, Row, Section
-from kith.report.formats import MISSING, fill
+from kith.report.formats import MISSING, fill, sentences
 
 
 def _subject(row: Row) -> str:
-    return "Us" if row["subject_kind"] == "us" else row["subject"]
+    return fill("Us" if row["subject_kind"] == "us" else "{subject}", row)
 
 
-def _interval(name: str) -> str:
-    return f"{{{name}_low_pct:.0f}} to {{{name}_high_pct:.0f}}%"
+def _interval(row: Row, low: str, high: str) -> str:
+    if row[low] is None:
+        return MISSING
+    return fill("{low:.0f} to {high:.0f}%", {"low": row[low], "high": row[high]})
 
 
 def _share(row: Row) -> str:
@@ -18,10 +22,13 @@ def _share(row: Row) -> str:
 
 
 def _voice_note(rows: list[Row]) -> str:
-    words = "Posts that speak of us or of a competitor, and the share of each."
-    if rows[0]["share_missing_reason"]:
-        words += " No share: {share_missing_reason}."
-    return fill(words, rows[0])
+    return sentences(
+        rows[0],
+        "Posts that speak of us or of a competitor, and the share of each.",
+        "No share: {share_missing_reason:term}."
+        if rows[0]["share_missing_reason"]
+        else "",
+    )
 
 
 _VOICE = Entry(
@@ -40,8 +47,8 @@ order by subject_kind <> 'us', mention_count desc, subject
         "Posts": "{mention_count:,}",
         "By people": "{writer_count:,}",
         "Share of voice": _share,
-        "Interval of 95%": lambda row: (
-            fill(_interval("share"), row) if row["share_pct"] is not None else MISSING
+        "Interval of 95%": partial(
+            _interval, low="share_low_pct", high="share_high_pct"
         ),
         "Negative": "{negative_pct:percent}",
         "Referrals": "{referral_count:,}",
@@ -51,8 +58,9 @@ order by subject_kind <> 'us', mention_count desc, subject
     marks=marks.bars,
     series={"mention_count": ("Posts", marks.ACCENT)},
     text=lambda row: fill(
-        "{mention_count:,}"
-        + (" · {share_pct:percent}" if row["share_pct"] is not None else ""),
+        "{mention_count:,} · {share_pct:percent}"
+        if row["share_pct"] is not None
+        else "{mention_count:,}",
         row,
     ),
     drawn=10,
@@ -60,13 +68,13 @@ order by subject_kind <> 'us', mention_count desc, subject
 
 
 def _mood_note(rows: list[Row]) -> str:
-    words = (
-        "Of the posts about us whose mood is known, so many are negative. Dashed line: "
-        "{overall_score:.1f}% of all. Lines: 95% intervals. Mood: {method}."
+    return fill(
+        "Too few posts about us tell their mood. {method:term}."
+        if rows[0]["overall_score"] is None
+        else "Of the posts about us whose mood is known, so many are negative. Dashed "
+        "line: {overall_score:.1f}% of all. Lines: 95% intervals. Mood: {method:term}.",
+        rows[0],
     )
-    if rows[0]["overall_score"] is None:
-        words = "Too few posts about us tell their mood. {method}."
-    return fill(words, rows[0])
 
 
 _MOOD = Entry(
@@ -94,9 +102,7 @@ order by mention_count desc, breakdown_value
         "Platform": "{breakdown_value:name}",
         "Posts": "{mention_count:,}",
         "Negative": "{negative_pct:percent}",
-        "Interval of 95%": lambda row: (
-            fill(_interval("negative"), row) if row["score"] is not None else MISSING
-        ),
+        "Interval of 95%": partial(_interval, low="interval_low", high="interval_high"),
         "Mood unknown": "{unknown_count:,}",
     },
     note=_mood_note,

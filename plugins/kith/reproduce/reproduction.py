@@ -114,6 +114,15 @@ def _failure(run: Run) -> tuple[str, str, str]:
         stage, _, item = open_stages[0].partition(" ")
         failed = [{"stage": stage, "item": item, "reason": "the run was killed"}]
     first = failed[0]
+    if first["stage"] == "serve":
+        raise ConfigurationError(
+            f"{run.run_folder.name}: it failed in serve, after its release was "
+            f"published: {one_line(first['reason'])}; mend that, then make serve"
+        )
+    if first["stage"] == "approve":
+        raise ConfigurationError(
+            f"{run.run_folder.name}: it waits for a person: {one_line(first['reason'])}"
+        )
     if first["stage"] not in _STAGES:
         known = any(entry["stage"] == "plan" for entry in entries)
         raise ConfigurationError(

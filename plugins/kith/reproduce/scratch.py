@@ -69,7 +69,7 @@ def lay_scratch(then: Run, table: str | None) -> Scratch:
     gone: list[str] = []
     for name, each in taken(then.run_folder).items():
         if name in tables and table in (None, name):
-            gone += _lay_deliveries(scratch, tables[name], each)
+            gone += lay_deliveries(scratch, tables[name], each)
     if gone:
         more = f" and {len(gone) - _SHOWN} more" if gone[_SHOWN:] else ""
         shutil.rmtree(place)
@@ -82,7 +82,7 @@ def lay_scratch(then: Run, table: str | None) -> Scratch:
     return scratch
 
 
-def _lay_deliveries(scratch: Scratch, table: SourceTable, took: Taken) -> Iterator[str]:
+def lay_deliveries(scratch: Scratch, table: SourceTable, took: Taken) -> Iterator[str]:
     """Lay the deliveries of a table; yields the raw attempts that are gone."""
     name, then = table.full_name, scratch.then
     found = {each.folder.name: each for each in all_deliveries(then, table)}

@@ -1,5 +1,6 @@
 """What a run's journal says, as lines for people."""
 
+import datetime as dt
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,10 @@ _JUDGES = ("admit", "references")
 _SHOWN = 10
 # So many signs of a reason stand beside its stage; all of them at the end of the run.
 _BEGINNING = 160
-STAGES = ("plan", "pull", "admit", "build", "audit", "publish", "prune")
+STAGES = (
+    *("plan", "pull", "admit", "build", "audit", "approve", "publish", "prune"),
+    "serve",
+)
 
 
 class Journal:
@@ -87,6 +91,14 @@ class Journal:
             if (entry["stage"], entry["event"]) == (stage, "end")
         ]
 
+    def waits_until(self) -> dt.datetime | None:
+        """Until when the run waits for a person's approval; None where it does not."""
+        stage = [entry for entry in self._entries if entry["stage"] == "approve"]
+        if not stage or stage[-1]["event"] != "end":
+            return None
+        until = stage[-1]["figures"].get("waits_until")
+        return dt.datetime.fromisoformat(until) if until else None
+
     def last_at(self) -> float:
         """Time of the last entry, in seconds of the epoch; 0 without any."""
         return max((entry["at"] for entry in self._entries), default=0.0)
@@ -108,6 +120,21 @@ class Journal:
         if fault := figures.get("fault"):
             return f"not all that company.yml does not keep: {fault}"
         return str(figures["removed"])
+
+    def served(self) -> list[str]:
+        """Where PostgreSQL serves the release, and which logins it could not let in."""
+        ends = self.ends("serve")
+        if not ends:
+            return []
+        figures = ends[-1]["figures"]
+        told = [f"{figures['server']}, schemas {', '.join(figures['schemas'])}"]
+        for name, text in (
+            ("logins_missing", "no such login, to be made by whoever runs the server"),
+            ("logins_removed", "not declared any more, and taken out"),
+        ):
+            if logins := figures.get(name):
+                told.append(f"{text}: {one_line(logins)}")
+        return told
 
     def _told(self, figure: str) -> list[str]:
         told: dict[tuple[str, str], list[str]] = {}
@@ -156,7 +183,10 @@ def describe(entry: dict[str, Any]) -> str | None:
         for name, value in entry["figures"].items()
         if isinstance(value, int | float) and not isinstance(value, bool)
     )
-    return f"  {_name(entry):<46} {entry['seconds']:7.1f} s   {figures}".rstrip()
+    line = f"  {_name(entry):<46} {entry['seconds']:7.1f} s   {figures}".rstrip()
+    if until := entry["figures"].get("waits_until"):
+        line += f"\n  waits for a person's approval on Airflow's page until {until}"
+    return line
 
 
 def _sources(warnings: list[str]) -> list[str]:
@@ -198,6 +228,7 @@ def summary(run: Run, journal: Journal, total_seconds: float) -> str:
         *(f"            warning: {warning}" for warning in gate["failed_warnings"]),
         *_sources(journal.warnings()),
         *_refused(journal.refused()),
+        *(f"  postgres  {told}" for told in journal.served()),
         *([f"  pruned    {pruned}"] if (pruned := journal.pruned()) else []),
         "  seconds   " + "   ".join(f"{name} {value:.1f}" for name, value in timings),
         "  slowest   "

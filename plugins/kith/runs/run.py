@@ -50,6 +50,9 @@ class Interval:
                 f"FROM={self.from_day} lies after TO={self.to_day}; give FROM <= TO"
             )
 
+    def __contains__(self, day: dt.date) -> bool:
+        return self.from_day <= day <= self.to_day
+
     @property
     def slug(self) -> str:
         """Folder name: `20170101-20171231`."""
@@ -109,13 +112,15 @@ def make_state(state: Path) -> None:
 class Run:
     """One run of the pipeline, and the places of its files.
 
-    `run_id` is Airflow's; everything of one company lies in `home/<company>`.
+    `run_id` is Airflow's; everything of one company lies in `home/<company>`. `as_of`
+    is set where the marts of a past day are made: the last day that they know.
     """
 
     company: Company
     interval: Interval
     run_id: str
     home: Path
+    as_of: dt.date | None = None
 
     @property
     def folder(self) -> Path:

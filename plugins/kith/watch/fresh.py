@@ -15,10 +15,11 @@ from zoneinfo import ZoneInfo
 from kith.admit.table import admit_table
 from kith.build.dbt import target
 from kith.company.folder import Company
+from kith.deliveries.raw import KEYS, SUPPRESSED, is_suppressing
 from kith.errors import ConfigurationError, TransientError
 from kith.pull.connections import Connection
 from kith.pull.table import pull_table
-from kith.runs.run import Interval, Run, current_release
+from kith.runs.run import Interval, Run, current_release, make_state
 from kith.settings import load_settings
 
 FEEDS = ("tickets", "posts")
@@ -149,8 +150,19 @@ def fetch(
     run = watch.run
     for place in (run.raw(table), run.admitted(table), run.quarantine(table)):
         shutil.rmtree(place, ignore_errors=True)
+    _suppress_as_daily(watch)
     pull_table(run, table, find_connection)
     admit_table(run, table)
+
+
+def _suppress_as_daily(watch: Watch) -> None:
+    """Leave out whom the daily run leaves out."""
+    daily, own = watch.daily.folder, watch.run.folder
+    if is_suppressing(daily):
+        make_state(own)
+        shutil.copy(daily / SUPPRESSED, own / SUPPRESSED)
+        if (daily / KEYS).is_dir():
+            shutil.copytree(daily / KEYS, own / KEYS, dirs_exist_ok=True)
 
 
 def forget(watch: Watch) -> None:

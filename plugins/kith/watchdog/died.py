@@ -43,7 +43,7 @@ class DeadRun:
 def dead_runs(
     company: Company, home: Path, now: dt.datetime, *, is_led: bool
 ) -> list[DeadRun]:
-    """The runs since the last one that published, which died and of which nobody told.
+    """The runs from the last one that published on, which died and nobody told of.
 
     `is_led` is whether there is a server or a command that leads runs.
     """
@@ -58,11 +58,11 @@ def dead_runs(
     for path in latest:
         journal = Journal(path.parent)
         list(journal.new_entries())
-        if journal.ends("publish"):
-            break
         dead = dead_run(company, home, journal, now, is_led=is_led)
         if dead:
             found.append(dead)
+        if journal.ends("publish"):
+            break
     return found[::-1]
 
 
@@ -72,14 +72,22 @@ def dead_run(
     """The run of a journal, if it died without a word."""
     idle = now - dt.datetime.fromtimestamp(journal.last_at(), dt.UTC)
     is_waiting = idle <= (_QUEUED if is_led else _UNLED)
-    if failed := journal.failed():
+    if (until := journal.waits_until()) and now <= until + _UNLED:
+        return None  # For a person, who knows it by an incident.
+    # Of a run that has published, readers on PostgreSQL are all that may be owed.
+    is_published = journal.has_ended("publish")
+
+    def owed(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [e for e in entries if not is_published or e["stage"] == "serve"]
+
+    if failed := owed(journal.failed()):
         # Told of, or about to be tried again, unless nobody is left to do so.
         if is_waiting or _is_told(home / company.name, journal):
             return None
         stage, item = failed[0]["stage"], failed[0]["item"]
         where = f"{f'{stage} {item}'.strip()}, which was to be tried again"
         return _dead(company, home, journal, stage, item, where)
-    for start in journal.begun():
+    for start in owed(journal.begun()):
         gone = is_gone(start.get("process"))
         if gone or (gone is None and idle > _UNSEEN):
             told = f"{start['stage']} {start['item']}".strip()
@@ -149,6 +157,8 @@ def _dead(
         again = f"make run {of} FROM={note.from_day} TO={note.to_day}"
     except ConfigurationError:  # It died before it had noted them.
         pass
+    if stage == "serve":
+        again = f"make serve {of}"
     error = OverdueError(
         f"a run died without a word, in {where}: its process is gone since "
         f"{at:%Y-%m-%d %H:%M} UTC; it was killed, for lack of memory perhaps, or the "

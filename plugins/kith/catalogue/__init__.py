@@ -1,0 +1,1 @@
+"""What a reader of the marts looks up: lineage, metrics, dictionary, documentation."""

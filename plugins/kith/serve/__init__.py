@@ -1,0 +1,1 @@
+"""Serve: the current release on the PostgreSQL server that a company declares."""

@@ -1,0 +1,1 @@
+"""The commands of `make`, each a function that returns its exit code."""

@@ -1,0 +1,344 @@
+"""Erasure: nothing of the person is left, all of the others is, and it stays so."""
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from kith import stages
+from kith.admit.table import admit_table
+from kith.company.postgres import Postgres
+from kith.deliveries.admitted import DATA, all_deliveries
+from kith.deliveries.raw import ERASING, SUPPRESSED
+from kith.errors import ConfigurationError, CredentialsError, TransientError
+from kith.publish.release import verify
+from kith.pull.connections import Connection
+from kith.pull.table import pull_table
+from kith.rights import erasure
+from kith.rights.erasure import erase
+from kith.runs.run import Run
+from kith.serve.serve import Served
+from kith_airflow import cli
+from tests.conftest import new_run
+from tests.rights import shop
+from tests.rights.shop import ADA, BOB, SHARED, ask, pull_and_admit, traces_in
+
+
+def admitted(run: Run, table: str, columns: str) -> list[tuple[Any, ...]]:
+    found: list[tuple[Any, ...]] = []
+    for delivery in all_deliveries(run, run.company.table(table)):
+        found += duckdb.sql(
+            f"select {columns} from '{delivery.folder / DATA}'"
+        ).fetchall()
+    return sorted(found, key=str)
+
+
+def report(run: Run, table: str) -> dict[str, Any]:
+    (delivery,) = all_deliveries(run, run.company.table(table))
+    return delivery.report
+
+
+def days(run: Run, table: str) -> list[tuple[Any, ...]]:
+    (delivery,) = all_deliveries(run, run.company.table(table))
+    return duckdb.sql(
+        "select day::varchar, row_count, quarantined_count, duplicate_count, "
+        f"newest_at::varchar from '{delivery.folder / 'days.parquet'}' "
+        "where row_count + quarantined_count + duplicate_count > 0 order by 1"
+    ).fetchall()
+
+
+def proof_of(path: Path) -> dict[str, Any]:
+    return dict(json.loads(path.read_text()))
+
+
+def test_nothing_of_the_person_is_left_and_all_of_the_others_is(
+    run: Run, tmp_path: Path
+) -> None:
+    run.run_folder.mkdir(parents=True)
+    (run.run_folder / "gate.json").write_text(json.dumps({"key": f"O10001 of {ADA}"}))
+    logs = run.home / "airflow" / "logs"
+    logs.mkdir(parents=True)
+    (logs / "run_rights_shop-1.log").write_text(f"email:{shop.ADAS[:8]}… and {ADA}\n")
+    assert {trace for trace, _ in traces_in(run.home)} == set(shop.TRACES)
+    file = ask(tmp_path, "kind,value", f"email, {ADA} ")
+    proof = proof_of(erase(run, file, ((logs, "run_rights_shop-*.log"),)))
+    assert traces_in(run.home) == set()
+    assert proof["left"] == []
+    assert proof["searched_files"] > 10
+    assert admitted(run, "shop.customers", "number, recommended_by") == [
+        ("N00002", None)
+    ]
+    assert admitted(run, "shop.orders", "order_number") == [("O10002",), ("O10003",)]
+    assert admitted(run, "shop.lines", "order_number, line") == [("O10002", 1)]
+    assert admitted(run, "web.clicks", "click") == [("C2",), ("C4",)]
+    assert shop.PHONE in "".join(text for _, text in shop.values_in(run.folder))
+    (log,) = logs.glob("*.log")
+    assert log.read_text() == "email:[erased]… and [erased]\n"
+
+
+def test_what_is_counted_is_less_by_what_went(run: Run, tmp_path: Path) -> None:
+    before = report(run, "shop.orders")
+    assert (before["admitted"], before["quarantined"]) == (4, 1)
+    erase(run, ask(tmp_path, f"email,{ADA}"))
+    after = report(run, "shop.orders")
+    assert (after["admitted"], after["quarantined"], after["duplicates"]) == (2, 0, 0)
+    assert (after["rows_delivered"], after["suppressed_rows"]) == (2, 3)
+    assert after["suppressed_days"] == {"2024-03-01": 1, "2024-03-02": 2}
+    assert days(run, "shop.orders") == [
+        ("2024-03-01", 1, 0, 0, "2024-03-01 11:00:00"),
+        ("2024-03-02", 1, 0, 0, "2024-03-02 12:00:00"),
+    ]
+    assert days(run, "shop.customers") == [("2024-03-31", 1, 0, 0, None)]
+
+
+def test_neither_a_new_pull_nor_a_replay_brings_them_back(
+    run: Run, tmp_path: Path
+) -> None:
+    erase(run, ask(tmp_path, f"email,{ADA}"))
+    kept = {
+        table: admitted(run, table, "* exclude (loaded_at)") for table in shop.TABLES
+    }
+    for table in shop.TABLES:
+        admit_table(run, table)  # As a replay does.
+    again = pull_and_admit(run.company.folder)
+    assert traces_in(run.home) == set()
+    for table, rows in kept.items():
+        assert admitted(again, table, "* exclude (loaded_at)") == rows
+    assert report(again, "shop.orders")["suppressed_rows"] == 3
+    assert report(again, "shop.orders")["rows_delivered"] == 2
+    assert report(again, "shop.lines")["suppressed_rows"] == 3
+
+
+def test_what_hangs_on_a_new_row_of_theirs_is_left_out_too(
+    run: Run, tmp_path: Path
+) -> None:
+    erase(run, ask(tmp_path, f"email,{ADA}"))
+    data = run.company.folder / "data"
+    with (data / "orders.csv").open("a") as orders:
+        orders.write(f"O10009,2024-03-03 10:00:00,{ADA},,5.00\n")
+    with (data / "lines.csv").open("a") as lines:
+        lines.write("O10009,1,jam,2024-03-03 10:00:00\n")
+    # Lines before their orders: only the admission can know.
+    new = new_run(run.company.folder, "2024-03-01", "2024-03-31")
+    for table in ("shop.lines", "shop.orders"):
+        pull_table(new, table)
+    for table in ("shop.lines", "shop.orders"):
+        admit_table(new, table)
+    assert "O10009" not in "".join(text for _, text in shop.values_in(run.home))
+    assert admitted(new, "shop.lines", "order_number") == [("O10002",)]
+
+
+def test_who_is_shared_pulls_in_nobody(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="row 1: phone is shared by several"):
+        erase(run, ask(tmp_path, f"phone,{SHARED}"))
+    assert not (run.folder / ERASING).exists()
+    assert len(admitted(run, "shop.orders", "order_number")) == 4
+
+
+def test_several_persons_of_one_file_have_an_entry_each(
+    run: Run, tmp_path: Path
+) -> None:
+    file = ask(tmp_path, f"email,{ADA}", "member,M-7002", "customer_number,N00002")
+    proof = proof_of(erase(run, file))
+    assert proof["entries"] == [1, 2]
+    assert admitted(run, "shop.orders", "order_number") == [("O10003",)]
+    held = json.loads((run.folder / SUPPRESSED).read_text())["entries"]
+    assert [entry["number"] for entry in held] == [1, 2]
+    assert (run.folder / SUPPRESSED).stat().st_mode & 0o777 == 0o600
+
+
+# --- keys -----------------------------------------------------------------------------
+
+
+def test_an_entry_outlives_the_key_that_made_it(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    erase(run, ask(tmp_path, f"email,{ADA}"))
+    monkeypatch.setenv("KITH_IDENTIFIER_KEY", "n" * 40)
+    with pytest.raises(CredentialsError, match="KITH_FORMER_IDENTIFIER_KEYS") as caught:
+        pull_and_admit(run.company.folder, "shop.orders")
+    assert shop.KEY not in str(caught.value)
+    monkeypatch.setenv("KITH_FORMER_IDENTIFIER_KEYS", f"{'o' * 40},{shop.KEY}")
+    again = pull_and_admit(run.company.folder)
+    assert admitted(again, "shop.orders", "order_number") == [("O10002",), ("O10003",)]
+    assert admitted(again, "shop.lines", "order_number") == [("O10002",)]
+    assert admitted(again, "shop.customers", "number, recommended_by") == [
+        ("N00002", None)
+    ]
+    assert admitted(again, "web.clicks", "click") == [("C2",), ("C4",)]
+
+
+def test_without_a_key_nothing_is_begun(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("KITH_IDENTIFIER_KEY")
+    with pytest.raises(CredentialsError, match="set KITH_IDENTIFIER_KEY"):
+        erase(run, ask(tmp_path, "member,M-7001"))
+    assert not (run.folder / ERASING).exists()
+
+
+# --- who else is at work, and kills ---------------------------------------------------
+
+
+def test_a_run_in_progress_is_not_disturbed(run: Run, tmp_path: Path) -> None:
+    file = ask(tmp_path, f"email,{ADA}")
+    with (
+        run.stage("build"),
+        pytest.raises(TransientError, match=r"in progress \(build"),
+    ):
+        erase(run, file)
+    with run.writer_lock(), pytest.raises(TransientError, match="or another erasure"):
+        erase(run, file)
+    assert not (run.folder / ERASING).exists()
+
+
+def test_no_run_begins_while_an_erasure_has_not_ended(run: Run) -> None:
+    (run.folder / ERASING).write_text("{}")
+    asked = {"from_day": "2024-03-01", "to_day": "2024-03-31"}
+    with pytest.raises(TransientError, match="end it with make erase APPLY=yes"):
+        stages.plan(str(run.company.folder), asked, "run_2")
+
+
+_ERASE = """
+import os, signal, sys
+from pathlib import Path
+from kith.company.folder import load_company
+from kith.rights.erasure import erase
+from kith.runs.run import Interval, Run
+import datetime as dt
+left = int(sys.argv[4])
+def kill(event, args):
+    global left
+    if event in ("os.rename", "os.remove", "shutil.rmtree"):
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+company = load_company(Path(sys.argv[1]))
+day = dt.date(2024, 3, 1)
+run = Run(company, Interval(day, day), "erase", Path(sys.argv[2]))
+sys.addaudithook(kill)
+erase(run, Path(sys.argv[3]))
+"""
+
+
+@pytest.mark.parametrize("nth", [1, 3, 6, 11, 18])
+def test_killed_anywhere_a_second_call_ends_it(
+    run: Run, tmp_path: Path, nth: int
+) -> None:
+    file = ask(tmp_path, f"email,{ADA}")
+    arguments = [run.company.folder, run.home, file, nth]
+    done = subprocess.run(
+        [sys.executable, "-c", _ERASE, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    proof = proof_of(erase(run, file))
+    assert traces_in(run.home) == set()
+    assert proof["left"] == []
+    assert {name: t["rows"] for name, t in proof["removed"]["raw"].items()} == {
+        "shop.customers": 1,
+        "shop.orders": 3,
+        "shop.lines": 3,
+        "web.clicks": 2,
+    }
+    after = report(run, "shop.orders")
+    assert (after["admitted"], after["quarantined"], after["duplicates"]) == (2, 0, 0)
+    assert after["suppressed_rows"] == 3
+    assert verify((run.published / "current").resolve()) == []
+    assert not (run.folder / ERASING).exists()
+
+
+def test_a_disk_that_takes_nothing_more_leaves_all_to_a_second_call(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = ask(tmp_path, f"email,{ADA}")
+
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "x")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(erasure, "swap", full)
+        with pytest.raises(OSError, match="No space left"):
+            erase(run, file)
+    assert len(admitted(run, "shop.customers", "number")) == 2
+    assert proof_of(erase(run, file))["left"] == []
+    assert traces_in(run.home) == set()
+
+
+def test_postgresql_is_loaded_anew_before_the_erasure_ends(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declared = Postgres(connection="bi")
+    company = run.company.model_copy(update={"postgres": declared})
+    run = Run(company, run.interval, run.run_id, run.home)
+    file = ask(tmp_path, f"email,{ADA}")
+    states: list[bool] = []
+
+    def serve(run: Run, _: object, kept_former: int) -> Served:
+        assert kept_former == 0
+        release = (run.published / "current").resolve()
+        states.append(traces_in(release) == set() and verify(release) == [])
+        if len(states) == 1:
+            raise TransientError("the server is away; expected it; start it")
+        return Served(release.name, "kith_new", 4, [], [], ["kith_former"])
+
+    monkeypatch.setattr(erasure, "serve", serve)
+
+    def call() -> Path:
+        return erase(run, file, find_connection=lambda name: Connection(name, "x"))
+
+    with pytest.raises(TransientError, match="the server is away"):
+        call()
+    assert erasure.is_pending(run)
+    proof = proof_of(call())
+    assert states == [True, True]
+    assert proof["served_anew"][1] == "kith_new"
+    assert ["kith_former" in each for each in proof["left"]] == [True]
+    assert proof["removed"]["raw"]["shop.orders"]["rows"] == 3
+    with pytest.raises(ConfigurationError, match="expected its connection too"):
+        erase(run, file)
+
+
+def test_a_second_call_finds_nothing_more(run: Run, tmp_path: Path) -> None:
+    file = ask(tmp_path, f"email,{ADA}")
+    first = proof_of(erase(run, file))
+    second = proof_of(erase(run, file))
+    assert second["entries"] == first["entries"] == [1]
+    assert second["removed"] == {}
+    assert len(list((run.folder / "erasures").iterdir())) == 2
+
+
+def test_the_proof_tells_nobody(run: Run, tmp_path: Path) -> None:
+    text = erase(run, ask(tmp_path, f"email,{ADA}")).read_text()
+    assert not any(trace in text or trace[:8] in text for trace in shop.TRACES)
+    assert BOB not in text
+
+
+# --- the command ----------------------------------------------------------------------
+
+
+def test_the_command_says_what_would_go_and_what_has_gone(
+    run: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    file = ask(tmp_path, f"email,{ADA}")
+    for name, value in (("COMPANY", run.company.folder), ("FILE", file)):
+        monkeypatch.setenv(name, str(value))
+    assert cli.main(["erase"]) == 0
+    assert "Nothing was erased" in capsys.readouterr().out
+    monkeypatch.setenv("APPLY", "yes")
+    assert cli.main(["erase"]) == 0
+    told = capsys.readouterr()
+    assert "Erased, entry 1; proof: " in told.out
+    assert not any(trace in told.out + told.err for trace in shop.TRACES)

@@ -1,0 +1,93 @@
+"""A release without a person is whole, and the same but for them."""
+
+import json
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from kith.approve.declarations import Comparison
+from kith.publish.release import verify
+from kith.rights import releases
+from kith.rights.erasure import erase
+from kith.runs.run import Run
+from tests.rights.shop import ADA, BOB, ask, traces_in
+
+
+def test_a_release_is_written_anew_with_its_hashes(run: Run, tmp_path: Path) -> None:
+    folder = (run.published / "current").resolve()
+    proof = json.loads(erase(run, ask(tmp_path, f"email,{ADA}")).read_text())
+    assert (run.published / "current").resolve() == folder
+    assert verify(folder) == []
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["rewritten"][0]["reason"] == "erasure"
+    assert manifest["rewritten"][0]["rows"] == {
+        "customer.customer_identifiers": 3,
+        "customer.customers": 1,
+        "customer.orders": 2,
+    }
+    assert manifest["marts"]["customer.orders"]["rows"] == 2
+    with duckdb.connect(str(folder / "kith.duckdb"), read_only=True) as database:
+        orders = database.execute("select order_id from customer.orders order by 1")
+        assert orders.fetchall() == [("O10002",), ("O10003",)]
+        told = database.execute("select examples from customer.totals").fetchall()
+        assert told == [("first in [erased] and O10002",)]
+        comments = database.execute("select comment from duckdb_tables()").fetchall()
+        assert ("One row per orders.",) in comments
+    parquet = folder / "parquet" / "customer" / "orders.parquet"
+    assert duckdb.sql(f"select count(*) from '{parquet}'").fetchall() == [(2,)]
+    assert proof["served_anew"] is None
+    assert sorted(p.name for p in run.published.iterdir()) == [
+        ".lock",
+        folder.name,
+        "current",
+    ]
+
+
+def test_numbers_that_were_published_are_kept_once(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monthly = Comparison(
+        period="ordered_on", grain="month", measures={"total_amount": "sum(total)"}
+    )
+    declared = {"customer.orders": [monthly], "customer.missing": [monthly]}
+    monkeypatch.setattr(releases, "comparisons", lambda _: declared)
+    release = (run.published / "current").resolve()
+    for person in (ADA, BOB):
+        erase(run, ask(tmp_path, f"email,{person}"))
+        (numbers,) = json.loads((release / "numbers.json").read_text()).values()
+        assert numbers == [["month", "2024-03-01", "2024-03-31", "150"]]
+        assert verify(release) == []
+    manifest = json.loads((release / "manifest.json").read_text())
+    assert manifest["marts"]["customer.orders"]["rows"] == 1
+
+
+def test_where_nothing_can_be_exchanged_one_goes_after_the_other(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(releases.ctypes, "CDLL", lambda *_, **__: object())
+    erase(run, ask(tmp_path, f"email,{ADA}"))
+    assert verify((run.published / "current").resolve()) == []
+    assert traces_in(run.published) == set()
+
+
+def test_a_release_between_two_names_comes_back(run: Run, tmp_path: Path) -> None:
+    release = (run.published / "current").resolve()
+    release.rename(release.with_name(f".former-{release.name}"))
+    erase(run, ask(tmp_path, f"email,{ADA}"))
+    assert verify(release) == []
+    assert traces_in(run.published) == set()
+
+
+def test_rows_of_traces_without_a_person_are_known_by_their_records() -> None:
+    columns = {"source": "VARCHAR", "record_id": "VARCHAR", "n": "BIGINT"}
+    known = releases.Known(set(), set(), {("web", "C1")}, set())
+    with duckdb.connect() as connection:
+        releases.attach(connection, known)
+        goes = releases.rows_of(columns)
+        rows = connection.execute(
+            "select n from (values ('web', 'C1', 1), ('shop', 'C1', 2), "
+            f"('web', null, 3)) as t (source, record_id, n) where {goes}"
+        ).fetchall()
+    assert rows == [(1,)]
+    assert releases.rows_of({"city": "VARCHAR"}) is None
