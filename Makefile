@@ -120,7 +120,7 @@ check: $(VENV)/installed ## Lint and types; changes nothing
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/sqlfluff lint dbt_project/models companies
+	@$(BIN)/sqlfluff lint --processes 0 dbt_project/models companies
 
 fmt: $(VENV)/installed ## Format Python and SQL
 	@$(BIN)/ruff check --fix .
