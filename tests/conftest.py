@@ -257,17 +257,22 @@ def built_shop(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return run
 
 
+def keep_few(warehouse: Path) -> None:
+    """Drop all marts but `FEW`."""
+    with duckdb.connect(str(warehouse)) as connection:
+        for schema, table in connection.execute(
+            "select schema_name, table_name from duckdb_tables()"
+        ).fetchall():
+            if schema in PUBLISHED_SCHEMAS and f"{schema}.{table}" not in FEW:
+                connection.execute(f"drop table {schema}.{table}")
+
+
 @pytest.fixture(scope="session")
 def few_marts(built_shop: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The built shop's warehouse with few of its marts."""
     path = tmp_path_factory.mktemp("few") / built_shop.warehouse.name
     shutil.copy(built_shop.warehouse, path)
-    with duckdb.connect(str(path)) as warehouse:
-        for schema, table in warehouse.execute(
-            "select schema_name, table_name from duckdb_tables()"
-        ).fetchall():
-            if schema in PUBLISHED_SCHEMAS and f"{schema}.{table}" not in FEW:
-                warehouse.execute(f"drop table {schema}.{table}")
+    keep_few(path)
     return path
 
 

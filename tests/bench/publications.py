@@ -24,12 +24,12 @@ from typing import Any
 
 import duckdb
 
-from kith.company.folder import PUBLISHED_SCHEMAS, load_company
+from kith.company.folder import load_company
 from kith.publish import release as publishing
 from kith.publish.release import publish
 from kith.runs.run import Interval, Run
 from tests.companies.whole_shop import generate_whole_shop
-from tests.conftest import FEW, build_candidate
+from tests.conftest import FEW, build_candidate, keep_few
 from tests.publish.test_release import permit, write_page
 
 PUBLICATIONS = 50
@@ -150,12 +150,7 @@ def shop(folder: Path) -> Run:
     year = Interval(dt.date(2024, 1, 1), dt.date(2024, 12, 31))
     run = Run(company, year, "run_1", folder)
     build_candidate(run)
-    with duckdb.connect(str(run.warehouse)) as warehouse:
-        for schema, table in warehouse.execute(
-            "select schema_name, table_name from duckdb_tables()"
-        ).fetchall():
-            if schema in PUBLISHED_SCHEMAS and f"{schema}.{table}" not in FEW:
-                warehouse.execute(f"drop table {schema}.{table}")
+    keep_few(run.warehouse)
     return run
 
 

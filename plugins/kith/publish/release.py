@@ -94,7 +94,7 @@ def new_release(
     the former release before, and with the new one after the switch.
     """
     restrict(published, READABLE)
-    with _pointer_lock(published):
+    with pointer_lock(published):
         _clear_up(published)
         log()
     now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
@@ -105,7 +105,7 @@ def new_release(
     except BaseException:
         shutil.rmtree(building, ignore_errors=True)  # a full disk needs the room
         raise
-    with _pointer_lock(published):
+    with pointer_lock(published):
         building.rename(published / release_id)
         sync(published)
         _switch(published, release_id)
@@ -143,7 +143,7 @@ def rollback(state: Path, release: str | None) -> str:
         release = known[known.index(current) - 1]
     elif release not in known:
         raise PublicationError(f"{published}: no release {release}; {at_hand}")
-    with _pointer_lock(published):
+    with pointer_lock(published):
         faults = verify(published / release)
         if faults:
             raise PublicationError(
@@ -498,7 +498,7 @@ def _sources(connection: duckdb.DuckDBPyConnection, run: Run) -> dict[str, Any]:
 
 
 @contextmanager
-def _pointer_lock(published: Path) -> Iterator[None]:
+def pointer_lock(published: Path) -> Iterator[None]:
     """Keep a rollback and the end of a publication apart, but not for a whole build."""
     if not published.is_dir():
         raise PublicationError(f"{published}: nothing was published yet")
@@ -577,7 +577,7 @@ def superseded(published: Path, keep: Keep) -> list[str]:
 
 def remove_superseded(published: Path, keep: Keep) -> None:
     """Remove these releases; no rollback can go to one meanwhile."""
-    with _pointer_lock(published):
+    with pointer_lock(published):
         for release_id in superseded(published, keep):
             _remove(published / release_id)
 

@@ -7,13 +7,12 @@ the next run publishes new ones.
 import ctypes
 import datetime as dt
 import errno
-import fcntl
 import json
 import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,13 @@ import pyarrow as pa
 from kith.approve.changes import NUMBERS, keep_numbers
 from kith.approve.declarations import comparisons
 from kith.database import connect, copy_comments, fetch_row, literal, parquet_sql, quote
-from kith.publish.release import DATABASE, MANIFEST, releases, seal
+from kith.publish.release import (
+    DATABASE,
+    MANIFEST,
+    pointer_lock,
+    releases,
+    seal,
+)
 from kith.report.page import PAGE, write_page
 from kith.rights.traces import Traces, add_function, erase_from_file, holds_traces
 from kith.runs.run import Run
@@ -135,7 +140,7 @@ def erase_from_releases(
     published = run.published
     if not published.is_dir():
         return
-    with _pointer_lock(published):
+    with pointer_lock(published):
         _finish(published)
         for release_id in releases(published):
             release = published / release_id
@@ -356,14 +361,6 @@ def _add_functions(
 
 
 # --- places ---------------------------------------------------------------------------
-
-
-@contextmanager
-def _pointer_lock(published: Path) -> Iterator[None]:
-    """Keep a rollback away meanwhile."""
-    with (published / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _exchange(building: Path, release: Path) -> None:
