@@ -311,10 +311,14 @@ def look(client: Client, pictures: Path) -> bool:
             declared = dashboards()[found["slug"].split("-")[1]]
             page.goto(f"{client.url}/superset/dashboard/{found['slug']}/")
             wanted = len(declared.charts) + 1
-            page.wait_for_function(
+            is_drawn = (
                 f"document.querySelectorAll('.slice_container').length == {wanted} && "
                 "!document.querySelector('[data-test=\"loading-indicator\"]')"
             )
+            # Not wait_for_function: the page forbids what it would evaluate there.
+            deadline = time.monotonic() + 180
+            while not page.evaluate(is_drawn) and time.monotonic() < deadline:
+                time.sleep(0.5)
             time.sleep(3)  # They are drawn in motion.
             height = page.evaluate(
                 "Math.max(...[...document.querySelectorAll("
