@@ -21,3 +21,25 @@ def test_dbt_begins_with_a_line_and_not_without(told: str, answers: bool) -> Non
     )
     assert done.returncode == 0, done.stderr
     assert ("Core:" in done.stdout + done.stderr) == answers
+
+
+def test_linear_algebra_has_one_thread_whatever_the_environment_says() -> None:
+    script = (
+        "import runpy, sys; sys.argv = ['launch', '--version']; "
+        "runpy.run_module('kith.build.launch', run_name='__main__'); "
+        "import numpy; from threadpoolctl import threadpool_info; "
+        "print({each['num_threads'] for each in threadpool_info()})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={
+            **os.environ,
+            "PYTHONPATH": str(REPOSITORY / "plugins"),
+            "OPENBLAS_NUM_THREADS": "2",
+        },
+        input="",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.splitlines()[-1:] == ["{1}"], done.stderr
