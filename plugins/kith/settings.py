@@ -259,3 +259,8 @@ def sealed_environment(**extra: str) -> dict[str, str]:
 def switch_telemetry_off() -> None:
     """For a library that reads the environment of this very process on import."""
     os.environ.update(NO_TELEMETRY)
+
+
+def use_one_thread() -> None:
+    """The same for linear algebra: numpy reads it on import."""
+    os.environ.update({"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"})

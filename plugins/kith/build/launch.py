@@ -10,12 +10,12 @@ of processors; and a limit that one model sets for itself holds for the one besi
 
 import atexit
 import gc
-import os
 import sys
 
+from kith.settings import use_one_thread
+
 if __name__ == "__main__":
-    # Read when numpy is imported.
-    os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    use_one_thread()
     gc.set_threshold(100_000, 50, 100)
     atexit.register(gc.freeze)
     from dbt.cli.main import cli
