@@ -34,7 +34,7 @@ def test_maximum_and_its_intervals_are_those_of_the_textbook(size: int) -> None:
     )
     mean, spread = values.mean(), values.std()
 
-    assert found.parameters == pytest.approx([mean, spread], rel=1e-4)
+    assert found.parameters == pytest.approx([mean, spread], rel=1e-9)
     error = 1.959964 * spread / math.sqrt(size)
     assert found.upper[0] - found.lower[0] == pytest.approx(2 * error, rel=1e-3)
     assert found.lower[1] < spread < found.upper[1]

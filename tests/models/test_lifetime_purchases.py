@@ -66,8 +66,8 @@ def test_the_unit_of_time_does_not_matter() -> None:
     weeks, days = fit_purchases(x, t_x, t), fit_purchases(x, 7 * t_x, 7 * t)
 
     unit = array(1, 7, 1, 1)
-    assert days.parameters == pytest.approx(unit * weeks.parameters, rel=1e-5)
-    assert days.lower == pytest.approx(unit * weeks.lower, rel=1e-4)
+    assert days.parameters == pytest.approx(unit * weeks.parameters, rel=1e-9)
+    assert days.lower == pytest.approx(unit * weeks.lower, rel=1e-8)
     # One factor per repeat, as of every density of times.
     assert days.log_likelihood == pytest.approx(
         weeks.log_likelihood - x.sum() * math.log(7)

@@ -70,7 +70,11 @@ def fit(
                 f"the starts of the fit disagree: {names[at]} is "
                 f"{np.exp(theta[at]):.4g} or {np.exp(other[at]):.4g}"
             )
-    error = _standard_errors(log_likelihood, theta)
+    # Where the optimiser ends, within its tolerance, hangs on the last digits of the
+    # data and on the processor; after a step of Newton's method it no longer does.
+    theta, _ = _newton(log_likelihood, theta)
+    theta, error = _newton(log_likelihood, theta)
+    best, _ = log_likelihood(theta)
     lower, upper = theta - NORMAL_95 * error, theta + NORMAL_95 * error
     return Fit(np.exp(theta), np.exp(lower), np.exp(upper), best)
 
@@ -96,8 +100,8 @@ def _climb(
     return -float(end.fun) * count, end.x
 
 
-def _standard_errors(log_likelihood: LogLikelihood, theta: Floats) -> Floats:
-    """Those of the logarithms of the parameters.
+def _newton(log_likelihood: LogLikelihood, theta: Floats) -> tuple[Floats, Floats]:
+    """The logarithms of the parameters a step nearer to the top, and their errors.
 
     Raises Refusal where the likelihood does not fall on all sides, or where it is still
     farther to the top of it than starts may be apart.
@@ -112,7 +116,7 @@ def _standard_errors(log_likelihood: LogLikelihood, theta: Floats) -> Floats:
         covariance = np.linalg.inv(curvature)
         to_the_top = covariance @ log_likelihood(theta)[1]
         if np.abs(to_the_top).max() <= _AGREE:
-            return np.sqrt(np.diag(covariance))
+            return theta + to_the_top, np.sqrt(np.diag(covariance))
     raise Refusal("the fit has no maximum: the data do not tell its parameters")
 
 
