@@ -15,6 +15,7 @@ import yaml
 
 from kith.admit.table import admit_table
 from kith.company.folder import load_company
+from kith.deliveries.admitted import DATA, all_deliveries
 from kith.pull.table import pull_table
 from kith.runs.run import Run
 from tests.conftest import new_run
@@ -291,3 +292,19 @@ def traces_in(folder: Path) -> set[tuple[str, str]]:
 def again(run: Run) -> Run:
     """The same run as its company is declared now."""
     return Run(load_company(run.company.folder), run.interval, run.run_id, run.home)
+
+
+def admitted(run: Run, table: str, columns: str) -> list[tuple[Any, ...]]:
+    """Values of a table's admitted rows."""
+    found: list[tuple[Any, ...]] = []
+    for delivery in all_deliveries(run, run.company.table(table)):
+        found += duckdb.sql(
+            f"select {columns} from '{delivery.folder / DATA}'"
+        ).fetchall()
+    return sorted(found, key=str)
+
+
+def report(run: Run, table: str) -> dict[str, Any]:
+    """What the one delivery of a table reports."""
+    (delivery,) = all_deliveries(run, run.company.table(table))
+    return delivery.report

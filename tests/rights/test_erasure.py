@@ -1,21 +1,16 @@
 """Erasure: nothing of the person is left, all of the others is, and it stays so."""
 
-import errno
 import json
-import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 
-from kith import stages
 from kith.admit.table import admit_table
 from kith.company.postgres import Postgres
-from kith.deliveries.admitted import DATA, all_deliveries
 from kith.deliveries.raw import ERASING, SUPPRESSED
 from kith.errors import ConfigurationError, CredentialsError, TransientError
 from kith.publish.release import verify
@@ -28,30 +23,16 @@ from kith.serve.serve import Served
 from kith_airflow import cli
 from tests.conftest import new_run
 from tests.rights import shop
-from tests.rights.shop import ADA, BOB, SHARED, ask, pull_and_admit, traces_in
-
-
-def admitted(run: Run, table: str, columns: str) -> list[tuple[Any, ...]]:
-    found: list[tuple[Any, ...]] = []
-    for delivery in all_deliveries(run, run.company.table(table)):
-        found += duckdb.sql(
-            f"select {columns} from '{delivery.folder / DATA}'"
-        ).fetchall()
-    return sorted(found, key=str)
-
-
-def report(run: Run, table: str) -> dict[str, Any]:
-    (delivery,) = all_deliveries(run, run.company.table(table))
-    return delivery.report
-
-
-def days(run: Run, table: str) -> list[tuple[Any, ...]]:
-    (delivery,) = all_deliveries(run, run.company.table(table))
-    return duckdb.sql(
-        "select day::varchar, row_count, quarantined_count, duplicate_count, "
-        f"newest_at::varchar from '{delivery.folder / 'days.parquet'}' "
-        "where row_count + quarantined_count + duplicate_count > 0 order by 1"
-    ).fetchall()
+from tests.rights.shop import (
+    ADA,
+    BOB,
+    SHARED,
+    admitted,
+    ask,
+    pull_and_admit,
+    report,
+    traces_in,
+)
 
 
 def proof_of(path: Path) -> dict[str, Any]:
@@ -81,21 +62,6 @@ def test_nothing_of_the_person_is_left_and_all_of_the_others_is(
     assert shop.PHONE in "".join(text for _, text in shop.values_in(run.folder))
     (log,) = logs.glob("*.log")
     assert log.read_text() == "email:[erased]… and [erased]\n"
-
-
-def test_what_is_counted_is_less_by_what_went(run: Run, tmp_path: Path) -> None:
-    before = report(run, "shop.orders")
-    assert (before["admitted"], before["quarantined"]) == (4, 1)
-    erase(run, ask(tmp_path, f"email,{ADA}"))
-    after = report(run, "shop.orders")
-    assert (after["admitted"], after["quarantined"], after["duplicates"]) == (2, 0, 0)
-    assert (after["rows_delivered"], after["suppressed_rows"]) == (2, 3)
-    assert after["suppressed_days"] == {"2024-03-01": 1, "2024-03-02": 2}
-    assert days(run, "shop.orders") == [
-        ("2024-03-01", 1, 0, 0, "2024-03-01 11:00:00"),
-        ("2024-03-02", 1, 0, 0, "2024-03-02 12:00:00"),
-    ]
-    assert days(run, "shop.customers") == [("2024-03-31", 1, 0, 0, None)]
 
 
 def test_neither_a_new_pull_nor_a_replay_brings_them_back(
@@ -184,26 +150,7 @@ def test_without_a_key_nothing_is_begun(
     assert not (run.folder / ERASING).exists()
 
 
-# --- who else is at work, and kills ---------------------------------------------------
-
-
-def test_a_run_in_progress_is_not_disturbed(run: Run, tmp_path: Path) -> None:
-    file = ask(tmp_path, f"email,{ADA}")
-    with (
-        run.stage("build"),
-        pytest.raises(TransientError, match=r"in progress \(build"),
-    ):
-        erase(run, file)
-    with run.writer_lock(), pytest.raises(TransientError, match="or another erasure"):
-        erase(run, file)
-    assert not (run.folder / ERASING).exists()
-
-
-def test_no_run_begins_while_an_erasure_has_not_ended(run: Run) -> None:
-    (run.folder / ERASING).write_text("{}")
-    asked = {"from_day": "2024-03-01", "to_day": "2024-03-31"}
-    with pytest.raises(TransientError, match="end it with make erase APPLY=yes"):
-        stages.plan(str(run.company.folder), asked, "run_2")
+# --- kills ---------------------------------------------------------------------------
 
 
 _ERASE = """
@@ -255,23 +202,6 @@ def test_killed_anywhere_a_second_call_ends_it(
     assert after["suppressed_rows"] == 3
     assert verify((run.published / "current").resolve()) == []
     assert not (run.folder / ERASING).exists()
-
-
-def test_a_disk_that_takes_nothing_more_leaves_all_to_a_second_call(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file = ask(tmp_path, f"email,{ADA}")
-
-    def full(*_: Any) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "x")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(erasure, "swap", full)
-        with pytest.raises(OSError, match="No space left"):
-            erase(run, file)
-    assert len(admitted(run, "shop.customers", "number")) == 2
-    assert proof_of(erase(run, file))["left"] == []
-    assert traces_in(run.home) == set()
 
 
 def test_postgresql_is_loaded_anew_before_the_erasure_ends(

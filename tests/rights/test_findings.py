@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from kith.rights.erasure import preview
+from kith.rights.plan import preview
 from kith.runs.run import Run
 from tests.rights import shop
 from tests.rights.shop import ADA, ask

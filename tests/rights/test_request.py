@@ -6,7 +6,8 @@ import duckdb
 import pytest
 
 from kith.errors import ConfigurationError
-from kith.rights.erasure import erase, preview
+from kith.rights.erasure import erase
+from kith.rights.plan import preview
 from kith.runs.run import Run
 from kith.settings import REPOSITORY
 from tests.rights import shop

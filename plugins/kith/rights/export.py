@@ -8,8 +8,8 @@ from kith.database import connect, fetch_row, literal, parquet_sql, quote
 from kith.deliveries.persons import admitted_values, marks_of, verdict
 from kith.errors import ConfigurationError
 from kith.pull.suppression import by_tokens
-from kith.rights.erasure import Preview, preview
 from kith.rights.findings import admitted_files, attempts, numbers, search_attempt
+from kith.rights.plan import Preview, preview
 from kith.rights.releases import Known, attach, rows_of
 from kith.runs.run import Run, current_release
 from kith.settings import REPOSITORY

@@ -22,7 +22,8 @@ def _rights_run(name: str) -> Run:
 
 def erase() -> int:
     """Say what is held of the persons whom FILE names; with APPLY=yes erase it."""
-    from kith.rights.erasure import erase, is_pending, preview
+    from kith.rights.erasure import erase, is_pending
+    from kith.rights.plan import preview
 
     request, run = load_request(), _rights_run("erase")
     with keys_of(run.company, run.home):
