@@ -43,10 +43,11 @@ events_logger = "file"
 default_ulimits = ["nofile=1024:1024"]
 """
 _IMAGES = {
-    "docker.io/library/python:3.11-slim": """
+    "docker.io/library/python:3.11-slim": r"""
 FROM kith-debian
-RUN python3.11 -m venv /opt/python
-ENV PATH=/opt/python/bin:/usr/bin:/bin
+RUN rm /usr/lib/python3.11/EXTERNALLY-MANAGED \
+    && ln -s /usr/bin/python3.11 /usr/local/bin/python && python -m venv /opt/pip
+ENV PATH=/usr/local/bin:/usr/bin:/bin:/opt/pip/bin
 """,
     "docker.io/library/postgres:17": r"""
 FROM kith-debian
@@ -145,7 +146,7 @@ class Stack:
         # What a machine behind a mirror tells its own pip, the image's must know too.
         mirror = [
             part
-            for path in ("/etc/pip.conf", "/root/.config", "/etc/ssl/certs", "/opt")
+            for path in ("/etc/pip.conf", "/root/.config", "/etc/ssl/certs")
             if Path(path).exists()
             for part in ("--volume", f"{path}:{path}:ro")
         ]
