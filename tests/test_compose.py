@@ -1,8 +1,10 @@
 """docker-compose.yml, read as a file. No engine was at hand to start it."""
 
+import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +62,24 @@ def test_metadata_lie_in_postgres_and_the_executor_is_local_by_default() -> None
     assert executor == "${KITH_EXECUTOR:-LocalExecutor}"
     assert SERVICES["db"]["volumes"] == ["metadata:/var/lib/postgresql/data"]
     assert set(COMPOSE["volumes"]) == {"metadata", "queue"}
+
+
+@pytest.mark.parametrize("executor", ["LocalExecutor", "CeleryExecutor"])
+def test_the_executors_of_the_file_can_be_loaded(executor: str) -> None:
+    """The versions in the lock fit each other: Celery's provider breaks with some."""
+    environment = os.environ | {"AIRFLOW__CORE__EXECUTOR": executor}
+    loads = (
+        "from airflow.executors.executor_loader import ExecutorLoader as loader; "
+        "print(loader.import_default_executor_cls()[0].__name__)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", loads],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.split()[-1:] == [executor], done.stderr
 
 
 def test_every_service_that_stays_is_checked() -> None:

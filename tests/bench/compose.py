@@ -27,6 +27,8 @@ from typing import Any
 import yaml
 
 from kith.settings import REPOSITORY
+from kith_airflow.home import USER
+from kith_airflow.server import Api
 
 COMPANY, DAG = "complete_journey", "customer_marts__complete_journey"
 DAYS = {"from_day": "2017-01-01", "to_day": "2017-12-31"}
@@ -40,7 +42,8 @@ cgroup_manager = "cgroupfs"
 runtime = "runc"
 events_logger = "file"
 [containers]
-default_ulimits = ["nofile=1024:1024"]
+# Some machines forbid containers more.
+default_ulimits = ["nofile=8192:8192", "nproc=4096:4096"]
 """
 _IMAGES = {
     "docker.io/library/python:3.11-slim": r"""
@@ -115,10 +118,25 @@ class Stack:
         """Call podman."""
         return run("podman", *arguments, env=self.environment, **options)
 
+    def tried(self, *arguments: str) -> bool:
+        """Whether podman did it."""
+        command = ["podman", *arguments]
+        done = subprocess.run(
+            command, env=self.environment, capture_output=True, check=False
+        )
+        return done.returncode == 0
+
     def compose(self, *arguments: str) -> str:
         """Call the compose client on the repository's file."""
         return run(
-            *("podman-compose", "--project-name", "kith", "--profile", "celery"),
+            *(
+                "podman-compose",
+                "--in-pod=0",
+                "--project-name",
+                "kith",
+                "--profile",
+                "celery",
+            ),
             *arguments,
             cwd=self.repository,
             env=self.environment,
@@ -161,6 +179,12 @@ class Stack:
             *("--tag", name, "--file", str(file), str(self.repository)),
         )
 
+    def api(self) -> Api:
+        """Airflow's, with the password that `init` has made."""
+        made = "airflow/simple_auth_manager_passwords.json.generated"
+        password = json.loads((self.home / made).read_text())[USER]
+        return Api(f"http://127.0.0.1:{self.port}", password)
+
     def containers(self, service: str) -> list[str]:
         """Names of a service's containers that run."""
         label = f"label=com.docker.compose.service={service}"
@@ -192,7 +216,7 @@ def wait(what: str, seconds: int, found: Any) -> Any:
         if value := found():
             print(f"{time.monotonic() - begun:7.1f} s  {what}", flush=True)
             return value
-        time.sleep(1)
+        time.sleep(0.3)
     raise SystemExit(f"{what}: not within {seconds} s")
 
 
@@ -241,16 +265,21 @@ def main(folder: Path) -> int:
     stack.make_images()
     print(stack.podman("images", "--format", "{{.Repository}}:{{.Tag}} {{.Size}}"))
     try:
-        stack.compose("up", "--detach", "--no-build", "--scale", "worker=2")
+        # One after the other: not each engine can wait for what the file says.
+        stack.compose("down", "--volumes")
+        up = ("up", "--detach", "--no-build", "--no-deps")
+        stack.compose(*up, "db", "redis")
+        ready = ("exec", *stack.containers("db"), "pg_isready", "--username=kith")
+        wait("PostgreSQL is ready", 120, lambda: stack.tried(*ready))
+        stack.compose(*up, "init")
+        wait("init has ended", 600, lambda: not stack.containers("init"))
+        stays = ("api-server", "scheduler", "dag-processor", "triggerer", "worker")
+        stack.compose(*up, "--scale", "worker=2", *stays)
         wait("the page opens", 600, lambda: has_page(stack))
         wait("two workers", 300, lambda: len(stack.containers("worker")) == 2)
-        (scheduler,) = stack.containers("scheduler")
-
-        def airflow(*command: str) -> str:
-            return stack.podman("exec", scheduler, "airflow", *command)
-
-        wait("the DAG is known", 300, lambda: DAG in airflow("dags", "list"))
-        airflow("dags", "trigger", DAG, "--conf", json.dumps(DAYS))
+        api = stack.api()
+        wait("all is healthy, and the DAG read", 300, lambda: api.is_ready([DAG]))
+        api.trigger(DAG, "bench", DAYS)
         host = wait("a pull began", 300, lambda: pulling_workers(stack))[0]
         (killed,) = (
             name
@@ -260,11 +289,12 @@ def main(folder: Path) -> int:
         stack.podman("kill", killed)
         print(f"{killed} was killed while it pulled")
 
-        def state() -> str:
-            runs = airflow("dags", "list-runs", DAG, "--output", "json")
-            return str(json.loads(runs[runs.index("[") :])[0]["state"])
-
-        end = wait("the run ended", 3600, lambda: (s := state()) != "running" and s)
+        ended = ("success", "failed")
+        end = wait(
+            "the run ended",
+            3600,
+            lambda: (s := api.state(DAG, "bench")) in ended and s,
+        )
         if end != "success":
             print(stack.compose("logs", "--tail", "200"))
             return 1
