@@ -15,7 +15,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ValidationError
 
-from kith.approve.changes import Change, digest_of, find_changes
+from kith.approve.changes import Change, Number, digest_of, find_changes
 from kith.approve.declarations import comparisons
 from kith.approve.reasons import Reasons
 from kith.company.restatement_limit import RestatementLimit
@@ -27,17 +27,9 @@ NOTE = "restatements.json"
 _SHOWN = 20
 
 
-class Restatement(BaseModel):
+class Restatement(Number):
     """A row of the mart, without the release: a number that changes, and why."""
 
-    mart: str
-    period_grain: str
-    period_start: dt.date
-    period_end: dt.date
-    dimensions: str
-    measure: str
-    old_value: Decimal | None
-    new_value: Decimal | None
     difference: Decimal
     change_pct: float
     reason: str
@@ -321,21 +313,14 @@ def _number(value: Decimal | None) -> str:
 
 
 def _restatement(run: Run, change: Change, reason: str) -> Restatement:
+    number = {name: getattr(change, name) for name in Number.model_fields}
+    limit, few = run.company.restatement_limit, run.company.minimum_answers
     return Restatement(
-        mart=change.mart,
-        period_grain=change.period_grain,
-        period_start=change.period_start,
-        period_end=change.period_end,
-        dimensions=change.dimensions,
-        measure=change.measure,
-        old_value=change.old_value,
-        new_value=change.new_value,
+        **number,
         difference=change.difference,
         change_pct=change.change_pct,
         reason=reason,
-        is_beyond_limit=is_beyond(
-            change, run.company.restatement_limit, run.company.minimum_answers
-        ),
+        is_beyond_limit=is_beyond(change, limit, few),
     )
 
 
