@@ -19,7 +19,7 @@ from kith.approve.changes import Change, Number, digest_of, find_changes
 from kith.approve.declarations import comparisons
 from kith.approve.reasons import Reasons
 from kith.company.restatement_limit import RestatementLimit
-from kith.errors import ApprovalError, ConfigurationError
+from kith.errors import ApprovalError, ConfigurationError, one_line
 from kith.gate.audit import fingerprint
 from kith.runs.run import Run, current_release
 
@@ -275,15 +275,16 @@ def _error(run: Run, found: Restatements, what_to_do: str) -> ApprovalError:
 
 def _asked(run: Run, found: Restatements) -> str:
     """The question in Markdown: the biggest changes, and how many more."""
-    lines = [each.line().replace("`", "'") for each in found.beyond[:_SHOWN]]
-    others = len(found.changes) - len(lines)
+    # As a list: Airflow's page runs the lines of a block of code together.
+    told = [one_line(each.line()).replace("`", "'") for each in found.beyond[:_SHOWN]]
+    others = len(found.changes) - len(told)
     more = f"\n\nand {others:,} more changed numbers." if others else ""
     return (
         f"{len(found.beyond):,} numbers that release {found.release_id} published of "
         "closed periods change by more than `restatement_limit` of company.yml. "
-        "The biggest:\n\n```\n"
-        + "\n".join(lines)
-        + f"\n```{more}\n\nAll stand in `{note_path(run.run_folder)}`. **Approve** "
+        "The biggest:\n\n"
+        + "\n".join(f"- `{each}`" for each in told)
+        + f"{more}\n\nAll stand in `{note_path(run.run_folder)}`. **Approve** "
         "publishes them, with a row for each in `operations.restatements`; **Reject** "
         "ends the run, and readers keep the release before."
     )
