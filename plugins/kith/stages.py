@@ -129,10 +129,14 @@ def pull(
 
 
 def admit(run: RunValues, table: str, delivery: str | None = None) -> None:
-    """Admit one table."""
+    """Admit one table.
+
+    Rows of erased persons are known by the company's key.
+    """
     from kith.admit.table import admit_table
 
     this = Run.from_dict(run)
+    adopt_source_systems(this.company, this.home)
     keep_provenance(this)
     if delivery:
         this = dataclasses.replace(this, interval=Interval.from_slug(delivery))

@@ -10,7 +10,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -27,6 +26,7 @@ import psutil
 
 from kith.company.folder import load_company
 from kith.errors import ConfigurationError, KithError, TransientError, one_line
+from kith.ports import check_free
 from kith.runs.source_systems import source_systems
 from kith.settings import load_settings
 from kith_airflow.companies import dag_id, known_companies
@@ -227,15 +227,7 @@ def start(
     the place of the log when a process dies meanwhile.
     """
     host, port = home.settings.airflow_host, home.settings.airflow_port
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise ConfigurationError(
-                f"port {port} on {host} is not free ({error.strerror}): end what "
-                "listens there or choose another with KITH_PORT"
-            ) from None
+    check_free(host, port, "KITH_PORT")
     home.prepare(companies)
     _restart_log(home).write_text("")
     since = dt.datetime.now(dt.UTC).isoformat()

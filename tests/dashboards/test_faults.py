@@ -46,6 +46,8 @@ def test_a_chart_that_is_right_has_no_fault(contents: Contents) -> None:
         ({"metrics": [{"A": "sum(amount)"}]}, "customer.orders has no column amount"),
         ({"metrics": [{"A": "revenue_amount"}]}, "revenue_amount is no aggregate"),
         ({"metrics": [{"A": "sum(("}]}, "sum(("),
+        ({"metrics": [{"Order month": "sum(1)"}]}, "order_month is called so as well"),
+        ({"metrics": [{"ORDER_MONTH": "sum(1)"}]}, "order_month is called so as well"),
         ({"metrics": ["nps"]}, "customer.orders has no metric nps; it has"),
         ({"by": ["customer_id"]}, "customer_id stands for a person"),
         ({"x": None}, "kind bars needs x"),

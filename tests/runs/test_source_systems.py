@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from kith import stages
-from kith.build import candidate
 from kith.company.folder import Company, load_company
 from kith.errors import ConfigurationError
 from kith.runs.run import Interval, Run
@@ -123,15 +122,21 @@ def test_each_company_adopts_its_own_variables_and_no_others(tmp_path: Path) -> 
     assert not kept.exists()
 
 
-def test_the_build_has_the_key_in_a_process_of_its_own(
-    tmp_path: Path, kith_home: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("stage", ["build", "admit"])
+def test_the_stage_has_the_key_in_a_process_of_its_own(
+    stage: str, tmp_path: Path, kith_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     company = shop(tmp_path / "corner_shop", "1" * 32)
     year = Interval(dt.date(2024, 1, 1), dt.date(2024, 12, 31))
+    run = Run(company, year, "run_1", kith_home).to_dict()
     keys = []
-    monkeypatch.setattr(candidate, "build", lambda run: keys.append(identifier_key()))
+    for done in ("kith.build.candidate.build", "kith.admit.table.admit_table"):
+        monkeypatch.setattr(done, lambda *_: keys.append(identifier_key()))
     with source_systems(company, kith_home):
-        stages.build(Run(company, year, "run_1", kith_home).to_dict())
+        if stage == "build":
+            stages.build(run)
+        else:
+            stages.admit(run, company.sources[0].full_name)
     assert keys == ["1" * 32]
 
 

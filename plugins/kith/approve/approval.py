@@ -15,11 +15,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ValidationError
 
-from kith.approve.changes import Change, digest_of, find_changes
+from kith.approve.changes import Change, Number, digest_of, find_changes
 from kith.approve.declarations import comparisons
 from kith.approve.reasons import Reasons
 from kith.company.restatement_limit import RestatementLimit
-from kith.errors import ApprovalError, ConfigurationError
+from kith.errors import ApprovalError, ConfigurationError, one_line
 from kith.gate.audit import fingerprint
 from kith.runs.run import Run, current_release
 
@@ -27,17 +27,9 @@ NOTE = "restatements.json"
 _SHOWN = 20
 
 
-class Restatement(BaseModel):
+class Restatement(Number):
     """A row of the mart, without the release: a number that changes, and why."""
 
-    mart: str
-    period_grain: str
-    period_start: dt.date
-    period_end: dt.date
-    dimensions: str
-    measure: str
-    old_value: Decimal | None
-    new_value: Decimal | None
     difference: Decimal
     change_pct: float
     reason: str
@@ -283,15 +275,16 @@ def _error(run: Run, found: Restatements, what_to_do: str) -> ApprovalError:
 
 def _asked(run: Run, found: Restatements) -> str:
     """The question in Markdown: the biggest changes, and how many more."""
-    lines = [each.line().replace("`", "'") for each in found.beyond[:_SHOWN]]
-    others = len(found.changes) - len(lines)
+    # As a list: Airflow's page runs the lines of a block of code together.
+    told = [one_line(each.line()).replace("`", "'") for each in found.beyond[:_SHOWN]]
+    others = len(found.changes) - len(told)
     more = f"\n\nand {others:,} more changed numbers." if others else ""
     return (
         f"{len(found.beyond):,} numbers that release {found.release_id} published of "
         "closed periods change by more than `restatement_limit` of company.yml. "
-        "The biggest:\n\n```\n"
-        + "\n".join(lines)
-        + f"\n```{more}\n\nAll stand in `{note_path(run.run_folder)}`. **Approve** "
+        "The biggest:\n\n"
+        + "\n".join(f"- `{each}`" for each in told)
+        + f"{more}\n\nAll stand in `{note_path(run.run_folder)}`. **Approve** "
         "publishes them, with a row for each in `operations.restatements`; **Reject** "
         "ends the run, and readers keep the release before."
     )
@@ -321,21 +314,14 @@ def _number(value: Decimal | None) -> str:
 
 
 def _restatement(run: Run, change: Change, reason: str) -> Restatement:
+    number = {name: getattr(change, name) for name in Number.model_fields}
+    limit, few = run.company.restatement_limit, run.company.minimum_answers
     return Restatement(
-        mart=change.mart,
-        period_grain=change.period_grain,
-        period_start=change.period_start,
-        period_end=change.period_end,
-        dimensions=change.dimensions,
-        measure=change.measure,
-        old_value=change.old_value,
-        new_value=change.new_value,
+        **number,
         difference=change.difference,
         change_pct=change.change_pct,
         reason=reason,
-        is_beyond_limit=is_beyond(
-            change, run.company.restatement_limit, run.company.minimum_answers
-        ),
+        is_beyond_limit=is_beyond(change, limit, few),
     )
 
 

@@ -10,12 +10,12 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from decimal import Context, Decimal
 from pathlib import Path
 from typing import Any
 
 import duckdb
+from pydantic import BaseModel, ConfigDict
 
 from kith.approve.declarations import Comparison
 from kith.database import connect, literal
@@ -32,14 +32,14 @@ _MISSING = (duckdb.BinderException, duckdb.CatalogException)
 _Key = tuple[str, dt.date, dt.date, tuple[str | None, ...]]
 
 
-@dataclass(frozen=True)
-class Change:
-    """A published number that is another one now.
+class Number(BaseModel):
+    """A published number, and what it is now.
 
     `dimensions` is a JSON object of the columns that divide the period. A number that
-    is not there is None; it counts as 0. `base` is the largest number of the measure in
-    the period, before or now; `n` counts what a score is made of, where that is known.
+    is not there is None; it counts as 0.
     """
+
+    model_config = ConfigDict(frozen=True)
 
     mart: str
     period_grain: str
@@ -49,6 +49,15 @@ class Change:
     measure: str
     old_value: Decimal | None
     new_value: Decimal | None
+
+
+class Change(Number):
+    """A published number that is another one now.
+
+    `base` is the largest number of the measure in the period, before or now; `n` counts
+    what a score is made of, where that is known.
+    """
+
     base: Decimal
     n: Decimal | None = None
 
@@ -139,7 +148,7 @@ def _kept_numbers(folder: Path) -> dict[str, dict[_Key, Any]]:
 
 def digest_of(changes: Iterable[Change]) -> str:
     """Hash of a list of changes: the same as long as each number is the same."""
-    rows = [{**asdict(each), "base": None, "n": None} for each in changes]
+    rows = [{**dict(each), "base": None, "n": None} for each in changes]
     return sha256_of(sorted(map(str, rows)))[:16]
 
 

@@ -57,9 +57,18 @@ def _faults(chart: Chart, mart: Mart, metrics: dict[str, Metric]) -> list[str]:
             )
     for sql in (*chart.own_metrics.values(), chart.where, chart.persons):
         faults += _faults_of_sql(sql, chart.mart, mart)
+    # Superset tells columns and metrics of a chart apart by what it calls them.
+    shown_as = {
+        called.casefold(): column
+        for column in chart.columns
+        if column in mart.columns
+        for called in (column, mart.columns[column].label)
+    }
     for label, sql in chart.own_metrics.items():
         if not _is_aggregate(sql):
             faults.append(f"{label}: {sql} is no aggregate")
+        if column := shown_as.get(label.casefold()):
+            faults.append(f"{label}: the column {column} is called so as well")
     needs_persons = mart.is_about_persons and chart.columns and not chart.persons
     if needs_persons and "customer_id" not in mart.columns:
         faults.append(

@@ -9,7 +9,6 @@ its pages may load nothing from elsewhere.
 import hashlib
 import json
 import secrets
-import socket
 import subprocess
 import sys
 import time
@@ -25,6 +24,7 @@ from kith.dashboards.contents import read_contents
 from kith.dashboards.declared import dashboards
 from kith.dashboards.places import Place, file_place, postgres_place
 from kith.errors import ConfigurationError, KithError
+from kith.ports import check_free
 from kith.pull.connections import Connection
 from kith.settings import (
     REPOSITORY,
@@ -171,15 +171,7 @@ class SupersetHome:
         Raises ConfigurationError when the port is taken, KithError when it dies.
         """
         port = self.settings.superset_port
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((HOST, port))
-            except OSError as error:
-                raise ConfigurationError(
-                    f"port {port} on {HOST} is not free ({error.strerror}): end what "
-                    "listens there or choose another with KITH_SUPERSET_PORT"
-                ) from None
+        check_free(HOST, port, "KITH_SUPERSET_PORT")
         with self.log.open("a") as output:
             # One process, since charts wait for DuckDB and not for Python.
             process = subprocess.Popen(
