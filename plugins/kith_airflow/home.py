@@ -114,6 +114,9 @@ class AirflowHome:
             AIRFLOW__CORE__DAGS_FOLDER=str(self.dags),
             AIRFLOW__CORE__PLUGINS_FOLDER=str(REPOSITORY / "plugins"),
             AIRFLOW__CORE__LOAD_EXAMPLES="False",
+            # A task that is not read within 30 s, Airflow's default, begins again: on a
+            # busy machine it would lose an approval that was given.
+            AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT="180",
             AIRFLOW__CORE__EXECUTOR="LocalExecutor",
             # Tasks at once: two that may each take DuckDB's whole memory limit, and one
             # of a crisis watch, which goes first and needs little.

@@ -3,7 +3,6 @@
 import datetime as dt
 import json
 import re
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -275,9 +274,9 @@ def test_a_change_is_beyond_the_limit_by_share_and_size(
 @pytest.mark.parametrize(("n", "is_too_much"), [(None, True), (29, False), (30, True)])
 def test_a_score_of_few_may_change_by_much(n: int | None, is_too_much: bool) -> None:
     change = a_change("retention_pct", "33", "67", "100")
-    change = replace(change, n=n if n is None else Decimal(n))
+    change = change.model_copy(update={"n": n if n is None else Decimal(n)})
     assert is_beyond(change, RestatementLimit(), 30) is is_too_much
-    count = replace(change, measure="active_count")
+    count = change.model_copy(update={"measure": "active_count"})
     assert is_beyond(count, RestatementLimit(), 30)
 
 
