@@ -61,7 +61,7 @@ RUN printf '%s\n' '#!/bin/sh' 'set -e' \
     'if [ ! -s $PGDATA/PG_VERSION ]; then' \
     '  printf %s "$POSTGRES_PASSWORD" > /tmp/word && chown postgres /tmp/word' \
     '  $as initdb --username=$POSTGRES_USER --pwfile=/tmp/word \
-         --auth-host=scram-sha-256 --auth-local=trust' \
+         --auth-host=scram-sha-256 --auth-local=trust --locale=C.UTF-8' \
     '  rm /tmp/word' \
     '  echo "host all all all scram-sha-256" >> $PGDATA/pg_hba.conf' \
     '  echo "create database $POSTGRES_DB" | \
