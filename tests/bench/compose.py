@@ -280,7 +280,16 @@ def main(folder: Path) -> int:
         api = stack.api()
         wait("all is healthy, and the DAG read", 300, lambda: api.is_ready([DAG]))
         api.trigger(DAG, "bench", DAYS)
-        host = wait("a pull began", 300, lambda: pulling_workers(stack))[0]
+        ended = ("success", "failed")
+
+        def state() -> str:
+            found = api.state(DAG, "bench")
+            return found if found in ended else ""
+
+        begun = wait("a pull began", 300, lambda: pulling_workers(stack) or state())
+        if isinstance(begun, str):
+            raise SystemExit(f"the run ended before a pull: {begun}")
+        host = begun[0]
         (killed,) = (
             name
             for name in stack.containers("worker")
@@ -289,12 +298,7 @@ def main(folder: Path) -> int:
         stack.podman("kill", killed)
         print(f"{killed} was killed while it pulled")
 
-        ended = ("success", "failed")
-        end = wait(
-            "the run ended",
-            3600,
-            lambda: (s := api.state(DAG, "bench")) in ended and s,
-        )
+        end = wait("the run ended", 3600, state)
         if end != "success":
             print(stack.compose("logs", "--tail", "200"))
             return 1

@@ -85,6 +85,13 @@ def test_days_and_code_of_a_run_are_kept(
     assert git_commit() is None
 
 
+def test_without_git_nobody_knows_the_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert git_commit() is None
+
+
 def test_the_hash_of_the_code_changes_with_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

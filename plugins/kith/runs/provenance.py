@@ -78,13 +78,19 @@ def company_as_of(run_folder: Path, folder: Path) -> None:
 
 
 def git_commit() -> str | None:
-    """The commit of the code, without changes that were not committed."""
-    found = subprocess.run(
-        ["git", "-C", str(REPOSITORY), "rev-parse", "HEAD"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    """The commit of the code, without changes that were not committed.
+
+    None where the code is no clone, or where there is no git, as in a container.
+    """
+    try:
+        found = subprocess.run(
+            ["git", "-C", str(REPOSITORY), "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except FileNotFoundError:
+        return None
     return found.stdout.strip() if found.returncode == 0 else None
 
 
