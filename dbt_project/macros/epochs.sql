@@ -4,7 +4,7 @@
 {%- endmacro %}
 
 {% macro default__epoch_seconds(timestamp_utc) -%}
-    unix_micros({{ timestamp_utc }}) / 1000000.0
+    unix_micros({{ timestamp_utc }}) / 1000000.0e0
 {%- endmacro %}
 
 {% macro duckdb__epoch_seconds(timestamp_utc) -%}
