@@ -3,6 +3,14 @@
     using parquet
 {%- endmacro %}
 
+{#- Where Kith, and the workers of a cluster, find a schema's tables. -#}
+{% macro spark__create_schema(relation) -%}
+    {%- call statement('create_schema') -%}
+    create schema if not exists {{ relation }}
+    location '{{ env_var("KITH_SPARK_TABLES") }}/built/{{ relation.schema }}'
+    {%- endcall -%}
+{%- endmacro %}
+
 {#- Parquet tables enforce no constraint: that nothing is NULL is left to data tests. -#}
 {% macro spark__persist_constraints(relation, model) -%}
 {%- endmacro %}

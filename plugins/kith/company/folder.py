@@ -397,6 +397,12 @@ class CompanyFile(Strict):
         "`kith_without_personal_data.duckdb`, without a row about one recognisable "
         "person.",
     )
+    engine: Literal["duckdb", "spark"] = Field(
+        default="duckdb",
+        description="What computes the marts: `duckdb`, within the run's own process, or "
+        "`spark`, for data that outgrow one machine; KITH_SPARK says where it is "
+        "(`.env.example`), `make spark` installs what it takes.",
+    )
     postgres: Postgres | None = Field(
         default=None,
         description="Serves each release on a PostgreSQL server as well, see below and "
