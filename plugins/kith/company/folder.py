@@ -399,9 +399,9 @@ class CompanyFile(Strict):
     )
     engine: Literal["duckdb", "spark"] = Field(
         default="duckdb",
-        description="What computes the marts: `duckdb`, within the run's own process, or "
-        "`spark`, for data that outgrow one machine; KITH_SPARK says where it is "
-        "(`.env.example`), `make spark` installs what it takes.",
+        description="What computes the marts: `duckdb` on this machine, or `spark`, for "
+        "data that outgrow it; KITH_SPARK says where that is (`.env.example`), and "
+        "`make spark` installs what it takes.",
     )
     postgres: Postgres | None = Field(
         default=None,
