@@ -399,8 +399,8 @@ class CompanyFile(Strict):
     )
     engine: Literal["duckdb", "spark"] = Field(
         default="duckdb",
-        description="What computes the marts: `duckdb` on this machine, or `spark`, for "
-        "data that outgrow it; KITH_SPARK says where that is (`.env.example`), and "
+        description="What computes the marts: `duckdb` on this machine, or `spark`, "
+        "for data that outgrow it; KITH_SPARK says where that is (`.env.example`), and "
         "`make spark` installs what it takes.",
     )
     postgres: Postgres | None = Field(
