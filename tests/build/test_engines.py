@@ -53,8 +53,12 @@ def test_spark_is_where_the_environment_says(
     monkeypatch.setenv("KITH_SPARK", address)
     monkeypatch.setenv("KITH_MEMORY_LIMIT", "3GB")
     monkeypatch.setenv("JAVA_HOME", "/java")
+    monkeypatch.setenv("SPARK_CONF_DIR", "/conf")
+    monkeypatch.setenv("KITH_IDENTIFIER_KEY", "secret")
     run = shop("spark")
     told = spark_environment(run)
+    assert (told["JAVA_HOME"], told["SPARK_CONF_DIR"]) == ("/java", "/conf")
+    assert "secret" not in told.values()
     assert told["KITH_SPARK"] == address
     assert told["KITH_SPARK_MEMORY"] == "3g"
     assert told["KITH_SPARK_TABLES"] == str(run.folder / "warehouse" / "spark")

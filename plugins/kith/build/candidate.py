@@ -11,7 +11,7 @@ from functools import partial
 
 from kith.build.dbt import dbt, results_of, target
 from kith.build.model_runs import add_to_mart, record
-from kith.build.spark_tables import bring_home, lay_out
+from kith.build.spark_tables import bring_home, prepare_for_spark
 from kith.build.unfinished import inputs_of, leave, remaining
 from kith.build.warehouse import prepare_warehouse
 from kith.deliveries.taken import note_admitted
@@ -38,7 +38,7 @@ def build(run: Run) -> None:
                 *("build", "--exclude-resource-type", "unit_test"),
                 *("--exclude-resource-type", "exposure"),
                 *(("--select", *selection) if selection else ()),
-                prepare=_prepare_for_spark
+                prepare=prepare_for_spark
                 if is_on_spark
                 else partial(prepare_warehouse, keeps_models=bool(selection)),
                 pass_fds=(lock,),
@@ -58,8 +58,3 @@ def build(run: Run) -> None:
             nodes = json.loads((target(run) / "manifest.json").read_text())["nodes"]
             all_models = sum(name.startswith("model.") for name in nodes)
             figures["models_kept"] = all_models - figures["models"]
-
-
-def _prepare_for_spark(run: Run) -> None:
-    prepare_warehouse(run)
-    lay_out(run)

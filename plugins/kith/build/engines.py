@@ -60,8 +60,14 @@ def spark_environment(run: Run) -> dict[str, str]:
             f"KITH_SPARK={address}: expected local[2] for a session of this machine, "
             "spark://host:7077 for a cluster, or sc://host:15002 for Spark Connect"
         )
-    java = environment_variable("JAVA_HOME")
-    if not address.startswith("sc://") and not (java or shutil.which("java")):
+    # Of our environment what Spark itself reads, such as spark-defaults.conf there.
+    passed_on = {
+        name: value
+        for name in ("JAVA_HOME", "SPARK_CONF_DIR", "HADOOP_CONF_DIR")
+        if (value := environment_variable(name))
+    }
+    has_java = "JAVA_HOME" in passed_on or shutil.which("java")
+    if not address.startswith("sc://") and not has_java:
         raise ConfigurationError(
             f"KITH_SPARK={address}: Spark needs Java 17 or later, and there is none: "
             "install it (Debian: openjdk-17-jre-headless) or set JAVA_HOME; "
@@ -73,5 +79,5 @@ def spark_environment(run: Run) -> dict[str, str]:
         # Java spells 6GB as 6g.
         "KITH_SPARK_MEMORY": settings.memory_limit.lower().removesuffix("b"),
         "KITH_SPARK_THREADS": str(settings.threads),
-        **({"JAVA_HOME": java} if java else {}),
+        **passed_on,
     }

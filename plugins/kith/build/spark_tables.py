@@ -14,9 +14,16 @@ import duckdb
 from kith.build.control_tables import declared
 from kith.build.dbt import target
 from kith.build.engines import spark_folder
+from kith.build.warehouse import prepare_warehouse
 from kith.database import connect, file_literal, literal, quote
 from kith.errors import BuildError
 from kith.runs.run import Run
+
+
+def prepare_for_spark(run: Run) -> None:
+    """Write what dbt reads: into the warehouse's file, and from there for Spark."""
+    prepare_warehouse(run)
+    lay_out(run)
 
 
 def lay_out(run: Run) -> None:
