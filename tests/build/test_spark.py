@@ -101,7 +101,7 @@ def difference_of(connection: duckdb.DuckDBPyConnection, table: str) -> str:
         f"round({column}, 6)" if column in doubles else column for column in columns
     )
     here, there = (
-        f"(select *, row_number() over (order by {order}) as place from {side}.{table})"
+        f"(select *, row_number() over (order by {order}) as paired_by from {side}.{table})"
         for side in ("here", "there")
     )
     wanted, found = (
@@ -122,7 +122,7 @@ def difference_of(connection: duckdb.DuckDBPyConnection, table: str) -> str:
     )
     differing = fetch_row(
         connection,
-        f"select {counts} from {here} as here join {there} as there using (place)",
+        f"select {counts} from {here} as here join {there} as there using (paired_by)",
     )
     return ", ".join(
         f"{column}: {count} of {wanted}"
