@@ -101,7 +101,8 @@ def difference_of(connection: duckdb.DuckDBPyConnection, table: str) -> str:
         f"round({column}, 6)" if column in doubles else column for column in columns
     )
     here, there = (
-        f"(select *, row_number() over (order by {order}) as paired_by from {side}.{table})"
+        f"(select *, row_number() over (order by {order}) as paired_by "
+        f"from {side}.{table})"
         for side in ("here", "there")
     )
     wanted, found = (
