@@ -149,3 +149,14 @@ def test_a_model_that_breaks_its_contract_writes_nothing(session: Session) -> No
     with pytest.raises(BuildError, match="anything too many, nothing too few"):
         run_model(session, MODEL, code)
     assert not session.executed
+
+
+def test_what_a_model_returns_in_pieces_goes_to_spark_in_one(session: Session) -> None:
+    code = CODE.replace(
+        'return pa.table({"customer_count": [names.num_rows], "nothing": pa.nulls(1)})',
+        'piece = pa.table({"customer_count": [1], "nothing": pa.nulls(1)})\n'
+        "    return pa.concat_tables([piece, piece.slice(1), piece])",
+    )
+    run_model(session, MODEL, code)
+    (rows,) = session.given.values()
+    assert [len(batch) for batch in rows.to_batches()] == [2]

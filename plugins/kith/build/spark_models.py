@@ -103,8 +103,7 @@ def run_model(session: Any, model: dict[str, Any], code: str) -> None:
     }
     _check_columns(name, rows.column_names, list(types))
     view = f"kith_{model['alias']}"
-    # A column in which nothing is known has no type of its own.
-    session.createDataFrame(_typed(rows)).createOrReplaceTempView(view)
+    session.createDataFrame(_as_spark_takes(rows)).createOrReplaceTempView(view)
     columns = ", ".join(
         f"cast({each} as {kind}) as {each}" for each, kind in types.items()
     )
@@ -122,8 +121,13 @@ def _check_columns(name: str, given: Sequence[str], wanted: Sequence[str]) -> No
         )
 
 
-def _typed(rows: pa.Table) -> pa.Table:
-    return rows.cast(
+def _as_spark_takes(rows: pa.Table) -> pa.Table:
+    """The table in one piece, with a type for each column.
+
+    Behind an empty piece of a table Spark 4.3 loses all rows without a word. A column
+    in which nothing is known has no type of its own.
+    """
+    return rows.combine_chunks().cast(
         pa.schema(
             [
                 field.with_type(pa.string())
