@@ -50,12 +50,13 @@ def on_spark(
     defaults.parent.mkdir()
     defaults.write_text(
         "spark.sql.codegen.wholeStage false\nspark.sql.codegen.factoryMode NO_CODEGEN\n"
+        "spark.sql.adaptive.enabled false\n"
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KITH_HOME", str(home))
         patch.setenv("SPARK_CONF_DIR", str(defaults.parent))
         patch.setenv("KITH_SPARK", "local[2]")
-        patch.setenv("KITH_MEMORY_LIMIT", "2GB")
+        patch.setenv("KITH_MEMORY_LIMIT", "4GB")
         # The rows are compared as they are: data tests would take as long again.
         dbt(
             run,
