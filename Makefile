@@ -2,6 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
+SPARK := .venv-spark
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONPATH := $(CURDIR)/plugins
 -include .env
@@ -23,7 +24,7 @@ export BY ?=
 export COLUMN ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run replay watch watchdog catch-up company releases rollback serve prune erase export-person reproduce rebuild approve show metric superset lineage dbt shell identity-explain up down airflow test check fmt bench drill lock clean
+.PHONY: help spark run replay watch watchdog catch-up company releases rollback serve prune erase export-person reproduce rebuild approve show metric superset lineage dbt shell identity-explain up down airflow test check fmt bench drill lock clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -35,6 +36,15 @@ $(VENV)/installed: requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $(VENV)/uv.txt
 	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements.lock
 	@touch $@
+
+# Kith's packages and Spark's, for the processes of dbt.
+$(SPARK)/installed: $(VENV)/installed requirements-spark.lock
+	@echo "Setting up $(SPARK) …"
+	@test -x $(SPARK)/bin/python || $(PYTHON) -m venv $(SPARK)
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(SPARK)/bin/python --require-hashes requirements.lock requirements-spark.lock
+	@touch $@
+
+spark: $(SPARK)/installed ## Install what companies with `engine: spark` take; it needs Java 17
 
 run: $(VENV)/installed ## Run the pipeline (COMPANY=companies/x FROM=2017-01-01 TO=2017-12-31)
 	@$(BIN)/python -m kith_airflow run
@@ -138,7 +148,9 @@ lock: $(VENV)/installed ## Resolve requirements*.txt into requirements.lock
 		--generate-hashes --no-emit-index-url --no-header --quiet -o requirements.lock
 	@$(BIN)/uv pip compile requirements-superset.txt --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-header --quiet -o requirements-superset.lock
+	@$(BIN)/uv pip compile requirements-spark.txt --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-header --quiet -o requirements-spark.lock
 
 clean: ## Remove the environment and the caches, never the data in KITH_HOME
-	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) $(SPARK) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -31,7 +31,7 @@
 {%- endmacro %}
 
 {% macro default__days_between(first_day, last_day) -%}
-    datediff({{ last_day }}, {{ first_day }})
+    cast(datediff({{ last_day }}, {{ first_day }}) as bigint)
 {%- endmacro %}
 
 {% macro duckdb__days_between(first_day, last_day) -%}

@@ -4,21 +4,25 @@
 {%- endmacro %}
 
 {% macro default__epoch_seconds(timestamp_utc) -%}
-    unix_micros({{ timestamp_utc }}) / 1000000.0
+    unix_micros({{ timestamp_utc }}) / 1000000.0e0
 {%- endmacro %}
 
 {% macro duckdb__epoch_seconds(timestamp_utc) -%}
     epoch({{ timestamp_utc }})
 {%- endmacro %}
 
-{#- Several columns as one value that orders by the first, then the second, and so on:
-    what min_by needs to have no ties. -#}
+{#- Several columns as one value that orders by the first, then the second, and so on,
+    each with NULL last: what min_by needs to have no ties. -#}
 {% macro ordering(columns) -%}
     {{ return(adapter.dispatch('ordering', 'kith')(columns)) }}
 {%- endmacro %}
 
 {% macro default__ordering(columns) -%}
-    struct({{ columns | join(', ') }})
+    struct(
+    {%- for column in columns -%}
+        {{ column }} is null, {{ column }}{{ ", " if not loop.last }}
+    {%- endfor -%}
+    )
 {%- endmacro %}
 
 {% macro duckdb__ordering(columns) -%}

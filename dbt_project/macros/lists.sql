@@ -4,7 +4,7 @@
 {%- endmacro %}
 
 {% macro default__sorted_list(text) -%}
-    array_join(sort_array(collect_set({{ text }})), ', ')
+    nullif(array_join(sort_array(collect_set({{ text }})), ', '), '')
 {%- endmacro %}
 
 {% macro duckdb__sorted_list(text) -%}

@@ -43,7 +43,7 @@ class Settings:
     `company` is the default of `make run`, `companies` are those that Airflow shows,
     empty where nobody named them. `memory_limit` is DuckDB's spelling of bytes ("6GB"),
     `threads` a count. `airflow_database` is the address of Airflow's metadata, empty
-    where nobody gave one.
+    where nobody gave one. `spark` is where Spark is, for companies whose engine it is.
     """
 
     home: Path
@@ -56,6 +56,7 @@ class Settings:
     airflow_port: int
     superset_port: int
     airflow_database: str
+    spark: str
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,7 @@ def load_settings() -> Settings:
         airflow_port=_number("KITH_PORT", 8080),
         superset_port=_number("KITH_SUPERSET_PORT", 8088),
         airflow_database=environment.get(_DATABASE) or "",
+        spark=environment.get("KITH_SPARK") or "local[*]",
     )
 
 

@@ -39,11 +39,12 @@ _STAGING = {
     "tickets": _PERSON + "'i1' as ticket_id, 'complaint' as kind, "
     "timestamp '2024-12-01' as opened_at, timestamp '2024-12-01' as first_response_at, "
     "timestamp '2024-12-01' as resolved_at",
-    "survey_answers": _PERSON + "'n' || i as answer_id, 'q' || i // 2 as response_id, "
+    "survey_answers": _PERSON + "'n' || i as answer_id, "
+    "'q' || cast(floor(i / 2) as bigint) as response_id, "
     "case when i < 40 then 'nps' when i >= 60 then 'csat' when i % 2 = 0 "
     "then 'expectation' else 'perception' end as measure, "
     "case when i = 61 then 'price' when i < 50 or i >= 60 then null "
-    "when i // 2 % 2 = 0 then 'time_cost' else 'service_value' end as dimension, "
+    "when i % 4 < 2 then 'time_cost' else 'service_value' end as dimension, "
     "timestamp '2024-12-01' as answered_at, "
     "if(i < 60, 10 * (i % 2), 1 + i % 5) as score, if(i < 60, 0, 1) as scale_min, "
     "if(i < 60, 10, 5) as scale_max from range(100) as answers (i)",

@@ -11,6 +11,7 @@ from functools import partial
 
 from kith.build.dbt import dbt, results_of, target
 from kith.build.model_runs import add_to_mart, record
+from kith.build.spark_tables import bring_home, prepare_for_spark
 from kith.build.unfinished import inputs_of, leave, remaining
 from kith.build.warehouse import prepare_warehouse
 from kith.deliveries.taken import note_admitted
@@ -27,7 +28,9 @@ def build(run: Run) -> None:
     with run.stage("build") as figures, run.writer_lock() as lock:
         note_admitted(run)
         inputs = inputs_of(run)
-        selection = remaining(run, inputs)
+        is_on_spark = run.company.engine == "spark"
+        # Of what Spark has built nothing is kept: its tables end with its session.
+        selection = [] if is_on_spark else remaining(run, inputs)
         try:
             dbt(
                 run,
@@ -35,13 +38,17 @@ def build(run: Run) -> None:
                 *("build", "--exclude-resource-type", "unit_test"),
                 *("--exclude-resource-type", "exposure"),
                 *(("--select", *selection) if selection else ()),
-                prepare=partial(prepare_warehouse, keeps_models=bool(selection)),
+                prepare=prepare_for_spark
+                if is_on_spark
+                else partial(prepare_warehouse, keeps_models=bool(selection)),
                 pass_fds=(lock,),
             )
         except (BuildError, ResourceError):
             record(run)
             leave(run, inputs)
             raise
+        if is_on_spark:
+            bring_home(run)
         record(run)
         add_to_mart(run)
         names = [result["unique_id"] for result in results_of(run)]

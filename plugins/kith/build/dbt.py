@@ -4,7 +4,6 @@ import json
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any, get_args
 
 import yaml
 
+from kith.build.engines import interpreter, spark_environment
 from kith.build.failed_models import FailedModel, without_values
 from kith.build.failed_tests import FailedTest
 from kith.build.origins import Origins
@@ -255,11 +255,12 @@ def start(run: Run, *arguments: str, **options: Any) -> "subprocess.Popen[str]":
     (target(run) / "run_results.json").unlink(missing_ok=True)
     return subprocess.Popen(
         [
-            *(sys.executable, "-m", "kith.build.launch"),
+            *(interpreter(run.company), "-m", "kith.build.launch"),
             "--no-version-check",
             *arguments,
             *("--project-dir", str(assemble_project(run))),
             *("--profiles-dir", str(DBT_PROJECT)),
+            *("--target", run.company.engine),
             *("--target-path", str(target(run))),
             # What it would tell there takes a twentieth of its time.
             *("--log-level-file", "none", "--log-path", str(run.folder / "dbt")),
@@ -274,6 +275,7 @@ def start(run: Run, *arguments: str, **options: Any) -> "subprocess.Popen[str]":
             KITH_MEMORY_LIMIT=settings.memory_limit,
             KITH_THREADS=str(settings.threads),
             KITH_SCRATCH="scratch",
+            **spark_environment(run),
         ),
         cwd=run.folder,
         **options,

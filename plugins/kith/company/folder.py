@@ -397,6 +397,12 @@ class CompanyFile(Strict):
         "`kith_without_personal_data.duckdb`, without a row about one recognisable "
         "person.",
     )
+    engine: Literal["duckdb", "spark"] = Field(
+        default="duckdb",
+        description="What computes the marts: `duckdb` on this machine, or `spark`, "
+        "for data that outgrow it; KITH_SPARK says where that is (`.env.example`), and "
+        "`make spark` installs what it takes.",
+    )
     postgres: Postgres | None = Field(
         default=None,
         description="Serves each release on a PostgreSQL server as well, see below and "

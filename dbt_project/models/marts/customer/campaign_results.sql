@@ -170,7 +170,7 @@ numbered as (
         count(*) over of_order as number,
         count(*) over (partition by source, order_id) as touch_count,
         cast(sum(weight) over of_order as double) as weight_so_far,
-        cast(sum(weight) over of_order - weight as double) as weight_before,
+        cast((sum(weight) over of_order) - weight as double) as weight_before,
         cast(sum(weight) over (partition by source, order_id) as double)
             as weight_of_all
     from touched

@@ -118,10 +118,9 @@ aged as (
         source_tables.is_incremental,
         source_tables.warn_after_hours,
         source_tables.error_after_hours,
-        (
-            {{ epoch_seconds(business_midnight(add_days('counted.day', 1))) }}
-            - {{ epoch_seconds('counted.newest_at') }}
-        ) / 3600.0 as newest_row_age_hours
+        {{ hours_between(
+            'counted.newest_at', business_midnight(add_days('counted.day', 1))
+        ) }} as newest_row_age_hours
     from counted
     inner join source_tables
         on

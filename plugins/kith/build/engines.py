@@ -1,0 +1,83 @@
+"""Where dbt computes a company's candidate: in DuckDB, or on Spark (`engine: spark`).
+
+Kith's own processes never import Spark: dbt's process does, in an environment that has
+it beside Kith's packages, at the same versions (`make spark`).
+"""
+
+import importlib.util
+import re
+import shutil
+import sys
+from pathlib import Path
+
+from kith.company.folder import Company
+from kith.errors import ConfigurationError
+from kith.runs.run import Run
+from kith.settings import REPOSITORY, environment_variable, load_settings
+
+_ENVIRONMENT = REPOSITORY / ".venv-spark"
+_ADDRESS = re.compile(r"local(\[(\d+|\*)\])?|(spark|sc)://\S+")
+
+
+def spark_folder(run: Run) -> Path:
+    """Where Spark's tables lie; the workers of a cluster have to reach it as well."""
+    return run.warehouse.with_name("spark")
+
+
+def interpreter(company: Company) -> str:
+    """The Python that runs dbt. Raises ConfigurationError where Spark is missing."""
+    if company.engine == "duckdb":
+        return sys.executable
+    own = _ENVIRONMENT / "bin" / "python"
+    if own.is_file():
+        return str(own)
+    if all(map(_is_installed, ("pyspark", "dbt.adapters.spark"))):
+        return sys.executable
+    raise ConfigurationError(
+        f"{company.folder / 'company.yml'}: engine: spark: pyspark and dbt-spark are "
+        "not installed; install them: make spark"
+    )
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def spark_environment(run: Run) -> dict[str, str]:
+    """What dbt's process is told of Spark; nothing where DuckDB computes.
+
+    Raises ConfigurationError where the address is none, or Java is missing.
+    """
+    if run.company.engine == "duckdb":
+        return {}
+    settings = load_settings()
+    address = settings.spark
+    if not _ADDRESS.fullmatch(address):
+        raise ConfigurationError(
+            f"KITH_SPARK={address}: expected local[2] for a session of this machine, "
+            "spark://host:7077 for a cluster, or sc://host:15002 for Spark Connect"
+        )
+    # Of our environment what Spark itself reads, such as spark-defaults.conf there.
+    passed_on = {
+        name: value
+        for name in ("JAVA_HOME", "SPARK_CONF_DIR", "HADOOP_CONF_DIR")
+        if (value := environment_variable(name))
+    }
+    has_java = "JAVA_HOME" in passed_on or shutil.which("java")
+    if not address.startswith("sc://") and not has_java:
+        raise ConfigurationError(
+            f"KITH_SPARK={address}: Spark needs Java 17 or later, and there is none: "
+            "install it (Debian: openjdk-17-jre-headless) or set JAVA_HOME; "
+            "sc://host:15002 needs none here"
+        )
+    return {
+        "KITH_SPARK": address,
+        "KITH_SPARK_TABLES": str(spark_folder(run)),
+        # Java spells 6GB as 6g.
+        "KITH_SPARK_MEMORY": settings.memory_limit.lower().removesuffix("b"),
+        "KITH_SPARK_THREADS": str(settings.threads),
+        **passed_on,
+    }

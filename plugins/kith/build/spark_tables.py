@@ -1,0 +1,93 @@
+"""What passes between the warehouse's file and Spark: Parquet, before and after dbt.
+
+DuckDB decides which admitted rows count and writes the control tables, whatever the
+engine is. Spark reads these as Parquet. What it has built comes into the file of the
+warehouse, so that gate, report and publication find there what they always find.
+"""
+
+import json
+import shutil
+from typing import Any
+
+import duckdb
+
+from kith.build.control_tables import declared
+from kith.build.dbt import target
+from kith.build.engines import spark_folder
+from kith.build.warehouse import prepare_warehouse
+from kith.database import connect, file_literal, literal, quote
+from kith.errors import BuildError
+from kith.runs.run import Run
+
+
+def prepare_for_spark(run: Run) -> None:
+    """Write what dbt reads: into the warehouse's file, and from there for Spark."""
+    prepare_warehouse(run)
+    lay_out(run)
+
+
+def lay_out(run: Run) -> None:
+    """Write source and control tables as Parquet where Spark reads them.
+
+    What Spark built before is removed.
+    """
+    folder = spark_folder(run)
+    shutil.rmtree(folder, ignore_errors=True)
+    tables = [("kith", name) for name in declared()]
+    tables += [(table.source, table.name) for table in run.company.sources]
+    with connect(
+        run.warehouse, scratch=run.folder / "scratch", read_only=True
+    ) as warehouse:
+        for schema, name in tables:
+            path = folder / "sources" / schema / name / "rows.parquet"
+            path.parent.mkdir(parents=True)
+            warehouse.execute(
+                f"copy {quote(schema)}.{quote(name)} to {literal(str(path))} "
+                "(format parquet, compression zstd)"
+            )
+
+
+def bring_home(run: Run) -> None:
+    """Copy what Spark has built into the warehouse's file, in the contracts' types.
+
+    Raises BuildError where a table is not there.
+    """
+    manifest = json.loads((target(run) / "manifest.json").read_text(encoding="utf-8"))
+    with connect(run.warehouse, scratch=run.folder / "scratch") as warehouse:
+        for node in manifest["nodes"].values():
+            if (
+                node["resource_type"] in ("model", "seed")
+                and node["config"]["materialized"] in ("table", "seed")
+                and node["config"]["enabled"]
+            ):
+                _bring(warehouse, run, node)
+
+
+def _bring(
+    warehouse: duckdb.DuckDBPyConnection, run: Run, node: dict[str, Any]
+) -> None:
+    folder = spark_folder(run) / "built" / node["schema"] / node["alias"]
+    if not any(folder.glob("*.parquet")):
+        raise BuildError(
+            f"{folder}: no table {node['schema']}.{node['alias']} that Spark has "
+            "built; do this machine and Spark share the folder?"
+        )
+    columns = ", ".join(
+        f"cast({quote(column['name'])} as {column['data_type']}) "
+        f"as {quote(column['name'])}"
+        for column in node["columns"].values()
+        if column["data_type"]
+    )
+    name = f"{quote(node['schema'])}.{quote(node['alias'])}"
+    files = f"read_parquet({file_literal(folder)[:-1]}/*.parquet')"
+    warehouse.execute(
+        f"create schema if not exists {quote(node['schema'])}; "
+        f"create or replace table {name} as select {columns or '*'} from {files}"
+    )
+    if node["config"]["persist_docs"]:
+        comments = [f"comment on table {name} is {literal(node['description'])}"] + [
+            f"comment on column {name}.{quote(column['name'])} "
+            f"is {literal(column['description'])}"
+            for column in node["columns"].values()
+        ]
+        warehouse.execute("; ".join(comments))

@@ -1,0 +1,87 @@
+"""Where dbt computes is declared, and what it takes is asked for before it begins."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from kith.build import engines
+from kith.build.engines import interpreter, spark_environment
+from kith.errors import ConfigurationError
+from kith.runs.run import Run
+from kith.settings import REPOSITORY
+from tests.conftest import new_run
+
+SHOP = REPOSITORY / "tests" / "companies" / "corner_shop"
+
+
+def shop(engine: str) -> Run:
+    run = new_run(SHOP)
+    company = run.company.model_copy(update={"engine": engine})
+    return Run(company, run.interval, run.run_id, run.home)
+
+
+def test_duckdb_computes_in_our_own_environment_and_needs_to_know_nothing(
+    kith_home: Path,
+) -> None:
+    run = new_run(SHOP)
+    assert run.company.engine == "duckdb"
+    assert interpreter(run.company) == sys.executable
+    assert spark_environment(run) == {}
+
+
+def test_spark_has_an_environment_of_its_own(
+    kith_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "_ENVIRONMENT", tmp_path)
+    monkeypatch.setattr(engines, "_is_installed", lambda package: False)
+    with pytest.raises(
+        ConfigurationError, match=r"company\.yml: engine: spark: .*make spark"
+    ):
+        interpreter(shop("spark").company)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python").touch()
+    assert interpreter(shop("spark").company) == str(tmp_path / "bin" / "python")
+
+
+@pytest.mark.parametrize(
+    "address", ["local", "local[4]", "local[*]", "spark://a:7077", "sc://a:15002"]
+)
+def test_spark_is_where_the_environment_says(
+    kith_home: Path, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("KITH_SPARK", address)
+    monkeypatch.setenv("KITH_MEMORY_LIMIT", "3GB")
+    monkeypatch.setenv("JAVA_HOME", "/java")
+    monkeypatch.setenv("SPARK_CONF_DIR", "/conf")
+    monkeypatch.setenv("KITH_IDENTIFIER_KEY", "secret")
+    run = shop("spark")
+    told = spark_environment(run)
+    assert (told["JAVA_HOME"], told["SPARK_CONF_DIR"]) == ("/java", "/conf")
+    assert "secret" not in told.values()
+    assert told["KITH_SPARK"] == address
+    assert told["KITH_SPARK_MEMORY"] == "3g"
+    assert told["KITH_SPARK_TABLES"] == str(run.folder / "warehouse" / "spark")
+
+
+@pytest.mark.parametrize(
+    "address", ["thrift://a:10000", "a:7077", "local[two]", "sc://"]
+)
+def test_an_address_that_is_none_is_refused_with_those_that_are(
+    kith_home: Path, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("KITH_SPARK", address)
+    with pytest.raises(ConfigurationError) as refused:
+        spark_environment(shop("spark"))
+    assert str(refused.value).startswith(f"KITH_SPARK={address}: expected local[2]")
+
+
+def test_a_driver_of_our_own_needs_java_and_a_server_elsewhere_none(
+    kith_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    monkeypatch.setattr(engines.shutil, "which", lambda name: None)
+    with pytest.raises(ConfigurationError, match="needs Java"):
+        spark_environment(shop("spark"))
+    monkeypatch.setenv("KITH_SPARK", "sc://host:15002")
+    assert spark_environment(shop("spark"))["KITH_SPARK"] == "sc://host:15002"

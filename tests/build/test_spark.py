@@ -1,0 +1,154 @@
+"""The same dbt project on Spark: each mart has the rows that DuckDB computed.
+
+The shop has a row in every feed and mart. Spark runs as a session of this machine.
+"""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from kith.build.control_tables import LOGS
+from kith.build.dbt import dbt
+from kith.build.engines import interpreter
+from kith.build.spark_tables import bring_home, prepare_for_spark
+from kith.company.folder import PUBLISHED_SCHEMAS
+from kith.database import fetch_row
+from kith.errors import ConfigurationError
+from kith.runs.run import Run
+
+DOUBLES_DIFFER_BY = 1e-9
+
+
+def _lack_of_spark(run: Run) -> str:
+    if not shutil.which("java"):
+        return "no Java at hand"
+    try:
+        interpreter(run.company)
+    except ConfigurationError:
+        return "no Spark at hand; make spark installs it"
+    return ""
+
+
+@pytest.fixture(scope="module")
+def on_spark(
+    built_shop: Run, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Run]:
+    """The built shop, built once more from the same admitted rows on Spark."""
+    home = tmp_path_factory.mktemp("on_spark")
+    company = built_shop.company.model_copy(update={"engine": "spark"})
+    run = Run(company, built_shop.interval, built_shop.run_id, home)
+    if lack := _lack_of_spark(run):
+        pytest.skip(lack)
+    for part in ("raw", "admitted", "quarantine", "history"):
+        if (built_shop.folder / part).exists():
+            shutil.copytree(built_shop.folder / part, run.folder / part)
+    # For few rows it takes longer to compile queries to Java than to compute them.
+    defaults = home / "conf" / "spark-defaults.conf"
+    defaults.parent.mkdir()
+    defaults.write_text(
+        "spark.sql.codegen.wholeStage false\nspark.sql.codegen.factoryMode NO_CODEGEN\n"
+        "spark.sql.adaptive.enabled false\n"
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KITH_HOME", str(home))
+        patch.setenv("SPARK_CONF_DIR", str(defaults.parent))
+        patch.setenv("KITH_SPARK", "local[2]")
+        patch.setenv("KITH_MEMORY_LIMIT", "4GB")
+        # The rows are compared as they are: data tests would take as long again.
+        dbt(
+            run,
+            *("build", "--resource-type", "model", "--resource-type", "seed"),
+            prepare=prepare_for_spark,
+        )
+        bring_home(run)
+    yield run
+    shutil.rmtree(home)
+
+
+def test_every_mart_has_the_same_rows_on_spark(built_shop: Run, on_spark: Run) -> None:
+    with duckdb.connect() as connection:
+        for name, path in (
+            ("here", built_shop.warehouse),
+            ("there", on_spark.warehouse),
+        ):
+            connection.execute(f"attach '{path}' as {name} (read_only)")
+        marts = connection.execute(
+            "select schema_name, table_name from duckdb_tables() "
+            "where database_name = 'here' and list_contains($schemas, schema_name) "
+            "and not list_contains($logs, table_name) order by all",
+            {"schemas": list(PUBLISHED_SCHEMAS), "logs": list(LOGS)},
+        ).fetchall()
+        different = {
+            f"{schema}.{name}": difference
+            for schema, name in marts
+            if (difference := difference_of(connection, f"{schema}.{name}"))
+        }
+    assert len(marts) > 50
+    assert different == {}
+
+
+def difference_of(connection: duckdb.DuckDBPyConnection, table: str) -> str:
+    """In what a table of `there` differs from that of `here`; empty where in nothing.
+
+    Rows are paired in the order of all their columns, doubles last and rounded.
+    """
+    described = connection.execute(f"describe here.{table}").fetchall()
+    doubles = {column for column, kind, *_ in described if kind == "DOUBLE"}
+    columns = sorted((column for column, *_ in described), key=doubles.__contains__)
+    order = ", ".join(
+        f"round({column}, 6)" if column in doubles else column for column in columns
+    )
+    here, there = (
+        f"(select *, row_number() over (order by {order}) as paired_by "
+        f"from {side}.{table})"
+        for side in ("here", "there")
+    )
+    wanted, found = (
+        fetch_row(connection, f"select count(*) from {side}.{table}")[0]
+        for side in ("here", "there")
+    )
+    if wanted != found:
+        return f"{found} rows instead of {wanted}"
+    counts = ", ".join(
+        f"count(*) filter (where here.{column} is distinct from there.{column}"
+        + (
+            f" and coalesce(abs(here.{column} - there.{column}) > {DOUBLES_DIFFER_BY} "
+            f"* greatest(1, abs(here.{column})), true))"
+            if column in doubles
+            else ")"
+        )
+        for column in columns
+    )
+    differing = fetch_row(
+        connection,
+        f"select {counts} from {here} as here join {there} as there using (paired_by)",
+    )
+    return ", ".join(
+        f"{column}: {count} of {wanted}"
+        for column, count in zip(columns, differing, strict=True)
+        if count
+    )
+
+
+def test_the_comparison_sees_a_lacking_row_and_another_number(tmp_path: Path) -> None:
+    with duckdb.connect() as connection:
+        connection.execute(
+            """
+            attach ':memory:' as here; attach ':memory:' as there;
+            create table here.marts as select 'a' as name, 0.1e0 as share, 1 as n
+            union all select 'b', null, 2;
+            create table there.marts as from here.marts;
+            """
+        )
+        assert not difference_of(connection, "marts")
+        connection.execute("update there.marts set share = 0.1 + 1e-12")
+        assert not difference_of(connection, "marts")
+        connection.execute("update there.marts set share = 0.1 + 1e-6")
+        assert "share" in difference_of(connection, "marts")
+        connection.execute("update there.marts set share = 0.1, n = 3 where n = 1")
+        assert "n: 1 of 2" in difference_of(connection, "marts")
+        connection.execute("delete from there.marts where name = 'b'")
+        assert difference_of(connection, "marts") == "1 rows instead of 2"
