@@ -49,8 +49,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--fail-on-skip-unless",
         metavar="REASON",
-        help="end non-zero when a test was skipped for any reason but this one, word "
-        "for word: for machines that have everything else",
+        action="append",
+        help="end non-zero when a test was skipped for any reason but these, word for "
+        "word: for machines that have everything else",
     )
 
 
@@ -104,7 +105,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if accepted is None or reporter is None:
         return
     reasons = [_reason(report) for report in reporter.stats.get("skipped", [])]
-    unexpected = [reason for reason in reasons if reason != accepted]
+    unexpected = [reason for reason in reasons if reason not in accepted]
     if unexpected and session.exitstatus == pytest.ExitCode.OK:
         reporter.write_line(f"\nskipped unexpectedly: {unexpected}", red=True)
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
