@@ -1,4 +1,4 @@
-"""docker-compose.yml, read as a file. No engine was at hand to start it."""
+"""docker-compose.yml, read as a file; `tests.bench.compose` starts it."""
 
 import os
 import re

@@ -179,6 +179,13 @@ class Stack:
             *("--tag", name, "--file", str(file), str(self.repository)),
         )
 
+    def take_down(self) -> None:
+        """Remove all containers, the scaled ones too, and what they have stored."""
+        project = "label=com.docker.compose.project=kith"
+        if names := self.podman("ps", "--all", "--quiet", "--filter", project).split():
+            self.podman("rm", "--force", "--time", "5", *names)
+        self.compose("down", "--volumes")
+
     def api(self) -> Api:
         """Airflow's, with the password that `init` has made."""
         made = "airflow/simple_auth_manager_passwords.json.generated"
@@ -266,7 +273,7 @@ def main(folder: Path) -> int:
     print(stack.podman("images", "--format", "{{.Repository}}:{{.Tag}} {{.Size}}"))
     try:
         # One after the other: not each engine can wait for what the file says.
-        stack.compose("down", "--volumes")
+        stack.take_down()
         up = ("up", "--detach", "--no-build", "--no-deps")
         stack.compose(*up, "db", "redis")
         ready = ("exec", *stack.containers("db"), "pg_isready", "--username=kith")
@@ -304,7 +311,7 @@ def main(folder: Path) -> int:
             return 1
         published = marts_of(stack.home)
     finally:
-        stack.compose("down", "--volumes", "--timeout", "5")
+        stack.take_down()
     alone = folder / "alone"
     shutil.rmtree(alone, ignore_errors=True)
     key = stack.values["KITH_IDENTIFIER_KEY"]
