@@ -129,7 +129,8 @@ class Server:
     ) -> subprocess.CompletedProcess[str]:
         return self.call(
             name,
-            timeout=300,
+            # A run that waits for a person, on a machine with four tests at once.
+            timeout=900,
             KITH_HOME=str(self.home),
             KITH_PORT=str(self.port),
             KITH_COMPANY=str(self.company),
@@ -546,7 +547,7 @@ def test_changed_numbers_wait_for_a_person_and_are_published_when_approved(
             details: list[dict[str, Any]] = found["hitl_details"]
             return details
 
-        wait_until(asked, "nobody is asked", 280)
+        wait_until(asked, "nobody is asked", 600)
         (question,) = asked()
         assert question["options"] == ["Approve", "Reject"]
         assert "customer.orders, 2024-01: revenue_amount " in question["body"]
