@@ -129,14 +129,8 @@ class Stack:
     def compose(self, *arguments: str) -> str:
         """Call the compose client on the repository's file."""
         return run(
-            *(
-                "podman-compose",
-                "--in-pod=0",
-                "--project-name",
-                "kith",
-                "--profile",
-                "celery",
-            ),
+            *("podman-compose", "--in-pod=0"),
+            *("--project-name", "kith", "--profile", "celery"),
             *arguments,
             cwd=self.repository,
             env=self.environment,
@@ -164,7 +158,7 @@ class Stack:
         # What a machine behind a mirror tells its own pip, the image's must know too.
         mirror = [
             part
-            for path in ("/etc/pip.conf", "/root/.config", "/etc/ssl/certs")
+            for path in ("/etc/pip.conf", "/etc/ssl/certs")
             if Path(path).exists()
             for part in ("--volume", f"{path}:{path}:ro")
         ]
