@@ -43,7 +43,9 @@ class Settings:
     `company` is the default of `make run`, `companies` are those that Airflow shows,
     empty where nobody named them. `memory_limit` is DuckDB's spelling of bytes ("6GB"),
     `threads` a count. `airflow_database` is the address of Airflow's metadata, empty
-    where nobody gave one. `spark` is where Spark is, for companies whose engine it is.
+    where nobody gave one. `spark` is where Spark is, for companies whose engine it is,
+    `lock_database` the address of a PostgreSQL for libpq, empty where one machine does
+    all.
     """
 
     home: Path
@@ -57,6 +59,7 @@ class Settings:
     superset_port: int
     airflow_database: str
     spark: str
+    lock_database: str
 
 
 @dataclass(frozen=True)
@@ -134,6 +137,7 @@ def load_settings() -> Settings:
         superset_port=_number("KITH_SUPERSET_PORT", 8088),
         airflow_database=environment.get(_DATABASE) or "",
         spark=environment.get("KITH_SPARK") or "local[*]",
+        lock_database=environment.get("KITH_LOCK_DATABASE") or "",
     )
 
 

@@ -177,17 +177,18 @@ from kith.runs.run import Run
 with Run.from_dict({run.to_dict()!r}).writer_lock():
     print("written", flush=True)
 """
-    with run.writer_lock() as lock:
-        child = subprocess.Popen(["sleep", "60"], pass_fds=(lock,))
+    with run.writer_lock() as held:
+        child = subprocess.Popen(["sleep", "60"], pass_fds=held)
     second = subprocess.Popen(
         [sys.executable, "-c", taking], stdout=subprocess.PIPE, text=True
     )
+    assert second.stdout
+    told = second.stdout.readline()
     try:
+        assert told == f"Waiting for who writes to {run.warehouse.parent} …\n"
         with pytest.raises(subprocess.TimeoutExpired):
-            second.communicate(timeout=3)
+            second.wait(timeout=1)
     finally:
         child.kill()
         child.wait()
-    assert second.communicate(timeout=60)[0] == (
-        f"Waiting for who writes to {run.warehouse} …\nwritten\n"
-    )
+    assert second.communicate(timeout=60)[0] == "written\n"

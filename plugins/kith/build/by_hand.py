@@ -24,7 +24,7 @@ def run_dbt(company: Company, arguments: list[str]) -> int:
     """
     interval = Interval(company.first_day, company.first_day)
     run = Run(company, interval, RUN_ID, load_settings().home)
-    with run.writer_lock() as lock:
+    with run.writer_lock() as held:
         if not run.warehouse.is_file():
             raise BuildError(
                 f"{run.warehouse}: not found; let a run build a candidate first: "
@@ -33,7 +33,7 @@ def run_dbt(company: Company, arguments: list[str]) -> int:
         before, unfinished = state_of(run.warehouse), left(run)
         try:
             colors = "--use-colors" if sys.stdout.isatty() else "--no-use-colors"
-            with start(run, colors, *arguments, pass_fds=(lock,)) as process:
+            with start(run, colors, *arguments, pass_fds=held) as process:
                 try:
                     begin(process)
                     process.wait()

@@ -25,7 +25,7 @@ def build(run: Run) -> None:
     Unit tests of the SQL are left to `make test`: their result cannot change with
     the data.
     """
-    with run.stage("build") as figures, run.writer_lock() as lock:
+    with run.stage("build") as figures, run.writer_lock() as held:
         note_admitted(run)
         inputs = inputs_of(run)
         is_on_spark = run.company.engine == "spark"
@@ -41,7 +41,7 @@ def build(run: Run) -> None:
                 prepare=prepare_for_spark
                 if is_on_spark
                 else partial(prepare_warehouse, keeps_models=bool(selection)),
-                pass_fds=(lock,),
+                pass_fds=held,
             )
         except (BuildError, ResourceError):
             record(run)

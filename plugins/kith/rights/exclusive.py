@@ -5,9 +5,12 @@ import fcntl
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TextIO
 
 from kith.errors import TransientError
 from kith.runs.journal import Journal
+from kith.runs.locks import is_busy, writer_lock
 from kith.runs.processes import is_gone
 from kith.runs.run import Run
 
@@ -27,26 +30,23 @@ def exclusive(run: Run) -> Iterator[None]:
             f"{run.company.name}: {busy}; expected none; wait until it has ended, or "
             "stop it, and try again"
         )
-    places = [run.warehouse.parent / "writer.lock"]
-    for table in run.company.sources:
-        for folder in (run.raw(table.full_name), run.admitted(table.full_name)):
-            if folder.is_dir():
-                places.append(folder / ".lock")
     watch = run.home / "watch" / run.company.name / "warehouse"
-    if watch.is_dir():
-        places.append(watch / "writer.lock")
     with ExitStack() as stack:
-        for place in places:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            lock = stack.enter_context(place.open("w"))
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise TransientError(
-                    f"{place}: somebody works there, a run or another erasure; "
-                    "expected nobody; wait until it has ended, and try again"
-                ) from None
+        for place in (run.warehouse.parent, watch):
+            if place.is_dir() or place != watch:
+                stack.enter_context(writer_lock(place, waits=False))
+        for table in run.company.sources:
+            for folder in (run.raw(table.full_name), run.admitted(table.full_name)):
+                if folder.is_dir():
+                    _take(stack.enter_context((folder / ".lock").open("w")))
         yield
+
+
+def _take(lock: TextIO) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise is_busy(Path(lock.name)) from None
 
 
 def _run_in_progress(run: Run) -> str:

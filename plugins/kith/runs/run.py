@@ -2,7 +2,6 @@
 
 import datetime as dt
 import errno
-import fcntl
 import json
 import logging
 import os
@@ -19,6 +18,7 @@ from zoneinfo import ZoneInfo
 from kith.company.folder import Company, load_company
 from kith.errors import ConfigurationError, KithError, one_line
 from kith.failures import explained, failure_class
+from kith.runs.locks import writer_lock
 from kith.runs.processes import this_process
 from kith.settings import load_settings
 from kith.storage import restrict
@@ -249,22 +249,16 @@ class Run:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
     @contextmanager
-    def writer_lock(self) -> Iterator[int]:
-        """Hold the warehouse's OS lock; waits for another writer to end.
+    def writer_lock(self) -> Iterator[tuple[int, ...]]:
+        """Hold the warehouse's lock; waits for another writer to end.
 
-        Airflow's pool keeps tasks apart; this keeps people and runs apart. The
-        kernel frees it when the process dies, however it dies. Yields the lock's
-        file descriptor: a child process that inherits it holds the lock as well, so
-        that a child whose parent was killed still keeps the next writer waiting.
+        Airflow's pool keeps tasks apart; this keeps people and runs apart. It is freed
+        when the process dies, however it dies. Yields file descriptors for a child
+        process to inherit (`kith.runs.locks.writer_lock`).
         """
         make_state(self.folder)
-        with (self.warehouse.parent / "writer.lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                print(f"Waiting for who writes to {self.warehouse} …", flush=True)
-                fcntl.flock(lock, fcntl.LOCK_EX)
-            yield lock.fileno()
+        with writer_lock(self.warehouse.parent) as held:
+            yield held
 
 
 def folder_name(run_id: str) -> str:

@@ -42,7 +42,7 @@ def watch(look: Watch) -> dict[str, Any]:
     table has come in this look: no news would look like good news.
     """
     run = look.run
-    with run.stage("watch") as figures, run.writer_lock() as lock:
+    with run.stage("watch") as figures, run.writer_lock() as held:
         tables = [run.company.table(name) for name in tables_needed(look)]
         fresh = {t.full_name: _fresh(run, t) for t in tables}
         if not any(fresh.values()):
@@ -60,7 +60,7 @@ def watch(look: Watch) -> dict[str, Any]:
             *(f"+feed_{feed}" for feed in FEEDS),
             "complaint_spikes",
             prepare=lambda _: _prepare(look, tables),
-            pass_fds=(lock,),
+            pass_fds=held,
         )
         manifest = _publish(look, fresh)
         figures["release_id"] = manifest["release_id"]
