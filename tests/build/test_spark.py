@@ -1,6 +1,9 @@
-"""The same dbt project on Spark: each mart has the rows that DuckDB computed.
+"""The same dbt project on Spark: marts have the rows that DuckDB computed.
 
-The shop has a row in every feed and mart. Spark runs as a session of this machine.
+The shop has a row in every feed and mart. Spark runs as a session of this machine, and
+builds what it can in three minutes: the marts here and all that they are made of, with
+each difference between the engines and models in Python among it. All marts of a
+company, on a cluster, are built by `tests.bench.spark`.
 """
 
 import shutil
@@ -20,6 +23,11 @@ from kith.errors import ConfigurationError
 from kith.runs.run import Run
 
 DOUBLES_DIFFER_BY = 1e-9
+MARTS = (
+    *("customer_lifetime_values", "recommendations", "lead_conversions"),
+    *("campaign_results", "segment_transitions", "cohorts", "complaint_backlog"),
+    *("share_of_voice", "product_incidents", "source_deliveries"),
+)
 
 
 def _lack_of_spark(run: Run) -> str:
@@ -60,6 +68,7 @@ def on_spark(
         dbt(
             run,
             *("build", "--resource-type", "model", "--resource-type", "seed"),
+            *("--select", *(f"+{mart}" for mart in MARTS)),
             prepare=prepare_for_spark,
         )
         bring_home(run)
@@ -67,7 +76,7 @@ def on_spark(
     shutil.rmtree(home)
 
 
-def test_every_mart_has_the_same_rows_on_spark(built_shop: Run, on_spark: Run) -> None:
+def test_marts_have_the_same_rows_on_spark(built_shop: Run, on_spark: Run) -> None:
     with duckdb.connect() as connection:
         for name, path in (
             ("here", built_shop.warehouse),
@@ -76,7 +85,7 @@ def test_every_mart_has_the_same_rows_on_spark(built_shop: Run, on_spark: Run) -
             connection.execute(f"attach '{path}' as {name} (read_only)")
         marts = connection.execute(
             "select schema_name, table_name from duckdb_tables() "
-            "where database_name = 'here' and list_contains($schemas, schema_name) "
+            "where database_name = 'there' and list_contains($schemas, schema_name) "
             "and not list_contains($logs, table_name) order by all",
             {"schemas": list(PUBLISHED_SCHEMAS), "logs": list(LOGS)},
         ).fetchall()
@@ -85,7 +94,7 @@ def test_every_mart_has_the_same_rows_on_spark(built_shop: Run, on_spark: Run) -
             for schema, name in marts
             if (difference := difference_of(connection, f"{schema}.{name}"))
         }
-    assert len(marts) > 50
+    assert set(MARTS) <= {name for _, name in marts}
     assert different == {}
 
 

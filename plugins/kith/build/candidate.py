@@ -45,7 +45,8 @@ def build(run: Run) -> None:
             )
         except (BuildError, ResourceError):
             record(run)
-            leave(run, inputs)
+            if not is_on_spark:
+                leave(run, inputs)
             raise
         if is_on_spark:
             bring_home(run)

@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 
 from kith.build.control_tables import declared
-from kith.build.dbt import target
+from kith.build.dbt import results_of, target
 from kith.build.engines import spark_folder
 from kith.build.warehouse import prepare_warehouse
 from kith.database import connect, file_literal, literal, quote
@@ -48,17 +48,18 @@ def lay_out(run: Run) -> None:
 
 
 def bring_home(run: Run) -> None:
-    """Copy what Spark has built into the warehouse's file, in the contracts' types.
+    """Copy what dbt has just built into the warehouse's file, in the contracts' types.
 
     Raises BuildError where a table is not there.
     """
+    built = {result["unique_id"] for result in results_of(run)}
     manifest = json.loads((target(run) / "manifest.json").read_text(encoding="utf-8"))
     with connect(run.warehouse, scratch=run.folder / "scratch") as warehouse:
-        for node in manifest["nodes"].values():
+        for name, node in manifest["nodes"].items():
             if (
-                node["resource_type"] in ("model", "seed")
+                name in built
+                and node["resource_type"] in ("model", "seed")
                 and node["config"]["materialized"] in ("table", "seed")
-                and node["config"]["enabled"]
             ):
                 _bring(warehouse, run, node)
 
