@@ -190,8 +190,9 @@ def await_middle(run: Run, process: "subprocess.Popen[bytes]") -> None:
 
 def kill_all(process: "subprocess.Popen[bytes]") -> None:
     """Kill a process with all that it has started, its driver among them."""
-    for each in [*psutil.Process(process.pid).children(recursive=True), process]:
-        with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
+    root = psutil.Process(process.pid)
+    for each in [*root.children(recursive=True), root]:
+        with contextlib.suppress(psutil.NoSuchProcess):
             each.kill()
     process.wait()
 
@@ -306,4 +307,5 @@ if __name__ == "__main__":
         run_stages(json.loads(sys.argv[2]))
     else:
         with tempfile.TemporaryDirectory(prefix="kith_spark_") as made:
-            sys.exit(bench(*map(Path, sys.argv[1:3]), Path(made)))
+            home, folder = map(Path, sys.argv[1:])
+            sys.exit(bench(home, folder, Path(made)))
