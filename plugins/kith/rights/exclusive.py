@@ -32,9 +32,8 @@ def exclusive(run: Run) -> Iterator[None]:
         )
     watch = run.home / "watch" / run.company.name / "warehouse"
     with ExitStack() as stack:
-        for place in (run.warehouse.parent, watch):
-            if place.is_dir() or place != watch:
-                stack.enter_context(writer_lock(place, waits=False))
+        for place in (run.warehouse.parent, *([watch] if watch.is_dir() else [])):
+            stack.enter_context(writer_lock(place, waits=False))
         for table in run.company.sources:
             for folder in (run.raw(table.full_name), run.admitted(table.full_name)):
                 if folder.is_dir():
