@@ -116,6 +116,7 @@ def _render(
             dispatch=lambda name, package: dispatcher(macros)(name, package),
             get_columns_in_relation=columns_of,
         ),
+        "config": lambda **_: "",
         "execute": True,
         "graph": SimpleNamespace(nodes=nodes),
         "model": contract(path) if path else None,

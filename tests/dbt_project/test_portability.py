@@ -22,9 +22,11 @@ from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.annotate_types import annotate_types
 from sqlglot.optimizer.qualify import qualify
 
+from kith.settings import REPOSITORY
 from tests.dbt_project.rendered import MARK, MODELS, for_engine, shared
 
 PATHS = sorted(MODELS.rglob("*.sql"))
+STAGING = sorted(REPOSITORY.glob("companies/*/staging/*.sql"))
 # Functions that give the same on both engines; what depends on types, see `_by_type`.
 SHARED = {
     *("abs", "and", "arg_max", "arg_min", "avg", "bit_count", "bitwise_or_agg", "case"),
@@ -57,6 +59,7 @@ GIVES = {
     "days_between": "bigint",
     "epoch_seconds": "double",
     "hour_of_text": "bigint",
+    "is_blocked": "boolean",
     "last_known": "string",
     "median": "double",
     "ordering": "struct",
@@ -211,6 +214,11 @@ def _place(sql: str, text: str, line: int) -> str:
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_a_model_means_the_same_on_both_engines(path: Path) -> None:
     assert findings(path.read_text(), path) == []
+
+
+@pytest.mark.parametrize("path", STAGING, ids=lambda path: path.stem)
+def test_the_staging_of_companies_means_the_same_on_both(path: Path) -> None:
+    assert findings(path.read_text()) == []
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)

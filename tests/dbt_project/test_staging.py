@@ -103,7 +103,7 @@ def test_wide_rows_become_one_row_for_each_answer(macros: Any) -> None:
 
 def test_a_mere_column_is_called_by_its_name(macros: Any) -> None:
     traits = macros.unpivoted(
-        "people", ["card"], ["attribute"], ["age", "city"], "value_text", "varchar"
+        "people", ["card"], ["attribute"], ["age", "city"], "value_text", "string"
     )
 
     assert duckdb.sql(

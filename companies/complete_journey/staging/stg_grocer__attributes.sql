@@ -14,7 +14,7 @@ traits as (
             'household_comp', 'kids_count',
         ],
         'value_text',
-        'varchar'
+        'string'
     ) }}
 ),
 

@@ -5,7 +5,7 @@ select
     product_id,
     quantity,
     case
-        when quantity > 0 then round(sales_value / quantity, 2)
+        when quantity > 0 then round(cast(sales_value as double) / quantity, 2)
     end as unit_price_amount,
     retail_disc + coupon_match_disc as discount_amount,
     sales_value as line_amount,

@@ -14,7 +14,7 @@ traits as (
         ['attribute'],
         ['age_band', 'gender', 'income_band', 'trip_purpose', 'flights_a_year'],
         'value_text',
-        'varchar'
+        'string'
     ) }}
 ),
 
