@@ -5,7 +5,7 @@ select
     product_id,
     quantity,
     case
-        when quantity > 0 then round(cast(sales_value as double) / quantity, 2)
+        when quantity > 0 then {{ mean_amount('sales_value', 'quantity') }}
     end as unit_price_amount,
     retail_disc + coupon_match_disc as discount_amount,
     sales_value as line_amount,
