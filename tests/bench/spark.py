@@ -22,7 +22,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -35,12 +34,12 @@ import duckdb
 import psutil
 
 from kith import stages
-from kith.build.control_tables import LOGS
 from kith.build.engines import interpreter, spark_folder
-from kith.company.folder import PUBLISHED_SCHEMAS, load_company
+from kith.company.folder import load_company
 from kith.runs.run import Interval, Run
 from kith.runs.source_systems import keys_of
-from tests.build.test_spark import difference_of
+from tests.build.test_spark import differences
+from tests.kith_airflow.test_server import free_port
 
 # For rows as few as these it takes longer to compile queries than to compute them.
 _DEFAULTS = """
@@ -141,13 +140,6 @@ class Reader(threading.Thread):
         self.join()
 
 
-def free_port() -> int:
-    """A port of this machine on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def run_stages(values: dict[str, str]) -> None:
     """Build, judge and publish in this process, from what is admitted."""
     run = Run.from_dict(values)
@@ -207,20 +199,11 @@ def verdicts(connection: duckdb.DuckDBPyConnection, side: str) -> list[tuple[str
 
 def compare(here: Path, there: Path) -> list[str]:
     """In what marts and verdicts of two warehouses differ."""
+    marts = differences(here, there, marts_of="here")
+    different = [f"{mart}: {what}" for mart, what in marts.items() if what]
     with duckdb.connect() as connection:
         for name, path in (("here", here), ("there", there)):
             connection.execute(f"attach '{path}' as {name} (read_only)")
-        marts = connection.execute(
-            "select schema_name || '.' || table_name from duckdb_tables() "
-            "where database_name = 'here' and list_contains($schemas, schema_name) "
-            "and not list_contains($logs, table_name) order by all",
-            {"schemas": list(PUBLISHED_SCHEMAS), "logs": list(LOGS)},
-        ).fetchall()
-        different = [
-            f"{mart}: {difference}"
-            for (mart,) in marts
-            if (difference := difference_of(connection, mart))
-        ]
         wanted, found = (verdicts(connection, side) for side in ("here", "there"))
         print(f"{len(marts)} marts compared, {len(wanted)} verdicts", flush=True)
         if not wanted:
