@@ -4,7 +4,7 @@ Every value is a function of its row number, so the same call gives the same dat
 DuckDB streams the rows from `range` to the file: 50 million interactions need no more
 memory than 5,000.
 
-    python tests/companies/generate.py FOLDER INTERACTIONS
+    python tests/companies/generate.py FOLDER INTERACTIONS [PER_CUSTOMER]
 """
 
 import shutil
@@ -15,7 +15,7 @@ import duckdb
 
 CORNER_SHOP = Path(__file__).with_name("corner_shop")
 # Per million interactions: receipts, page views and letters (30, 60 and 10 %); two
-# lines per receipt on average, fifty interactions per customer.
+# lines per receipt on average.
 _START, _SECONDS = "timestamp '2023-12-31 23:00:00'", 366 * 86400  # 2024 in Berlin
 
 
@@ -24,11 +24,11 @@ def _draw(column: str, salt: str) -> str:
     return f"((hash({column}, '{salt}') % 1000000) / 1000000.0)"
 
 
-def _queries(interactions: int) -> dict[str, str]:
+def _queries(interactions: int, per_customer: int) -> dict[str, str]:
     orders = interactions * 3 // 10
     clicks = interactions * 6 // 10
     mailings = interactions - orders - clicks
-    customers = max(10, interactions // 50)
+    customers = max(10, interactions // per_customer)
     # A few customers buy most: the cube of an even draw.
     card = f"'C' || cast(floor(power({{}}, 3) * {customers}) as bigint)"
     product = "'P' || cast(floor(power({}, 2) * 1000) as bigint)"
@@ -99,7 +99,10 @@ def _queries(interactions: int) -> dict[str, str]:
 
 
 def generate(
-    folder: Path, interactions: int, formats: dict[str, str] | None = None
+    folder: Path,
+    interactions: int,
+    formats: dict[str, str] | None = None,
+    per_customer: int = 50,
 ) -> Path:
     """Write a corner shop with that many interactions; returns its company folder.
 
@@ -109,7 +112,7 @@ def generate(
     shutil.copytree(CORNER_SHOP, folder, dirs_exist_ok=True)
     (folder / "data").mkdir(exist_ok=True)
     with duckdb.connect() as connection:
-        for table, query in _queries(interactions).items():
+        for table, query in _queries(interactions, per_customer).items():
             suffix = (formats or {}).get(table, "parquet")
             write(connection, query, folder / "data" / f"{table}.{suffix}")
     return folder
@@ -125,4 +128,5 @@ def write(connection: duckdb.DuckDBPyConnection, query: str, target: Path) -> No
 
 
 if __name__ == "__main__":
-    print(generate(Path(sys.argv[1]), int(sys.argv[2])))
+    folder, *numbers = sys.argv[1:]
+    print(generate(Path(folder), int(numbers[0]), None, *map(int, numbers[1:])))

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from scipy.special import expit
 
 from kith.models.leaks import find_leaks
 from kith.models.predictions import Limits, evaluate, predict
@@ -107,6 +108,34 @@ def test_a_model_that_does_not_do_is_refused_and_says_why(
     made = predict(indicators, outcomes, findings, judged, limits, [today])
     assert len(made) == n
     assert made["probability"].null_count == made["is_foretold"].null_count == n
+
+
+def test_a_model_that_nothing_can_be_learnt_of_anew_is_refused() -> None:
+    # What `liking` says has all but faded on the day of judging: enough to be better
+    # than recency there, too little to be learnt from that day alone.
+    indicators, outcomes = future(300, seed=23, effect=0.0)
+    indicators = indicators.drop_columns(["trait_paid", "trait_left"])
+    draw = np.random.default_rng(23)
+    effects = {"train": 2.0, "test": 0.2, "score": 0.0}
+    effect = np.array([effects[role] for role in outcomes["role"].to_pylist()])
+    came = draw.random(len(effect)) < expit(effect * np.asarray(indicators["liking"]))
+    is_known = pc.not_equal(outcomes["role"], "score")
+    drawn = pc.if_else(is_known, pa.array(came), None)
+    outcomes = outcomes.set_column(
+        outcomes.column_names.index("outcome"), "outcome", drawn
+    )
+    findings = find_leaks(indicators, outcomes)
+    judged = evaluate(indicators, outcomes, findings, Limits(1.0, 1.0))
+    rows = {
+        row["metric"]: row for row in judged.to_pylist() if row["model"] == "buys_again"
+    }
+    assert rows["auc_gained"]["lower_bound"] > 0
+    assert {row["reason"] for row in rows.values()} == {
+        "the indicators say nothing of who will"
+    }
+    today = indicators.filter(pc.equal(indicators["observed_on"], DAYS["score"]))
+    made = predict(indicators, outcomes, findings, judged, Limits(1.0, 1.0), [today])
+    assert made["probability"].null_count == len(made) == 300
 
 
 def test_without_days_to_train_on_or_anybody_asked_all_are_refused() -> None:

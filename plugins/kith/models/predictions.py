@@ -226,6 +226,8 @@ def _judged(
             f"against {alone.value:.3f}, a difference of {gain.lower:+.3f} to "
             f"{gain.upper:+.3f}"
         )
+    # `predict` learns from the day of judging, which has to tell something as well.
+    fit(after.indicators, after.outcome, *limits)
 
 
 def _asked(
