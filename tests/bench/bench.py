@@ -57,7 +57,6 @@ def bare(folder: Path, state: Path, scratch: Path) -> None:
     with connect(scratch / "bare.duckdb", scratch=scratch / "tmp") as connection:
         # As in dbt_project/profiles.yml.
         connection.execute("set preserve_insertion_order = false")
-        connection.execute("set force_compression = 'uncompressed'")
         for table in company.sources:
             (origin,) = folder.glob(table.rules.path)
             raw = scratch / f"{table.name}.raw.parquet"
@@ -107,7 +106,6 @@ def bare(folder: Path, state: Path, scratch: Path) -> None:
             connection.execute(
                 f"create {shape} {node['schema']}.{node['alias']} as {query}"
             )
-        connection.execute("set force_compression = 'auto'")
         connection.execute(f"attach {literal(str(scratch / 'copy.duckdb'))} as copy")
         for schema, name in connection.execute(
             "select schema_name, table_name from duckdb_tables() "

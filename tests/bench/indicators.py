@@ -172,7 +172,6 @@ def write_town(folder: Path, customers: int) -> None:
         kinds += f"when chance(n, 0) % 1000 < {bound} then '{kind}'\n"
     with connect(folder / "town.duckdb", scratch=folder / "tmp") as connection:
         connection.execute("set preserve_insertion_order = false")
-        connection.execute("set force_compression = 'uncompressed'")
         connection.execute("create schema kith")
         for name, hashed in {"person": "md5", "card": "sha256"}.items():
             connection.execute(
@@ -196,7 +195,6 @@ def build(folder: Path) -> None:
     """Make int_indicators, by the SQL that dbt sends; store how long it took."""
     with connect(folder / "town.duckdb", scratch=folder / "tmp") as connection:
         connection.execute("set preserve_insertion_order = false")
-        connection.execute("set force_compression = 'uncompressed'")
         connection.execute("set memory_limit = '5GB'")
         started = time.perf_counter()
         for name, shape in {

@@ -39,7 +39,6 @@ def town(folder: Path, memory_limit: str = "") -> Iterator[duckdb.DuckDBPyConnec
     """The warehouse in a folder, open as in dbt_project/profiles.yml."""
     with connect(folder / "town.duckdb", scratch=folder / "tmp") as connection:
         connection.execute("set preserve_insertion_order = false")
-        connection.execute("set force_compression = 'uncompressed'")
         if memory_limit:
             connection.execute(f"set memory_limit = {literal(memory_limit)}")
         yield connection
