@@ -33,7 +33,7 @@ from tests.bench import (
     recommendations,
     watch,
 )
-from tests.bench.measure import measured
+from tests.bench.measure import MemorySampler, measured
 from tests.companies.generate import generate
 
 
@@ -140,19 +140,25 @@ def compute(
     connection.unregister("answer")
 
 
+def run_of(company: Path, home: Path, small: Path) -> tuple[float, MemorySampler, Path]:
+    """Run a corner shop into an empty home: seconds, memory, the company's state.
+
+    Airflow's metadata store is made once per machine, not once per run: a run of a
+    small shop, made in the folder `small`, makes it before.
+    """
+    command = [sys.executable, "-m", "kith_airflow", "run"]
+    measured(command, KITH_HOME=str(home), COMPANY=str(generate(small, 1000)))
+    state = home / "corner_shop"
+    shutil.rmtree(state)
+    seconds, memory = measured(command, KITH_HOME=str(home), COMPANY=str(company))
+    return seconds, memory, state
+
+
 def bench(rows: int, folder: Path) -> None:
     """Measure one size and print its table."""
     shutil.rmtree(folder, ignore_errors=True)
     company = generate(folder / "company", rows)
-    home = folder / "home"
-    # Airflow's metadata store is made once per machine, not once per run: leave it out.
-    command = [sys.executable, "-m", "kith_airflow", "run"]
-    small = generate(folder / "small", 1000)
-    measured(command, KITH_HOME=str(home), COMPANY=str(small))
-    shutil.rmtree(home / "corner_shop")
-
-    whole, memory = measured(command, KITH_HOME=str(home), COMPANY=str(company))
-    state = home / "corner_shop"
+    whole, memory, state = run_of(company, folder / "home", folder / "small")
     scratch = folder / "bare"
     scratch.mkdir()
     alone, bare_memory = measured(
