@@ -99,7 +99,7 @@ def bare(folder: Path, state: Path, scratch: Path) -> None:
                 connection.execute(query).fetchall()
                 continue
             connection.execute(f"create schema if not exists {node['schema']}")
-            if node["language"] == "python":
+            if node.get("language") == "python":
                 compute(connection, nodes, node)
                 continue
             shape = "view" if node["config"]["materialized"] == "view" else "table"
@@ -131,7 +131,7 @@ def compute(
 
     def ref(name: str) -> duckdb.DuckDBPyRelation:
         parent = nodes[f"model.kith.{name}"]
-        return connection.table(f"{parent['schema']}.{parent['alias']}")
+        return connection.sql(f"from {parent['schema']}.{parent['alias']}")
 
     config = SimpleNamespace(meta_get=node["config"]["meta"].get)
     answer = names["model"](SimpleNamespace(ref=ref, config=config), connection)
