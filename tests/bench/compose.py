@@ -34,7 +34,8 @@ COMPANY, DAG = "complete_journey", "customer_marts__complete_journey"
 DAYS = {"from_day": "2017-01-01", "to_day": "2017-12-31"}
 PACKAGES = (
     *("ca-certificates", "procps", "tzdata", "libgomp1", "python3.11-venv"),
-    *("postgresql-15", "redis-server"),
+    # It provides what python3.11-venv asks for; debootstrap does not find that out.
+    *("python3-distutils", "postgresql-15", "redis-server"),
 )
 _ENGINE = """
 [engine]

@@ -4,8 +4,8 @@
 
 Each is a corner shop of so many interactions, ten for each member, run through
 `make run`'s own command into an empty home. The exponent says how a figure grows from
-one size to the next: 1 is as fast as the interactions. Last come the tables and models
-that take most at the largest size. `KITH_MEMORY_LIMIT` and `KITH_THREADS` count.
+one size to the next: 1 is as fast as the interactions. Last come the models that
+take longest at the largest size. `KITH_MEMORY_LIMIT` and `KITH_THREADS` count.
 """
 
 import argparse
