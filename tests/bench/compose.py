@@ -5,10 +5,9 @@
 It needs root, and on the PATH Debian's podman, runc and debootstrap with a compose
 client that knows profiles (podman-compose from PyPI), but no registry of images: those
 that docker-compose.yml names are made from Debian's packages, once in a `folder`.
-Kith's image is built by the
-file's own recipe. The grocer's year is published, while the worker that pulls first is
-killed; then `make run` takes the same days on this machine, and both releases hold the
-same rows. It ends with 1 where they do not.
+Kith's image is built by the file's own recipe. The grocer's year is published, while
+the worker that pulls first is killed; then `make run` takes the same days on this
+machine, and both releases hold the same rows. It ends with 1 where they do not.
 """
 
 import json
