@@ -6,6 +6,7 @@ each difference between the engines and models in Python among it. All marts of 
 company, on a cluster, are built by `tests.bench.spark`.
 """
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -62,7 +63,8 @@ def on_spark(
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KITH_HOME", str(home))
         patch.setenv("SPARK_CONF_DIR", str(defaults.parent))
-        patch.setenv("KITH_SPARK", "local[2]")
+        # A server at hand, such as sc://127.0.0.1:15002, is tried where it is named.
+        patch.setenv("KITH_SPARK", os.environ.get("KITH_SPARK") or "local[2]")
         patch.setenv("KITH_MEMORY_LIMIT", "4GB")
         # The rows are compared as they are: data tests would take as long again.
         dbt(
