@@ -17,10 +17,7 @@ import json
 import shutil
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
-
-import duckdb
 
 from kith.company.folder import PUBLISHED_SCHEMAS, load_company
 from kith.database import connect, literal, quote
@@ -31,6 +28,7 @@ from tests.bench import (
     indicators,
     lifetimes,
     recommendations,
+    town,
     watch,
 )
 from tests.bench.measure import MemorySampler, measured
@@ -100,12 +98,16 @@ def bare(folder: Path, state: Path, scratch: Path) -> None:
                 continue
             connection.execute(f"create schema if not exists {node['schema']}")
             if node.get("language") == "python":
-                compute(connection, nodes, node)
+                town.compute(
+                    connection,
+                    node["raw_code"],
+                    _place(node),
+                    lambda name: _place(nodes[f"model.kith.{name}"]),
+                    node["config"]["meta"].get,
+                )
                 continue
             shape = "view" if node["config"]["materialized"] == "view" else "table"
-            connection.execute(
-                f"create {shape} {node['schema']}.{node['alias']} as {query}"
-            )
+            connection.execute(f"create {shape} {_place(node)} as {query}")
         connection.execute(f"attach {literal(str(scratch / 'copy.duckdb'))} as copy")
         for schema, name in connection.execute(
             "select schema_name, table_name from duckdb_tables() "
@@ -122,32 +124,20 @@ def bare(folder: Path, state: Path, scratch: Path) -> None:
             )
 
 
-def compute(
-    connection: duckdb.DuckDBPyConnection, nodes: dict[str, Any], node: dict[str, Any]
-) -> None:
-    """Make the table of a Python model, as dbt-duckdb calls it."""
-    names: dict[str, Any] = {}
-    exec(node["raw_code"], names)  # noqa: S102
-
-    def ref(name: str) -> duckdb.DuckDBPyRelation:
-        parent = nodes[f"model.kith.{name}"]
-        return connection.sql(f"from {parent['schema']}.{parent['alias']}")
-
-    config = SimpleNamespace(meta_get=node["config"]["meta"].get)
-    answer = names["model"](SimpleNamespace(ref=ref, config=config), connection)
-    connection.register("answer", answer)
-    connection.execute(f"create table {node['schema']}.{node['alias']} as from answer")
-    connection.unregister("answer")
+def _place(node: dict[str, Any]) -> str:
+    return f"{node['schema']}.{node['alias']}"
 
 
-def run_of(company: Path, home: Path, small: Path) -> tuple[float, MemorySampler, Path]:
-    """Run a corner shop into an empty home: seconds, memory, the company's state.
+def run_of(folder: Path) -> tuple[float, MemorySampler, Path]:
+    """Run `folder`/company into `folder`/home: seconds, memory, the company's state.
 
     Airflow's metadata store is made once per machine, not once per run: a run of a
-    small shop, made in the folder `small`, makes it before.
+    small shop makes it before.
     """
+    company, home = folder / "company", folder / "home"
+    small = generate(folder / "small", 1000)
     command = [sys.executable, "-m", "kith_airflow", "run"]
-    measured(command, KITH_HOME=str(home), COMPANY=str(generate(small, 1000)))
+    measured(command, KITH_HOME=str(home), COMPANY=str(small))
     state = home / "corner_shop"
     shutil.rmtree(state)
     seconds, memory = measured(command, KITH_HOME=str(home), COMPANY=str(company))
@@ -158,7 +148,7 @@ def bench(rows: int, folder: Path) -> None:
     """Measure one size and print its table."""
     shutil.rmtree(folder, ignore_errors=True)
     company = generate(folder / "company", rows)
-    whole, memory, state = run_of(company, folder / "home", folder / "small")
+    whole, memory, state = run_of(folder)
     scratch = folder / "bare"
     scratch.mkdir()
     alone, bare_memory = measured(

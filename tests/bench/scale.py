@@ -54,10 +54,10 @@ def taken(folder: Path) -> int:
 def measure(interactions: int, folder: Path) -> dict[str, Any]:
     """One size: figures by name, and the slowest models."""
     shutil.rmtree(folder, ignore_errors=True)
-    company = generate(folder / "company", interactions, per_customer=PER_MEMBER)
+    generate(folder / "company", interactions, per_customer=PER_MEMBER)
     disk = DiskSampler(folder / "home")
     disk.start()
-    seconds, memory, state = run_of(company, folder / "home", folder / "small")
+    seconds, memory, state = run_of(folder)
     disk.is_over.set()
     (journal,) = state.glob("runs/*/journal.jsonl")
     spans = stages(journal)

@@ -102,7 +102,7 @@ def compute(
     names: dict[str, Any] = {}
     exec(code, names)  # noqa: S102
     dbt = SimpleNamespace(
-        ref=lambda name: connection.table(place_of(name)),
+        ref=lambda name: connection.sql(f"from {place_of(name)}"),
         config=SimpleNamespace(meta_get=meta_get),
     )
     answer = names["model"](dbt, connection)
