@@ -140,7 +140,7 @@ def _vega_kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Give all homes one bundle of Vega: to make one takes three seconds."""
     from kith.report import page
 
-    vega_bundle = page._vega_bundle
+    vega_bundle = page.vega_bundle
     folder = tmp_path_factory.mktemp("vega")
 
     def kept(home: Path) -> str:
@@ -150,7 +150,7 @@ def _vega_kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         return vega_bundle(home)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(page, "_vega_bundle", kept)
+        patch.setattr(page, "vega_bundle", kept)
         yield
 
 

@@ -138,8 +138,9 @@ class AirflowHome:
     def prepare(self, companies: dict[str, Path]) -> None:
         """Write the companies' DAG files; prepare Airflow's metadata where need be.
 
-        The metadata are migrated once per Airflow version, and each company gets its
-        pool. To be called by the owner only.
+        The metadata are migrated once per Airflow version, and on a server each company
+        gets its pools: a run in a process of its own does one task at a time. To be
+        called by the owner only.
         """
         write_dag_files(self.dags, companies)
         # Who removes PostgreSQL's data removes its stamp.
@@ -150,7 +151,8 @@ class AirflowHome:
         }
         before = json.loads(stamp.read_text()) if stamp.is_file() else {}
         pools = before.get("pools", []) if now.items() <= before.items() else None
-        wanted = [of(name) for name in companies for of in (pool, watch_pool)]
+        names = companies if self.serves else ()
+        wanted = [of(name) for name in names for of in (pool, watch_pool)]
         missing = [name for name in wanted if name not in (pools or [])]
         if pools is not None and not missing:
             return

@@ -76,9 +76,12 @@ def test_an_address_for_everybody_is_reached_locally(
     assert home.environment()["AIRFLOW__API__HOST"] == "0.0.0.0"  # noqa: S104
 
 
-def test_each_company_gets_its_dag_file_and_its_pool_once(
-    home: AirflowHome, monkeypatch: pytest.MonkeyPatch
+def test_on_a_server_each_company_gets_its_dag_file_and_its_pools_once(
+    kith_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    database = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
+    monkeypatch.setenv(database, "sqlite:////tmp/old.db")
+    home = AirflowHome(load_settings(), serves=True)
     called: list[list[str]] = []
     pools: list[str] = []
 
@@ -109,9 +112,25 @@ def test_each_company_gets_its_dag_file_and_its_pool_once(
     ]
     home.prepare({"other": other, "one": one})
     assert len(called) == 3
-    monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "sqlite:////tmp/new.db")
-    AirflowHome(load_settings()).prepare({"one": one})
+    monkeypatch.setenv(database, "sqlite:////tmp/new.db")
+    AirflowHome(load_settings(), serves=True).prepare({"one": one})
     assert [command[0] for command in called[3:]] == ["db", "pools"]
+
+
+def test_a_run_in_a_process_of_its_own_needs_no_pools(
+    home: AirflowHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called: list[list[str]] = []
+
+    def airflow(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        called.append(command[len(LAUNCH) :])
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(subprocess, "run", airflow)
+    for _ in range(2):
+        home.prepare({"one": Path("/companies/one")})
+    assert called == [["db", "migrate"]]
+    assert (home.dags / "customer_marts__one.py").exists()
 
 
 def test_a_server_prepares_its_own_database_while_that_runs(

@@ -13,6 +13,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,9 +23,7 @@ import duckdb
 
 from kith.approve.approval import Restatements, check_approved
 from kith.approve.reasons import definitions
-from kith.catalogue.answers import METADATA
 from kith.catalogue.metadata import send_events, write_metadata
-from kith.catalogue.openlineage import Event
 from kith.company.retention import Keep
 from kith.database import (
     connect,
@@ -67,12 +66,20 @@ def publish(run: Run) -> dict[str, Any]:
             now,
             building,
         ):
-            manifest = _write_data(run, building, release_id, now, permit, *approved)
+            building.mkdir()
+            with ThreadPoolExecutor(1) as beside:
+                # Python reads the models' SQL while DuckDB copies.
+                metadata = beside.submit(write_metadata, run, building)
+                manifest = _write_data(
+                    run, building, release_id, now, permit, *approved
+                )
+                started = time.monotonic()
+                events = metadata.result()
+                figures["metadata_seconds"] = round(time.monotonic() - started, 1)
+            _write_manifest(building, manifest)
             started = time.monotonic()
-            events = _add_metadata(run, building, manifest)
-            figures["metadata_seconds"] = round(time.monotonic() - started, 1)
-            started = time.monotonic()
-            _add_page(run, building, manifest)
+            write_page(run, building)
+            _write_manifest(building, manifest)
             figures["page_seconds"] = round(time.monotonic() - started, 1)
             seal(building)
         figures["release_id"] = release_id
@@ -262,12 +269,8 @@ def _write_data(
     restated: Restatements,
     approved_by: str | None,
 ) -> dict[str, Any]:
-    """Write data and manifest of a release into a folder; returns the manifest.
-
-    The manifest does not vouch for the page yet, which is made of both.
-    """
+    """Write the data of a release into a folder; returns what its manifest says."""
     tables = [table for table in list_tables(run) if table.schema != FEED_SCHEMA]
-    folder.mkdir()
     commit = git_commit()
     with connect(scratch=run.folder / "scratch") as connection:
         connection.execute("set preserve_insertion_order = false")
@@ -332,10 +335,7 @@ def _write_data(
             table.full_name: _export(connection, table, folder) for table in tables
         }
         audiences = add_audiences(connection, run, folder, marts)
-    files = {str(path.relative_to(folder)): sha256(path) for path in _files(folder)}
-    for table in tables:
-        marts[table.full_name]["sha256"] = files[str(_parquet(table))]
-    manifest = {
+    return {
         "release_id": release_id,
         "run_id": run.run_id,
         "company": run.company.name,
@@ -359,29 +359,19 @@ def _write_data(
             "failed_warnings": permit["failed_warnings"],
         },
         "report": str(PAGE),
-        "files": files,
+        "files": {
+            str(_parquet(table)): marts[table.full_name]["sha256"] for table in tables
+        },
     }
-    _write_manifest(folder, manifest)
-    return manifest
-
-
-def _add_metadata(run: Run, folder: Path, manifest: dict[str, Any]) -> list[Event]:
-    """Write what describes the marts into the folder, its digests into the manifest."""
-    events = write_metadata(run, folder)
-    for path in _files(folder / METADATA):
-        manifest["files"][str(path.relative_to(folder))] = sha256(path)
-    _write_manifest(folder, manifest)
-    return events
-
-
-def _add_page(run: Run, folder: Path, manifest: dict[str, Any]) -> None:
-    """Write the page into the folder, and its digest into the manifest."""
-    write_page(run, folder)
-    manifest["files"][str(PAGE)] = sha256(folder / PAGE)
-    _write_manifest(folder, manifest)
 
 
 def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+    """Write the manifest, to which the digests of files that are new are added."""
+    known = manifest["files"]
+    for path in _files(folder):
+        name = str(path.relative_to(folder))
+        if name not in known and name != MANIFEST:
+            known[name] = sha256(path)
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2), encoding="utf-8")
 
 
@@ -458,6 +448,7 @@ def _export(
         "rows": rows,
         "content_hash": f"{content:032x}",
         "key": list(table.key),
+        "sha256": sha256(path),
     }
 
 

@@ -153,7 +153,7 @@ def _render(run: Run, release: Path) -> str:
         tables=tables,
         definitions=definitions,
         # A script of an installed package, no data; it must not end its element.
-        vega=Markup(_vega_bundle(run.home).replace("</script", "<\\/script")),  # noqa: S704
+        vega=Markup(vega_bundle(run.home).replace("</script", "<\\/script")),  # noqa: S704
     )
 
 
@@ -194,7 +194,7 @@ def _write(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
-def _vega_bundle(home: Path) -> str:
+def vega_bundle(home: Path) -> str:
     """Vega, Vega-Lite and vega-embed as one script; made once, kept in `home`."""
     version = importlib.metadata.version("vl-convert-python")
     path = home / "cache" / f"vega_bundle_{version}.js"

@@ -7,8 +7,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 from kith.company.folder import Company, load_company
@@ -207,7 +209,6 @@ def _run_in_process(
     home: AirflowHome, ownership: Ownership, run: Run, params: dict[str, Any], dag: str
 ) -> tuple[Journal, RunFault | None]:
     """Let a child process of Airflow lead the run. Returns what it failed of."""
-    home.prepare({run.company.name: run.company.folder})
     started = dt.datetime.now(dt.UTC)
     log = home.logs / f"run_{run.company.name}-{started:%Y%m%dT%H%M%S%f}.log"
     # Airflow makes up the run's id. This home has one owner, so that the folder which
@@ -218,7 +219,12 @@ def _run_in_process(
         *("dags", "test", dag, started.isoformat()),
         *("--conf", json.dumps(params)),
     ]
+    beside = ThreadPoolExecutor(1)
+    preparing = beside.submit(home.prepare, {run.company.name: run.company.folder})
+    beside.submit(_bundle_ahead, home.settings.home)
+    beside.shutdown(wait=False)
     with source_systems(run.company, home.settings.home):
+        preparing.result()
         with log.open("w") as output:
             child = subprocess.Popen(
                 [*LAUNCH, *command],
@@ -259,6 +265,13 @@ def _run_in_process(
             cause += ", perhaps for lack of memory (KITH_MEMORY_LIMIT)"
     says = log.read_bytes()[-_LOG_BYTES:].decode(errors="replace")
     return journal, RunFault(f"Airflow {cause}", more, says)
+
+
+def _bundle_ahead(home: Path) -> None:
+    """Make the script of the page while Airflow starts; else the page waits for it."""
+    from kith.report.page import vega_bundle
+
+    vega_bundle(home)
 
 
 def _follow(journal: Journal) -> None:
