@@ -1,13 +1,17 @@
 """What a run is planned to be, and what a replay does."""
 
 import datetime as dt
+import shutil
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pendulum
 import pytest
+from airflow.sdk.definitions.connection import Connection as AirflowConnection
 
+from kith.build import candidate
+from kith.build.engines import spark_environment
 from kith.company.folder import load_company
 from kith.errors import ConfigurationError, DeliveryError
 from kith.publish import pruning
@@ -15,7 +19,7 @@ from kith.runs.journal import Journal
 from kith.runs.provenance import company_as_of, provenance_of
 from kith.runs.run import Run
 from kith.settings import REPOSITORY
-from kith.stages import admit, plan, prune, pull
+from kith.stages import admit, build, plan, prune, pull
 from tests.one_table import COLUMNS, company, deliver, report, run_door, sales
 
 SHOP = REPOSITORY / "tests/companies/corner_shop"
@@ -190,3 +194,26 @@ def test_each_stage_keeps_what_the_run_is_made_with(
     admit(values, "shop.sales")
     company_as_of(run.run_folder, tmp_path / "then")
     assert load_company(tmp_path / "then").title == "Mended"
+
+
+def test_the_build_is_told_of_spark_what_airflow_knows(
+    tmp_path: Path, kith_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = shutil.copytree(SHOP, tmp_path / "shop")
+    with (folder / "company.yml").open("a") as declared:
+        declared.write("\nengine: spark\nspark_connection: lake\n")
+    monkeypatch.setenv("AIRFLOW_CONN_LAKE", "")
+    told = []
+
+    def build_candidate(run: Run) -> None:
+        told.append(spark_environment(run)["KITH_SPARK"])
+
+    monkeypatch.setattr(candidate, "build", build_candidate)
+    known = AirflowConnection(
+        conn_id="lake", conn_type="spark_connect", host="sc://here"
+    )
+    values, _ = plan(
+        str(folder), params(from_day="2024-02-01", to_day="2024-02-29"), "r"
+    )
+    build(values, {"lake": known})
+    assert told == ["sc://here:15002"]

@@ -211,9 +211,10 @@ def secrets_known() -> list[str]:
     """Secrets in the environment, the longest first, to keep them out of what is told.
 
     They are the keys of the hashes, and passwords, tokens and the like in connections
-    (`AIRFLOW_CONN_<ID>`, and that of Airflow's own database).
+    (`AIRFLOW_CONN_<ID>`, that of Airflow's own database, and the address of Spark).
     """
     found = {identifier_key() or "", *former_identifier_keys()}
+    found |= set(re.findall(r"(?<=;token=)[^;]+", os.environ.get("KITH_SPARK") or ""))
     for name, text in os.environ.items():
         if name.startswith("AIRFLOW_CONN_") or name == _DATABASE:
             found |= _secrets_of(text)

@@ -144,14 +144,17 @@ def admit(run: RunValues, table: str, delivery: str | None = None) -> None:
     record_success(this, "admit", table)
 
 
-def build(run: RunValues) -> None:
-    """Build the candidate warehouse.
+def build(run: RunValues, conn: Any = None) -> None:
+    """Build the candidate warehouse; `conn` as in `pull`.
 
     Identifiers that identity blocks are hashed with the company's key.
     """
     from kith.build.candidate import build
+    from kith.pull.connections import keep_in_environment, of_airflow
 
     this = Run.from_dict(run)
+    if conn and (spark := this.company.spark_connection):
+        keep_in_environment(of_airflow(conn)(spark))
     adopt_source_systems(this.company, this.home)
     keep_provenance(this)
     build(this)

@@ -7,7 +7,7 @@ import pytest
 
 from kith.build import engines
 from kith.build.engines import interpreter, spark_environment
-from kith.errors import ConfigurationError
+from kith.errors import ConfigurationError, CredentialsError
 from kith.runs.run import Run
 from kith.settings import REPOSITORY
 from tests.conftest import new_run
@@ -15,9 +15,10 @@ from tests.conftest import new_run
 SHOP = REPOSITORY / "tests" / "companies" / "corner_shop"
 
 
-def shop(engine: str) -> Run:
+def shop(engine: str, connection: str | None = None) -> Run:
     run = new_run(SHOP)
-    company = run.company.model_copy(update={"engine": engine})
+    declared = {"engine": engine, "spark_connection": connection}
+    company = run.company.model_copy(update=declared)
     return Run(company, run.interval, run.run_id, run.home)
 
 
@@ -85,3 +86,50 @@ def test_a_driver_of_our_own_needs_java_and_a_server_elsewhere_none(
         spark_environment(shop("spark"))
     monkeypatch.setenv("KITH_SPARK", "sc://host:15002")
     assert spark_environment(shop("spark"))["KITH_SPARK"] == "sc://host:15002"
+
+
+@pytest.mark.parametrize(
+    ("uri", "address"),
+    [
+        ("spark-connect://lake:15003", "sc://lake:15003"),
+        ("spark-connect://sc%3A%2F%2Flake", "sc://lake:15002"),
+        (
+            "spark-connect://ana:to%2Fken@lake/?use_ssl=True",
+            "sc://lake:15002/;user_id=ana;token=to%2Fken;use_ssl=true",
+        ),
+        ("spark://spark%3A%2F%2Fmaster:7078", "spark://master:7078"),
+        ("spark://master", "spark://master:7077"),
+        ("spark://local%5B4%5D", "local[4]"),
+    ],
+)
+def test_a_connection_of_airflow_says_where_spark_is(
+    kith_home: Path, monkeypatch: pytest.MonkeyPatch, uri: str, address: str
+) -> None:
+    monkeypatch.setenv("KITH_SPARK", "local[*]")
+    monkeypatch.setenv("JAVA_HOME", "/java")
+    monkeypatch.setenv("AIRFLOW_CONN_LAKE", uri)
+    assert spark_environment(shop("spark", "lake"))["KITH_SPARK"] == address
+
+
+def test_who_only_parses_needs_no_connection(kith_home: Path) -> None:
+    run = shop("spark", "lake")
+    told = spark_environment(run, opens_session=False)
+    assert list(told) == ["KITH_SPARK_TABLES"]
+    with pytest.raises(CredentialsError, match=r"'lake' is unknown.*AIRFLOW_CONN_LAKE"):
+        spark_environment(run)
+
+
+@pytest.mark.parametrize(
+    ("uri", "fault"),
+    [
+        ("http://lake:80", "'lake': is of type http; expected spark or spark_connect"),
+        ("spark-connect://:hush@/", r"'lake': expected local\[2\]"),
+    ],
+)
+def test_a_connection_that_is_none_to_spark_is_refused_without_its_secret(
+    kith_home: Path, monkeypatch: pytest.MonkeyPatch, uri: str, fault: str
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_LAKE", uri)
+    with pytest.raises(ConfigurationError, match=fault) as refused:
+        spark_environment(shop("spark", "lake"))
+    assert "hush" not in str(refused.value)

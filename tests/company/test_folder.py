@@ -126,6 +126,12 @@ def test_a_folder_that_was_changed_is_read_again(tmp_path: Path) -> None:
         (
             "company.yml",
             "first_day: 2024-01-01",
+            "first_day: 2024-01-01\nspark_connection: lake",
+            "spark_connection: expected `engine: spark` beside it",
+        ),
+        (
+            "company.yml",
+            "first_day: 2024-01-01",
             "first_day: 2024-01-01\ncrisis_watch: true",
             "crisis_watch: expected keys with values, or {} for none (found True)",
         ),

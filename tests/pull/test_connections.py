@@ -4,7 +4,13 @@ import pytest
 from airflow.sdk.definitions.connection import Connection as AirflowConnection
 
 from kith.errors import ConfigurationError
-from kith.pull.connections import Connection, environment_connection, of_airflow
+from kith.pull.connections import (
+    Connection,
+    environment_connection,
+    keep_in_environment,
+    of_airflow,
+)
+from kith.settings import secrets_known
 
 URIS = [
     "postgres://reader:s%40cret@db.example.com:5433/shop",
@@ -90,6 +96,18 @@ def test_an_unknown_connection_names_its_variable(
 def test_what_airflow_finds_is_taken() -> None:
     found = AirflowConnection.from_uri(URIS[0], conn_id="crm")
     assert of_airflow({"crm": found})("crm") == expected(found)
+
+
+def test_what_airflow_found_is_handed_on_by_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_LAKE", "")
+    found = Connection(
+        "lake", "spark_connect", "host", 15002, "ana", "hush-77d1", None, {"a": 1}
+    )
+    keep_in_environment(found)
+    assert environment_connection("lake") == found
+    assert "hush-77d1" in secrets_known()
 
 
 def test_secrets_are_not_shown() -> None:

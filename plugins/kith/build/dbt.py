@@ -275,7 +275,7 @@ def start(run: Run, *arguments: str, **options: Any) -> "subprocess.Popen[str]":
             KITH_MEMORY_LIMIT=settings.memory_limit,
             KITH_THREADS=str(settings.threads),
             KITH_SCRATCH="scratch",
-            **spark_environment(run),
+            **spark_environment(run, opens_session="parse" not in arguments),
         ),
         cwd=run.folder,
         **options,

@@ -9,14 +9,16 @@ import re
 import shutil
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
 from kith.company.folder import Company
 from kith.errors import ConfigurationError
+from kith.pull.connections import Connection, environment_connection
 from kith.runs.run import Run
 from kith.settings import REPOSITORY, environment_variable, load_settings
 
 _ENVIRONMENT = REPOSITORY / ".venv-spark"
-_ADDRESS = re.compile(r"local(\[(\d+|\*)\])?|(spark|sc)://\S+")
+_ADDRESS = re.compile(r"local(\[(\d+|\*)\])?|(spark|sc)://[^\s:/]\S*")
 
 
 def spark_folder(run: Run) -> Path:
@@ -46,18 +48,27 @@ def _is_installed(package: str) -> bool:
         return False
 
 
-def spark_environment(run: Run) -> dict[str, str]:
+def spark_environment(run: Run, *, opens_session: bool = True) -> dict[str, str]:
     """What dbt's process is told of Spark; nothing where DuckDB computes.
 
-    Raises ConfigurationError where the address is none, or Java is missing.
+    Where it opens no session, it is not told of a connection that perhaps only
+    Airflow's tasks know. Raises ConfigurationError where the address is none, or Java
+    is missing, and CredentialsError where the declared connection is unknown.
     """
     if run.company.engine == "duckdb":
         return {}
     settings = load_settings()
-    address = settings.spark
+    tables = {"KITH_SPARK_TABLES": str(spark_folder(run))}
+    if connection := run.company.spark_connection:
+        if not opens_session:
+            return tables
+        origin = f"connection '{connection}'"
+        address = _address_of(environment_connection(connection))
+    else:
+        origin, address = f"KITH_SPARK={settings.spark}", settings.spark
     if not _ADDRESS.fullmatch(address):
         raise ConfigurationError(
-            f"KITH_SPARK={address}: expected local[2] for a session of this machine, "
+            f"{origin}: expected local[2] for a session of this machine, "
             "spark://host:7077 for a cluster, or sc://host:15002 for Spark Connect"
         )
     # Of our environment what Spark itself reads, such as spark-defaults.conf there.
@@ -69,15 +80,44 @@ def spark_environment(run: Run) -> dict[str, str]:
     has_java = "JAVA_HOME" in passed_on or shutil.which("java")
     if not address.startswith("sc://") and not has_java:
         raise ConfigurationError(
-            f"KITH_SPARK={address}: Spark needs Java 17 or later, and there is none: "
+            f"{origin}: Spark needs Java 17 or later, and there is none: "
             "install it (Debian: openjdk-17-jre-headless) or set JAVA_HOME; "
             "sc://host:15002 needs none here"
         )
     return {
+        **tables,
         "KITH_SPARK": address,
-        "KITH_SPARK_TABLES": str(spark_folder(run)),
         # Java spells 6GB as 6g.
         "KITH_SPARK_MEMORY": settings.memory_limit.lower().removesuffix("b"),
         "KITH_SPARK_THREADS": str(settings.threads),
         **passed_on,
     }
+
+
+def _address_of(connection: Connection) -> str:
+    """Spark's address in a connection of Airflow's type `spark` or `spark_connect`.
+
+    With a token, where the password of `spark_connect` is one.
+    """
+    host = connection.host or ""
+    if connection.kind == "spark":
+        if host.startswith("local"):
+            return host
+        place = host if "://" in host else f"spark://{host}"
+        return f"{place}:{connection.port or 7077}"
+    if connection.kind != "spark_connect":
+        raise ConfigurationError(
+            f"connection '{connection.id}': is of type {connection.kind or 'none'}; "
+            "expected spark or spark_connect"
+        )
+    use_ssl = str(connection.extra.get("use_ssl", "")).lower()
+    options = {
+        "user_id": connection.login,
+        "token": connection.password,
+        "use_ssl": "true" if use_ssl == "true" else None,
+    }
+    given = "".join(
+        f";{name}={quote(value, safe='')}" for name, value in options.items() if value
+    )
+    place = f"{host.removeprefix('sc://')}:{connection.port or 15002}"
+    return f"sc://{place}/{given}" if given else f"sc://{place}"

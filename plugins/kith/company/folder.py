@@ -403,6 +403,11 @@ class CompanyFile(Strict):
         "for data that outgrow it; KITH_SPARK says where that is (`.env.example`), and "
         "`make spark` installs what it takes.",
     )
+    spark_connection: Name | None = Field(
+        default=None,
+        description="Id of the Airflow connection, of type `spark` or `spark_connect`, "
+        "that says where Spark is. Default: KITH_SPARK says it.",
+    )
     postgres: Postgres | None = Field(
         default=None,
         description="Serves each release on a PostgreSQL server as well, see below and "
@@ -427,6 +432,12 @@ class CompanyFile(Strict):
     @classmethod
     def _are_on_or_off(cls, models: object) -> object:
         return {True: {}, False: None}[models] if isinstance(models, bool) else models
+
+    @model_validator(mode="after")
+    def _connects_what_it_uses(self) -> "CompanyFile":
+        if self.spark_connection and self.engine != "spark":
+            raise ValueError("spark_connection: expected `engine: spark` beside it")
+        return self
 
     @field_validator("name")
     @classmethod

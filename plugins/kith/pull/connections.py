@@ -8,12 +8,12 @@ environment, its database); anywhere else the environment variable
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from kith.errors import ConfigurationError, CredentialsError
-from kith.settings import environment_variable
+from kith.settings import environment_variable, set_environment_variables
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,14 @@ def _values_of_uri(text: str) -> dict[str, Any]:
         "schema": unquote(parts.path[1:]) or None,
         "extra": query.get("__extra__", query),
     }
+
+
+def keep_in_environment(connection: Connection) -> None:
+    """Let this process and its children find what Airflow told: `AIRFLOW_CONN_<ID>`."""
+    values = {**asdict(connection), "conn_type": connection.kind}
+    del values["id"], values["kind"]
+    name = f"AIRFLOW_CONN_{connection.id.upper()}"
+    set_environment_variables({name: json.dumps(values)})
 
 
 def of_airflow(connections: Any) -> Callable[[str], Connection]:
