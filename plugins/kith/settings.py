@@ -214,7 +214,8 @@ def secrets_known() -> list[str]:
     (`AIRFLOW_CONN_<ID>`, that of Airflow's own database, and the address of Spark).
     """
     found = {identifier_key() or "", *former_identifier_keys()}
-    found |= set(re.findall(r"(?<=;token=)[^;]+", os.environ.get("KITH_SPARK") or ""))
+    spark = os.environ.get("KITH_SPARK") or ""
+    found |= {*re.findall(r"(?<=;token=)[^;]+", spark), *_secrets_of(spark)}
     for name, text in os.environ.items():
         if name.startswith("AIRFLOW_CONN_") or name == _DATABASE:
             found |= _secrets_of(text)

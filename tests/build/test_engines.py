@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 
 from kith.build import engines
-from kith.build.engines import interpreter, spark_environment
+from kith.build.engines import interpreter, spark_environment, target_of
 from kith.errors import ConfigurationError, CredentialsError
 from kith.runs.run import Run
-from kith.settings import REPOSITORY
+from kith.settings import REPOSITORY, secrets_known
 from tests.conftest import new_run
 
+THRIFT = ("HOST", "PORT", "USER", "PASSWORD", "AUTH")
 SHOP = REPOSITORY / "tests" / "companies" / "corner_shop"
 
 
@@ -66,7 +67,7 @@ def test_spark_is_where_the_environment_says(
 
 
 @pytest.mark.parametrize(
-    "address", ["thrift://a:10000", "a:7077", "local[two]", "sc://"]
+    "address", ["http://a:10000", "a:7077", "local[two]", "sc://", "thrift://:10000"]
 )
 def test_an_address_that_is_none_is_refused_with_those_that_are(
     kith_home: Path, monkeypatch: pytest.MonkeyPatch, address: str
@@ -100,6 +101,8 @@ def test_a_driver_of_our_own_needs_java_and_a_server_elsewhere_none(
         ("spark://spark%3A%2F%2Fmaster:7078", "spark://master:7078"),
         ("spark://master", "spark://master:7077"),
         ("spark://local%5B4%5D", "local[4]"),
+        ("hiveserver2://lake", "thrift://lake:10000"),
+        ("hiveserver2://ana:a%2Fb@lake:10001", "thrift://ana:a%2Fb@lake:10001"),
     ],
 )
 def test_a_connection_of_airflow_says_where_spark_is(
@@ -109,6 +112,31 @@ def test_a_connection_of_airflow_says_where_spark_is(
     monkeypatch.setenv("JAVA_HOME", "/java")
     monkeypatch.setenv("AIRFLOW_CONN_LAKE", uri)
     assert spark_environment(shop("spark", "lake"))["KITH_SPARK"] == address
+
+
+def test_dbt_finds_a_thrift_server_by_its_own_profile(
+    kith_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines.shutil, "which", lambda name: None)  # No Java here.
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    run = shop("spark")
+    monkeypatch.setenv("KITH_SPARK", "thrift://lake")
+    told = spark_environment(run)
+    assert target_of(run.company, told) == "thrift"
+    assert {name: told[f"KITH_SPARK_{name}"] for name in THRIFT} == {
+        **{"HOST": "lake", "PORT": "10000", "USER": "kith"},
+        **{"PASSWORD": "None", "AUTH": "None"},
+    }
+    monkeypatch.setenv("KITH_SPARK", "thrift://ana:a%2Fb%27s@lake:10001")
+    told = spark_environment(run)
+    assert {name: told[f"KITH_SPARK_{name}"] for name in THRIFT} == {
+        **{"HOST": "lake", "PORT": "10001", "USER": "ana"},
+        **{"PASSWORD": '"a/b\'s"', "AUTH": "'LDAP'"},
+    }
+    assert "a%2Fb%27s" in secrets_known()
+    monkeypatch.setenv("KITH_SPARK", "sc://lake:15002/;token=hush-77d1;use_ssl=true")
+    assert target_of(run.company, spark_environment(run)) == "spark"
+    assert "hush-77d1" in secrets_known()
 
 
 def test_who_only_parses_needs_no_connection(kith_home: Path) -> None:
@@ -122,7 +150,10 @@ def test_who_only_parses_needs_no_connection(kith_home: Path) -> None:
 @pytest.mark.parametrize(
     ("uri", "fault"),
     [
-        ("http://lake:80", "'lake': is of type http; expected spark or spark_connect"),
+        (
+            "http://lake:80",
+            "'lake': is of type http; expected spark, ",
+        ),
         ("spark-connect://:hush@/", r"'lake': expected local\[2\]"),
     ],
 )

@@ -1,10 +1,24 @@
 """Folders become tables of a session; a real one is opened by test_spark."""
 
+import datetime as dt
+import re
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from kith.build.spark_session import register_sources
+import duckdb
+import pyarrow as pa
+import pytest
+import yaml
+
+from kith.build.spark_session import (
+    IN_UTC,
+    open_session,
+    register_sources,
+    without_zones,
+)
+from kith.settings import REPOSITORY
 
 
 class Session:
@@ -12,14 +26,19 @@ class Session:
 
     def __init__(self, databases: dict[str, str]) -> None:
         self.told: list[str] = []
-        listed = [
-            SimpleNamespace(name=name, locationUri=place)
-            for name, place in databases.items()
-        ]
-        self.catalog: Any = SimpleNamespace(listDatabases=lambda: listed)
+        self._databases = databases
 
-    def sql(self, statement: str) -> None:
+    def run(self, statement: str) -> None:
         self.told.append(statement)
+
+    def listed(self, statement: str) -> list[tuple[Any, ...]]:
+        if statement == "show schemas":
+            return [(name,) for name in self._databases]
+        name = statement.removeprefix("describe schema ").strip("`")
+        return [("Namespace Name", name), ("Location", self._databases[name])]
+
+    def rows(self, query: str) -> pa.Table:
+        raise NotImplementedError
 
 
 def test_each_folder_is_a_table(tmp_path: Path) -> None:
@@ -45,3 +64,68 @@ def test_what_a_server_keeps_of_the_build_before_goes_and_nothing_else(
     session = Session({"default": "file:/elsewhere", "customer": built})
     register_sources(session, tmp_path)
     assert session.told == ["drop schema `customer` cascade"]
+
+
+def test_timestamps_have_no_zone() -> None:
+    instants = pa.array([0], pa.timestamp("us", "UTC"))
+    table = without_zones(pa.table({"seen_at": instants, "n": [1]}))
+    assert table.schema.field("seen_at").type == pa.timestamp("us")
+    assert table.schema.field("n").type == pa.int64()
+
+
+class Thrift:
+    """A Thrift server as PyHive shows it; DuckDB computes."""
+
+    def __init__(self) -> None:
+        self.opened: list[dict[str, Any]] = []
+        self.closed = 0
+
+    def connect(self, **options: Any) -> "Thrift":
+        self.opened.append(options)
+        return self
+
+    def cursor(self) -> "Thrift":
+        return self
+
+    def execute(self, statement: str) -> None:
+        if written := re.match("insert overwrite directory '(.+)' using", statement):
+            folder = Path(written[1])
+            folder.mkdir(parents=True)
+            (folder / "_SUCCESS").touch()
+            for part, day in enumerate(("'2024-05-01'", "null")):
+                path = folder / f"part-0000{part}.parquet"
+                seen_at = f"cast({day} as timestamptz) as seen_at"
+                duckdb.sql(f"copy (select {part} as n, {seen_at}) to '{path}'")
+
+    def fetchall(self) -> list[tuple[str, str]]:
+        return [("Location", "file:/elsewhere")]
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def test_rows_of_a_thrift_server_are_read_where_spark_wrote_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = Thrift()
+    monkeypatch.setitem(sys.modules, "pyhive", SimpleNamespace(hive=server))
+    session = open_session("thrift://ana:a%2Fb@lake:10001", "", "", tmp_path)
+    rows = session.rows("select * from visits")
+    assert rows.to_pydict() == {"n": [0, 1], "seen_at": [dt.datetime(2024, 5, 1), None]}
+    assert list((tmp_path / "exchange").iterdir()) == []
+    assert session.listed("describe schema kith") == [("Location", "file:/elsewhere")]
+    session.run("create schema kith")
+    assert len(server.opened) == 3
+    assert server.closed == 6, "each session and each cursor"
+    assert {key: server.opened[0][key] for key in ("host", "port", "username")} == {
+        **{"host": "lake", "port": 10001},
+        **{"username": "ana"},
+    }
+    assert (server.opened[0]["password"], server.opened[0]["auth"]) == ("a/b", "LDAP")
+
+
+def test_dbt_has_the_same_settings_at_a_thrift_server() -> None:
+    profiles = yaml.safe_load((REPOSITORY / "dbt_project/profiles.yml").read_text())
+    own = profiles["kith"]["outputs"]["thrift"]["server_side_parameters"]
+    # dbt-spark adds that one itself.
+    assert {**own, "spark.sql.ansi.enabled": "false"} == IN_UTC

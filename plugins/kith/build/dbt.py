@@ -11,7 +11,7 @@ from typing import Any, get_args
 
 import yaml
 
-from kith.build.engines import interpreter, spark_environment
+from kith.build.engines import interpreter, spark_environment, target_of
 from kith.build.failed_models import FailedModel, without_values
 from kith.build.failed_tests import FailedTest
 from kith.build.origins import Origins
@@ -252,6 +252,7 @@ def start(run: Run, *arguments: str, **options: Any) -> "subprocess.Popen[str]":
     `options` are those of Popen.
     """
     settings = load_settings()
+    spark = spark_environment(run, opens_session="parse" not in arguments)
     (target(run) / "run_results.json").unlink(missing_ok=True)
     return subprocess.Popen(
         [
@@ -260,7 +261,7 @@ def start(run: Run, *arguments: str, **options: Any) -> "subprocess.Popen[str]":
             *arguments,
             *("--project-dir", str(assemble_project(run))),
             *("--profiles-dir", str(DBT_PROJECT)),
-            *("--target", run.company.engine),
+            *("--target", target_of(run.company, spark)),
             *("--target-path", str(target(run))),
             # What it would tell there takes a twentieth of its time.
             *("--log-level-file", "none", "--log-path", str(run.folder / "dbt")),
@@ -275,7 +276,7 @@ def start(run: Run, *arguments: str, **options: Any) -> "subprocess.Popen[str]":
             KITH_MEMORY_LIMIT=settings.memory_limit,
             KITH_THREADS=str(settings.threads),
             KITH_SCRATCH="scratch",
-            **spark_environment(run, opens_session="parse" not in arguments),
+            **spark,
         ),
         cwd=run.folder,
         **options,

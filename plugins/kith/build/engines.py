@@ -9,7 +9,7 @@ import re
 import shutil
 import sys
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 from kith.company.folder import Company
 from kith.errors import ConfigurationError
@@ -18,7 +18,9 @@ from kith.runs.run import Run
 from kith.settings import REPOSITORY, environment_variable, load_settings
 
 _ENVIRONMENT = REPOSITORY / ".venv-spark"
-_ADDRESS = re.compile(r"local(\[(\d+|\*)\])?|(spark|sc)://[^\s:/]\S*")
+# Where the driver is a server's, not this process.
+_SERVERS = ("sc://", "thrift://")
+_ADDRESS = re.compile(r"local(\[(\d+|\*)\])?|(spark|sc|thrift)://[^\s:/]\S*")
 
 
 def spark_folder(run: Run) -> Path:
@@ -69,7 +71,8 @@ def spark_environment(run: Run, *, opens_session: bool = True) -> dict[str, str]
     if not _ADDRESS.fullmatch(address):
         raise ConfigurationError(
             f"{origin}: expected local[2] for a session of this machine, "
-            "spark://host:7077 for a cluster, or sc://host:15002 for Spark Connect"
+            "spark://host:7077 for a cluster, sc://host:15002 for Spark Connect, or "
+            "thrift://host:10000 for a Thrift server"
         )
     # Of our environment what Spark itself reads, such as spark-defaults.conf there.
     passed_on = {
@@ -78,11 +81,11 @@ def spark_environment(run: Run, *, opens_session: bool = True) -> dict[str, str]
         if (value := environment_variable(name))
     }
     has_java = "JAVA_HOME" in passed_on or shutil.which("java")
-    if not address.startswith("sc://") and not has_java:
+    if not address.startswith(_SERVERS) and not has_java:
         raise ConfigurationError(
             f"{origin}: Spark needs Java 17 or later, and there is none: "
             "install it (Debian: openjdk-17-jre-headless) or set JAVA_HOME; "
-            "sc://host:15002 needs none here"
+            "sc://host:15002 and thrift://host:10000 need none here"
         )
     return {
         **tables,
@@ -90,14 +93,36 @@ def spark_environment(run: Run, *, opens_session: bool = True) -> dict[str, str]
         # Java spells 6GB as 6g.
         "KITH_SPARK_MEMORY": settings.memory_limit.lower().removesuffix("b"),
         "KITH_SPARK_THREADS": str(settings.threads),
+        **_thrift_of(address),
         **passed_on,
     }
 
 
-def _address_of(connection: Connection) -> str:
-    """Spark's address in a connection of Airflow's type `spark` or `spark_connect`.
+def target_of(company: Company, told: dict[str, str]) -> str:
+    """Name of the engine's output in profiles.yml; `told` is of spark_environment."""
+    return "thrift" if "KITH_SPARK_HOST" in told else company.engine
 
-    With a token, where the password of `spark_connect` is one.
+
+def _thrift_of(address: str) -> dict[str, str]:
+    """What profiles.yml asks of a Thrift server, password and method as Python."""
+    place = urlsplit(address)
+    if place.scheme != "thrift":
+        return {}
+    password = unquote(place.password) if place.password else None
+    return {
+        "KITH_SPARK_HOST": place.hostname or "",
+        "KITH_SPARK_PORT": str(place.port or 10000),
+        "KITH_SPARK_USER": unquote(place.username or "kith"),
+        "KITH_SPARK_PASSWORD": repr(password),
+        "KITH_SPARK_AUTH": repr("LDAP" if password else None),
+    }
+
+
+def _address_of(connection: Connection) -> str:
+    """Spark's address in a connection of Airflow that leads to it.
+
+    Those are of type `spark`, `spark_connect`, whose password is a token, and
+    `hiveserver2`, as a Thrift server is called.
     """
     host = connection.host or ""
     if connection.kind == "spark":
@@ -105,10 +130,14 @@ def _address_of(connection: Connection) -> str:
             return host
         place = host if "://" in host else f"spark://{host}"
         return f"{place}:{connection.port or 7077}"
+    if connection.kind == "hiveserver2":
+        login, password = connection.login or "", connection.password or ""
+        user = quote(login, safe="") + (f":{quote(password, safe='')}" * bool(password))
+        return f"thrift://{user}{'@' * bool(user)}{host}:{connection.port or 10000}"
     if connection.kind != "spark_connect":
         raise ConfigurationError(
             f"connection '{connection.id}': is of type {connection.kind or 'none'}; "
-            "expected spark or spark_connect"
+            "expected spark, spark_connect or hiveserver2"
         )
     use_ssl = str(connection.extra.get("use_ssl", "")).lower()
     options = {

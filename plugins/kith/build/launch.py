@@ -33,8 +33,9 @@ if __name__ == "__main__":
             environment_variable("KITH_SPARK") or "",
             environment_variable("KITH_SPARK_MEMORY") or "",
             environment_variable("KITH_SPARK_THREADS") or "",
+            Path(tables),
         )
-        serve_python_models(session)
+        serve_python_models(session, Path(tables))
     if sys.stdin.readline():
         if tables and session:
             register_sources(session, Path(tables))

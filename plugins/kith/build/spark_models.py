@@ -9,17 +9,20 @@ What a model reads stands on the driver, in Arrow, whole.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet
 
+from kith.build.spark_session import Session
 from kith.errors import BuildError
 
 
 class Relation:
     """Rows of a query on Spark, asked for as DuckDB's relations are."""
 
-    def __init__(self, session: Any, query: str) -> None:
+    def __init__(self, session: Session, query: str) -> None:
         self._session = session
         self._query = query
 
@@ -58,12 +61,12 @@ class Relation:
 
     def fetchone(self) -> tuple[Any, ...] | None:
         """The first row."""
-        rows = self._session.sql(self._query).take(1)
-        return tuple(rows[0]) if rows else None
+        rows = self._session.rows(f"{self._query} limit 1").to_pylist()
+        return tuple(rows[0].values()) if rows else None
 
     def to_arrow_table(self) -> pa.Table:
         """All rows; timestamps have no zone, and mean UTC."""
-        return without_zones(self._session.sql(self._query).toArrow())
+        return self._session.rows(self._query)
 
     def to_arrow_reader(self, batch_size: int) -> pa.RecordBatchReader:
         """All rows, in batches of at most so many."""
@@ -73,25 +76,11 @@ class Relation:
         )
 
 
-def without_zones(table: pa.Table) -> pa.Table:
-    """The table with its timestamps as DuckDB gives them: UTC, of no zone."""
-    return table.cast(
-        pa.schema(
-            [
-                field.with_type(pa.timestamp("us"))
-                if pa.types.is_timestamp(field.type)
-                else field
-                for field in table.schema
-            ]
-        )
-    )
-
-
-def run_model(session: Any, model: dict[str, Any], code: str) -> None:
+def run_model(session: Session, folder: Path, model: dict[str, Any], code: str) -> None:
     """Call a Python model, and write what it returns as its table.
 
-    `model` is dbt's node of it, `code` what dbt compiled. Raises BuildError where the
-    columns are not those of the contract.
+    `model` is dbt's node of it, `code` what dbt compiled. Its rows pass to Spark by a
+    file in `folder`. Raises BuildError where the columns are not those of the contract.
     """
     namespace: dict[str, Any] = {}
     exec(compile(code, model["original_file_path"], "exec"), namespace)  # noqa: S102
@@ -102,13 +91,16 @@ def run_model(session: Any, model: dict[str, Any], code: str) -> None:
         column["name"]: column["data_type"] for column in model["columns"].values()
     }
     _check_columns(name, rows.column_names, list(types))
-    view = f"kith_{model['alias']}"
-    session.createDataFrame(_as_spark_takes(rows)).createOrReplaceTempView(view)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.parquet"
+    pyarrow.parquet.write_table(_with_types(rows), path)
     columns = ", ".join(
         f"cast({each} as {kind}) as {each}" for each, kind in types.items()
     )
-    session.sql(f"create table {name} using parquet as select {columns} from {view}")
-    session.catalog.dropTempView(view)
+    session.run(
+        f"create table {name} using parquet as select {columns} from parquet.`{path}`"
+    )
+    path.unlink()
 
 
 def _check_columns(name: str, given: Sequence[str], wanted: Sequence[str]) -> None:
@@ -121,26 +113,23 @@ def _check_columns(name: str, given: Sequence[str], wanted: Sequence[str]) -> No
         )
 
 
-def _as_spark_takes(rows: pa.Table) -> pa.Table:
-    """The table in one piece, with a type for each column.
-
-    Behind an empty piece of a table Spark 4.3 loses all rows without a word. A column
-    in which nothing is known has no type of its own.
-    """
-    return rows.combine_chunks().cast(
+def _with_types(rows: pa.Table) -> pa.Table:
+    """The table with a type for each column: where nothing is known, there is none."""
+    return rows.cast(
         pa.schema(
             [
-                field.with_type(pa.string())
-                if pa.types.is_null(field.type) or pa.types.is_large_string(field.type)
-                else field
+                field.with_type(pa.string()) if pa.types.is_null(field.type) else field
                 for field in rows.schema
             ]
         )
     )
 
 
-def serve_python_models(session: Any) -> None:
-    """Let dbt-spark, in this process, run Python models on the driver."""
+def serve_python_models(session: Session, tables: Path) -> None:
+    """Let dbt-spark, in this process, run Python models on the driver.
+
+    `tables` is the folder of Spark's tables.
+    """
     from dbt.adapters.spark.impl import SparkAdapter
 
     class OnDriver:
@@ -151,7 +140,8 @@ def serve_python_models(session: Any) -> None:
 
         def submit(self, compiled_code: str) -> None:
             # Behind the model's own code dbt-spark has written how to save a table.
-            run_model(session, self.model, self.model["compiled_code"])
+            code = self.model["compiled_code"]
+            run_model(session, tables / "given", self.model, code)
 
     method = "driver"
     SparkAdapter.default_python_submission_method = method

@@ -1,4 +1,4 @@
-"""The session in which dbt builds on Spark; only dbt's own process has one.
+"""Where dbt builds on Spark; only dbt's own process has a session there.
 
 Tables are folders of Parquet files, `<schema>/<table>/`: in `sources` those that are
 laid out for dbt, in `built` what it makes of them. No catalogue outlives the process;
@@ -6,15 +6,24 @@ where that of a server does, what it holds of the build before is dropped.
 """
 
 import logging
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, Protocol
+from urllib.parse import unquote, urlsplit
+
+import pyarrow as pa
+import pyarrow.parquet
 
 from kith.settings import set_environment_variables
 
 # A timestamp is an instant to Spark, a time without a zone to DuckDB and in its Parquet
-# files: they are the same where all sessions run in UTC.
-_IN_UTC = {
+# files: they are the same where all sessions run in UTC. Those that dbt opens itself,
+# at a Thrift server, have the same from profiles.yml.
+IN_UTC = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.parquet.inferTimestampNTZ.enabled": "false",
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
@@ -22,19 +31,105 @@ _IN_UTC = {
 }
 
 
-def open_session(address: str, memory: str, threads: str) -> Any:
+class Session(Protocol):
+    """What Kith asks of Spark, whatever the way there."""
+
+    def run(self, statement: str) -> None:
+        """Execute a statement that gives no rows."""
+
+    def listed(self, statement: str) -> list[tuple[Any, ...]]:
+        """The few rows that a statement such as `show schemas` gives."""
+
+    def rows(self, query: str) -> pa.Table:
+        """All rows of a query; timestamps have no zone, and mean UTC."""
+
+
+@dataclass(frozen=True)
+class DriverSession:
+    """A session of pyspark: of a driver here, or at a server of Spark Connect."""
+
+    spark: Any
+
+    def run(self, statement: str) -> None:
+        """See Session."""
+        self.spark.sql(statement)
+
+    def listed(self, statement: str) -> list[tuple[Any, ...]]:
+        """See Session."""
+        return [tuple(row) for row in self.spark.sql(statement).collect()]
+
+    def rows(self, query: str) -> pa.Table:
+        """See Session."""
+        return without_zones(self.spark.sql(query).toArrow())
+
+
+@dataclass(frozen=True)
+class ThriftSession:
+    """A session at a Thrift server, such as Spark's own or Kyuubi.
+
+    Many rows would take hours as Thrift's own: Spark writes them as Parquet below
+    `exchange`, and they are read there. Each statement has a session of its own, since
+    dbt's threads ask at once.
+    """
+
+    address: str
+    exchange: Path
+
+    @contextmanager
+    def _executed(self, statement: str) -> Iterator[Any]:
+        from pyhive import hive
+
+        place = urlsplit(self.address)
+        password = unquote(place.password) if place.password else None
+        connection = hive.connect(
+            host=place.hostname,
+            port=place.port,
+            username=unquote(place.username or "kith"),
+            password=password,
+            auth="LDAP" if password else None,
+            configuration=IN_UTC,
+        )
+        with closing(connection), closing(connection.cursor()) as cursor:
+            cursor.execute(statement)
+            yield cursor
+
+    def run(self, statement: str) -> None:
+        """See Session."""
+        with self._executed(statement):
+            pass
+
+    def listed(self, statement: str) -> list[tuple[Any, ...]]:
+        """See Session."""
+        with self._executed(statement) as cursor:
+            return list(cursor.fetchall())
+
+    def rows(self, query: str) -> pa.Table:
+        """See Session."""
+        folder = self.exchange / uuid.uuid4().hex
+        self.run(f"insert overwrite directory {text(folder)} using parquet {query}")
+        try:
+            return without_zones(pyarrow.parquet.read_table(folder))
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def open_session(address: str, memory: str, threads: str, tables: Path) -> Session:
     """Open the session at an address, which dbt then finds by itself.
 
-    `address` is Spark's master (`local[2]`, `spark://host:7077`) or, for Spark Connect,
-    `sc://host:15002`. `memory` is the driver's, in Spark's spelling (`4g`), where the
-    driver is this process. A session of this machine alone shuffles into as many parts
-    as it has `threads`: Spark's two hundred take a minute of nothing.
+    `address` is Spark's master (`local[2]`, `spark://host:7077`), for Spark Connect
+    `sc://host:15002`, for a Thrift server `thrift://host:10000`. `memory` is the
+    driver's, in Spark's spelling (`4g`), where the driver is this process. A session of
+    this machine alone shuffles into as many parts as it has `threads`: Spark's two
+    hundred take a minute of nothing. `tables` is the folder of Spark's tables.
     """
+    scheme = urlsplit(address).scheme
+    if scheme == "thrift":
+        return ThriftSession(address, tables / "exchange")
     from pyspark.sql import SparkSession
 
     # It would tell each error once more, with the stack of Java.
     logging.getLogger("SQLQueryContextLogger").disabled = True
-    if urlsplit(address).scheme == "sc":
+    if scheme == "sc":
         # dbt-spark asks for a session without saying where: this says it.
         set_environment_variables({"SPARK_REMOTE": address})
         session = SparkSession.builder.remote(address).getOrCreate()
@@ -51,31 +146,47 @@ def open_session(address: str, memory: str, threads: str) -> Any:
             .config("spark.log.level", "ERROR")
             .getOrCreate()
         )
-    for name, value in _IN_UTC.items():
+    for name, value in IN_UTC.items():
         session.conf.set(name, value)
     if address.startswith("local"):
         session.conf.set("spark.sql.shuffle.partitions", threads)
-    return session
+    return DriverSession(session)
 
 
-def register_sources(session: Any, tables: Path) -> None:
+def register_sources(session: Session, tables: Path) -> None:
     """Make a schema of each folder in `sources`, and a table of each folder in that."""
-    for database in session.catalog.listDatabases():
-        location = Path(urlsplit(database.locationUri).path)
+    for (name,) in session.listed("show schemas"):
+        described = dict(session.listed(f"describe schema {_quoted(name)}"))
+        location = Path(urlsplit(described["Location"]).path)
         if location.is_relative_to(tables):
-            session.sql(f"drop schema {_quoted(database.name)} cascade")
+            session.run(f"drop schema {_quoted(name)} cascade")
     for schema in sorted((tables / "sources").iterdir()):
-        session.sql(f"create schema {_quoted(schema.name)} location {_text(schema)}")
+        session.run(f"create schema {_quoted(schema.name)} location {text(schema)}")
         for table in sorted(schema.iterdir()):
-            session.sql(
+            session.run(
                 f"create table {_quoted(schema.name)}.{_quoted(table.name)} "
-                f"using parquet location {_text(table)}"
+                f"using parquet location {text(table)}"
             )
+
+
+def without_zones(table: pa.Table) -> pa.Table:
+    """The table with its timestamps as DuckDB gives them: UTC, of no zone."""
+    return table.cast(
+        pa.schema(
+            [
+                field.with_type(pa.timestamp("us"))
+                if pa.types.is_timestamp(field.type)
+                else field
+                for field in table.schema
+            ]
+        )
+    )
 
 
 def _quoted(name: str) -> str:
     return "`" + name.replace("`", "``") + "`"
 
 
-def _text(path: Path) -> str:
+def text(path: Path) -> str:
+    """A path as a text of Spark's SQL."""
     return "'" + str(path).replace("\\", "\\\\").replace("'", "\\'") + "'"
