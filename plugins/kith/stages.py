@@ -153,9 +153,9 @@ def build(run: RunValues, conn: Any = None) -> None:
     from kith.pull.connections import keep_in_environment, of_airflow
 
     this = Run.from_dict(run)
+    adopt_source_systems(this.company, this.home)
     if conn and (spark := this.company.spark_connection):
         keep_in_environment(of_airflow(conn)(spark))
-    adopt_source_systems(this.company, this.home)
     keep_provenance(this)
     build(this)
     record_success(this, "build")

@@ -18,6 +18,7 @@ from kith.build.spark_session import (
     register_sources,
     without_zones,
 )
+from kith.errors import BuildError
 from kith.settings import REPOSITORY
 
 
@@ -78,7 +79,8 @@ class Thrift:
 
     def __init__(self) -> None:
         self.opened: list[dict[str, Any]] = []
-        self.closed = 0
+        self.closed = self.polls = 0
+        self.fault = ""
 
     def connect(self, **options: Any) -> "Thrift":
         self.opened.append(options)
@@ -87,7 +89,16 @@ class Thrift:
     def cursor(self) -> "Thrift":
         return self
 
-    def execute(self, statement: str) -> None:
+    def poll(self) -> SimpleNamespace:
+        self.polls += 1
+        states = [7, 1, 5 if self.fault else 2]  # pending, running, error or finished
+        return SimpleNamespace(
+            operationState=states[min(self.polls, 3) - 1], errorMessage=self.fault
+        )
+
+    def execute(self, statement: str, async_: bool) -> None:
+        assert async_
+        self.polls = 0
         if written := re.match("insert overwrite directory '(.+)' using", statement):
             folder = Path(written[1])
             folder.mkdir(parents=True)
@@ -122,6 +133,20 @@ def test_rows_of_a_thrift_server_are_read_where_spark_wrote_them(
         **{"username": "ana"},
     }
     assert (server.opened[0]["password"], server.opened[0]["auth"]) == ("a/b", "LDAP")
+    assert server.opened[0]["configuration"] == IN_UTC
+
+
+def test_what_fails_at_a_thrift_server_is_told_and_leaves_no_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = Thrift()
+    server.fault = "no such table"
+    monkeypatch.setitem(sys.modules, "pyhive", SimpleNamespace(hive=server))
+    session = open_session("thrift://lake", "", "", tmp_path)
+    with pytest.raises(BuildError, match="no such table"):
+        session.rows("select * from visits")
+    assert list((tmp_path / "exchange").iterdir()) == []
+    assert server.closed == 2
 
 
 def test_dbt_has_the_same_settings_at_a_thrift_server() -> None:

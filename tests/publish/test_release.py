@@ -288,6 +288,32 @@ def test_a_page_that_fails_leaves_the_former_release_and_says_so(
     )
 
 
+def test_metadata_that_fail_beside_the_data_leave_the_former_release(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(run)
+    before = current(run)
+    copied = []
+
+    def broken(_: Run, release: Path) -> None:
+        (release / "metadata").mkdir()
+        raise KeyError("depends_on")
+
+    def copy_table(*arguments: Any) -> None:
+        copied.append(arguments)
+        original(*arguments)
+
+    original = publishing._copy_table
+    monkeypatch.setattr(publishing, "_copy_table", copy_table)
+    monkeypatch.setattr(publishing, "write_metadata", broken)
+    with pytest.raises(KeyError, match="depends_on"):
+        publish(run)
+    assert copied
+    assert current(run) == before
+    assert releases(run.published) == [before]
+    assert list(run.published.glob(".tmp-*")) == []
+
+
 # --- readers --------------------------------------------------------------------------
 
 # Reads until the file `stop` appears, as BI tools do; prints the reads and the faults.

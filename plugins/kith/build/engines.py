@@ -20,7 +20,10 @@ from kith.settings import REPOSITORY, environment_variable, load_settings
 _ENVIRONMENT = REPOSITORY / ".venv-spark"
 # Where the driver is a server's, not this process.
 _SERVERS = ("sc://", "thrift://")
-_ADDRESS = re.compile(r"local(\[(\d+|\*)\])?|(spark|sc|thrift)://[^\s:/]\S*")
+_ADDRESS = re.compile(
+    r"local(\[(\d+|\*)\])?|(spark|sc)://[^\s:/]\S*"
+    r"|thrift://([^\s:/@]+(:[^\s:/@]+)?@)?[^\s:/@]+(:\d+)?"
+)
 
 
 def spark_folder(run: Run) -> Path:
@@ -67,12 +70,13 @@ def spark_environment(run: Run, *, opens_session: bool = True) -> dict[str, str]
         origin = f"connection '{connection}'"
         address = _address_of(environment_connection(connection))
     else:
-        origin, address = f"KITH_SPARK={settings.spark}", settings.spark
+        origin, address = "KITH_SPARK", settings.spark
     if not _ADDRESS.fullmatch(address):
         raise ConfigurationError(
             f"{origin}: expected local[2] for a session of this machine, "
             "spark://host:7077 for a cluster, sc://host:15002 for Spark Connect, or "
-            "thrift://host:10000 for a Thrift server"
+            "thrift://user:password@host:10000 for a Thrift server, the password "
+            "percent-encoded"
         )
     # Of our environment what Spark itself reads, such as spark-defaults.conf there.
     passed_on = {
@@ -126,14 +130,13 @@ def _address_of(connection: Connection) -> str:
     """
     host = connection.host or ""
     if connection.kind == "spark":
-        if host.startswith("local"):
+        if re.fullmatch(r"local(\[.*\])?", host):
             return host
-        place = host if "://" in host else f"spark://{host}"
-        return f"{place}:{connection.port or 7077}"
+        return "spark://" + _place(connection, host.removeprefix("spark://"), 7077)
     if connection.kind == "hiveserver2":
-        login, password = connection.login or "", connection.password or ""
-        user = quote(login, safe="") + (f":{quote(password, safe='')}" * bool(password))
-        return f"thrift://{user}{'@' * bool(user)}{host}:{connection.port or 10000}"
+        who = [connection.login or "", connection.password or ""]
+        login = ":".join(quote(each, safe="") for each in who if each)
+        return f"thrift://{login}{'@' * bool(login)}{_place(connection, host, 10000)}"
     if connection.kind != "spark_connect":
         raise ConfigurationError(
             f"connection '{connection.id}': is of type {connection.kind or 'none'}; "
@@ -148,5 +151,11 @@ def _address_of(connection: Connection) -> str:
     given = "".join(
         f";{name}={quote(value, safe='')}" for name, value in options.items() if value
     )
-    place = f"{host.removeprefix('sc://')}:{connection.port or 15002}"
-    return f"sc://{place}/{given}" if given else f"sc://{place}"
+    place = "sc://" + _place(connection, host.removeprefix("sc://"), 15002)
+    return f"{place}/{given}" if given else place
+
+
+def _place(connection: Connection, host: str, usual_port: int) -> str:
+    """Host and port, where the host does not bring its own."""
+    has_port = re.search(r":\d+$", host)
+    return host if has_port else f"{host}:{connection.port or usual_port}"

@@ -93,14 +93,17 @@ def run_model(session: Session, folder: Path, model: dict[str, Any], code: str) 
     _check_columns(name, rows.column_names, list(types))
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.parquet"
-    pyarrow.parquet.write_table(_with_types(rows), path)
     columns = ", ".join(
         f"cast({each} as {kind}) as {each}" for each, kind in types.items()
     )
-    session.run(
-        f"create table {name} using parquet as select {columns} from parquet.`{path}`"
-    )
-    path.unlink()
+    try:
+        pyarrow.parquet.write_table(_with_types(rows), path)
+        session.run(
+            f"create table {name} using parquet as select {columns} "
+            f"from parquet.`{path}`"
+        )
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def _check_columns(name: str, given: Sequence[str], wanted: Sequence[str]) -> None:

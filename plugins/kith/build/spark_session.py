@@ -7,6 +7,7 @@ where that of a server does, what it holds of the build before is dropped.
 
 import logging
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -18,6 +19,7 @@ from urllib.parse import unquote, urlsplit
 import pyarrow as pa
 import pyarrow.parquet
 
+from kith.errors import BuildError
 from kith.settings import set_environment_variables
 
 # A timestamp is an instant to Spark, a time without a zone to DuckDB and in its Parquet
@@ -29,6 +31,10 @@ IN_UTC = {
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
     "spark.sql.ansi.enabled": "false",  # dbt-spark switches it off as well.
 }
+# States of an operation in Thrift's protocol of HiveServer2.
+_UNDER_WAY = (0, 1, 7)  # initialized, running, pending
+_FINISHED = 2
+_POLL_SECONDS = 0.1
 
 
 class Session(Protocol):
@@ -90,7 +96,12 @@ class ThriftSession:
             configuration=IN_UTC,
         )
         with closing(connection), closing(connection.cursor()) as cursor:
-            cursor.execute(statement)
+            # A server may drop who waits for minutes within one request.
+            cursor.execute(statement, async_=True)
+            while (found := cursor.poll()).operationState in _UNDER_WAY:
+                time.sleep(_POLL_SECONDS)
+            if found.operationState != _FINISHED:
+                raise BuildError(found.errorMessage or "the Thrift server cancelled it")
             yield cursor
 
     def run(self, statement: str) -> None:
@@ -106,11 +117,12 @@ class ThriftSession:
     def rows(self, query: str) -> pa.Table:
         """See Session."""
         folder = self.exchange / uuid.uuid4().hex
-        self.run(f"insert overwrite directory {text(folder)} using parquet {query}")
         try:
+            self.run(f"insert overwrite directory {text(folder)} using parquet {query}")
             return without_zones(pyarrow.parquet.read_table(folder))
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            if folder.exists():
+                shutil.rmtree(folder)
 
 
 def open_session(address: str, memory: str, threads: str, tables: Path) -> Session:

@@ -32,7 +32,8 @@ def lay_out(run: Run) -> None:
     What Spark built before is removed.
     """
     folder = spark_folder(run)
-    shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists():
+        shutil.rmtree(folder)
     tables = [("kith", name) for name in declared()]
     tables += [(table.source, table.name) for table in run.company.sources]
     with connect(

@@ -405,8 +405,8 @@ class CompanyFile(Strict):
     )
     spark_connection: Name | None = Field(
         default=None,
-        description="Id of the Airflow connection, of type `spark` or `spark_connect`, "
-        "that says where Spark is. Default: KITH_SPARK says it.",
+        description="Id of the Airflow connection that says where Spark is, of type "
+        "`spark`, `spark_connect` or `hiveserver2`. Default: KITH_SPARK says it.",
     )
     postgres: Postgres | None = Field(
         default=None,

@@ -6,11 +6,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import (
+    AbstractContextManager,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 from kith.company.folder import Company, load_company
@@ -219,12 +223,7 @@ def _run_in_process(
         *("dags", "test", dag, started.isoformat()),
         *("--conf", json.dumps(params)),
     ]
-    beside = ThreadPoolExecutor(1)
-    preparing = beside.submit(home.prepare, {run.company.name: run.company.folder})
-    beside.submit(_bundle_ahead, home.settings.home)
-    beside.shutdown(wait=False)
-    with source_systems(run.company, home.settings.home):
-        preparing.result()
+    with _ready(home, run):
         with log.open("w") as output:
             child = subprocess.Popen(
                 [*LAUNCH, *command],
@@ -267,11 +266,24 @@ def _run_in_process(
     return journal, RunFault(f"Airflow {cause}", more, says)
 
 
-def _bundle_ahead(home: Path) -> None:
-    """Make the script of the page while Airflow starts; else the page waits for it."""
-    from kith.report.page import vega_bundle
+@contextmanager
+def _ready(home: AirflowHome, run: Run) -> Iterator[None]:
+    """Have source systems, and beside their start all that a first run has to make.
 
-    vega_bundle(home)
+    The page makes its script itself where that fails here.
+    """
+
+    def make_script() -> None:
+        from kith.report.page import vega_bundle
+
+        vega_bundle(home.settings.home)
+
+    with ThreadPoolExecutor(1) as beside:
+        preparing = beside.submit(home.prepare, {run.company.name: run.company.folder})
+        beside.submit(make_script)
+        with source_systems(run.company, home.settings.home):
+            preparing.result()
+            yield
 
 
 def _follow(journal: Journal) -> None:
