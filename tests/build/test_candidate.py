@@ -1,17 +1,19 @@
 """A build that failed, was mended, and goes on from there, with a real dbt."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 
+from kith.build import candidate
 from kith.build.by_hand import run_dbt
 from kith.build.candidate import build
 from kith.build.control_tables import LOGS
-from kith.build.dbt import name_of, results_of
+from kith.build.dbt import name_of, results_of, target
 from kith.company.folder import PUBLISHED_SCHEMAS
-from kith.errors import BuildError
+from kith.errors import BuildError, ResourceError
 from kith.gate.audit import audit
 from kith.runs.journal import Journal, describe
 from kith.runs.run import Run
@@ -113,3 +115,42 @@ def test_a_mended_mart_is_built_on_what_had_succeeded_and_the_content_is_the_sam
             ("customer_values", ["error", "error", "success", "success"]),
             ("feed_orders", ["success", "success"]),
         ]
+
+
+@pytest.mark.parametrize("fits_alone", [True, False])
+def test_what_memory_does_not_hold_side_by_side_is_built_one_by_one(
+    kith_home: Path,
+    corner_shop_data: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    fits_alone: bool,
+) -> None:
+    calls: list[tuple[str, ...]] = []
+    original = candidate.dbt
+
+    def dbt(run: Run, *arguments: str, **options: Any) -> None:
+        """As if two models had not fitted beside each other, at the first go."""
+        calls.append(arguments)
+        original(run, *arguments, **options)
+        if len(calls) == 1 or not fits_alone:
+            path = target(run) / "run_results.json"
+            found = json.loads(path.read_text())
+            for result in found["results"]:
+                if name_of(result) in ("customer_values", "concentrations"):
+                    result["status"] = "error"
+            path.write_text(json.dumps(found))
+            raise ResourceError("DuckDB has reached its limit").showing(thing="memory")
+
+    monkeypatch.setattr(candidate, "dbt", dbt)
+    run = pulled(corner_shop_data)
+    if fits_alone:
+        build(run)
+        assert "customer_values" in executed(run)
+        assert "feed_orders" not in executed(run), "what was built is kept"
+        audit(run)
+    else:
+        with pytest.raises(ResourceError, match="reached its limit"):
+            build(run)
+    first, second = calls
+    assert "--threads" not in first
+    assert second[-2:] == ("--threads", "1")
+    assert {"customer_values+", "concentrations+"} <= set(second)

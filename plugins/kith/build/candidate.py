@@ -22,6 +22,9 @@ from kith.runs.run import Run
 def build(run: Run) -> None:
     """Build all models of the candidate and run their data tests.
 
+    Two models at once share DuckDB's memory: where it does not hold both, each gets it
+    alone.
+
     Unit tests of the SQL are left to `make test`: their result cannot change with
     the data.
     """
@@ -31,23 +34,32 @@ def build(run: Run) -> None:
         is_on_spark = run.company.engine == "spark"
         # Of what Spark has built nothing is kept: its tables end with its session.
         selection = [] if is_on_spark else remaining(run, inputs)
-        try:
-            dbt(
-                run,
-                # An exposure is nothing to build; dbt would list it all the same.
-                *("build", "--exclude-resource-type", "unit_test"),
-                *("--exclude-resource-type", "exposure"),
-                *(("--select", *selection) if selection else ()),
-                prepare=prepare_for_spark
-                if is_on_spark
-                else partial(prepare_warehouse, keeps_models=bool(selection)),
-                pass_fds=held,
-            )
-        except (BuildError, ResourceError):
-            record(run)
-            if not is_on_spark:
+        one_by_one: list[str] = []
+        while True:
+            try:
+                dbt(
+                    run,
+                    # An exposure is nothing to build; dbt would list it all the same.
+                    *("build", "--exclude-resource-type", "unit_test"),
+                    *("--exclude-resource-type", "exposure"),
+                    *(("--select", *selection) if selection else ()),
+                    *one_by_one,
+                    prepare=prepare_for_spark
+                    if is_on_spark
+                    else partial(prepare_warehouse, keeps_models=bool(selection)),
+                    pass_fds=held,
+                )
+                break
+            except (BuildError, ResourceError) as error:
+                record(run)
+                if is_on_spark:
+                    raise
                 leave(run, inputs)
-            raise
+                if one_by_one or error.evidence.thing != "memory":
+                    raise
+                print(f"{error}\nWhat is left is built one model after the other.")
+                one_by_one = ["--threads", "1"]
+                selection = remaining(run, inputs)
         if is_on_spark:
             bring_home(run)
         record(run)
