@@ -32,3 +32,9 @@
             then cast(round({{ answers }}.score) as bigint)
     end
 {%- endmacro %}
+
+{#- Whether an answer is about the whole, not about a dimension or a factor of it. -#}
+{% macro is_about_the_whole(answers) -%}
+    coalesce({{ answers }}.dimension, 'overall') = 'overall'
+    and {{ answers }}.factor is null
+{%- endmacro %}

@@ -53,21 +53,63 @@
     where position = 1
 {%- endmacro %}
 
-{#- A query of who was drawn to be left out of a campaign: customer_id, source of the
-    draw, campaign_id as it was written. -#}
-{% macro drawn_to_be_held_out() -%}
-    select
-        identities.customer_id,
-        attributes.source,
-        attributes.value_text as campaign_id
+{#- A query of who was drawn to be left out of which campaign: campaign_key, customer_id.
+    A campaign is the one of the source that drew, or else the only one of that id. -#}
+{% macro held_out_of_campaigns() -%}
+    select distinct
+        coalesce(own.reference_key, named_once.campaign_key) as campaign_key,
+        identities.customer_id
     from {{ ref('feed_attributes') }} as attributes
     inner join {{ ref('identities') }} as identities
         on
             attributes.identifier_type = identities.identifier_type
             and attributes.identifier_value = identities.identifier_value
+    left join {{ ref('int_references_resolved') }} as own
+        on
+            own.kind = 'campaign'
+            and attributes.source = own.source
+            and attributes.value_text = own.reference_id
+    left join (
+        select
+            campaign_id,
+            min(campaign_key) as campaign_key
+        from {{ ref('campaigns') }}
+        group by campaign_id
+        having count(*) = 1
+    ) as named_once
+        on attributes.value_text = named_once.campaign_id
     where
         {{ folded('attributes.attribute') }} = 'holdout'
         and identities.customer_id is not null
+        and coalesce(own.reference_key, named_once.campaign_key) is not null
+{%- endmacro %}
+
+{#- A query of when each campaign is at work: campaign_key, starts_at, ends_at. One that
+    names no beginning begins with its first message, one without an end lasts 30
+    days. -#}
+{% macro campaign_windows() -%}
+    select
+        campaigns.campaign_key,
+        coalesce(campaigns.starts_at, first_contacts.sent_at) as starts_at,
+        coalesce(
+            campaigns.ends_at,
+            coalesce(campaigns.starts_at, first_contacts.sent_at)
+            + interval '30' day
+        ) as ends_at
+    from {{ ref('campaigns') }} as campaigns
+    left join (
+        select
+            campaign_references.reference_key as campaign_key,
+            min(sent.sent_at) as sent_at
+        from {{ ref('feed_contacts') }} as sent
+        inner join {{ ref('int_references_resolved') }} as campaign_references
+            on
+                sent.source = campaign_references.source
+                and sent.campaign_id = campaign_references.reference_id
+        where campaign_references.kind = 'campaign'
+        group by campaign_references.reference_key
+    ) as first_contacts
+        on campaigns.campaign_key = first_contacts.campaign_key
 {%- endmacro %}
 
 {#- A query of the customers whose data may be judged together with those of others
@@ -92,4 +134,13 @@
     state = 'open'
     and need_kind != 'complaint'
     and coalesce(is_in_range, true)
+{%- endmacro %}
+
+{#- A query of all service cases, with whether their source tells at all when cases are
+    solved: else each would be open for ever. -#}
+{% macro cases_and_whether_solutions_are_told() -%}
+    select
+        *,
+        count(resolved_at) over (partition by source) > 0 as tells_solutions
+    from {{ ref('complaints') }}
 {%- endmacro %}

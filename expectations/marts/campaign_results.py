@@ -7,26 +7,35 @@ EXPECTATIONS = [
         "Each kind of credit adds up to the revenue of all orders, in all and by month",
         CRITICAL,
         """
-        select parts.period_grain, results.linear_amount, orders.revenue_amount
-        from (select 'all' as period_grain union all select 'month') as parts
-        left join (
+        select period_start, linear_amount, revenue_amount
+        from (
             select
-                period_grain,
+                period_start,
                 sum(first_amount) as first_amount,
                 sum(last_amount) as last_amount,
                 sum(linear_amount) as linear_amount,
-                sum(time_decay_amount) as time_decay_amount
-            from {batch}
-            group by period_grain
-        ) as results on parts.period_grain = results.period_grain
-        cross join (
-            select coalesce(sum(revenue_amount), 0) as revenue_amount
-            from customer.orders
-        ) as orders
-        where coalesce(results.first_amount, 0) <> orders.revenue_amount
-            or coalesce(results.last_amount, 0) <> orders.revenue_amount
-            or coalesce(results.linear_amount, 0) <> orders.revenue_amount
-            or coalesce(results.time_decay_amount, 0) <> orders.revenue_amount
+                sum(time_decay_amount) as time_decay_amount,
+                sum(revenue_amount) as revenue_amount
+            from (
+                select
+                    period_start, first_amount, last_amount, linear_amount,
+                    time_decay_amount, 0 as revenue_amount
+                from {batch}
+                union all
+                select
+                    cast(date_trunc('month', order_date) as date) as period_start,
+                    0, 0, 0, 0, revenue_amount
+                from customer.orders
+                union all
+                select cast(null as date) as period_start, 0, 0, 0, 0, revenue_amount
+                from customer.orders
+            ) as both_sides
+            group by period_start
+        ) as compared
+        where first_amount <> revenue_amount
+            or last_amount <> revenue_amount
+            or linear_amount <> revenue_amount
+            or time_decay_amount <> revenue_amount
         """,
     ),
     no_rows(
@@ -67,7 +76,8 @@ EXPECTATIONS = [
         select campaign_key, period_grain, period_start
         from {batch}
         where opened_count > reached_count
-            or responded_count > reached_count
+            or response_known_count > reached_count
+            or responded_count > response_known_count
             or compared_count > reached_count
             or bought_count > compared_count
             or held_out_bought_count > held_out_count
@@ -94,7 +104,8 @@ EXPECTATIONS = [
         """
         select source, attribute_id
         from feeds.attributes
-        where attribute = 'hold_out'
+        where lower(replace(replace(replace(attribute, '_', ''), '-', ''), ' ', ''))
+            = 'holdout'
             and exists (select 1 from {batch})
             and not exists (
                 select 1

@@ -37,7 +37,13 @@ EXPECTATIONS = [
         cross join (
             select count(*) as of_cases
             from satisfaction.complaints
-            where customer_id is not null and state <> 'resolved'
+            where customer_id is not null
+                and state <> 'resolved'
+                and source in (
+                    select source
+                    from satisfaction.complaints
+                    where resolved_at is not null
+                )
         ) as opened
         where of_customers <> of_cases
         """,

@@ -11,7 +11,6 @@ from kith.catalogue.lineage import (
     ROWS,
     TableLineage,
     lineage_of,
-    sources_of,
     way_to_sources,
 )
 from kith.company.folder import PUBLISHED_SCHEMAS
@@ -30,8 +29,10 @@ def delivered(lineage: dict[str, TableLineage], mart: str, column: str) -> set[s
     """Columns of the company's sources from which one of a mart comes."""
     return {
         f"{table}.{name}"
-        for table, name in sources_of(lineage, (mart, column))
-        if name != ROWS and not table.startswith("kith.")
+        for _, (table, name), _ in way_to_sources(lineage, (mart, column))
+        if name != ROWS
+        and lineage[table].kind == "source"
+        and not table.startswith("kith.")
     }
 
 

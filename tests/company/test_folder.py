@@ -174,19 +174,23 @@ def test_a_folder_that_was_changed_is_read_again(tmp_path: Path) -> None:
             "feeds:",
             "identity: {shareable: [phone, fone], blocked: {emial: [x]}}\nfeeds:",
             "company.yml: identity.blocked: nothing of the company is called emial; "
-            "identity.shareable: nothing of the company is called fone",
+            "expected one of card, device, email, handle, phone, or an identifier_type "
+            "that a staging model writes; identity.shareable: nothing of the company "
+            "is called fone; expected one of card",
         ),
         (
             "company.yml",
             "feeds:",
             "survivorship: {city: most_trusted}\nfeeds:",
-            "most_trusted needs trusted_sources",
+            "survivorship: most_trusted needs trusted_sources; add them, the most "
+            "trusted first, of shop, web",
         ),
         (
             "company.yml",
             "feeds:",
             "trusted_sources: [shop, crn]\nfeeds:",
-            "trusted_sources: there is no source crn",
+            "trusted_sources: there is no source crn; expected one of shop, web, or a "
+            "source that a staging model writes",
         ),
         (
             "company.yml",

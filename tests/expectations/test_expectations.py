@@ -420,8 +420,12 @@ MUTATIONS: dict[tuple[str, str], str] = {
     (
         "customer.campaign_results",
         "Each kind of credit adds up to the revenue of all orders, in all and by month",
-    ): "update customer.campaign_results set linear_amount = linear_amount + 0.01 "
-    "where campaign_key = 'unattributed' and period_grain = 'all'",
+        # From one month to another: the sum of all stays.
+    ): "update customer.campaign_results set linear_amount = linear_amount + case "
+    "when period_start = (select min(period_start) from customer.campaign_results) "
+    "then 0.01 else -0.01 end where campaign_key = 'unattributed' and period_start in ("
+    "(select min(period_start) from customer.campaign_results), "
+    "(select max(period_start) from customer.campaign_results))",
     (
         "customer.campaign_results",
         "What no campaign has a share in is the same by each kind of credit",
@@ -441,7 +445,7 @@ MUTATIONS: dict[tuple[str, str], str] = {
     (
         "customer.campaign_results",
         "Each campaign from which somebody was held out is known",
-    ): "update feeds.attributes set attribute = 'hold_out', value_text = 'zorg'",
+    ): "update feeds.attributes set attribute = 'Hold-out', value_text = 'zorg'",
     (
         "customer.campaign_results",
         "At most one customer in a hundred who was held out was reached all the same",

@@ -124,21 +124,6 @@ def way_to_sources(
     yield from follow(start, 0)
 
 
-def sources_of(lineage: dict[str, TableLineage], start: Column) -> set[Column]:
-    """Columns of source tables from which a column comes.
-
-    Where only rows of a table are counted, or a Python model hides more, the table
-    stands there with ROWS, whether it is a source table or not.
-    """
-    return {
-        column
-        for _, column, _ in way_to_sources(lineage, start)
-        if column[1] == ROWS
-        or column[0] not in lineage
-        or lineage[column[0]].kind in ("source", "seed")
-    }
-
-
 class _Kept:
     """What was read of SQL before, by the hash of what it was read from."""
 

@@ -28,7 +28,7 @@ from kith.company.restatement_limit import RestatementLimit
 from kith.company.retention import Retention
 from kith.company.schemes import Scheme
 from kith.company.sources import read_source_tables
-from kith.company.tables import PII_KINDS, Name, SourceTable, Strict, TimeZone
+from kith.company.tables import OTHERS, PII_KINDS, Name, SourceTable, Strict, TimeZone
 from kith.company.weights import Part, ValuePart, Weights
 from kith.company.yaml_files import explained, read_yaml
 from kith.errors import ConfigurationError
@@ -57,14 +57,18 @@ class ActivityStates(Strict):
         default=(1.5, 3, 6),
         min_length=3,
         max_length=3,
-        description="With `by: rhythm`: the usual gaps of their own after which a "
-        "customer is drowsy, half asleep and asleep.",
+        description="Usual gaps of their own after which a customer is, with `by: "
+        "rhythm`, drowsy, half asleep and asleep. Whatever `by` says, after the second "
+        "one the warning `long_gap` opens and a need of the kind `replenishment` "
+        "lapses; after the third one the severity of that warning is `high`.",
     )
     minimum_gaps: int = Field(
         default=3,
         gt=0,
-        description="With `by: rhythm`: gaps between purchases below which the "
-        "declared days count.",
+        description="Gaps between purchases below which a customer has no usual gap: "
+        "with `by: rhythm` the declared days count, and, whatever `by` says, there is "
+        "no warning `long_gap`. Likewise gaps between purchases of a product or "
+        "category, below which it has no need of the kind `replenishment`.",
     )
 
     @model_validator(mode="after")
@@ -305,8 +309,9 @@ class CompanyFile(Strict):
         default=30,
         gt=0,
         description="Valid answers below which a score is NULL, and persons below "
-        "which it has no interval; customers reached by a campaign or held out of it, "
-        "and leads, below which a share of them is NULL.",
+        "which it has no interval. Likewise customers, leads, searchers, mentions or "
+        "units sold, where the dictionary says that too few of them make a figure "
+        "NULL, and traces below which a market is no prospect.",
     )
     weights: Weights = Weights()
     value_parts: dict[Part, ValuePart] = Field(
@@ -361,9 +366,9 @@ class CompanyFile(Strict):
     profiling: Literal["without_permission", "with_permission"] = Field(
         default="without_permission",
         description="Whether somebody is scored who has not permitted it (purpose "
-        "`profiling` of the feed consents). With `with_permission` they have neither "
-        "RFM scores nor an activity state, lifetime values or needs, and are counted "
-        "as `not_permitted`.",
+        "`profiling` of the feed consents). With `with_permission` they have no "
+        "scores, predictions or needs of their own, see below, and are counted as "
+        "`not_permitted`.",
     )
     models: Models | None = Field(
         default_factory=Models,
@@ -532,27 +537,33 @@ def _check_names(path: Path, company: Company) -> None:
     A kind is what `pii` or `identifies` says, or what a staging model calls it.
     """
     rules = [column.rules for table in company.sources for column in table.columns]
-    kinds = {kind for each in rules for kind in (each.pii, each.identifies) if kind}
+    declared = {kind for each in rules for kind in (each.pii, each.identifies) if kind}
+    kinds = (declared | set(PII_KINDS)) - set(OTHERS)
     staged = "".join(
         model.read_text(encoding="utf-8")
         for model in (company.folder / "staging").glob("*.sql")
     )
     named = set(re.findall(r"'(\w+)'", staged))
-    kinds |= named | set(PII_KINDS)
-    sources = named | {table.source for table in company.sources}
+    sources = {table.source for table in company.sources}
+    known_sources = ", ".join(sorted(sources))
     identity = company.identity
     faults = [
-        f"identity.{key}: nothing of the company is called {name}"
+        f"identity.{key}: nothing of the company is called {name}; expected one of "
+        f"{', '.join(sorted(kinds))}, or an identifier_type that a staging model writes"
         for key in sorted(identity.model_fields_set)
         for name in getattr(identity, key)
-        if name not in kinds
+        if name not in kinds | named
     ] + [
-        f"trusted_sources: there is no source {name}"
+        f"trusted_sources: there is no source {name}; expected one of {known_sources}, "
+        "or a source that a staging model writes"
         for name in company.trusted_sources
-        if name not in sources
+        if name not in sources | named
     ]
     if "most_trusted" in company.survivorship.values() and not company.trusted_sources:
-        faults.append("survivorship: most_trusted needs trusted_sources")
+        faults.append(
+            "survivorship: most_trusted needs trusted_sources; add them, the most "
+            f"trusted first, of {known_sources}"
+        )
     faults += schemes.faults_of(company.schemes)
     faults += weights.faults_of(company.weights, company.value_parts, company.schemes)
     faults += life_stages.faults_of(company.life_stages)

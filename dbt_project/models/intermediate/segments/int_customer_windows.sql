@@ -104,7 +104,7 @@ answers as (
         on
             survey_answers.identifier_type = identities.identifier_type
             and survey_answers.identifier_value = identities.identifier_value
-    where coalesce(survey_answers.dimension, 'overall') = 'overall'
+    where {{ is_about_the_whole('survey_answers') }}
 ),
 
 -- In a month that is not over, nobody knows yet who will stay silent in it.

@@ -9,7 +9,7 @@
 {%- set credits = ['first', 'last', 'linear', 'time_decay'] -%}
 {%- set counts = [
     'contact_count', 'unidentified_contact_count', 'reached_count', 'opened_count',
-    'responded_count', 'led_event_count', 'touched_purchase_count',
+    'responded_count', 'response_known_count', 'led_event_count', 'touched_purchase_count',
 ] -%}
 with
 
@@ -43,8 +43,8 @@ purchases as (
     where is_purchase and customer_id != 'unidentified'
 ),
 
--- What was sent. Where nothing that went by a channel was ever opened, or answered,
--- nobody notes it there.
+-- What was sent. Where nothing that a source sent by a channel was ever opened, or
+-- answered, nobody notes it there.
 contacts as (
     select
         campaign_references.reference_key as campaign_key,
@@ -53,11 +53,11 @@ contacts as (
         {{ business_date('sent.sent_at') }} as day,
         'contact ' || sent.source || ' ' || sent.contact_id as touch,
         case
-            when max(sent.opened_at) over (partition by sent.channel) is not null
+            when max(sent.opened_at) over of_channel is not null
                 then case when sent.opened_at is not null then 1 else 0 end
         end as is_opened,
         case
-            when max(sent.responded_at) over (partition by sent.channel) is not null
+            when max(sent.responded_at) over of_channel is not null
                 then case when sent.responded_at is not null then 1 else 0 end
         end as is_answered
     from {{ ref('feed_contacts') }} as sent
@@ -69,6 +69,7 @@ contacts as (
         on
             sent.identifier_type = identities.identifier_type
             and sent.identifier_value = identities.identifier_value
+    window of_channel as (partition by sent.source, {{ folded('sent.channel') }})
 ),
 
 led_events as (
@@ -304,6 +305,7 @@ measured as (
         0 as reached_count,
         cast(null as bigint) as opened_count,
         cast(null as bigint) as responded_count,
+        cast(null as bigint) as response_known_count,
         {% for credit in credits %}
         monthly.{{ credit }}_amount,
         {% endfor %}
@@ -324,6 +326,9 @@ measured as (
         sum(case when customer_id is not null then is_opened end) as opened_count,
         sum(case when customer_id is not null then is_answered end)
             as responded_count,
+        nullif(
+            count(case when customer_id is not null then is_answered end), 0
+        ) as response_known_count,
         {% for credit in credits %}
         0 as {{ credit }}_amount,
         {% endfor %}
@@ -352,28 +357,8 @@ summed as (
 
 -- Uplift: who was to be left alone, and who was reached. -----------------------------
 
-campaigns_named_once as (
-    select
-        campaign_id,
-        min(campaign_key) as campaign_key
-    from campaigns
-    group by campaign_id
-    having count(*) = 1
-),
-
 held_out as (
-    select
-        coalesce(own.reference_key, campaigns_named_once.campaign_key) as campaign_key,
-        drawn.customer_id
-    from (
-        {{ drawn_to_be_held_out() }}
-    ) as drawn
-    left join campaign_references as own
-        on
-            drawn.source = own.source
-            and drawn.campaign_id = own.reference_id
-    left join campaigns_named_once
-        on drawn.campaign_id = campaigns_named_once.campaign_id
+    {{ held_out_of_campaigns() }}
 ),
 
 -- By the draw, not by what was sent: who was held out and reached all the same counts
@@ -397,30 +382,12 @@ assigned as (
             customer_id,
             1 as is_held_out
         from held_out
-        where campaign_key is not null
     ) as both_groups
     group by campaign_key, customer_id
 ),
 
-first_contacts as (
-    select
-        campaign_key,
-        min(sent_at) as first_sent_at
-    from contacts
-    group by campaign_key
-),
-
 windows as (
-    select
-        campaigns.campaign_key,
-        coalesce(campaigns.starts_at, first_contacts.first_sent_at) as starts_at,
-        coalesce(
-            campaigns.ends_at,
-            coalesce(campaigns.starts_at, first_contacts.first_sent_at)
-            + interval '{{ look_back_days }}' day
-        ) as ends_at
-    from campaigns
-    left join first_contacts on campaigns.campaign_key = first_contacts.campaign_key
+    {{ campaign_windows() }}
 ),
 
 assigned_in_windows as (
@@ -562,19 +529,21 @@ final as (
         summed.reached_count,
         summed.opened_count,
         summed.responded_count,
+        summed.response_known_count,
         case
-            when summed.reached_count >= {{ var('minimum_answers') }}
+            when summed.response_known_count >= {{ var('minimum_answers') }}
                 then
-                    100 * cast(summed.responded_count as double) / summed.reached_count
+                    100 * cast(summed.responded_count as double)
+                    / summed.response_known_count
         end as responded_pct,
         {% for name, sign in [('low', '-'), ('high', '+')] %}
         case
-            when summed.reached_count >= {{ var('minimum_answers') }}
+            when summed.response_known_count >= {{ var('minimum_answers') }}
                 then
                     100 * {{ wilson_bound(
                         '(cast(summed.responded_count as double)'
-                        ~ ' / summed.reached_count)',
-                        'cast(summed.reached_count as double)',
+                        ~ ' / summed.response_known_count)',
+                        'cast(summed.response_known_count as double)',
                         sign,
                     ) }}
         end as responded_pct_{{ name }},
@@ -584,6 +553,10 @@ final as (
             when summed.reached_count < {{ var('minimum_answers') }}
                 then 'fewer than {{ var("minimum_answers") }} customers were reached'
             when summed.responded_count is null then 'nobody notes who answers'
+            when summed.response_known_count < {{ var('minimum_answers') }}
+                then
+                    'of fewer than {{ var("minimum_answers") }} customers it is noted '
+                    || 'whether they answered'
         end as response_missing_reason,
         summed.led_event_count,
         summed.touched_purchase_count,

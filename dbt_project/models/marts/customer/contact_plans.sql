@@ -90,14 +90,15 @@ last_contacts as (
 complaints as (
     select
         customer_id,
-        state != 'resolved'
-        and count(resolved_at) over (partition by source) > 0 as is_open,
+        state != 'resolved' and tells_solutions as is_open,
         {{ add_days(
             "coalesce(greatest(" ~ business_date('resolved_at') ~ ", opened_date), "
             ~ "opened_date)",
             rules.complaint_pause_days
         ) }} as quiet_until
-    from {{ ref('complaints') }}
+    from (
+        {{ cases_and_whether_solutions_are_told() }}
+    ) as cases
     where is_complaint
 ),
 
@@ -129,13 +130,15 @@ held_out as (
     union
     select drawn.customer_id
     from (
-        {{ drawn_to_be_held_out() }}
+        {{ held_out_of_campaigns() }}
     ) as drawn
-    inner join {{ ref('campaigns') }} as campaigns
-        on drawn.campaign_id = campaigns.campaign_id
+    inner join (
+        {{ campaign_windows() }}
+    ) as windows
+        on drawn.campaign_key = windows.campaign_key
     where
-        {{ business_date('campaigns.starts_at') }} <= {{ next_day }}
-        and coalesce(campaigns.ends_at > {{ as_of_at() }}, true)
+        {{ business_date('windows.starts_at') }} <= {{ next_day }}
+        and windows.ends_at > {{ as_of_at() }}
 ),
 
 -- What care is due next ---------------------------------------------------------------

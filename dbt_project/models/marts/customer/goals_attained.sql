@@ -358,8 +358,11 @@ valued as (
             when missing_reason is not null then null
             when kind = 'net'
                 then
-                    100 * {{ normal_quantile() }} * sqrt(
-                        greatest(square_total / n - total * total / n / n, 0) / n
+                    100 * {{ normal_quantile() }} * nullif(
+                        sqrt(
+                            greatest(square_total / n - total * total / n / n, 0) / n
+                        ),
+                        0
                     )
         end as margin,
         case
@@ -391,7 +394,7 @@ final as (
                     100 * {{ wilson_bound(
                         '(total / n)', 'cast(n as double)', '-'
                     ) }}
-            else actual_value - margin
+            when margin is not null then greatest(actual_value - margin, -100)
         end as interval_low,
         case
             when missing_reason is null and kind = 'share'
@@ -399,7 +402,7 @@ final as (
                     100 * {{ wilson_bound(
                         '(total / n)', 'cast(n as double)', '+'
                     ) }}
-            else actual_value + margin
+            when margin is not null then least(actual_value + margin, 100)
         end as interval_high,
         case when target_value > 0 then 100 * actual_value / target_value end
             as attained_pct,

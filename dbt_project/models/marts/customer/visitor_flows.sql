@@ -10,6 +10,15 @@ readings as (
     select
         *,
         {{ is_inside('state_position') }} as is_inside,
+        row_number() over (
+            partition by source, stay_id
+            order by
+                case when {{ is_inside('state_position') }} then 0 else 1 end asc
+                nulls last,
+                occurred_at asc nulls last,
+                state_position asc nulls last,
+                presence_id asc nulls last
+        ) as position,
         {{ business_date('occurred_at') }} as flow_date,
         cast({{ business_hour('occurred_at') }} as bigint) as flow_hour
     from {{ ref('int_readings') }}
@@ -31,7 +40,8 @@ slices as (
         max(case when is_inside then 1 else 0 end) as inside_count,
         max(case when state = 'dwell' then 1 else 0 end) as dwell_count,
         max(case when state = 'leave' then 1 else 0 end) as left_count,
-        min(case when is_inside then occurred_at end) as inside_since,
+        -- Of readings at one instant one alone is that of who comes in.
+        max(case when is_inside and position = 1 then 1 else 0 end) as entered_count,
         sum(case when is_inside then seconds else 0 end) as inside_seconds,
         sum(case when state = 'dwell' then seconds else 0 end) as dwell_seconds,
         count(*) as reading_count
@@ -57,13 +67,9 @@ zone_slices as (
         {% for count in flags + sums %}
         slices.{{ count }},
         {% endfor %}
-        case when slices.inside_since = visits.entered_at then 1 else 0 end
-            as entered_count,
-        case
-            when slices.inside_since = visits.entered_at and visits.outcome = 'bought'
-                then 1
-            else 0
-        end as bought_count
+        slices.entered_count,
+        case when visits.outcome = 'bought' then slices.entered_count else 0 end
+            as bought_count
     from slices
     inner join {{ ref('store_visits') }} as visits
         on

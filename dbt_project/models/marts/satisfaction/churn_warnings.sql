@@ -108,8 +108,10 @@ unresolved_complaints as (
         || coalesce(
             ', resolved on ' || cast({{ business_date('resolved_at') }} as string), ''
         ) as evidence
-    from {{ ref('complaints') }}
-    where is_complaint and customer_id is not null
+    from (
+        {{ cases_and_whether_solutions_are_told() }}
+    ) as cases
+    where is_complaint and customer_id is not null and tells_solutions
 ),
 
 all_answers as (
@@ -131,7 +133,7 @@ all_answers as (
         on
             survey_answers.identifier_type = identities.identifier_type
             and survey_answers.identifier_value = identities.identifier_value
-    where coalesce(survey_answers.dimension, 'overall') = 'overall'
+    where {{ is_about_the_whole('survey_answers') }}
 ),
 
 answers as (

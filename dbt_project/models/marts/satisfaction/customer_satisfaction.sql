@@ -25,7 +25,7 @@ answers as (
         survey_answers.answer_id,
         survey_answers.source,
         coalesce(survey_answers.survey, 'not_stated') as survey,
-        coalesce(survey_answers.dimension, 'overall') as dimension,
+        {{ is_about_the_whole('survey_answers') }} as is_about_the_whole,
         {{ valid_answer('survey_answers', 'csat') }} as csat,
         {{ valid_answer('survey_answers', 'nps') }} as nps,
         {{ valid_answer('survey_answers', 'ces') }} as ces
@@ -61,7 +61,7 @@ answered as (
                 answer_id asc nulls last
         ) as position
     from answers
-    where {{ kind }} is not null and dimension = 'overall'
+    where {{ kind }} is not null and is_about_the_whole
 ),
 
 {{ kind }}_latest as (
@@ -98,10 +98,14 @@ cases as (
     select
         customer_id,
         count(*) filter (where is_complaint) as complaint_count,
-        count(*) filter (where state != 'resolved') as unresolved_case_count,
+        count(*) filter (where state != 'resolved' and tells_solutions)
+            as unresolved_case_count,
         count(*) filter (where state = 'overdue') as overdue_case_count,
-        min(case when state != 'resolved' then opened_at end) as unresolved_since
-    from {{ ref('complaints') }}
+        min(case when state != 'resolved' and tells_solutions then opened_at end)
+            as unresolved_since
+    from (
+        {{ cases_and_whether_solutions_are_told() }}
+    ) as told_cases
     where customer_id is not null
     group by customer_id
 ),
