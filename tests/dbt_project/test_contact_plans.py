@@ -144,7 +144,12 @@ people = st.fixed_dictionaries(
         # Worth waking or not, held out or not.
         "sleeps": st.none() | st.tuples(st.booleans(), st.booleans()),
         "held_out_of": st.none()
-        | st.sampled_from(["running", "over", "just over", "later"]),
+        | st.sampled_from(
+            [
+                *("running", "over", "just over", "later"),
+                *("begun, no end", "old, no end"),
+            ]
+        ),
         "hour": st.none() | st.integers(0, 23),
         "wish": st.none() | channels,
         "addresses": st.sets(st.sampled_from(["email", "phone"])),
@@ -180,11 +185,14 @@ def at(date: dt.date, hour: int = 12) -> dt.datetime:
     return dt.datetime.combine(date, dt.time(hour))
 
 
-CAMPAIGNS = {  # start and end, which is the first instant after it
+# Start and end, which is the first instant after it. Without an end it lasts 30 days.
+CAMPAIGNS: dict[str, tuple[dt.datetime, dt.datetime | None]] = {
     "running": (at(day(-5)), at(day(5))),
     "over": (at(day(-30)), at(day(-1))),
     "just over": (at(day(-30)), AS_OF_AT),
     "later": (at(day(1)), at(day(10))),
+    "begun, no end": (at(day(-29)), None),
+    "old, no end": (at(day(-32)), None),
 }
 
 
@@ -192,7 +200,10 @@ def rows_of(crowd: list[Person]) -> Rows:
     """What the warehouse holds of these customers."""
     rows: Rows = {name: [] for name in INPUTS}
     rows["campaigns"] = [
-        {"campaign_id": name, "starts_at": start, "ends_at": end}
+        {
+            **{"campaign_key": f"mail:{name}", "campaign_id": name},
+            **{"starts_at": start, "ends_at": end},
+        }
         for name, (start, end) in CAMPAIGNS.items()
     ]
 
@@ -443,9 +454,9 @@ def test_nobody_is_listed_against_a_rule(
         for purpose, *_ in each["consents"]
     )
     desk_resolves = any(
-        source == "desk" and is_complaint and resolved is not None
+        source == "desk" and resolved is not None
         for each in crowd
-        for source, is_complaint, _, resolved in each["complaints"]
+        for source, _, _, resolved in each["complaints"]
     )
     for i, person in enumerate(crowd):
         plan = found[f"c{i}"]
@@ -454,7 +465,7 @@ def test_nobody_is_listed_against_a_rule(
         sent = sent_days(person)
         is_open, is_complaining, free = complaints(person, desk_resolves)
         held_out = person["sleeps"] == (True, True) or (
-            person["held_out_of"] == "running"
+            person["held_out_of"] in ("running", "begun, no end")
         )
         blocks = {
             "consent": not permits,
