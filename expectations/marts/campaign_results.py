@@ -77,7 +77,7 @@ EXPECTATIONS = [
         from {batch}
         where opened_count > reached_count
             or response_known_count > reached_count
-            or responded_count > response_known_count
+            or responded_count > coalesce(response_known_count, 0)
             or compared_count > reached_count
             or bought_count > compared_count
             or held_out_bought_count > held_out_count

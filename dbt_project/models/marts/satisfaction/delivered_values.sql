@@ -192,7 +192,13 @@ grouped as (
         {{ sums }},
         cast(null as decimal(38, 12)) as square_sum
     from added_up
-    where customer_id is not null and segment != 'not_permitted'
+    where
+        segment != 'not_permitted'
+        and customer_id in (
+            select customers.customer_id
+            from {{ ref('customers') }} as customers
+            where {{ may_be_scored('customers.may_be_profiled') }}
+        )
 ),
 
 judged as (
