@@ -14,7 +14,10 @@ from tests.company.faults import CORNER_SHOP
 @pytest.mark.parametrize(
     ("weights", "words"),
     [
-        (Weights(scheme="size"), "weights.scheme: there is no scheme size"),
+        (
+            Weights(scheme="size"),
+            "weights.scheme: there is no scheme size; schemes are activity, lifecycle",
+        ),
         (
             Weights(segments={"Vip": {"empathy": 1}}),
             "weights.segments.Vip: scheme tier has no such segment; expected one of "

@@ -60,9 +60,13 @@ def faults_of(
     weights: Weights, parts: Mapping[Part, ValuePart], schemes: Mapping[str, Scheme]
 ) -> Iterator[str]:
     """What is wrong with a company's weights and parts, by the place in the file."""
-    scheme = (own_schemes() | dict(schemes)).get(weights.scheme)
+    all_schemes = own_schemes() | dict(schemes)
+    scheme = all_schemes.get(weights.scheme)
     if not scheme:
-        yield f"weights.scheme: there is no scheme {weights.scheme}"
+        yield (
+            f"weights.scheme: there is no scheme {weights.scheme}; schemes are "
+            + ", ".join(sorted(all_schemes))
+        )
         return
     known = [_EVERYBODY, *scheme.segments, OTHER]
     for segment, weighed in weights.segments.items():
