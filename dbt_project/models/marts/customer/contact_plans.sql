@@ -123,19 +123,22 @@ sleepers as (
     where is_worth_waking
 ),
 
+drawn as (
+    {{ held_out_of_campaigns() }}
+),
+
+windows as (
+    {{ campaign_windows() }}
+),
+
 held_out as (
     select customer_id
     from sleepers
     where is_held_out
     union
     select drawn.customer_id
-    from (
-        {{ held_out_of_campaigns() }}
-    ) as drawn
-    inner join (
-        {{ campaign_windows() }}
-    ) as windows
-        on drawn.campaign_key = windows.campaign_key
+    from drawn
+    inner join windows on drawn.campaign_key = windows.campaign_key
     where
         {{ business_date('windows.starts_at') }} <= {{ next_day }}
         and windows.ends_at > {{ as_of_at() }}
