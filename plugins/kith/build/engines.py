@@ -9,6 +9,7 @@ import re
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from kith.company.folder import Company
@@ -109,16 +110,28 @@ def target_of(company: Company, told: dict[str, str]) -> str:
 
 def _thrift_of(address: str) -> dict[str, str]:
     """What profiles.yml asks of a Thrift server, password and method as Python."""
-    place = urlsplit(address)
-    if place.scheme != "thrift":
+    if not address.startswith("thrift://"):
         return {}
+    login = thrift_login(address)
+    return {
+        "KITH_SPARK_HOST": login["host"],
+        "KITH_SPARK_PORT": str(login["port"]),
+        "KITH_SPARK_USER": login["username"],
+        "KITH_SPARK_PASSWORD": repr(login["password"]),
+        "KITH_SPARK_AUTH": repr(login["auth"]),
+    }
+
+
+def thrift_login(address: str) -> dict[str, Any]:
+    """What PyHive needs to open a session at the address of a Thrift server."""
+    place = urlsplit(address)
     password = unquote(place.password) if place.password else None
     return {
-        "KITH_SPARK_HOST": place.hostname or "",
-        "KITH_SPARK_PORT": str(place.port or 10000),
-        "KITH_SPARK_USER": unquote(place.username or "kith"),
-        "KITH_SPARK_PASSWORD": repr(password),
-        "KITH_SPARK_AUTH": repr("LDAP" if password else None),
+        "host": place.hostname or "",
+        "port": place.port or 10000,
+        "username": unquote(place.username or "kith"),
+        "password": password,
+        "auth": "LDAP" if password else None,
     }
 
 

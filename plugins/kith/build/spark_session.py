@@ -14,11 +14,12 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import pyarrow as pa
 import pyarrow.parquet
 
+from kith.build.engines import thrift_login
 from kith.errors import BuildError
 from kith.settings import set_environment_variables
 
@@ -71,7 +72,7 @@ class DriverSession:
 
 @dataclass(frozen=True)
 class ThriftSession:
-    """A session at a Thrift server, such as Spark's own or Kyuubi.
+    """A session at a Thrift server, such as Spark's own.
 
     Many rows would take hours as Thrift's own: Spark writes them as Parquet below
     `exchange`, and they are read there. Each statement has a session of its own, since
@@ -85,16 +86,8 @@ class ThriftSession:
     def _executed(self, statement: str) -> Iterator[Any]:
         from pyhive import hive
 
-        place = urlsplit(self.address)
-        password = unquote(place.password) if place.password else None
-        connection = hive.connect(
-            host=place.hostname,
-            port=place.port,
-            username=unquote(place.username or "kith"),
-            password=password,
-            auth="LDAP" if password else None,
-            configuration=IN_UTC,
-        )
+        login = thrift_login(self.address)
+        connection = hive.connect(**login, configuration=IN_UTC)
         with closing(connection), closing(connection.cursor()) as cursor:
             # A server may drop who waits for minutes within one request.
             cursor.execute(statement, async_=True)

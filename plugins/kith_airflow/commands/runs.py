@@ -280,7 +280,8 @@ def _ready(home: AirflowHome, run: Run) -> Iterator[None]:
 
     with ThreadPoolExecutor(1) as beside:
         preparing = beside.submit(home.prepare, {run.company.name: run.company.folder})
-        beside.submit(make_script)
+        if not (home.settings.home / "cache").exists():  # It keeps that script alone.
+            beside.submit(make_script)
         with source_systems(run.company, home.settings.home):
             preparing.result()
             yield
