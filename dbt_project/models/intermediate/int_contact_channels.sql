@@ -52,9 +52,12 @@ campaign_contacts as (
 campaign_costs as (
     select
         campaign_contacts.channel,
-        {{ mean_amount(
-            'sum(campaigns.cost_amount)', 'sum(campaign_contacts.contact_count)'
-        ) }} as cost_amount
+        -- A letter costs a euro, a thousand of e-mails too.
+        cast(
+            cast(sum(campaigns.cost_amount) as double)
+            / sum(campaign_contacts.contact_count)
+            as decimal(18, 6)
+        ) as cost_amount
     from campaign_contacts
     inner join {{ ref('campaigns') }} as campaigns
         on
@@ -232,7 +235,7 @@ counted as (
         permitted.channel,
         permitted.has_address,
         coalesce(stated.channel = permitted.channel, false) as is_stated,
-        coalesce(campaign_costs.cost_amount, 0) as cost_amount,
+        campaign_costs.cost_amount,
         coalesce(own_counts.noticed_count, 0) as own_noticed_count,
         coalesce(own_counts.contact_count, 0) as own_count,
         coalesce(own_totals.contact_count, 0) as own_total,
@@ -298,7 +301,7 @@ final as (
     select
         customer_id,
         channel,
-        cast(cost_amount as decimal(18, 2)) as cost_amount,
+        cost_amount,
         noticed_share,
         level,
         cast(n as bigint) as n,
@@ -310,7 +313,7 @@ final as (
                     case when has_address then 0 else 1 end nulls last,
                     case when level = 'stated' then 0 else 1 end nulls last,
                     noticed_share desc nulls last,
-                    cost_amount asc nulls last,
+                    coalesce(cost_amount, 0) asc nulls last,
                     channel asc nulls last
             ) as bigint
         ) as position

@@ -8,12 +8,7 @@ def model(dbt, session):
 
     from kith.models.recommendations import GROUNDS_FROM, read, recommend
 
-    # What no source lists has no name; where nothing is listed, ids are all there is.
-    products = dbt.ref("products").select(
-        "product_key, (is_listed or not bool_or(is_listed) over ()) and "
-        "coalesce(stock_quantity > 0, true) and coalesce(launched_at < as_of_date + 1, "
-        "true) as may_be_offered"
-    )
+    products = dbt.ref("products").select("product_key, may_be_offered")
     days = dbt.ref("int_observation_days").filter("role = 'score'")
     (today,) = days.select("observed_on").fetchone()
     known = products.to_arrow_table()

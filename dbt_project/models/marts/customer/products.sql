@@ -1,7 +1,11 @@
 with
 
 resolved as (
-    select * from {{ ref('int_references_resolved') }}
+    select
+        *,
+        max(case when finding = 'own source' then 1 else 0 end) over ()
+            as is_any_listed
+    from {{ ref('int_references_resolved') }}
     where kind = 'product' and reference_key = source || ':' || reference_id
 ),
 
@@ -34,6 +38,12 @@ final as (
         sold.first_sold_date,
         sold.last_sold_date,
         resolved.finding = 'own source' as is_listed,
+        -- Where nothing is listed, what rows name is all there is.
+        (resolved.finding = 'own source' or resolved.is_any_listed = 0)
+        and coalesce(listed.stock_quantity > 0, true)
+        and coalesce(
+            listed.launched_at < cast({{ add_days(as_of(), 1) }} as timestamp), true
+        ) as may_be_offered,
         {{ missing_reason('resolved.finding') }} as missing_reason,
         {{ as_of() }} as as_of_date
     from resolved

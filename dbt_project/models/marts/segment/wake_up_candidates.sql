@@ -32,12 +32,14 @@ channels as (
     where position = 1 and has_address
 ),
 
--- With what: of the category that they bought most, what most customers buy now.
+-- With what: of the category that they bought most, what most customers buy now, of
+-- what may be offered.
 lines as (
     select
         order_lines.customer_id,
         order_lines.order_date,
         order_lines.product_key,
+        products.may_be_offered,
         coalesce(products.category, 'unknown') as category
     from {{ ref('order_lines') }} as order_lines
     inner join {{ ref('products') }} as products
@@ -76,7 +78,9 @@ products_sold as (
         product_key,
         count(distinct customer_id) as customer_count
     from lines
-    where order_date > {{ add_days(as_of(), '(-' ~ var('horizon_days') ~ ')') }}
+    where
+        order_date > {{ add_days(as_of(), '(-' ~ var('horizon_days') ~ ')') }}
+        and may_be_offered
     group by category, product_key
 ),
 
@@ -104,11 +108,13 @@ valued as (
         sleepers.purchase_amount,
         sleepers.margin_pct,
         channels.cost_amount,
-        cast(
-            sleepers.purchase_amount * sleepers.probability
-            * sleepers.margin_pct / 100.0e0 - channels.cost_amount
-            as decimal(18, 2)
-        ) as expected_gain_amount,
+        case
+            when channels.channel is not null
+                then
+                    sleepers.purchase_amount * sleepers.probability
+                    * sleepers.margin_pct / 100.0e0
+                    - coalesce(channels.cost_amount, 0)
+        end as gain,
         sleepers.missing_reason,
         sleepers.n
     from sleepers
@@ -128,7 +134,7 @@ final as (
         customer_id,
         state,
         days_since_last_order,
-        coalesce(expected_gain_amount > 0, false) as is_worth_waking,
+        coalesce(gain > 0, false) as is_worth_waking,
         category,
         product_key,
         channel,
@@ -137,15 +143,17 @@ final as (
         cast(purchase_amount as decimal(18, 2)) as purchase_amount,
         margin_pct,
         cost_amount,
-        expected_gain_amount,
+        cast(gain as decimal(18, 2)) as expected_gain_amount,
         left(md5('wake_up:' || customer_id), 2) < '33' as is_held_out,
         case
             when channel is null then 'no channel that reaches them permits marketing'
             when probability is null then 'buys_again: ' || missing_reason
-            when expected_gain_amount is null then 'no purchase tells what one brings'
-            when expected_gain_amount > 0 and cost_amount = 0
+            when gain is null then 'no purchase tells what one brings'
+            when gain > 0 and cost_amount is null
                 then 'they are likely to buy, and no cost of the message is known'
-            when expected_gain_amount > 0
+            when cost_amount is null
+                then 'no cost of the message is known, and they are to bring nothing'
+            when gain > 0
                 then 'what they are likely to bring is more than the message costs'
             else 'the message costs more than they are likely to bring'
         end as reason,
