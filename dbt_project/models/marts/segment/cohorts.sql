@@ -14,7 +14,7 @@ cells as (
         cohort_month,
         period_number,
         month as period_month,
-        is_complete
+        is_complete and month >= {{ first_day() }} as is_complete
     from customer_months
 ),
 
@@ -160,6 +160,8 @@ counted as (
         coalesce(kept.net_amount, 0) as net_amount,
         coalesce(kept.gross_amount, 0) as gross_amount,
         case
+            when bases.period_month < {{ first_day() }}
+                then 'the data begin in mid-month'
             when not bases.is_complete then 'the month is not over'
             when bases.period_number < bases.base_period_number
                 then 'no revenue retention: the first month is not whole'
