@@ -1,6 +1,7 @@
 """Behaviours that were planted come first, on the right side, and shares sum to 1."""
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from scipy.special import expit
@@ -88,6 +89,28 @@ def test_segments_too_small_have_a_reason_and_others_their_own_shares() -> None:
     assert set(small["reason"]) == {"40 customers, 50 are required"}
     low = found[found["segment"] == "Low"]
     assert low["share"].sum() == pytest.approx(1) and (low["n"] == 760).all()
+
+
+def test_a_behaviour_in_which_all_are_alike_has_a_reason_and_no_share() -> None:
+    indicators, outcomes = asked(800)
+    alike = indicators.append_column("quote_count_ever", pa.array([2] * 800))
+    found = find_drivers(alike, outcomes, NO_FINDINGS).to_pandas()
+    quotes = found[found["behaviour"] == "quotes"].set_index("segment")
+    assert quotes["reason"].to_dict() == {
+        "all": "nearly all of them are alike in it",
+        "Low": "nearly all of them are alike in it",
+        "VIP": "40 customers, 50 are required",
+    }
+    assert quotes["share"].isna().all()
+    assert quotes["indicators"].unique().tolist() == ["quote_count_ever"]
+    others = found[found["behaviour"] != "quotes"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(
+        others, find_drivers(indicators, outcomes, NO_FINDINGS).to_pandas()
+    )
+    habits = ["customer_id", "observed_on", "order_days_ever", "tenure_days"]
+    habits += ["days_since_first_order", "days_since_order", "quote_count_ever"]
+    nothing = find_drivers(alike.select(habits), outcomes, NO_FINDINGS)
+    assert nothing.column("behaviour").unique().to_pylist() == ["quotes"]
 
 
 def test_where_nothing_is_explained_nothing_is_shared_out() -> None:
@@ -201,7 +224,7 @@ def test_complaints_are_no_other_cases_of_service() -> None:
             "complaint_count_ever", pa.array(complaints * 2.0)
         ).append_column("ticket_count_ever", pa.array(tickets))
         found = find_drivers(told, outcomes, NO_FINDINGS).to_pandas()
-        return set(found["behaviour"])
+        return set(found.dropna(subset="share")["behaviour"])
 
     assert "service_cases" not in behaviours(complaints * 2.0)
     assert {"service_cases", "unanswered_complaints"} <= behaviours(

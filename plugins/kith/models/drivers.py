@@ -135,7 +135,7 @@ class Behaviours(NamedTuple):
 
     `columns` has a row per customer and the columns of all behaviours, in units of
     their deviations; `owner` says of each to which of `names` it belongs. The first one
-    of a behaviour leads it.
+    of a behaviour leads it. In those `skipped` nearly all customers are alike.
     """
 
     names: list[str]
@@ -144,6 +144,7 @@ class Behaviours(NamedTuple):
     columns: Floats
     owner: Integers
     outcome: Floats
+    skipped: Told
 
     @property
     def leads(self) -> Integers:
@@ -162,7 +163,8 @@ def find_drivers(
     Each of the company's `own_indicators`, with blanks between them, is a behaviour.
 
     Segments are `all` and the tiers of the day of training. Shares sum to 1; they are
-    NULL with a reason where customers are too few or nothing is explained.
+    NULL with a reason where customers are too few, nearly all of them are alike in a
+    behaviour, or nothing is explained.
     """
     rows: list[dict[str, Any]] = []
     seen = asked(indicators, outcomes, QUESTION, "train")
@@ -204,8 +206,10 @@ def _of_segment(seen: Asked, behaviours: Told) -> Iterator[dict[str, Any]]:
         reason = f"{n} customers, {wanted} are required"
     elif np.ptp(found.outcome) == 0:
         reason = "all of them stayed, or none"
-    elif (explained := _explained(found)) <= 0 or not np.any(
-        (told := _shares(found, np.ones(n), HALVES))[0]
+    elif (
+        not count
+        or (explained := _explained(found)) <= 0
+        or not np.any((told := _shares(found, np.ones(n), HALVES))[0])
     ):
         reason = "on customers not fitted they explain nothing"
     else:
@@ -248,6 +252,17 @@ def _of_segment(seen: Asked, behaviours: Told) -> Iterator[dict[str, Any]]:
             "method": method,
             "reason": reason,
         }
+    for name, (words, indicators) in found.skipped.items():
+        yield {
+            "behaviour": name,
+            "words": words,
+            "indicators": ", ".join(
+                dict.fromkeys(each.removeprefix(ANY) for each in indicators)
+            ),
+            "n": n,
+            "method": "none",
+            "reason": reason if n < wanted else "nearly all of them are alike in it",
+        }
 
 
 def _behaviours(seen: Asked, behaviours: Told) -> Behaviours:
@@ -265,6 +280,7 @@ def _behaviours(seen: Asked, behaviours: Told) -> Behaviours:
         return values
 
     groups: list[tuple[str, list[str], list[str], list[Floats]]] = []
+    skipped: Told = {}
     for name, (words, told_by) in behaviours.items():
         columns, used = [], []
         for indicator in told_by:
@@ -277,6 +293,8 @@ def _behaviours(seen: Asked, behaviours: Told) -> Behaviours:
                 columns.append(kept / kept.std())
                 used.append(base)
         if not columns:
+            if any(each.removeprefix(ANY) in places for each in told_by):
+                skipped[name] = (words, told_by)
             continue
         for other in groups:
             if abs(other[3][0] @ columns[0]) / len(columns[0]) >= ONE_BEHAVIOUR:
@@ -296,6 +314,7 @@ def _behaviours(seen: Asked, behaviours: Told) -> Behaviours:
         else np.empty((len(outcome), 0)),
         np.repeat(np.arange(len(groups)), [len(group[3]) for group in groups]),
         outcome if seen.outcome.any() and not seen.outcome.all() else 0 * outcome,
+        skipped,
     )
 
 

@@ -83,7 +83,9 @@ def _spread(name: str, values: Floats) -> dict[str, Any]:
     status, reason = "used", None
     if is_constant:
         status = "constant"
-        reason = f"{words} for all {n} customers looked at"
+        reason = (
+            f"{words} for all {n} customers looked at" if n else "nobody to look at"
+        )
     elif differing < SPARSE_SHARE * n:
         status = "sparse"
         reason = f"other than {words} for {differing} of {n} customers looked at"

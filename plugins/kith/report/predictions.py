@@ -97,7 +97,9 @@ with ranked as (
     select
         *,
         row_number() over (
-            partition by scheme, segment order by share_pct desc nulls last, behaviour
+            partition by scheme, segment
+            order by
+                share_pct desc nulls last, explained_pct desc nulls last, behaviour
         ) as place
     from segment.behaviour_drivers
     where not is_leak
