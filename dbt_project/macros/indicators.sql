@@ -615,6 +615,11 @@
     {%- endfor -%}
 {%- endmacro %}
 
+{#- A double, or NULL where it is infinite or no number: both count as more than any. -#}
+{% macro finite(value) -%}
+    case when abs({{ value }}) <= 1.7976931348623157e308 then {{ value }} end
+{%- endmacro %}
+
 {#- The company's own ones (indicators in company.yml): lines over the whole of
     int_customer_actions. -#}
 {% macro own_indicators(into, taken) -%}
@@ -632,7 +637,7 @@
             'measure': 'own',
             'window_days': none,
             'definition': line,
-            'aggregate': 'cast(' ~ line ~ ' as double)',
+            'aggregate': finite('cast(' ~ line ~ ' as double)'),
             'pieces': ['case when own_indicators.customer_id is null then own_nothing.'
                 ~ name ~ ' else own_indicators.' ~ name ~ ' end'],
             'missing': 'null',

@@ -56,3 +56,10 @@ def test_bounds_of_what_is_not_known_are_not_known(sign: str, row: str) -> None:
     assert duckdb.sql(
         f"select {bound} from (select {row}) as rows (share, n)"
     ).fetchone() == (None,)
+
+
+def test_what_is_infinite_or_no_number_is_not_known() -> None:
+    kept = for_engine("{{ finite('value') }}", "duckdb")
+    values = "(1.5e0), (-1.7976931348623157e308), ('inf'), ('-inf'), ('nan'), (null)"
+    found = duckdb.sql(f"select {kept} from (values {values}) as told (value)")
+    assert found.fetchall() == [(1.5,), (-1.7976931348623157e308,), *[(None,)] * 4]

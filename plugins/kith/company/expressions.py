@@ -21,14 +21,16 @@ _FUNCTIONS = {
     *("nullif", "replace", "round", "trim"),
 }
 _SIGNS = {"+", "-", "*", "/", "||", "~~", "!~~"}
-# A value of each type, to try expressions on.
+# Values of each type, to try expressions on, among them a text that is no number and
+# numbers that no narrow type holds.
 _SAMPLES = {
-    "string": "'x'",
-    "bigint": "1",
-    "double": "1.5e0",
-    "date": "'2024-01-31'",
-    "timestamp": "'2024-01-31 12:00:00'",
-    "boolean": "true",
+    "string": ("'x'", "'?'"),
+    "bigint": ("1", "1000000000"),
+    "double": ("1.5e0", "1e9"),
+    "decimal": ("1.5", "1000000000"),
+    "date": ("'2024-01-31'", "'2024-02-29'"),
+    "timestamp": ("'2024-01-31 12:00:00'", "'2024-02-29 23:59:59'"),
+    "boolean": ("true", "false"),
 }
 
 
@@ -76,10 +78,11 @@ def check(
             _check_node(node, noun, columns, _FUNCTIONS | aggregates)
         rows = [
             ", ".join(
-                f"cast({value or _sample(kind)} as {kind}) as {name}"
+                f"cast({value} as {kind}) as {name}"
                 for name, kind in columns.items()
+                for value in [("null", *_SAMPLES[kind.split("(")[0]])[place]]
             )
-            for value in ("null", None)
+            for place in range(3)
         ]
         try:
             for each in rows:
@@ -94,11 +97,6 @@ def check(
             ) from error
     functions = {node["function_name"] for node in nodes if node["class"] == "FUNCTION"}
     return (str(found[0]) if found else "", functions)
-
-
-def _sample(kind: str) -> str:
-    """A value of a type."""
-    return "1.5" if kind.startswith("decimal") else _SAMPLES[kind]
 
 
 def _lone_expression(tree: dict[str, Any]) -> Any:
@@ -130,6 +128,12 @@ def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
             yield from _nodes(each)
 
 
+def _number(node: dict[str, Any]) -> float | None:
+    """The number that a node is, a decimal without its point; None if it is none."""
+    value = node["value"].get("value") if node["class"] == "CONSTANT" else None
+    return None if isinstance(value, str) else value
+
+
 def _check_node(
     node: dict[str, Any], noun: str, columns: Mapping[str, str], functions: set[str]
 ) -> None:
@@ -146,7 +150,12 @@ def _check_node(
         )
     if kind == "FUNCTION" and node["function_name"] == "/":
         divisor = node["children"][1]
-        if divisor["class"] != "CONSTANT" and divisor.get("function_name") != "nullif":
+        is_safe = (
+            _number(divisor["children"][1]) == 0
+            if divisor.get("function_name") == "nullif"
+            else _number(divisor)
+        )
+        if not is_safe:
             raise Fault(
                 "divides by what may be 0, which is no number on all engines; write "
                 "... / nullif(..., 0)"
@@ -154,7 +163,7 @@ def _check_node(
     if kind == "COLUMN_REF":
         name = ".".join(node["column_names"])
         if name not in columns:
-            near = difflib.get_close_matches(name, columns, 1)
+            near = difflib.get_close_matches(name.lower(), columns, 1)
             cure = f"; did you mean {near[0]}?" if near else ""
             raise Fault(
                 f"there is no column {name}{cure} (docs/company.md lists the columns)"
