@@ -1,5 +1,6 @@
 """A model that dbt could not build names rows, files, lines and cure."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from kith.admit.table import admit_table
 from kith.build.dbt import dbt, failures_of
 from kith.build.failed_models import without_values
 from kith.build.warehouse import prepare_warehouse
+from kith.company.folder import load_company
 from kith.errors import BuildError
 from kith.pull.table import pull_table
 from kith.runs.run import Run
@@ -182,3 +184,16 @@ def test_a_value_that_cannot_be_read_is_not_told_by_the_log(
     line: str, told: str
 ) -> None:
     assert without_values(line) == told
+
+
+def test_an_indicator_that_kith_has_too_is_a_matter_of_the_company(run: Run) -> None:
+    with (run.company.folder / "company.yml").open("a") as file:
+        file.write("indicators: {tenure_days: max(age_days)}\n")
+    named = replace(run, company=load_company(run.company.folder))
+    with pytest.raises(BuildError) as stopped:
+        selected = ("feed_attributes", "int_indicators")
+        dbt(named, "build", "--select", *selected, prepare=prepare_warehouse)
+    assert "indicators.tenure_days: Kith has an indicator of that name" in str(
+        stopped.value
+    )
+    assert stopped.value.failure_class == "configuration"

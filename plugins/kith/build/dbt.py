@@ -402,7 +402,7 @@ def _failure(run: Run, code: int, output: Path) -> KithError:
         broken = BuildError(f"{failures[0]}{more}{where}", failures[0].failure_class)
         return broken.showing(thing=name_of(failed[0]), file=str(output))
     # It could not read the project: of ours only the company's part changes.
-    is_of_company = "company/" in last
+    is_of_company = "company/" in last or "company.yml:" in last
     return BuildError(
         f"dbt: {last}{where}", "configuration" if is_of_company else "bug"
     ).showing(thing="dbt project", file=str(output))

@@ -88,6 +88,9 @@ class FailedModel:
 
     def failure_class(self) -> FailureClass:
         """Who has to act: whoever delivers, who declares it, or who wrote Kith."""
+        # Macros that read what a company declares name the place in its file.
+        if "company.yml:" in self._message:
+            return "configuration"
         if not (self._providers or self._is_of_company()):
             return "bug"
         is_of_data = _MISSING.search(self._message) or _value_in(self._message)
