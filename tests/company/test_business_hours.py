@@ -28,3 +28,11 @@ def test_a_break_makes_two_shifts_of_a_day() -> None:
 def test_other_times_are_refused(text: str, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         shifts_of(text)
+
+
+@pytest.mark.parametrize("hours", [{}, {"holidays": ["2025-05-01"]}])
+def test_a_company_that_is_never_open_has_no_business_hours(
+    hours: dict[str, list[str]],
+) -> None:
+    with pytest.raises(ValueError, match="the times of one weekday at least"):
+        BusinessHours.model_validate(hours)

@@ -34,6 +34,13 @@ def test_a_weight_that_nobody_could_have_is_named(weights: Weights, words: str) 
     assert fault.startswith(words)
 
 
+def test_a_part_that_is_misspelt_is_no_dimension_of_service() -> None:
+    weights = Weights(segments={"all": {"servce_value": 3, "reliability": 1}})
+    assert list(faults_of(weights, {}, {})) == [
+        "weights.segments.all.servce_value: did you mean service_value?"
+    ]
+
+
 def test_an_answer_tells_one_part() -> None:
     parts = {
         "time_cost": ValuePart(dimensions=["waiting"]),

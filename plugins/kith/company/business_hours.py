@@ -2,9 +2,9 @@
 
 import datetime as dt
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from kith.company.tables import Strict
 
@@ -58,6 +58,15 @@ class BusinessHours(Strict):
     saturday: Shifts | None = None
     sunday: Shifts | None = None
     holidays: list[dt.date] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _is_open_on_a_day(self) -> Self:
+        if not any(getattr(self, day) for day in WEEKDAYS):
+            raise ValueError(
+                "expected the times of one weekday at least, such as monday: "
+                "'09:00-18:00'; leave business_hours out where none are known"
+            )
+        return self
 
     def values(self) -> dict[str, Any]:
         """For dbt: the shifts as weekday (0 is Monday), from and to, and the days."""

@@ -1,7 +1,8 @@
 """What service and value weigh to customers, and which answers tell what they get."""
 
+import difflib
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
@@ -75,6 +76,11 @@ def faults_of(
                 f"weights.segments.{segment}: scheme {weights.scheme} has no such "
                 f"segment; expected one of {', '.join(known)}"
             )
+        # Other names are dimensions, which surveys name as they like.
+        for name in weighed:
+            near = difflib.get_close_matches(name, get_args(Part), 1, 0.8)
+            if near and name not in get_args(Part):
+                yield f"weights.segments.{segment}.{name}: did you mean {near[0]}?"
         if not sum(weighed.values()):
             yield f"weights.segments.{segment}: expected a weight above 0"
     told: dict[tuple[str, str], str] = {}
