@@ -136,6 +136,8 @@ def published_answers() -> pd.DataFrame:
         ("large", "perception", 0, 1e9, [6e8, 4e8, 9e8]),
         # Nor this: rounded, its variance would be below 0.
         ("alike", "perception", 1, 9, [6.1] * 5),
+        # Nor this: who does not know gives no score, on whichever scale.
+        ("no_scale", "csat", np.nan, np.nan, [np.nan] * 4),
     ]
     frame = pd.concat(
         pd.DataFrame({"score": [float(score) for score in scores]}).assign(
@@ -353,10 +355,14 @@ def known_answers(
     is_valid = frame.score.between(frame.scale_min, frame.scale_max)
     is_valid &= ~np.array(standard) | (frame.score % 1 == 0)
     frame["score"] = frame.score.where(is_valid)
+    frame[SCALE] = frame[SCALE].fillna(NO_SCALE)
     return frame.reset_index().sort_values(["answered_at", "answer_id"])
 
 
-ASKED = ["measure", "scale_min", "scale_max"]
+SCALE = ["scale_min", "scale_max"]
+ASKED = ["measure", *SCALE]
+# Of answers of which no source tells the scale: pandas groups by numbers alone.
+NO_SCALE = -1.0
 
 
 def estimate(measure: str, scores: np.ndarray, people: np.ndarray) -> dict[str, float]:
@@ -511,7 +517,8 @@ def expected_rows(
         counts["detractor_count"] = (scores <= 6).sum()
         counts["promoter_count"] = (scores >= 9).sum()
         counts["passive_count"] = ((scores == 7) | (scores == 8)).sum()
-    for measure in STANDARDS.get(asked, [f"{kind}_mean_{low:.10g}_to_{high:.10g}"]):
+    scale = "of_no_scale" if low == NO_SCALE else f"{low:.10g}_to_{high:.10g}"
+    for measure in STANDARDS.get(asked, [f"{kind}_mean_{scale}"]):
         row = counts | {"measure": measure}
         if measure in TOP_BOX:
             row["top_box_count"] = (scores >= TOP_BOX[measure]).sum()
@@ -533,6 +540,7 @@ def scores(warehouse: duckdb.DuckDBPyConnection, answers: pd.DataFrame) -> pd.Da
     Both have the same rows.
     """
     mart = warehouse.sql("from satisfaction.satisfaction_scores").df()
+    mart[SCALE] = mart[SCALE].fillna(NO_SCALE)
     assert {*BREAKDOWNS, "level", "segment_tier"} < set(mart.breakdown)
     expected = expected_scores(known_answers(answers, warehouse))
     both = mart[mart.breakdown.isin(BREAKDOWNS)].merge(
@@ -573,7 +581,8 @@ def test_scores_and_their_errors_are_those_of_the_textbook(
         atol=1e-9,
     )
     told = scores[scores.interval_low.notna()]
-    assert set(told.measure) == set(scores.measure) - {"perception_mean_1_to_9"}
+    untold = {"perception_mean_1_to_9", "csat_mean_of_no_scale"}
+    assert set(told.measure) == set(scores.measure) - untold
     for column in ("standard_error", "design_effect"):
         assert_series_equal(
             told[column],

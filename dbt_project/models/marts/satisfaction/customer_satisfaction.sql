@@ -69,13 +69,20 @@ answered as (
     where position = 1
 ),
 
--- A change is told within one survey: after a complaint everybody is less pleased than
--- after a purchase.
+-- Mean and change are told within one survey: after a complaint everybody is less
+-- pleased than after a purchase.
 {{ kind }}_summed as (
     select
         latest.customer_id,
         count(*) as {{ kind }}_answer_count,
-        avg(ranked.score) as {{ kind }}_mean,
+        avg(
+            case
+                when
+                    ranked.source = latest.source
+                    and ranked.survey = latest.survey
+                    then ranked.score
+            end
+        ) as {{ kind }}_mean,
         cast(round(max(latest.score)) as bigint) as {{ kind }}_latest,
         max(latest.answered_at) as {{ kind }}_latest_at,
         max(latest.score) - avg(

@@ -207,13 +207,19 @@ judged as (
         breakdown = 'customer' or person_count >= {{ var('minimum_answers') }}
             as is_enough,
         total_value - total_cost as delivered_value,
-        sqrt(
-            greatest(
+        -- Where all are alike nothing is known of how they differ.
+        case
+            when
                 cast(square_sum as double) / nullif(person_count, 0)
-                - power(total_value - total_cost, 2),
-                0
-            ) / nullif(person_count - 1, 0)
-        ) as deviation
+                - power(total_value - total_cost, 2) > 1e-9
+                then
+                    sqrt(
+                        (
+                            cast(square_sum as double) / person_count
+                            - power(total_value - total_cost, 2)
+                        ) / nullif(person_count - 1, 0)
+                    )
+        end as deviation
     from grouped
 ),
 

@@ -329,7 +329,7 @@ final as (
                     questions.measure || '_mean' || coalesce(
                         '_' || {{ written('questions.scale_min') }}
                         || '_to_' || {{ written('questions.scale_max') }},
-                        ''
+                        '_of_no_scale'
                     )
             else bounded.measure
         end as measure,

@@ -121,9 +121,12 @@ by_dimension as (
         {{ exact_sum('case when gap is not null then expectation end') }}
         / nullif(count(gap), 0) as expectation_mean,
         {{ exact_sum('gap') }} / nullif(count(gap), 0) as gap,
-        {{ exact_sum('importance') }} / nullif(count(importance), 0)
-            as importance_mean,
-        count(importance) as importance_count
+        case
+            when
+                count(distinct case when importance is not null then person end)
+                >= {{ var('minimum_answers') }}
+                then {{ exact_sum('importance') }} / count(importance)
+        end as importance_mean
     from placed
     group by {{ (part + scale) | join(', ') }}, dimension
 ),
@@ -142,11 +145,18 @@ weighed as (
 shared as (
     select
         *,
-        importance_mean / nullif(
-            sum(cast(importance_mean as decimal(18, 12))) over (
-                partition by {{ (part + scale) | join(', ') }}
-            ), 0
-        ) as importance_share,
+        case
+            when
+                count(importance_mean) over (
+                    partition by {{ (part + scale) | join(', ') }}
+                ) = count(*) over (partition by {{ (part + scale) | join(', ') }})
+                then
+                    importance_mean / nullif(
+                        sum(cast(importance_mean as decimal(18, 12))) over (
+                            partition by {{ (part + scale) | join(', ') }}
+                        ), 0
+                    )
+        end as importance_share,
         count(*) over (partition by {{ (part + scale) | join(', ') }})
             as dimension_count,
         min(n) over (partition by {{ (part + scale) | join(', ') }}) as least_n
@@ -252,14 +262,15 @@ gaps as (
                 then
                     {{ exact_sum('weight * gap') }}
                     / nullif({{ exact_sum('weight') }}, 0)
-            when count(weight) = 0 and min(importance_count) > 0
+            when count(weight) = 0 and count(importance_share) = count(*)
                 then {{ exact_sum('importance_share * gap') }}
         end as weighted_gap,
         case
             when count(weight) = count(*)
                 then 'weights of company.yml, version {{ var("weights_version") }}'
             when count(weight) > 0 then 'company.yml weighs not all of the dimensions'
-            when min(importance_count) > 0 then 'importance that the survey asks for'
+            when count(importance_share) = count(*)
+                then 'importance that the survey asks for'
         end as weighted_by
     from shared
     group by {{ (part + scale) | join(', ') }}
@@ -305,19 +316,20 @@ final as (
         case when is_enough then perception_mean end as perception_mean,
         case when is_enough then expectation_mean end as expectation_mean,
         case when is_enough then gap end as gap,
-        case when is_enough and person_count > 1 then standard_error end
-            as standard_error,
+        case when is_enough then nullif(standard_error, 0) end as standard_error,
         case
-            when is_enough and person_count > 1
+            when is_enough
                 then
                     gap
-                    - standard_error * {{ student_quantile('(person_count - 1)') }}
+                    - nullif(standard_error, 0)
+                    * {{ student_quantile('nullif(person_count - 1, 0)') }}
         end as interval_low,
         case
-            when is_enough and person_count > 1
+            when is_enough
                 then
                     gap
-                    + standard_error * {{ student_quantile('(person_count - 1)') }}
+                    + nullif(standard_error, 0)
+                    * {{ student_quantile('nullif(person_count - 1, 0)') }}
         end as interval_high,
         importance_mean,
         importance_share,
