@@ -42,7 +42,7 @@ class Restatement(Number):
         return (
             f"{self.mart}, {_period(self)}{parts}: {self.measure} "
             f"{_number(self.old_value)} -> {_number(self.new_value)} "
-            f"({self.change_pct:.2g} %, {self.reason})"
+            f"({self.change_pct:,.1f} %, {self.reason})"
         )
 
 
