@@ -47,6 +47,7 @@ traces as (
         {% endfor %}
         false as is_purchase
     from interactions
+    where occurred_date > {{ add_months(as_of(), -longest_span) }}
     union all
     select
         customer_id,
