@@ -28,6 +28,26 @@
     )
 {%- endmacro %}
 
+{#- The UTC instant at which the hour of the company's clocks began. Of the hour that
+    they show twice in autumn each time has its own. -#}
+{% macro business_hour_start(timestamp_utc) -%}
+    {{ return(adapter.dispatch('business_hour_start', 'kith')(timestamp_utc)) }}
+{%- endmacro %}
+
+{% macro default__business_hour_start(timestamp_utc) -%}
+    {%- set shown -%}
+        from_utc_timestamp({{ timestamp_utc }}, '{{ var("time_zone") }}')
+    {%- endset -%}
+    {{ timestamp_utc }} - ({{ shown }} - date_trunc('hour', {{ shown }}))
+{%- endmacro %}
+
+{% macro duckdb__business_hour_start(timestamp_utc) -%}
+    {%- set shown -%}
+        timezone('{{ var("time_zone") }}', timezone('UTC', {{ timestamp_utc }}))
+    {%- endset -%}
+    {{ timestamp_utc }} - ({{ shown }} - date_trunc('hour', {{ shown }}))
+{%- endmacro %}
+
 {#- The UTC instant at which a business day begins. -#}
 {% macro business_midnight(day) -%}
     {{ return(adapter.dispatch('business_midnight', 'kith')(day)) }}

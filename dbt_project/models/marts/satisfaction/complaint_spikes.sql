@@ -16,7 +16,7 @@
     'region': 'region',
     'reason': 'reason',
 } -%}
-{%- set series = 'signal, dimension, value, grain, day, hour' -%}
+{%- set series = 'signal, dimension, value, grain, period_start_at' -%}
 with
 
 tickets as (
@@ -98,6 +98,7 @@ events as (
         signals.occurred_at,
         {{ business_date('signals.occurred_at') }} as day,
         {{ business_hour('signals.occurred_at') }} as hour,
+        {{ business_hour_start('signals.occurred_at') }} as hour_start_at,
         signals.channel,
         signals.product_id,
         coalesce(products.category, categories.category) as category,
@@ -128,6 +129,8 @@ labelled as (
         '{{ grain }}' as grain,
         day,
         {{ 'hour' if grain == 'hour' else '0' }} as hour,
+        {{ 'hour_start_at' if grain == 'hour' else business_midnight('day') }}
+            as period_start_at,
         source,
         record_id,
         occurred_at,
@@ -142,12 +145,14 @@ labelled as (
 counted as (
     select
         {{ series }},
+        day,
+        hour,
         count(*) as n,
         count(sentiment) as sentiment_count,
         count(case when sentiment < 0 then 1 end) as negative_count,
         min(occurred_at) as first_event_at
     from labelled
-    group by {{ series }}
+    group by {{ series }}, day, hour
 ),
 
 begun as (
@@ -163,15 +168,15 @@ busy as (
     select
         signal,
         grain,
-        day,
-        hour
+        period_start_at
     from counted
     where
         dimension = 'all'
         and n >= {{ minimum }}
-        and {{ moment_of_day(
-            'day', "case when grain = 'day' then 1440 else 60 * hour + 60 end"
-        ) }} <= {{ as_of_at() }}
+        and case
+            when grain = 'day' then {{ business_midnight(add_days('day', 1)) }}
+            else period_start_at + interval '1' hour
+        end <= {{ as_of_at() }}
 ),
 
 weeks as (
@@ -184,6 +189,7 @@ candidates as (
         counted.dimension,
         counted.value,
         counted.grain,
+        counted.period_start_at,
         counted.day,
         counted.hour,
         counted.n,
@@ -196,8 +202,7 @@ candidates as (
         on
             counted.signal = busy.signal
             and counted.grain = busy.grain
-            and counted.day = busy.day
-            and counted.hour = busy.hour
+            and counted.period_start_at = busy.period_start_at
     inner join begun on counted.signal = begun.signal
 ),
 
@@ -207,7 +212,7 @@ compared as (
         candidates.dimension,
         candidates.value,
         candidates.grain,
-        candidates.day,
+        candidates.period_start_at,
         candidates.hour,
         {{ add_days('candidates.day', '(-7 * weeks.number)') }} as compared_day
     from candidates
@@ -217,15 +222,15 @@ compared as (
         >= candidates.first_day
 ),
 
+-- Of an hour that a week before had twice, when the clocks went back, the busier one.
 usual as (
     select
         compared.signal,
         compared.dimension,
         compared.value,
         compared.grain,
-        compared.day,
-        compared.hour,
-        cast(coalesce(counted.n, 0) as double) as n
+        compared.period_start_at,
+        cast(coalesce(max(counted.n), 0) as double) as n
     from compared
     left join counted
         on
@@ -235,6 +240,13 @@ usual as (
             and compared.grain = counted.grain
             and compared.compared_day = counted.day
             and compared.hour = counted.hour
+    group by
+        compared.signal,
+        compared.dimension,
+        compared.value,
+        compared.grain,
+        compared.period_start_at,
+        compared.compared_day
 ),
 
 medians as (
@@ -252,8 +264,7 @@ deviations as (
         usual.dimension,
         usual.value,
         usual.grain,
-        usual.day,
-        usual.hour,
+        usual.period_start_at,
         max(medians.usual_count) as usual_count,
         max(medians.week_count) as week_count,
         {{ median('abs(usual.n - medians.usual_count)') }} as deviation
@@ -264,15 +275,13 @@ deviations as (
             and usual.dimension = medians.dimension
             and usual.value = medians.value
             and usual.grain = medians.grain
-            and usual.day = medians.day
-            and usual.hour = medians.hour
+            and usual.period_start_at = medians.period_start_at
     group by
         usual.signal,
         usual.dimension,
         usual.value,
         usual.grain,
-        usual.day,
-        usual.hour
+        usual.period_start_at
 ),
 
 -- Rare events scatter by the root of their number even where the weeks compared were
@@ -283,8 +292,8 @@ measured as (
         candidates.dimension,
         candidates.value,
         candidates.grain,
+        candidates.period_start_at,
         candidates.day,
-        candidates.hour,
         candidates.n,
         candidates.sentiment_count,
         candidates.negative_count,
@@ -301,23 +310,21 @@ measured as (
             and candidates.dimension = deviations.dimension
             and candidates.value = deviations.value
             and candidates.grain = deviations.grain
-            and candidates.day = deviations.day
-            and candidates.hour = deviations.hour
+            and candidates.period_start_at = deviations.period_start_at
     where deviations.week_count >= {{ least_weeks }}
 ),
 
 judged as (
     select
         *,
-        {{ moment_of_day('day', '60 * hour') }} as period_start_at,
         n >= {{ minimum }}
         and n >= {{ least_ratio }} * usual_count
         and rise / spread >= {{ least_z }} as is_spike,
         max(case when dimension = 'all' then rise end) over (
-            partition by signal, grain, day, hour
+            partition by signal, grain, period_start_at
         ) as all_rise,
         row_number() over (
-            partition by signal, grain, day, hour, dimension
+            partition by signal, grain, period_start_at, dimension
             order by rise desc nulls last, n desc nulls last, value asc nulls last
         ) as position
     from measured
@@ -327,7 +334,7 @@ spikes as (
     select
         *,
         max(case when dimension = 'all' and is_spike then 1 else 0 end) over (
-            partition by signal, grain, day, hour
+            partition by signal, grain, period_start_at
         ) = 1 as is_in_spike
     from judged
 ),
@@ -355,8 +362,7 @@ examples as (
         labelled.dimension,
         labelled.value,
         labelled.grain,
-        labelled.day,
-        labelled.hour,
+        labelled.period_start_at,
         labelled.source || ':' || labelled.record_id as example,
         row_number() over (
             partition by
@@ -364,8 +370,7 @@ examples as (
                 labelled.dimension,
                 labelled.value,
                 labelled.grain,
-                labelled.day,
-                labelled.hour
+                labelled.period_start_at
             order by
                 labelled.occurred_at asc nulls last,
                 labelled.source asc nulls last,
@@ -378,8 +383,7 @@ examples as (
             and labelled.dimension = told.dimension
             and labelled.value = told.value
             and labelled.grain = told.grain
-            and labelled.day = told.day
-            and labelled.hour = told.hour
+            and labelled.period_start_at = told.period_start_at
 ),
 
 examples_listed as (
@@ -407,7 +411,7 @@ final as (
         told.rise / told.spread as robust_z,
         told.week_count,
         told.rise as rise_count,
-        case when told.all_rise > 0 then 100 * told.rise / told.all_rise end
+        case when told.all_rise > 0 then least(100 * told.rise / told.all_rise, 100) end
             as share_of_rise_pct,
         cast(told.position as bigint) as position,
         case
@@ -427,8 +431,7 @@ final as (
             and told.dimension = examples_listed.dimension
             and told.value = examples_listed.value
             and told.grain = examples_listed.grain
-            and told.day = examples_listed.day
-            and told.hour = examples_listed.hour
+            and told.period_start_at = examples_listed.period_start_at
 )
 
 select * from final
