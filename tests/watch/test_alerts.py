@@ -1,12 +1,14 @@
 """Each spike is told once, with its nature."""
 
 import datetime as dt
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 
+from kith.runs.run import Interval
 from kith.watch.alerts import Spike, new_alerts, remember
 from kith.watch.fresh import Watch
 from kith.watch.spikes import SPIKES
@@ -104,6 +106,45 @@ def test_what_goes_on_and_what_is_long_over_is_not_told(watch: Watch) -> None:
         spike(signal="mentions", grain="day", period_start_at=NOON.replace(hour=0)),
     )
     assert alert.text.splitlines()[-2] == "negative: 90 %"
+
+
+# The second has 25 hours, the third 23.
+@pytest.mark.parametrize("day", ["2024-03-05", "2024-10-27", "2024-03-31"])
+def test_a_day_is_told_up_to_a_day_after_its_end_and_once(
+    watch: Watch, day: str
+) -> None:
+    date = dt.date.fromisoformat(day)
+    start, end = Interval(date, date).bounds_utc("Europe/Paris")
+    row = spike(grain="day", period_start_at=start, period_date=date, n=47)
+
+    def told(minutes: int) -> list[Spike]:
+        return alerts(replace(watch, at=end + dt.timedelta(minutes=minutes)), row)
+
+    for minutes in (5, 65, 24 * 60 - 5):
+        (alert,) = told(minutes)
+        assert alert.title.startswith(f"Shop: 47 complaints within the day of {day},")
+    assert told(24 * 60 + 5) == []
+    remember(watch, alert)
+    assert told(65) == []
+
+
+def test_an_hour_is_told_up_to_a_day_after_its_end(watch: Watch) -> None:
+    for minute, count in ((0, 1), (1, 0)):
+        at = NOON + dt.timedelta(hours=25, minutes=minute)
+        assert len(alerts(replace(watch, at=at), spike())) == count
+
+
+def test_a_day_is_told_where_no_hour_of_it_was(watch: Watch) -> None:
+    hour = spike()
+    day = spike(grain="day", period_start_at=NOON.replace(hour=0), n=60)
+    # The hour is too old to be told.
+    later = replace(watch, at=NOON + dt.timedelta(hours=30))
+    (alert,) = alerts(later, hour, day)
+    assert alert.details["grain"] == "day"
+    (alert,) = alerts(watch, hour, day)
+    assert alert.details["grain"] == "hour"
+    remember(watch, alert)
+    assert alerts(later, hour, day) == []
 
 
 def test_another_reason_is_told_while_the_first_spike_goes_on(watch: Watch) -> None:

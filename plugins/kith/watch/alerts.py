@@ -9,11 +9,14 @@ from zoneinfo import ZoneInfo
 from kith.company.folder import Company
 from kith.database import connect, parquet_sql
 from kith.incidents.alerts import Alert
+from kith.runs.run import Interval
 from kith.watch.fresh import Watch
 from kith.watch.spikes import SPIKES
 
-# A look that comes later than this does not tell of it any more.
+# A look that comes later after the end of a period does not tell of it any more.
 _LATEST = dt.timedelta(hours=24)
+# That on which the clocks go back.
+_LONGEST_DAY = dt.timedelta(hours=25)
 _KEPT = 1000
 _KEY = ("signal", "grain", "period_start_at")
 _NATURE = ("dimension", "value", "n", "share_of_rise_pct")
@@ -29,9 +32,9 @@ class Spike(Alert):
 
 
 def new_alerts(look: Watch) -> list[Spike]:
-    """The spikes that began since, or within a day before, and were not told yet."""
+    """The spikes of periods that ended within a day before, and were not told yet."""
     told = set(_told(look))
-    return [spike for spike in _alerts(look) if spike.key not in told]
+    return [spike for spike in _alerts(look, told) if spike.key not in told]
 
 
 def remember(look: Watch, spike: Spike) -> None:
@@ -47,7 +50,7 @@ def _told(look: Watch) -> list[str]:
     return list(json.loads(path.read_text())) if path.is_file() else []
 
 
-def _alerts(look: Watch) -> list[Spike]:
+def _alerts(look: Watch, told: set[str]) -> list[Spike]:
     path = (look.run.published / "current").resolve() / SPIKES
     with connect(scratch=look.run.folder / "scratch") as connection:
         found = connection.execute(
@@ -59,26 +62,47 @@ def _alerts(look: Watch) -> list[Spike]:
             where period_start_at >= ?
             order by signal, period_start_at, grain desc, dimension, position
             """,
-            [look.at - _LATEST - dt.timedelta(hours=1)],
+            [look.at - _LATEST - _LONGEST_DAY],
         )
         names = [column[0] for column in found.description or []]
         rows = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
-    periods: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    periods: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
-        key = (row["signal"], row["grain"], row["period_start_at"])
-        periods.setdefault(key, []).append(row)
+        periods.setdefault(_key(row), []).append(row)
+    new = {
+        key: spikes
+        for key, spikes in periods.items()
+        if any(row["is_new"] for row in spikes)
+    }
+    due = {
+        key: spikes
+        for key, spikes in new.items()
+        if look.at - _end(look.run.company, spikes[0]) <= _LATEST
+    }
     hours = {
-        (signal, spikes[0]["period_date"])
-        for (signal, grain, _), spikes in periods.items()
-        if grain == "hour" and any(row["is_new"] for row in spikes)
+        (spikes[0]["signal"], spikes[0]["period_date"])
+        for key, spikes in new.items()
+        if spikes[0]["grain"] == "hour" and (key in due or key in told)
     }
     return [
         _alert(look.run.company, spikes)
-        for (signal, grain, _), spikes in periods.items()
-        if any(row["is_new"] for row in spikes)
+        for spikes in due.values()
         # Its hours have told of the day.
-        and not (grain == "day" and (signal, spikes[0]["period_date"]) in hours)
+        if spikes[0]["grain"] == "hour"
+        or (spikes[0]["signal"], spikes[0]["period_date"]) not in hours
     ]
+
+
+def _key(row: dict[str, Any]) -> str:
+    return " ".join(str(row[part]) for part in _KEY)
+
+
+def _end(company: Company, row: dict[str, Any]) -> dt.datetime:
+    """First instant after the row's hour or day, naive UTC."""
+    if row["grain"] == "hour":
+        return row["period_start_at"] + dt.timedelta(hours=1)
+    day = row["period_date"]
+    return Interval(day, day).bounds_utc(company.time_zone)[1]
 
 
 def _alert(company: Company, rows: list[dict[str, Any]]) -> Spike:
@@ -112,7 +136,7 @@ def _alert(company: Company, rows: list[dict[str, Any]]) -> Spike:
         lines.append(f"negative: {first['negative_share_pct']:.0f} %")
     lines.append(f"first: {first['examples']}")
     return Spike(
-        key=" ".join(str(first[part]) for part in _KEY),
+        key=_key(first),
         title=title,
         text="\n".join(lines),
         details={
