@@ -656,7 +656,7 @@ def _desk(name: str) -> Frames:
         [
             ("all", "all", True, 25, 1.5, 100.0),
             ("channel", "phone", True, 20, 0.0, 85.1),
-            ("reason", name, True, 24, 0.0, 102.1),
+            ("reason", name, True, 24, 0.0, 100.0),
             ("region", "north", False, 2, 0.0, None),
         ],
         columns=[
