@@ -10,7 +10,7 @@ shares no warehouse or pool with the daily run. `make watch AT=` looks at a past
 | plan | Nothing was published yet, or company.yml is wrong. |
 | fetch | One table could not be pulled or admitted; the others are watched. |
 | watch | The model failed, or no table came: readers have the former release. |
-| alert | Nobody took the alert: it is sent again, at the latest in an hour. |
+| alert | Nobody took the alert: the next look, in an hour, tells it again. |
 """
 
 from datetime import datetime, time, timedelta
@@ -21,7 +21,7 @@ from airflow.sdk import CronTriggerTimetable, Param, TriggerRule, chain, dag, ta
 from kith import stages
 from kith_airflow.alerts import send_alerts
 from kith_airflow.companies import runnable_company, watch_id, watch_pool
-from kith_airflow.task_defaults import task_defaults
+from kith_airflow.task_defaults import SHORT_RETRIES, task_defaults
 
 
 def crisis_watch(name: str, folder: str) -> None:
@@ -61,7 +61,7 @@ def crisis_watch(name: str, folder: str) -> None:
         chain(
             task(stages.fetch).partial(look=look).expand_kwargs(tables),
             task(stages.watch, trigger_rule=TriggerRule.ALL_DONE)(look),
-            task(send_alerts, task_id="alert")(look),
+            task(send_alerts, task_id="alert", **SHORT_RETRIES)(look),
         )
 
     look_for_spikes()

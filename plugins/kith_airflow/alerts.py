@@ -3,11 +3,12 @@
 import html
 import json
 import logging
+import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from airflow.sdk import BaseHook, BaseNotifier, Context
 
@@ -19,9 +20,13 @@ from kith.errors import (
     SourceUnavailableError,
     one_line,
 )
+from kith.failures import explained
 from kith.incidents.alerts import Alert, Pending, alert_of, pending, remember, telling
 from kith.incidents.incident import Incident
 from kith.settings import load_settings
+
+if TYPE_CHECKING:
+    from kith.watch.alerts import Spike
 
 _log = logging.getLogger(__name__)
 _SECONDS = 30
@@ -75,8 +80,18 @@ class WebhookNotifier(BaseNotifier):
         except (OSError, ValueError) as error:
             raise SourceUnavailableError(
                 f"connection '{self.connection_id}': its web address took no alert "
-                f"({type(error).__name__})"
+                f"({_why(error)})"
             ) from None
+
+
+def _why(error: OSError | ValueError) -> str:
+    """The system's words for why nobody was reached, else the kind of error."""
+    cause = getattr(error, "reason", None)
+    cause = cause if isinstance(cause, Exception) else error
+    # That of TLS may name the address.
+    if isinstance(cause, OSError) and not isinstance(cause, ssl.SSLError):
+        return cause.strerror or type(cause).__name__
+    return type(cause).__name__
 
 
 def notifier_of(
@@ -189,14 +204,30 @@ def send_alerts(look: dict[str, str], **context: Any) -> list[str]:
 
     watch = Watch.from_dict(look)
     declared = watch.run.company.crisis_watch
-    sent = []
-    for spike in new_alerts(watch):
-        if declared and declared.alert:
-            # Not called: that would read what customers wrote as a template.
-            notifier_of(
-                declared.alert, declared.to, spike, "crisis_watch.alert"
-            ).notify(cast(Context, context))
-        remember(watch, spike)
-        sent.append(spike.key)
+    sent: list[str] = []
+    with watch.run.stage("alert") as figures:
+        for spike in new_alerts(watch):
+            if declared and declared.alert:
+                try:
+                    # Not called: that would read what customers wrote as a template.
+                    notifier_of(
+                        declared.alert, declared.to, spike, "crisis_watch.alert"
+                    ).notify(cast(Context, context))
+                except Exception as error:
+                    fault = explained(error) or error
+                    fault.add_note(_not_told(spike, declared.alert))
+                    raise fault  # noqa: B904
+            remember(watch, spike)
+            sent.append(spike.key)
+        figures["alerts"] = len(sent)
     record_success(watch.daily, "alert")
     return sent
+
+
+def _not_told(spike: "Spike", connection: str) -> str:
+    return (
+        f"the watch's release is published, but its alert '{spike.title}' was not sent "
+        f"by connection '{connection}' (crisis_watch.alert in company.yml); see "
+        "whether its address answers from here, or mend the connection; the next look "
+        f"tells it again, up to a day after that {spike.details['grain']}"
+    )

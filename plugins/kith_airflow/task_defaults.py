@@ -57,6 +57,12 @@ TASK_DEFAULTS = {
     # A run that has built its candidate is audited before the next run builds.
     "weight_rule": "upstream",
 }
+# Of what somebody may wait for, and the next run does again in any case.
+SHORT_RETRIES: dict[str, Any] = {
+    "retries": 2,
+    "retry_delay": timedelta(seconds=10),
+    "retry_exponential_backoff": 0,
+}
 
 
 def task_defaults(name: str, folder: str, plan: str = "plan") -> dict[str, Any]:

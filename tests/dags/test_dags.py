@@ -51,6 +51,7 @@ for dag_id, dag in bag.dags.items():
                 "tells": [str(task.on_failure_callback), str(task.on_success_callback)],
                 "timeout": task.execution_timeout.total_seconds(),
                 "retries": task.retries,
+                "delay": task.retry_delay.total_seconds(),
                 "backoff": task.retry_exponential_backoff,
                 "policy": {
                     error.__name__: task.retry_policy.evaluate(error("x"), 1, 3)
@@ -181,6 +182,11 @@ def test_the_watch_for_crises_looks_each_hour_and_waits_for_no_daily_run(
     assert tasks["watch"]["rule"] == "all_done"
     assert {task["pool"] for task in tasks.values()} == {"watch__stall"}
     assert {task["priority"] for task in tasks.values()} == {1000}
+    # Nobody waits for minutes to read that an alert was not sent.
+    parts = ("retries", "delay", "backoff")
+    tries = {name: [task[part] for part in parts] for name, task in tasks.items()}
+    assert tries.pop("alert") == [2, 10, 0]
+    assert all(each == [3, 30, 2] for each in tries.values())
     assert (watch["cron"], watch["zone"]) == ("5 * * * *", "Europe/Berlin")
     assert (watch["catchup"], watch["max_active_runs"]) == (False, 1)
     assert watch["params"] == {"at": None}

@@ -18,11 +18,15 @@ import pytest
 import yaml
 
 from kith.incidents.history import open_incidents, record_success
+from kith.runs.journal import Journal
 from kith.settings import load_settings
 from kith_airflow.home import AirflowHome
 from tests.conftest import new_run
 from tests.incidents.test_history import fail
 from tests.one_table import company
+from tests.watch.test_alerts import alerts as new_spikes
+from tests.watch.test_alerts import spike
+from tests.watch.test_fresh import look, publish
 
 # In a process of its own: Airflow takes over logging wherever it is imported.
 SEND = """
@@ -277,7 +281,7 @@ def test_each_is_told_once_and_what_nobody_took_is_told_later(
         assert first == f"{name} told by hook"
         assert second == (
             f"{name} could not be told by down, which is tried again later: "
-            "connection 'down': its web address took no alert (URLError)"
+            "connection 'down': its web address took no alert (Connection refused)"
         )
         ((path, _, body),) = posts
         assert (path, body["status"], body["owner"]) == ("/alerts", "open", "kith")
@@ -299,12 +303,72 @@ def test_each_is_told_once_and_what_nobody_took_is_told_later(
         assert tell() == []
 
 
+WATCHED = """
+import json, sys
+from kith_airflow.alerts import send_alerts
+try:
+    print(json.dumps(send_alerts(json.loads(sys.argv[1]))))
+except Exception as error:
+    print(json.dumps([type(error).__name__, str(error), *error.__notes__]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("down", "why"),
+    [
+        ("down", "connection 'down': its web address took no alert (Connection ref"),
+        ("no_mail", "a system cannot be reached or broke off (ConnectionRefusedError"),
+    ],
+)
+def test_of_an_alert_of_the_watch_that_nobody_took_it_is_said_what_becomes_of_it(
+    tmp_path: Path, kith_home: Path, down: str, why: str
+) -> None:
+    folder = company(tmp_path / "shop")
+    watched = {"alert": down, "to": ["desk@shop.example"]}
+    declare(folder, [], crisis_watch=watched)
+    publish(kith_home / "shop", "2024-03-04")
+    watch = look(folder, "2024-03-05T14:05")
+    (watch.run.folder / "history").mkdir(parents=True)
+    (alert,) = new_spikes(watch, spike())
+    journal = Journal(watch.run.run_folder)
+
+    def tell() -> list[str]:
+        values = json.dumps(watch.to_dict())
+        done = in_airflow(WATCHED, values, connections=connections)
+        assert done.returncode == 0, done.stderr
+        told: list[str] = json.loads(done.stdout.splitlines()[-1])
+        return told
+
+    with servers() as (connections, posts, _):
+        connections["NO_MAIL"] = {**connections["MAIL"], "port": 9}
+        kind, reason, note = tell()
+        assert kind == "SourceUnavailableError"
+        assert reason.startswith(why)
+        assert note == (
+            f"the watch's release is published, but its alert '{alert.title}' was not "
+            f"sent by connection '{down}' (crisis_watch.alert in company.yml); see "
+            "whether its address answers from here, or mend the connection; the next "
+            "look tells it again, up to a day after that hour"
+        )
+        list(journal.new_entries())
+        said = journal.failure()
+        assert said is not None
+        assert said.startswith("alert: ") and said.endswith(note)
+        connections["DOWN"] = connections["NO_MAIL"] = connections["HOOK"]
+        assert tell() == [alert.key]
+        assert [body["text"] for *_, body in posts] == [alert.text]
+        assert tell() == []
+        list(journal.new_entries())
+        assert journal.failure() is None
+
+
 MAIL_ROUTE = {"connection": "mail", "to": ["desk@shop.example"]}
 
 
-def declare(folder: Path, routes: list[dict[str, Any]]) -> None:
+def declare(folder: Path, routes: list[dict[str, Any]], **more: Any) -> None:
     declared = yaml.safe_load((folder / "company.yml").read_text())
-    (folder / "company.yml").write_text(yaml.safe_dump({**declared, "alerts": routes}))
+    declared |= {"alerts": routes, **more}
+    (folder / "company.yml").write_text(yaml.safe_dump(declared))
 
 
 @contextmanager

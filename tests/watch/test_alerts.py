@@ -63,6 +63,8 @@ def alerts(watch: Watch, *rows: dict[str, Any]) -> list[Spike]:
                 if isinstance(value, dt.datetime)
                 else f"date '{value}'"
                 if isinstance(value, dt.date)
+                else f"{value}::double"
+                if isinstance(value, float)
                 else repr(value)
                 for value in row.values()
             )
