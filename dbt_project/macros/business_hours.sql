@@ -34,6 +34,7 @@ steps as (
     {{ numbers(36525) }}
 ),
 
+-- Counted from its end, so that a case of 1900 takes no days from the others.
 calendar as (
     select {{ add_days('first_day.day', '(steps.number - 1)') }} as day
     from first_day
