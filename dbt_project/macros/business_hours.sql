@@ -19,9 +19,9 @@ moments as (
     from (
         select opened_at as moment from judged
         union all
-        select responded_at as moment from judged
+        select first_response_at as moment from judged
         union all
-        select solved_at as moment from judged
+        select resolved_at as moment from judged
     ) as times
     where moment is not null
 ),
@@ -36,10 +36,10 @@ steps as (
 
 -- Counted from its end, so that a case of 1900 takes no days from the others.
 calendar as (
-    select {{ add_days('first_day.day', '(steps.number - 1)') }} as day
+    select {{ add_days(as_of(), '(1 - steps.number)') }} as day
     from first_day
     cross join steps
-    where {{ add_days('first_day.day', '(steps.number - 1)') }} <= {{ as_of() }}
+    where {{ add_days(as_of(), '(1 - steps.number)') }} >= first_day.day
 ),
 
 shifts as (
@@ -108,8 +108,8 @@ business_times as (
             as resolution_business_hours
     from judged
     left join open_times as opened on judged.opened_at = opened.moment
-    left join open_times as responded on judged.responded_at = responded.moment
-    left join open_times as solved on judged.solved_at = solved.moment
+    left join open_times as responded on judged.first_response_at = responded.moment
+    left join open_times as solved on judged.resolved_at = solved.moment
 )
 {%- else -%}
 business_times as (

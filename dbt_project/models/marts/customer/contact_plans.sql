@@ -92,8 +92,7 @@ complaints as (
         customer_id,
         state != 'resolved' and tells_solutions as is_open,
         {{ add_days(
-            "coalesce(greatest(" ~ business_date('resolved_at') ~ ", opened_date), "
-            ~ "opened_date)",
+            "coalesce(" ~ business_date('resolved_at') ~ ", opened_date)",
             rules.complaint_pause_days
         ) }} as quiet_until
     from (

@@ -15,6 +15,7 @@ products as (
     where kind = 'product'
 ),
 
+-- A time before the case was opened is a fault of the source, and none.
 tickets_identified as (
     select
         tickets.source,
@@ -29,9 +30,21 @@ tickets_identified as (
         tickets.employee_id,
         tickets.department,
         tickets.opened_at,
-        tickets.first_response_at,
-        tickets.resolved_at,
-        tickets.is_reopened,
+        case
+            when tickets.first_response_at >= tickets.opened_at
+                then tickets.first_response_at
+        end as first_response_at,
+        case when tickets.resolved_at >= tickets.opened_at then tickets.resolved_at end
+            as resolved_at,
+        coalesce(tickets.first_response_at < tickets.opened_at, false)
+            as has_impossible_response,
+        coalesce(tickets.resolved_at < tickets.opened_at, false)
+            as has_impossible_solution,
+        -- Sources tell it by a flag, by a count, or by both.
+        case
+            when tickets.is_reopened or tickets.reopen_count > 0 then true
+            else coalesce(tickets.is_reopened, tickets.reopen_count > 0)
+        end as is_reopened,
         tickets.reopen_count,
         tickets.is_within_sla
     from tickets
@@ -45,31 +58,18 @@ tickets_identified as (
             and tickets.product_id = products.reference_id
 ),
 
--- A time before the case was opened is a fault of the source, and none.
 timed as (
     select
         *,
         count(first_response_at) over (partition by source) > 0
             as tells_first_responses,
-        coalesce(first_response_at < opened_at, false)
-        or coalesce(resolved_at < opened_at, false) as has_impossible_time,
-        case when first_response_at >= opened_at then first_response_at end
-            as responded_at,
-        case when resolved_at >= opened_at then resolved_at end as solved_at
-    from tickets_identified
-),
-
-answered as (
-    select
-        *,
-        -- A solution is an answer.
-        least(responded_at, solved_at) as answered_at,
         {{ hours_between('opened_at', as_of_at()) }} as age_hours,
-        {{ hours_between('opened_at', 'responded_at') }} as response_hours,
-        {{ hours_between('opened_at', 'solved_at') }} as resolution_hours,
-        {{ hours_between('opened_at', 'least(responded_at, solved_at)') }}
+        {{ hours_between('opened_at', 'first_response_at') }} as response_hours,
+        {{ hours_between('opened_at', 'resolved_at') }} as resolution_hours,
+        -- A solution is an answer.
+        {{ hours_between('opened_at', 'least(first_response_at, resolved_at)') }}
             as answer_hours
-    from timed
+    from tickets_identified
 ),
 
 judged as (
@@ -77,13 +77,10 @@ judged as (
         *,
         case
             when answer_hours <= {{ limit_hours }} then true
-            when has_impossible_time and answer_hours is null then null
             when not tells_first_responses then null
-            when
-                first_response_at is not null and responded_at is null then null
             when coalesce(answer_hours, age_hours) > {{ limit_hours }} then false
         end as is_answered_in_time
-    from answered
+    from timed
 ),
 
 {{ business_times(shifts) }},
@@ -122,16 +119,18 @@ final as (
         end as waiting_hours,
         judged.is_answered_in_time,
         case
-            when judged.is_answered_in_time is not null then null
-            when judged.has_impossible_time
+            when judged.has_impossible_response or judged.has_impossible_solution
                 then 'the source tells a time before it was opened'
+            when judged.is_answered_in_time is not null then null
             when judged.tells_first_responses then 'not due yet'
             else 'the source tells no first responses'
         end as missing_reason,
         case
-            when judged.tells_first_responses and judged.solved_at is not null
+            -- Somebody answered, and nobody knows when.
+            when judged.has_impossible_response then null
+            when judged.tells_first_responses and judged.resolved_at is not null
                 then
-                    coalesce(judged.solved_at <= judged.responded_at, true)
+                    coalesce(judged.resolved_at <= judged.first_response_at, true)
                     and not coalesce(judged.is_reopened, false)
         end as is_first_contact_resolution,
         judged.is_reopened,
