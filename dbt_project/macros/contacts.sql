@@ -137,10 +137,12 @@
 {%- endmacro %}
 
 {#- A query of all service cases, with whether their source tells at all when cases are
-    solved: else each would be open for ever. -#}
-{% macro cases_and_whether_solutions_are_told() -%}
+    answered and solved: else nobody would have answered, and each be open for ever. -#}
+{% macro cases_and_what_is_told() -%}
     select
         *,
+        count(first_response_at) over (partition by source) > 0
+            as tells_first_responses,
         count(resolved_at) over (partition by source) > 0 as tells_solutions
     from {{ ref('complaints') }}
 {%- endmacro %}

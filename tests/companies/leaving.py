@@ -90,11 +90,13 @@ def _long_gaps(bought: Days) -> Iterator[Warning_]:
 def _complaints(query: Query) -> Iterator[Warning_]:
     cases = _known(query, "tickets")
     cases = cases[cases.kind.isin(["complaint", "claim"])]
+    # A solution before the case was opened is none.
+    resolved_at = cases.resolved_at.where(cases.resolved_at >= cases.opened_at)
     for customer, case, opened, closed in zip(
         cases.customer_id,
         cases.ticket_id,
         business_days(cases.opened_at + pd.Timedelta(days=1)),
-        business_days(cases.resolved_at),
+        business_days(resolved_at),
         strict=True,
     ):
         yield customer, "unresolved_complaint", f"crm:{case}", opened, closed

@@ -96,7 +96,7 @@ complaints as (
             rules.complaint_pause_days
         ) }} as quiet_until
     from (
-        {{ cases_and_whether_solutions_are_told() }}
+        {{ cases_and_what_is_told() }}
     ) as cases
     where is_complaint
 ),

@@ -94,22 +94,28 @@ unresolved_complaints as (
             'opened_at + interval \'' ~ var('complaint_response_hours') ~ '\' hour'
         ) }} as opened_on,
         {{ business_date('resolved_at') }} as closed_on,
-        first_response_at is null as is_severe,
+        -- A solution is an answer, and who tells no answers does not tell of silence.
+        first_response_at is null
+        and resolved_at is null
+        and tells_first_responses as is_severe,
         kind
         || ' of '
         || cast(opened_date as string)
         || coalesce(', ' || reason, '')
         || case
-            when first_response_at is null then ', nobody has answered'
-            else
-                ', answered on '
-                || cast({{ business_date('first_response_at') }} as string)
+            when first_response_at is not null
+                then
+                    ', answered on '
+                    || cast({{ business_date('first_response_at') }} as string)
+            when resolved_at is not null then ''
+            when tells_first_responses then ', nobody has answered'
+            else ', not resolved'
         end
         || coalesce(
             ', resolved on ' || cast({{ business_date('resolved_at') }} as string), ''
         ) as evidence
     from (
-        {{ cases_and_whether_solutions_are_told() }}
+        {{ cases_and_what_is_told() }}
     ) as cases
     where is_complaint and customer_id is not null and tells_solutions
 ),

@@ -111,7 +111,7 @@ cases as (
         min(case when state != 'resolved' and tells_solutions then opened_at end)
             as unresolved_since
     from (
-        {{ cases_and_whether_solutions_are_told() }}
+        {{ cases_and_what_is_told() }}
     ) as told_cases
     where customer_id is not null
     group by customer_id
