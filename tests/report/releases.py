@@ -545,6 +545,7 @@ def _cases(first: str, as_of: str, count: int) -> pd.DataFrame:
     in_time = random.choice([True, False, None], count, p=[0.7, 0.25, 0.05])
     return pd.DataFrame(
         {
+            "source": "desk",
             "is_complaint": random.random(count) < 0.8,
             "state": np.where(in_time == False, "overdue", "resolved"),  # noqa: E712
             "opened_date": days[random.integers(0, len(days), count)],
@@ -840,8 +841,8 @@ create table satisfaction.service_gaps (
     perception_mean double, expectation_mean double, gap double, interval_low double,
     interval_high double, weighted_gap double);
 create table satisfaction.complaints (
-    is_complaint boolean, state varchar, opened_date date, is_answered_in_time boolean,
-    as_of_date date);
+    source varchar, is_complaint boolean, state varchar, opened_date date,
+    is_answered_in_time boolean, as_of_date date);
 create table satisfaction.churn_warnings (
     customer_id varchar, sign varchar, severity varchar, is_open boolean,
     opened_on date, next_step varchar, as_of_date date);
@@ -1511,7 +1512,10 @@ def _ten_years() -> tuple[Frames, str]:
     answers = list(np.random.default_rng(3).integers(0, 90, len(months)))
     return marts(orders, "2017-12-31") | {
         "satisfaction.satisfaction_scores": _scores("nps", months, answers, places),
-        "satisfaction.complaints": _cases("2008-01-01", "2017-12-31", 4000),
+        # Of a desk that tells no solutions.
+        "satisfaction.complaints": _cases("2008-01-01", "2017-12-31", 4000).assign(
+            state="answered"
+        ),
     }, "2017-12-31"
 
 

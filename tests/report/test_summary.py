@@ -105,6 +105,11 @@ def test_an_estimate_says_how_sure_it_is(releases: Any) -> None:
     )
 
 
+def test_what_is_open_is_not_told_where_no_solutions_are(releases: Any) -> None:
+    (answered,) = (s for s in sentences_of(releases, "ten_years") if "in time" in s)
+    assert answered.endswith("%).")
+
+
 def test_what_is_to_be_done_is_counted(releases: Any) -> None:
     frames = releases["grocer"][1]
     plans, needs = frames["customer.contact_plans"], frames["customer.customer_needs"]

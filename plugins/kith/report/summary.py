@@ -176,7 +176,11 @@ def _answered(rows: list[Row]) -> str:
     return fill(
         "{in_time_pct:percent} of the {due_count:,} {noun:term} of the last 365 days "
         "that were due were answered in time (95% interval {low:.0f} to {high:.0f}%); "
-        "{open_count:,} of all are not resolved.",
+        "{open_count:,} of all are not resolved."
+        if row["open_count"] is not None
+        else "{in_time_pct:percent} of the {due_count:,} {noun:term} of the last 365 "
+        "days that were due were answered in time (95% interval {low:.0f} to "
+        "{high:.0f}%).",
         row | limits,
     )
 
@@ -191,12 +195,26 @@ recent as (
         count(is_answered_in_time) as due_count
     from cases
     where opened_date > as_of_date - interval '365' day
+),
+-- Where no solutions are told, nobody knows what is open.
+tellers as (
+    select distinct source from satisfaction.complaints where state = 'resolved'
+),
+counted as (
+    select
+        case
+            when count(tellers.source) > 0
+                then count(
+                    case when state <> 'resolved' then tellers.source end
+                )
+        end as open_count
+    from cases left join tellers on cases.source = tellers.source
 )
 select
     lower(noun) as noun, in_time_count, due_count,
     100.0 * in_time_count / due_count as in_time_pct,
-    (select count(*) from cases where state <> 'resolved') as open_count
-from recent
+    open_count
+from recent cross join counted
 where due_count > 0
 """,
     _answered,

@@ -10,28 +10,24 @@
 with
 
 complaints as (
-    select * from {{ ref('complaints') }}
+    {{ cases_and_what_is_told() }}
 ),
 
+-- Where no solutions are told, each case would be open for ever.
 told as (
     select
         coalesce(kind, 'not_stated') as kind,
         opened_date,
-        case
-            when resolved_at is not null
-                then {{ business_date('greatest(resolved_at, opened_at)') }}
-        end as resolved_date,
-        {{ business_date(
-            'greatest(least(first_response_at, resolved_at), opened_at)'
-        ) }} as answered_date,
+        {{ business_date('resolved_at') }} as resolved_date,
+        {{ business_date('least(first_response_at, resolved_at)') }} as answered_date,
         {{ business_date(
             'opened_at + interval \'1\' hour * ' ~ var('complaint_response_hours')
         ) }} as due_date,
-        count(first_response_at) over (partition by source) > 0
-            as tells_first_responses,
+        tells_first_responses,
         first_response_at is null and resolved_at is null as is_unanswered,
         resolved_at is null as is_open
     from complaints
+    where tells_solutions
 ),
 
 cases as (
@@ -77,8 +73,8 @@ changes as (
     union all
     select
         kind,
-        {{ "least(resolved_date, " ~ add_days('opened_date', to_days or 36525) ~ ")" }}
-            as day,
+        {{ "least(resolved_date, " ~ add_days('opened_date', to_days) ~ ")"
+            if to_days else "resolved_date" }} as day,
         '{{ figure }}' as figure,
         -1 as change
     from cases
@@ -102,6 +98,18 @@ changes as (
     where tells_first_responses and not is_unanswered and due_date < answered_date
 ),
 
+-- What changed before the company's first day is there when that day begins: one case
+-- of 1900 would else be a century of days.
+changes_placed as (
+    select
+        kind,
+        greatest(day, {{ first_day() }}) as day,
+        figure,
+        change
+    from changes
+    where day is not null
+),
+
 changed as (
     select
         {% for figure in figures %}
@@ -109,17 +117,25 @@ changed as (
         {% endfor %}
         kind,
         day
-    from changes
+    from changes_placed
     group by kind, day
 ),
 
-kinds as (
+kinds_opened as (
     select
         kind,
         min(opened_date) as first_date,
         max(case when tells_first_responses then 1 else 0 end) = 1 as tells_overdue
     from cases
     group by kind
+),
+
+kinds as (
+    select
+        kind,
+        greatest(first_date, {{ first_day() }}) as first_date,
+        tells_overdue
+    from kinds_opened
 ),
 
 steps as (
