@@ -190,6 +190,8 @@ def _promises(query: Query, bought: Days) -> Iterator[Warning_]:
     made = _known(query, "promises")
     made = made[made.due_at < pd.Timestamp("2025-12-31 23:00")]
     made = made[~(made.kept_at <= made.due_at)]
+    # One due or kept before it was made is a fault of the source.
+    made = made[~((made.due_at < made.promised_at) | (made.kept_at < made.promised_at))]
     for customer, promise, due, kept in zip(
         made.customer_id,
         made.promise_id,

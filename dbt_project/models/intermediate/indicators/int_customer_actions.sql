@@ -402,14 +402,16 @@ promises as (
         1 as promise_count,
         case
             when
-                promises.kept_at < observation_days.ends_at
+                promises.state != 'unknown'
+                and promises.kept_at < observation_days.ends_at
                 and coalesce(promises.is_kept_in_time, true)
                 then 1
             else 0
         end as kept_promise_count,
         case
             when
-                (
+                promises.state != 'unknown'
+                and (
                     promises.deadline_at < observation_days.ends_at
                     or promises.deadline_at = observation_days.ends_at
                     and promises.deadline_at > promises.due_at

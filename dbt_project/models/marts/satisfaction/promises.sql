@@ -87,10 +87,20 @@ due as (
     from identified
 ),
 
+-- A promise due or kept before it was made is a fault of the source, and judges nobody.
+checked as (
+    select
+        *,
+        coalesce(kept_at < promised_at, false)
+        or coalesce(deadline_at < promised_at, false) as has_impossible_time
+    from due
+),
+
 judged as (
     select
         *,
         case
+            when has_impossible_time then null
             when kept_at < deadline_at then true
             when kept_at = deadline_at then not is_due_by_day
             when kept_at > deadline_at or deadline_at < {{ as_of_at() }} then false
@@ -98,7 +108,7 @@ judged as (
         end as is_kept_in_time,
         {{ hours_between('deadline_at', 'coalesce(kept_at, ' ~ as_of_at() ~ ')') }}
             as overdue_hours
-    from due
+    from checked
 ),
 
 final as (
@@ -110,6 +120,7 @@ final as (
         owners.employee_id,
         owners.department,
         case
+            when judged.has_impossible_time then 'unknown'
             when judged.kept_at is not null and not judged.is_kept_in_time then 'late'
             when judged.kept_at is not null then 'kept'
             when not judged.is_kept_in_time then 'broken'
@@ -123,6 +134,8 @@ final as (
         judged.is_kept_in_time,
         case
             when judged.is_kept_in_time is not null then null
+            when judged.has_impossible_time
+                then 'the source tells a time before it was promised'
             when judged.due_at is null then 'the source tells no time by which'
             else 'not due yet'
         end as missing_reason,
