@@ -110,11 +110,13 @@ valued as (
         channels.cost_amount,
         case
             when channels.channel is not null
-                then
+                then cast(
                     sleepers.purchase_amount * sleepers.probability
                     * sleepers.margin_pct / 100.0e0
                     - coalesce(channels.cost_amount, 0)
-        end as gain,
+                    as decimal(18, 6)
+                )
+        end as expected_gain_amount,
         sleepers.missing_reason,
         sleepers.n
     from sleepers
@@ -134,7 +136,7 @@ final as (
         customer_id,
         state,
         days_since_last_order,
-        coalesce(gain > 0, false) as is_worth_waking,
+        coalesce(expected_gain_amount > 0, false) as is_worth_waking,
         category,
         product_key,
         channel,
@@ -143,17 +145,17 @@ final as (
         cast(purchase_amount as decimal(18, 2)) as purchase_amount,
         margin_pct,
         cost_amount,
-        cast(gain as decimal(18, 2)) as expected_gain_amount,
+        expected_gain_amount,
         left(md5('wake_up:' || customer_id), 2) < '33' as is_held_out,
         case
             when channel is null then 'no channel that reaches them permits marketing'
             when probability is null then 'buys_again: ' || missing_reason
-            when gain is null then 'no purchase tells what one brings'
-            when gain > 0 and cost_amount is null
+            when expected_gain_amount is null then 'no purchase tells what one brings'
+            when expected_gain_amount > 0 and cost_amount is null
                 then 'they are likely to buy, and no cost of the message is known'
             when cost_amount is null
                 then 'no cost of the message is known, and they are to bring nothing'
-            when gain > 0
+            when expected_gain_amount > 0
                 then 'what they are likely to bring is more than the message costs'
             else 'the message costs more than they are likely to bring'
         end as reason,
