@@ -6,7 +6,7 @@ pulls the company whole, and once more until each day named. Of both, all marts 
 built as of that day; each must be the same, row for row. A table that is delivered
 whole holds only what is known today, so that both builds read the newest one. What came
 late is in the first build and not in the second: name days of which all came by then.
-The last line says yes or no. What was pulled below $KITH_HOME/bench is not pulled again.
+The last line says yes or no. What lies below $KITH_HOME/bench is not pulled again.
 """
 
 import datetime as dt
