@@ -54,6 +54,7 @@ SHARED = {
 GIVES = {
     "business_date": "date",
     "business_hour": "bigint",
+    "business_hour_start": "timestamp",
     "business_midnight": "timestamp",
     "day_of_text": "date",
     "days_between": "bigint",

@@ -201,7 +201,7 @@ def test_changes_are_approved_by_the_run_that_found_them(
     code, said = call("run_2")
     assert code == 0
     told = "customer.orders, 2024-03, channel web: revenue_amount 1,000.10 -> 1,200 "
-    assert f"{told}(17 %, late data)" in said
+    assert f"{told}(16.7 %, late data)" in said
     assert "these 1 changes and 0 smaller ones" in said
     approval = approval_of(state, "run_2")
     assert approval and (approval.run_id, bool(approval.by)) == ("run_2", True)
