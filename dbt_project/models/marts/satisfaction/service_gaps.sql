@@ -283,10 +283,13 @@ judged as (
         coalesce(spread.person_count, 0) as person_count,
         coalesce(spread.person_count, 0) >= {{ var('minimum_answers') }}
         and gaps.least_n > 0 as is_enough,
-        sqrt(
-            spread.moved_square_sum * spread.person_count
-            / nullif(spread.person_count - 1, 0)
-        ) / gaps.dimension_count as standard_error
+        -- Where all are alike nothing is known of how they differ.
+        nullif(
+            sqrt(
+                spread.moved_square_sum * spread.person_count
+                / nullif(spread.person_count - 1, 0)
+            ) / gaps.dimension_count, 0
+        ) as standard_error
     from gaps
     left join spread
         on
@@ -316,19 +319,19 @@ final as (
         case when is_enough then perception_mean end as perception_mean,
         case when is_enough then expectation_mean end as expectation_mean,
         case when is_enough then gap end as gap,
-        case when is_enough then nullif(standard_error, 0) end as standard_error,
+        case when is_enough then standard_error end as standard_error,
         case
             when is_enough
                 then
                     gap
-                    - nullif(standard_error, 0)
+                    - standard_error
                     * {{ student_quantile('nullif(person_count - 1, 0)') }}
         end as interval_low,
         case
             when is_enough
                 then
                     gap
-                    + nullif(standard_error, 0)
+                    + standard_error
                     * {{ student_quantile('nullif(person_count - 1, 0)') }}
         end as interval_high,
         importance_mean,
