@@ -90,7 +90,7 @@ def shop(files: Path, orders: int = 300) -> None:
     )
     lines = []
     for n in range(orders):
-        day = dt.date(2024, 1, 1) + dt.timedelta(n // 3)
+        day = dt.date(2024, 1, 12) + dt.timedelta(n // 3)
         customer = f"{draw.randrange(200):04}"
         for article in draw.sample(range(50), 3):
             lines.append(

@@ -196,7 +196,7 @@ def test_months_without_a_row_are_filled_in() -> None:
         card
     )
     assert card
-    assert "not over" not in card["note"]
+    assert "not whole" not in card["note"]
 
 
 def test_the_last_36_months_are_shown() -> None:
@@ -212,9 +212,9 @@ def test_the_last_36_months_are_shown() -> None:
 def test_a_period_that_is_not_over_is_called_so() -> None:
     rows = [*_rows("2017-01-01"), *_rows("2017-02-01", is_complete=False)]
     card = card_of(ENTRY, rows, FACTS)
-    assert [line[0] for line in _texts(card)] == ["Jan 2017", "Feb 2017 (not over)"]
+    assert [line[0] for line in _texts(card)] == ["Jan 2017", "Feb 2017 (not whole)"]
     assert card
-    assert card["note"] == "All of A. Feb 2017 is not over: hollow."
+    assert card["note"] == "All of A. Feb 2017 is not whole: hollow."
 
 
 def test_a_row_that_is_not_listed_is_drawn_only() -> None:

@@ -35,7 +35,7 @@ def test_segments_by_month_are_those_of_the_ends_of_months(releases: Any) -> Non
         "0",
         "0",
     ]
-    assert lines[-1][0] == "Dec 2017 (not over)"
+    assert lines[-1][0] == "Dec 2017 (not whole)"
 
 
 @pytest.mark.parametrize("name", ["grocer", "unfinished"])

@@ -143,7 +143,7 @@ def test_activity_is_told_by_month_and_by_channel_of_the_last_month_that_is_over
         f"{november.weekly_active_average:,.1f}",
         f"{november.monthly_active_count:,.0f}",
     ]
-    assert shown[-1][0] == "Dec 2017 (not over)"
+    assert shown[-1][0] == "Dec 2017 (not whole)"
     assert set(shown[-1][1:-1]) == {"–"}
     assert f"In Nov 2017, a customer was active on {days:.1f} days" in page.source
     channels = told[(told.breakdown == "channel") & (told.month == "2017-11-01")]

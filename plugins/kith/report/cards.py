@@ -81,9 +81,12 @@ def _card_of(entry: Entry, rows: list[Row], facts: Row) -> Row | None:
             counts = {"shown": len(rows), "all": len(months)}
             notes.append(fill("The last {shown} of {all} months.", counts))
     texts = [[_cell(cell, row) for cell in entry.columns.values()] for row in rows]
-    if rows[-1].get("is_complete") is False:
-        notes.append(fill("{month} is not over: hollow.", {"month": texts[-1][0]}))
-        texts[-1][0] += fill(" (not over)", {})
+    # The first month is not whole where the data begin within it.
+    ends = (0, len(rows) - 1) if "month" in rows[0] else (len(rows) - 1,)
+    for place in dict.fromkeys(ends):
+        if rows[place].get("is_complete") is False:
+            notes.append(fill("{month} is not whole: hollow.", {"month": texts[place][0]}))
+            texts[place][0] += fill(" (not whole)", {})
     card["title"] = fill(entry.title, rows[0])
     card["caption"] = translated(entry.caption) or card["title"]
     card["note"] = translated(" ").join([said(entry.note, rows), *notes])

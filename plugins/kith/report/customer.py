@@ -69,8 +69,10 @@ def _month_tile(label: str, column: str, value: str, unit: str = "") -> Tile:
 {MONTHS}
 select
     month, case when is_complete then {column} end as now,
-    lag({column}) over (order by month) as month_before,
-    lag({column}, 12) over (order by month) as year_before
+    lag(case when is_complete then {column} end) over (order by month)
+        as month_before,
+    lag(case when is_complete then {column} end, 12) over (order by month)
+        as year_before
 from months
 order by is_complete desc, month desc
 limit 1

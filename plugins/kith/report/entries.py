@@ -23,7 +23,7 @@ literals to `fill`, `sentences` or `translated`, and joins no pieces of a senten
 Some columns have a meaning of their own. `month`, of which there is one row each: the
 last 36 are shown. A month between without a row is filled in; its whole numbers are 0,
 its other figures are missing.
-`is_complete`: a row where it is false is hollow and called "not over". `is_listed`: a
+`is_complete`: a row where it is false is hollow and called "not whole". `is_listed`: a
 row where it is false is not in the table.
 """
 

@@ -45,10 +45,11 @@ _SALES = Sentence(
 {MONTHS}
 select
     *,
-    lag(revenue_amount) over (order by month) as month_amount,
-    lag(revenue_amount, 12) over (order by month) as year_amount
+    lag(revenue_amount) over whole as month_amount,
+    lag(revenue_amount, 12) over whole as year_amount
 from months
 where is_complete
+window whole as (order by month)
 order by month desc
 limit 1
 """,

@@ -190,7 +190,8 @@ emptied as (
             else first_active_month
         end as cohort_month,
         is_earlier,
-        {{ add_months('month', 1) }} <= {{ add_days(as_of(), 1) }} as is_complete,
+        month >= {{ first_day() }}
+        and {{ add_months('month', 1) }} <= {{ add_days(as_of(), 1) }} as is_complete,
         {% for column in measures %}
         case when is_traced then {{ column }} else 0 end as {{ column }},
         {% endfor %}

@@ -14,7 +14,7 @@ cells as (
         cohort_month,
         period_number,
         month as period_month,
-        is_complete and month >= {{ first_day() }} as is_complete
+        is_complete
     from customer_months
 ),
 

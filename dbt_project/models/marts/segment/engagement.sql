@@ -167,8 +167,7 @@ beginning as (
 months as (
     select distinct
         customer_months.month,
-        customer_months.is_complete and customer_months.month >= {{ first_day() }}
-            as is_complete,
+        customer_months.is_complete,
         {{ add_days(add_months('customer_months.month', 1), -1) }} as month_end
     from customer_months
     inner join beginning on customer_months.month >= beginning.month
