@@ -1,6 +1,7 @@
 """Each metric is what the marts say, computed once more by plain pandas."""
 
 import datetime as dt
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from kith.catalogue.metrics import Metrics
 from kith.database import connect
+from kith.errors import ConfigurationError
 from kith.report import customer, retention, satisfaction
 from kith.report.entries import Entry, Tile
 from kith.runs.run import Run
@@ -266,15 +268,56 @@ def test_metrics_are_divided_by_time_and_by_what_customers_are(
     )
 
 
-def test_days_from_and_to_are_both_included(metrics: Metrics, frames: Frames) -> None:
+@pytest.mark.parametrize("grain", [None, "day", "month", "quarter", "year"])
+def test_days_from_and_to_are_both_included_and_cut_what_is_asked_by(
+    metrics: Metrics, frames: Frames, grain: str | None
+) -> None:
     days = pd.to_datetime(frames["orders"].order_date)
-    asked = days.between("2024-03-05", "2024-03-09")
+    asked = days.between("2024-02-20", "2024-04-09")
     assert asked.sum() > 1
     expected = frames["orders"][asked].revenue_amount.sum()
+    by = [grain] if grain else []
+    _, rows = metrics.table("revenue", by, dt.date(2024, 2, 20), dt.date(2024, 4, 9))
+    assert sum(float(row[-1]) for row in rows) == pytest.approx(float(expected))
+
+
+def test_what_is_counted_by_the_month_is_asked_of_whole_months(
+    metrics: Metrics, frames: Frames
+) -> None:
     _, ((found,),) = metrics.table(
-        "revenue", [], dt.date(2024, 3, 5), dt.date(2024, 3, 9)
+        "lost_customers", [], dt.date(2024, 3, 1), dt.date(2024, 4, 30)
     )
-    assert float(found) == pytest.approx(float(expected))
+    months = frames["customer_months"]
+    asked = pd.to_datetime(months.month).between("2024-03-01", "2024-04-30")
+    assert found == lost({"customer_months": months[asked]})
+    assert found
+    with pytest.raises(ConfigurationError, match=r"first day of one, .* 2024-03-01$"):
+        metrics.table("churn_rate", ["year"], dt.date(2024, 3, 10), None)
+    with pytest.raises(ConfigurationError, match=r"last day of one, .* 2024-02-29$"):
+        metrics.table("nps", [], None, dt.date(2024, 2, 28))
+
+
+def test_days_that_tell_nothing_are_refused(metrics: Metrics) -> None:
+    with pytest.raises(ConfigurationError, match="expected FROM not after TO"):
+        metrics.sql("revenue", [], dt.date(2024, 3, 2), dt.date(2024, 3, 1))
+    for name in ("customers", "repeat_rate", "lifetime_value", "satisfied_share"):
+        with pytest.raises(ConfigurationError, match="ask without FROM and TO"):
+            metrics.sql(name, [], None, dt.date(2024, 3, 1))
+    with pytest.raises(ConfigurationError, match="city is named twice"):
+        metrics.sql("revenue", ["city", "month", "city"])
+
+
+def test_nothing_is_told_where_a_mart_is_empty(release: Path, tmp_path: Path) -> None:
+    """0 complaints in 100 orders: nobody hears of complaints."""
+    copy = tmp_path / "release"
+    shutil.copytree(release, copy)
+    with duckdb.connect(str(copy / "kith.duckdb")) as connection:
+        connection.execute("delete from satisfaction.complaints")
+    metrics = Metrics(copy, tmp_path / "scratch")
+    for name in ("complaints", "complaint_rate"):
+        with pytest.raises(ConfigurationError, match="no row in satisfaction.complai"):
+            metrics.table(name, [])
+    assert metrics.table("orders", [])[1] != [(None,)]
 
 
 def test_two_marts_meet_by_month(metrics: Metrics, frames: Frames) -> None:
@@ -379,9 +422,12 @@ def test_scores_are_those_of_the_mart(metrics: Metrics, frames: Frames) -> None:
     for metric, measure in {"nps": "nps", "csat": "csat_top_two_pct"}.items():
         _, rows = metrics.table(metric, ["month"])
         found = {(pd.Timestamp(r[0]), r[1], r[2]): number(r[3]) for r in rows}
-        for row in whole(frames, measure).itertuples():
+        rows_of_mart = list(whole(frames, measure).itertuples())
+        for row in rows_of_mart:
             key = pd.Timestamp(row.period_start), row.survey, row.question
             assert found[key] == pytest.approx(number(row.score))
+        # Other questions are none that has no answers.
+        assert len(found) == len(rows_of_mart)
 
 
 def test_retention_of_a_cohort_is_that_of_the_mart(

@@ -84,6 +84,7 @@ class Metrics:
             path.read_text(encoding="utf-8")
         )
         self._declared = {metric.name: metric for metric in manifest.metrics}
+        self._models = manifest.semantic_models
         self._engine = MetricFlowEngine(
             SemanticManifestLookup(manifest),
             cast("SqlClient", _Planner(DuckDbSqlPlanRenderer())),
@@ -120,7 +121,8 @@ class Metrics:
     ) -> str:
         """SQL of a metric by some dimensions, of days from and to, both included.
 
-        Raises ConfigurationError naming what there is.
+        Raises ConfigurationError naming what there is, and where the metric is not
+        known of these days: by the month, or of the as-of date alone.
         """
         from metricflow.engine.metricflow_engine import MetricFlowQueryRequest
         from metricflow_semantics.errors.error_classes import InvalidQueryException
@@ -134,6 +136,8 @@ class Metrics:
                     f"BY={each}: {name} has no such dimension; it has "
                     f"{', '.join(metric.dimensions)}"
                 )
+        if twice := [each for each in dict.fromkeys(by) if by.count(each) > 1]:
+            raise ConfigurationError(f"BY={','.join(by)}: {twice[0]} is named twice")
         groups = [known[each] for each in asked]
         try:
             planned = self._engine.explain(
@@ -141,8 +145,9 @@ class Metrics:
                     metric_names=[name],
                     group_by_names=groups or None,
                     order_by_names=groups or None,
-                    time_constraint_start=_midnight(from_day),
-                    time_constraint_end=_midnight(to_day),
+                    # Not its own constraint of time: that takes whole months where
+                    # a metric is asked by the month.
+                    where_constraints=self._days(name, from_day, to_day),
                 )
             )
         except InvalidQueryException as error:
@@ -153,12 +158,26 @@ class Metrics:
         return str(planned.sql_statement.sql)
 
     def table(self, *asked: Any) -> tuple[list[str], list[tuple[Any, ...]]]:
-        """Headings and rows of a metric; arguments as those of `sql`."""
+        """Headings and rows of a metric; arguments as those of `sql`.
+
+        Raises ConfigurationError where a mart that it reads is empty: 0 complaints in
+        100 orders would be told where nobody hears of complaints.
+        """
+        query = self.sql(*asked)
+        marts = [model.node_relation for model in self._models_of(asked[0])]
         with connect(
             self._database, scratch=self._scratch, read_only=True
         ) as connection:
             try:
-                answer = connection.execute(self.sql(*asked))
+                for mart in marts:
+                    rows = connection.execute(f"from {mart.relation_name} limit 1")
+                    if not rows.fetchall():
+                        raise ConfigurationError(
+                            f"NAME={asked[0]}: no row in {mart.schema_name}."
+                            f"{mart.alias}, from which it is computed; no source "
+                            "brings such data"
+                        )
+                answer = connection.execute(query)
             except (duckdb.BinderException, duckdb.CatalogException) as error:
                 raise ConfigurationError(
                     f"{self._database}: lacks what the metric reads "
@@ -169,6 +188,55 @@ class Metrics:
                 for column in answer.description or []
             ]
             return headings, answer.fetchall()
+
+    def _days(
+        self, name: str, from_day: dt.date | None, to_day: dt.date | None
+    ) -> list[str]:
+        """MetricFlow's filters of the days that are asked for."""
+        if from_day and to_day and from_day > to_day:
+            raise ConfigurationError(
+                f"FROM={from_day} TO={to_day}: expected FROM not after TO"
+            )
+        limits = {"FROM": (">=", from_day), "TO": ("<=", to_day)}
+        asked = {key: limit for key, limit in limits.items() if limit[1]}
+        if asked and self._is_of_the_end(name):
+            raise ConfigurationError(
+                f"{' and '.join(asked)}: {name} tells how all stand on the release's "
+                "as-of date; ask without FROM and TO"
+            )
+        finest = next(grain for grain in GRAINS if grain in self._dimensions(name))
+        filters = []
+        for key, (operator, day) in asked.items():
+            assert day
+            begin = day.replace(day=1)
+            last = (begin + dt.timedelta(31)).replace(day=1) - dt.timedelta(1)
+            whole = begin if key == "FROM" else last
+            if finest == "month" and day != whole:
+                raise ConfigurationError(
+                    f"{key}={day}: {name} is counted by whole months; expected "
+                    f"{'the first' if key == 'FROM' else 'the last'} day of one, such "
+                    f"as {whole}"
+                )
+            filters.append(
+                f"{{{{ TimeDimension('{_TIME}', '{finest}') }}}} {operator} '{day}'"
+            )
+        return filters
+
+    def _is_of_the_end(self, name: str) -> bool:
+        """Whether a metric, or one that it is made of, has no time but the as-of date."""
+        return any(
+            model.defaults and model.defaults.agg_time_dimension == "as_of_date"
+            for model in self._models_of(name)
+        )
+
+    def _models_of(self, name: str) -> list[Any]:
+        """The semantic models whose measures a metric is made of."""
+        measures = {measure.name for measure in self._declared[name].input_measures}
+        return [
+            model
+            for model in self._models
+            if measures & {measure.name for measure in model.measures}
+        ]
 
     def _dimensions(self, name: str) -> dict[str, str]:
         """Dimensions by their short name, as MetricFlow knows them; grains of time."""
@@ -181,10 +249,6 @@ class Metrics:
             elif dimension.type.value == "categorical":
                 found[dimension.name] = full
         return found
-
-
-def _midnight(day: dt.date | None) -> dt.datetime | None:
-    return dt.datetime.combine(day, dt.time()) if day else None
 
 
 class _Planner:

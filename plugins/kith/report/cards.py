@@ -85,7 +85,9 @@ def _card_of(entry: Entry, rows: list[Row], facts: Row) -> Row | None:
     ends = (0, len(rows) - 1) if "month" in rows[0] else (len(rows) - 1,)
     for place in dict.fromkeys(ends):
         if rows[place].get("is_complete") is False:
-            notes.append(fill("{month} is not whole: hollow.", {"month": texts[place][0]}))
+            notes.append(
+                fill("{month} is not whole: hollow.", {"month": texts[place][0]})
+            )
             texts[place][0] += fill(" (not whole)", {})
     card["title"] = fill(entry.title, rows[0])
     card["caption"] = translated(entry.caption) or card["title"]
