@@ -301,7 +301,7 @@ def test_days_that_tell_nothing_are_refused(metrics: Metrics) -> None:
     with pytest.raises(ConfigurationError, match="expected FROM not after TO"):
         metrics.sql("revenue", [], dt.date(2024, 3, 2), dt.date(2024, 3, 1))
     for name in ("customers", "repeat_rate", "lifetime_value", "satisfied_share"):
-        with pytest.raises(ConfigurationError, match="ask without FROM and TO"):
+        with pytest.raises(ConfigurationError, match="ask without them"):
             metrics.sql(name, [], None, dt.date(2024, 3, 1))
     with pytest.raises(ConfigurationError, match="city is named twice"):
         metrics.sql("revenue", ["city", "month", "city"])
@@ -315,7 +315,7 @@ def test_nothing_is_told_where_a_mart_is_empty(release: Path, tmp_path: Path) ->
         connection.execute("delete from satisfaction.complaints")
     metrics = Metrics(copy, tmp_path / "scratch")
     for name in ("complaints", "complaint_rate"):
-        with pytest.raises(ConfigurationError, match="no row in satisfaction.complai"):
+        with pytest.raises(ConfigurationError, match=r"no row in satisfaction\.compl"):
             metrics.table(name, [])
     assert metrics.table("orders", [])[1] != [(None,)]
 

@@ -16,7 +16,7 @@ def test_a_spike_is_shown_with_its_nature_by_the_hour(releases: Any) -> None:
     ]
     nothing = Page(page_of(releases["unfinished"][0]))
     assert "Spikes of complaints and mentions" not in nothing.tables
-    assert "mentions begin on 1 days in all." in page.source
+    assert "mentions begin on 1 day in all." in page.source
 
 
 def test_backlog_and_products_are_shown_with_their_years(releases: Any) -> None:

@@ -50,7 +50,8 @@ def placeholders(text: str) -> set[str]:
     return {
         f"{{{name}:{spec}}}"
         for _, name, spec, _ in string.Formatter().parse(text)
-        if name is not None
+        # Words that go with a number are no figures.
+        if name is not None and not str(spec).startswith("|")
     }
 
 

@@ -55,9 +55,14 @@ def test_moves_of_the_last_whole_month_are_listed_and_the_note_sums_them(
         (
             names.get(row.from_segment, row.from_segment.capitalize()),
             names.get(row.to_segment, row.to_segment.capitalize()),
-        ): f"{row.customer_count:,}"
+        ): f"{row.customer_count:,}" if row.customer_count >= 5 else "under 5"
         for row in told.itertuples()
     }
+    assert {row[2] == "under 5" for row in table[1:]} == {False, True}
+    # What one of a few spends is told to nobody.
+    assert all(
+        (row[3:] == ["not shown"] * 2) == (row[2] == "under 5") for row in table[1:]
+    )
     known = moves[moves.from_segment != "not_yet_known"]
     moved = known[known.is_move].customer_count.sum()
     total = known.customer_count.sum()

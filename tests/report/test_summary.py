@@ -5,8 +5,11 @@ from html import unescape
 from typing import Any
 
 import pandas as pd
+import pytest
 from scipy import stats
+from statsmodels.stats.proportion import proportion_confint, proportions_ztest
 
+from kith.report.summary import differ
 from tests.report.releases import HOSTILE, Frames, page_of
 
 
@@ -86,7 +89,7 @@ def test_an_estimate_says_how_sure_it_is(releases: Any) -> None:
         f"{100 * judged.mean():.1f}% of the {len(judged)} complaints of the last 365 "
         "days that were due were answered in time (95% interval "
         f"{100 * interval.low:.0f} to {100 * interval.high:.0f}%); "
-        f"{(cases.state != 'resolved').sum()} of all are not resolved."
+        f"of all complaints, {(cases.state != 'resolved').sum()} are not resolved."
     )
     assert satisfied == (
         "Of 100 answers in 2017, 52 were satisfied (95% interval 51 to 53, 3,600 "
@@ -99,7 +102,7 @@ def test_an_estimate_says_how_sure_it_is(releases: Any) -> None:
         "interval 50 to 70%), where 30% of all left."
     )
     assert campaigns == (
-        "1 of the 2 campaigns with a group held out brought purchases by themselves; "
+        "1 of 2 campaigns with a group held out brought purchases by themselves; "
         "the best, Spring, 20.0 more per 100 customers (95% interval 10.0 to 30.0, 300 "
         "reached)."
     )
@@ -121,17 +124,33 @@ def test_what_is_to_be_done_is_counted(releases: Any) -> None:
     worth = (sleepers.is_worth_waking.eq(True) & ~sleepers.is_held_out.eq(True)).sum()
     assert sentences_of(releases, "grocer")[-1] == (
         f"To do: {plans.is_listed.sum():,} customers are to be contacted on the next "
-        f"day, {needy:,} need something within 30 days, and {worth:,} who sleep are "
-        "worth waking."
+        f"day, {needy:,} {'needs' if needy == 1 else 'need'} something within 30 "
+        f"days, and {worth:,} who sleep are worth waking."
     )
 
 
-def test_a_difference_between_years_is_told_as_chance_where_intervals_overlap(
+def test_a_difference_between_years_is_told_with_the_year_or_as_chance(
     releases: Any,
 ) -> None:
     satisfied = sentences_of(releases, "long_names")[3]
     assert satisfied.startswith("Of 100 answers in 2017, 85 were satisfied")
-    assert satisfied.endswith(", 50 in the year before.")
+    # Of 2016 too few answered.
+    assert satisfied.endswith(", 50 in 2015.")
+
+
+@pytest.mark.parametrize("satisfied", [116, 190, 205, 215, 226, 280])
+def test_two_years_differ_as_the_usual_test_of_two_shares_says(satisfied: int) -> None:
+    """Of 328 answers 196 were satisfied, then of 330 so many. Of 226, both overlap."""
+    counts, totals = [196, satisfied], [328, 330]
+    _, found = proportions_ztest(counts, totals)
+    rows = []
+    for count, total in zip(counts, totals, strict=True):
+        low, high = proportion_confint(count, total, method="wilson")
+        score = 100 * count / total
+        rows.append(
+            {"score": score, "interval_low": 100 * low, "interval_high": 100 * high}
+        )
+    assert differ(*rows) == differ(*reversed(rows)) == (found < 0.05)
 
 
 def test_names_of_campaigns_are_text(releases: Any) -> None:

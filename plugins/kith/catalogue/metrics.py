@@ -197,17 +197,17 @@ class Metrics:
             raise ConfigurationError(
                 f"FROM={from_day} TO={to_day}: expected FROM not after TO"
             )
-        limits = {"FROM": (">=", from_day), "TO": ("<=", to_day)}
-        asked = {key: limit for key, limit in limits.items() if limit[1]}
-        if asked and self._is_of_the_end(name):
+        asked = [("FROM", ">=", from_day), ("TO", "<=", to_day)]
+        if (from_day or to_day) and self._is_of_the_end(name):
             raise ConfigurationError(
-                f"{' and '.join(asked)}: {name} tells how all stand on the release's "
-                "as-of date; ask without FROM and TO"
+                f"FROM, TO: {name} tells how all stand on the release's as-of date; ask "
+                "without them"
             )
         finest = next(grain for grain in GRAINS if grain in self._dimensions(name))
         filters = []
-        for key, (operator, day) in asked.items():
-            assert day
+        for key, operator, day in asked:
+            if day is None:
+                continue
             begin = day.replace(day=1)
             last = (begin + dt.timedelta(31)).replace(day=1) - dt.timedelta(1)
             whole = begin if key == "FROM" else last
@@ -223,7 +223,7 @@ class Metrics:
         return filters
 
     def _is_of_the_end(self, name: str) -> bool:
-        """Whether a metric, or one that it is made of, has no time but the as-of date."""
+        """Whether what a metric is made of has no time but the as-of date."""
         return any(
             model.defaults and model.defaults.agg_time_dimension == "as_of_date"
             for model in self._models_of(name)

@@ -109,7 +109,7 @@ order by month
         "Overdue": "{overdue_count:,}",
     },
     note="Cases that are not resolved. Spikes of complaints and mentions begin on "
-    "{spike_count:,} days in all.",
+    "{spike_count:,} {spike_count:|day|days} in all.",
     marks=marks.month_lines,
     series={
         "open_count": ("Open", marks.ACCENT),

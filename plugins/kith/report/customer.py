@@ -1,7 +1,7 @@
 """Entries on the marts of `customer`: who buys, and how much."""
 
 from kith.report import marks
-from kith.report.entries import Entry, Row, Section, Tile
+from kith.report.entries import FEWEST, Entry, Row, Section, Tile
 from kith.report.formats import sentences
 
 # From the first month with an order on: the months before hold traces of other kinds.
@@ -54,12 +54,22 @@ select
     100 * unidentified_amount / nullif(revenue_amount, 0) as unidentified_pct
 from buyers cross join sales
 """
-_BEST = """
+# Of a few, the shares would tell what one of them spends.
+_BEST = f"""
+with best as (
+    select
+        *, coalesce(n, 0) < {FEWEST} as is_few,
+        upper(substr(missing_reason, 1, 1)) || substr(missing_reason, 2) as reason
+    from segment.concentrations
+    where measure = 'revenue' and top_pct = 20
+)
 select
-    share_pct, gini,
-    upper(substr(missing_reason, 1, 1)) || substr(missing_reason, 2) as missing_reason
-from segment.concentrations
-where measure = 'revenue' and top_pct = 20
+    case when not is_few then share_pct end as share_pct,
+    case when not is_few then gini end as gini,
+    coalesce(
+        reason, 'Fewer than {FEWEST} identified customers have ordered'
+    ) as missing_reason
+from best
 """
 
 

@@ -63,6 +63,9 @@ class _Formatter(string.Formatter):
     def format_field(self, value: Any, format_spec: str) -> str:
         if value is None:
             return MISSING
+        if format_spec.startswith("|"):
+            _, of_one, of_many = format_spec.split("|")
+            return of_one if value == 1 else of_many
         own, _, largest = format_spec.partition(" ")
         if own in _OWN:
             written = _OWN[own](value, *filter(None, [largest]))
@@ -77,7 +80,8 @@ def fill(template: str, values: Mapping[str, Any]) -> str:
     """Return a template with its values, in the language of the page.
 
     `{n:,}` and `{month:%b %Y}` are formats of Python, `{share_pct:percent}` is one of
-    this module. None is written as a dash, never as 0.
+    this module, and `{n:|customer|customers}` gives the word that goes with the number.
+    None is written as a dash, never as 0.
     """
     return _Formatter().vformat(translated(template), (), values)
 

@@ -6,7 +6,7 @@ from typing import Any
 import altair as alt
 
 from kith.report import marks
-from kith.report.entries import Cell, Entry, Groups, Row, Section, Series
+from kith.report.entries import FEWEST, Cell, Entry, Groups, Row, Section, Series
 from kith.report.formats import fill, name, sentences
 from kith.report.language import term, translated
 
@@ -126,9 +126,11 @@ order by
         columns={
             "From": lambda row: _label(row["from_segment"], drawn),
             "To": lambda row: _label(row["to_segment"], drawn),
-            "Customers": "{customer_count:,}",
-            "Their revenue of a year, before": "{previous_amount:,.2f}",
-            "And at the end of {last_state_on:%b %Y}": "{revenue_amount:,.2f}",
+            "Customers": _size,
+            "Their revenue of a year, before": _of_enough("{previous_amount:,.2f}"),
+            "And at the end of {last_state_on:%b %Y}": _of_enough(
+                "{revenue_amount:,.2f}"
+            ),
         },
         note=lambda rows: _flows_note(rows, drawn),
         absent="Moves are known once two months have ended.",
@@ -136,6 +138,22 @@ order by
         series=drawn,
         caption=f"{title} in the last month",
     )
+
+
+def _size(row: Row) -> str:
+    is_enough = row["customer_count"] >= FEWEST
+    facts = row | {"fewest": FEWEST}
+    return fill("{customer_count:,}" if is_enough else "under {fewest}", facts)
+
+
+def _of_enough(template: str) -> Cell:
+    """A cell of groups; of a few customers it would tell what one of them spends."""
+
+    def cell(row: Row) -> str:
+        is_enough = row["customer_count"] >= FEWEST
+        return fill(template if is_enough else "not shown", row)
+
+    return cell
 
 
 def _label(segment: str, drawn: Series) -> str:
@@ -164,7 +182,9 @@ def _flows_note(rows: list[Row], drawn: Series) -> str:
     return sentences(
         facts,
         "In {last_state_on:%b %Y}, {moved:,} of {total:,} customers moved.",
-        "Most of them, {most:,}, from {left} to {entered}." if moved else "",
+        "Most often, {most:,} times, from {left} to {entered}."
+        if moved and facts["most"] >= FEWEST
+        else "",
         "{new:,} became known." if facts["new"] else "",
         "Pale ribbons stay where they were.",
     )
@@ -257,7 +277,7 @@ def _ribbons(
         entering[target] += size
         right = place[row["state_on"]] - _BAR
         words = f"{_label(row['from_segment'], drawn)} → "
-        words += f"{_label(row['to_segment'], drawn)}: {size:,}"
+        words += f"{_label(row['to_segment'], drawn)}: {_size(row)}"
         if row["from_segment"] == "not_yet_known":
             left, start, width = right - 0.2, end + size / 2, 0.0
         else:

@@ -1,16 +1,16 @@
 """Entries on one customer: all that the marts know of somebody.
 
 They show no personal data: of a hashed identifier its first eight signs, of any other
-none, and of an attribute only what at least `_LEAST_SHARED` customers have in common.
-Who refuses to be profiled is not shown.
+none, and of attributes only what at least FEWEST customers have in common, all of it
+together. Who refuses to be profiled is not shown, and nobody where fewer are known.
 """
 
 from kith.report import marks
-from kith.report.entries import Entry, Row, Section
+from kith.report.entries import FEWEST, Entry, Row, Section
 from kith.report.formats import enumerated, fill, sentences
 from kith.report.language import term
 
-_LEAST_SHARED, _MOST_IDENTIFIERS = 5, 20
+_MOST_IDENTIFIERS = 20
 _FOOTPRINTS = ["search", "trade", "social", "service", "survey", "presence"]
 _FOOTPRINT_COUNT = " + ".join(
     f"case when has_{footprint} then 1 else 0 end" for footprint in _FOOTPRINTS
@@ -24,6 +24,9 @@ with counted as (
 ),
 chosen as (
     select * from counted
+    where (
+        select count(*) from customer.customers where customer_id <> 'unidentified'
+    ) >= {FEWEST}
     order by footprint_count desc, interaction_count desc, customer_id
     limit 1
 )
@@ -100,9 +103,9 @@ def _person_note(rows: list[Row]) -> str:
     return fill(
         "Their id begins with {sign}. An example: of all who do not refuse to be "
         "profiled, the one with the most kinds of footprints ({footprint_count}), "
-        "then the most interactions. Attributes that fewer than {least_shared} "
-        "customers share are not shown.",
-        rows[0] | {"least_shared": _LEAST_SHARED},
+        "then the most interactions. What is shown of attributes, {fewest} customers "
+        "or more have in common, all of it together.",
+        rows[0] | {"fewest": FEWEST},
     )
 
 
@@ -112,16 +115,49 @@ def _not_known(rows: list[Row]) -> str:
     return fill("Not known: {attributes}.", told) if missing else ""
 
 
+_PLACES = range(len(_ATTRIBUTES))
+_RANKS = ", ".join(
+    f"max(case when position = {at} then rank end) as rank_{at}" for at in _PLACES
+)
+_FIRST_UNLIKE = ", ".join(
+    f"case when {_ATTRIBUTES[at][1]} = (select {_ATTRIBUTES[at][1]} from record) "
+    f"then 99 else coalesce(rank_{at}, 99) end"
+    for at in _PLACES
+)
 _PERSON = Entry(
     "one-customer",
     "One customer: who they are",
+    # The most common attributes first, as long as enough customers have all of them.
     f"""
-{attributes_of(_CHOSEN)}
+{attributes_of(_CHOSEN)},
+ranked as (
+    select
+        *,
+        case
+            when value is not null
+                then row_number() over (
+                    partition by value is null order by shared_count desc, position
+                )
+        end as rank
+    from attributes
+),
+ranks as (
+    select {_RANKS} from ranked
+),
+likenesses as (
+    select least({_FIRST_UNLIKE}) as first_unlike, count(*) as customer_count
+    from customer.customers cross join ranks
+    group by all
+)
 select
     attribute, source, age_days, footprint_count, value is not null as is_listed,
-    case when shared_count >= {_LEAST_SHARED} then value end as value,
+    case
+        when (
+            select sum(customer_count) from likenesses where first_unlike > rank
+        ) >= {FEWEST} then value
+    end as value,
     substr(customer_id, 1, 8) as sign
-from attributes cross join chosen
+from ranked cross join chosen
 order by position
 """,
     columns={

@@ -91,25 +91,23 @@ def _map(chart: Any, rows: list[Row], series: Series) -> Any:
     tiles = cells(points)
     columns, lines = ([cell[at] for cell in tiles] for at in (0, 1))
     highest = max((row["share_pct"] or 0 for row in rows), default=0) or 1
-    shades = alt.Scale(domain=[0, highest], range=["#e8f0f7", marks.ACCENT])
+    # Light enough for dark words on the darkest.
+    shades = alt.Scale(domain=[0, highest], range=["#e8f0f7", "#79a6d2"])
     shown = chart.transform_calculate(
         column=f"{columns}[datum.place]", line=f"{lines}[datum.place]"
     ).encode(
         alt.X("column:O", axis=None, scale=alt.Scale(padding=0.05)),
         alt.Y("line:O", axis=None, scale=alt.Scale(padding=0.05)),
     )
-    dark = alt.condition(
-        f"datum.share_pct > {highest / 2}", alt.value("#fff"), alt.value(marks.INK)
-    )
-    words = {"align": "center", "baseline": "middle", "limit": 84}
+    words = {"align": "center", "baseline": "middle", "limit": 84, "color": marks.INK}
     return alt.layer(
         shown.mark_rect(cornerRadius=4).encode(
             alt.Color("share_pct:Q", scale=shades, legend=None)
         ),
         shown.mark_text(dy=-8, fontWeight="bold", fontSize=11, **words).encode(
-            text="cell_0:N", color=dark
+            text="cell_0:N"
         ),
-        shown.mark_text(dy=9, fontSize=11, **words).encode(text="text:N", color=dark),
+        shown.mark_text(dy=9, fontSize=11, **words).encode(text="text:N"),
     ).properties(height=54 * (max(lines) + 1))
 
 

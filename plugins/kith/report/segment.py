@@ -12,28 +12,31 @@ from kith.report.language import translated
 from kith.report.movements import ACTIVITY
 
 _STATES = ACTIVITY | {"not_permitted": ("Not permitted", marks.SOFT)}
+_DRAWN = _STATES | {"several_together": ("Several together", marks.GREY)}
 
 
 def _states_note(rows: list[Row]) -> str:
-    counts = {row["state"]: row["customer_count"] for row in rows}
-    refused = counts.get("not_permitted", 0)
-    facts = rows[0] | {"refused": refused}
-    if not facts["buyer_count"] and refused == facts["all_count"]:
+    facts = rows[0]
+    if not facts["buyer_count"] and facts["refused_count"] == facts["all_count"]:
         return fill(
             "None of the {all_count:,} known has permitted that their state is "
             "computed.",
             facts,
         )
+    is_enough = facts["buyer_count"] >= FEWEST
     return sentences(
         facts,
         "{active_pct:percent} of the {buyer_count:,} with an order are active."
-        if facts["buyer_count"]
-        else "None of the {all_count:,} known has ordered.",
-        "Shares are of all {all_count:,} known, also those without an order."
-        if facts["buyer_count"] and (refused or counts["never_purchased"])
+        if is_enough
         else "",
-        "{refused:,} have not permitted that their state is computed."
-        if refused
+        "None of the {all_count:,} known has ordered."
+        if not facts["buyer_count"]
+        else "",
+        "Shares are of all {all_count:,} known, also those without an order."
+        if facts["buyer_count"] < facts["all_count"] and facts["buyer_count"]
+        else "",
+        "{refused_count:,} have not permitted that their state is computed."
+        if facts["refused_count"]
         else "",
     )
 
@@ -52,16 +55,21 @@ counted as (
 totals as (
     select
         sum(customer_count) as all_count,
-        sum(customer_count) filter (
-            where segment not in ('never_purchased', 'not_permitted')
-        ) as buyer_count
+        sum(case
+            when segment not in ('never_purchased', 'not_permitted')
+                then customer_count else 0
+        end) as buyer_count,
+        sum(case when segment = 'active' then customer_count else 0 end)
+            as active_count,
+        sum(case when segment = 'not_permitted' then customer_count else 0 end)
+            as refused_count
     from counted
 )
 select
     state, coalesce(customer_count, 0) as customer_count,
     coalesce(customer_share_pct, 0) as customer_share_pct,
     revenue_amount, revenue_share_pct, all_count, totals.buyer_count,
-    100.0 * coalesce(customer_count, 0) / nullif(totals.buyer_count, 0) as active_pct
+    100.0 * active_count / nullif(totals.buyer_count, 0) as active_pct, refused_count
 from states left join counted on state = segment cross join totals
 where (select sum(customer_count) from counted) > 0
     and (state <> 'not_permitted' or customer_count > 0)
@@ -76,7 +84,10 @@ order by position
     },
     note=_states_note,
     absent="There is no customer yet.",
-    marks=partial(marks.bars, states=_STATES),
+    marks=partial(marks.bars, states=_DRAWN),
+    groups=Groups(
+        "state", ("customer_share_pct", "revenue_amount", "revenue_share_pct")
+    ),
     series={"customer_count": ("Customers", marks.ACCENT)},
     text="{customer_count:,} · {customer_share_pct:percent}",
 )

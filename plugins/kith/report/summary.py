@@ -4,6 +4,8 @@ A sentence tells of how many it speaks, and where it is an estimate, how sure it
 for which there are no data is left out.
 """
 
+import math
+
 from kith.report.customer import MONTHS
 from kith.report.entries import Row, Section, Sentence
 from kith.report.formats import change_pct, fill, sentences
@@ -118,8 +120,9 @@ select
 from states
 where buyer_count > 0
 """,
-    "Of {buyer_count:,} customers who have ever bought, {active_pct:percent} are "
-    "active and {asleep_count:,} ({asleep_pct:percent}) are asleep.",
+    "Of {buyer_count:,} {buyer_count:|customer|customers} who have ever bought, "
+    "{active_pct:percent} are active and {asleep_count:,} ({asleep_pct:percent}) "
+    "{asleep_count:|is|are} asleep.",
 )
 
 
@@ -139,17 +142,26 @@ def _satisfaction(rows: list[Row]) -> str:
         now,
     )
     for before in others:
-        is_clear = (
-            now["interval_low"] > before["interval_high"]
-            or now["interval_high"] < before["interval_low"]
-        )
         told += fill(
-            ", {score:.0f} in the year before"
-            if is_clear
-            else ", {score:.0f} in the year before; the difference may be chance",
+            ", {score:.0f} in {year:.0f}"
+            if differ(now, before)
+            else ", {score:.0f} in {year:.0f}; the difference may be chance",
             before,
         )
     return told + translated(".")
+
+
+def differ(now: Row, before: Row) -> bool:
+    """Whether the 95% interval of the difference of two scores is without 0.
+
+    Newcombe's square-and-add, from the interval of each (Statistics in Medicine 17,
+    1998, 873-890, method 10). That both intervals overlap would tell too little.
+    """
+    upper, lower = (now, before) if now["score"] >= before["score"] else (before, now)
+    margin = math.hypot(
+        upper["score"] - upper["interval_low"], lower["interval_high"] - lower["score"]
+    )
+    return bool(upper["score"] - lower["score"] > margin)
 
 
 _SATISFACTION = Sentence(
@@ -177,7 +189,7 @@ def _answered(rows: list[Row]) -> str:
     return fill(
         "{in_time_pct:percent} of the {due_count:,} {noun:term} of the last 365 days "
         "that were due were answered in time (95% interval {low:.0f} to {high:.0f}%); "
-        "{open_count:,} of all are not resolved."
+        "of all {noun:term}, {open_count:,} are not resolved."
         if row["open_count"] is not None
         else "{in_time_pct:percent} of the {due_count:,} {noun:term} of the last 365 "
         "days that were due were answered in time (95% interval {low:.0f} to "
@@ -227,10 +239,11 @@ def _leaving(rows: list[Row]) -> str:
     is_judged = row["sign"] is not None
     return sentences(
         row | ({"words": sign_of(row).lower()} if is_judged else {}),
-        "{warned_count:,} customers show a sign that they may leave.",
+        "{warned_count:,} {warned_count:|customer shows|customers show} a sign that "
+        "they may leave.",
         "The sign that was right most often is ‘{words}’: of {judged_count:,} "
-        "warnings {precision_pct:.0f}% came true (95% interval {low:.0f} to "
-        "{high:.0f}%), where {base_pct:.0f}% of all left."
+        "{judged_count:|warning|warnings} {precision_pct:.0f}% came true (95% interval "
+        "{low:.0f} to {high:.0f}%), where {base_pct:.0f}% of all left."
         if is_judged
         else "",
     )
@@ -264,13 +277,14 @@ where warned_count > 0
 def _campaigns(rows: list[Row]) -> str:
     row = rows[0]
     return fill(
-        "{effective_count:,} of the {judged_count:,} campaigns with a group held out "
-        "brought purchases by themselves; the best, {campaign}, {uplift:.1f} more per "
-        "100 customers (95% interval {low:.1f} to {high:.1f}, {reached_count:,} "
+        "{effective_count:,} of {judged_count:,} {judged_count:|campaign|campaigns} "
+        "with a group held out brought purchases by themselves; the best, {campaign}, "
+        "{uplift:.1f} more per 100 customers (95% interval {low:.1f} to {high:.1f}, {reached_count:,} "
         "reached)."
         if row["effective_count"]
-        else "{effective_count:,} of the {judged_count:,} campaigns with a group held "
-        "out brought purchases by themselves.",
+        else "{effective_count:,} of {judged_count:,} "
+        "{judged_count:|campaign|campaigns} with a group held out brought purchases by "
+        "themselves.",
         row,
     )
 
@@ -316,9 +330,9 @@ sleepers as (
 select * from planned cross join needs cross join sleepers
 where listed_count + need_count + worth_count > 0
 """,
-    "To do: {listed_count:,} customers are to be contacted on the next day, "
-    "{need_count:,} need something within 30 days, and {worth_count:,} who sleep are "
-    "worth waking.",
+    "To do: {listed_count:,} {listed_count:|customer is|customers are} to be contacted "
+    "on the next day, {need_count:,} {need_count:|needs|need} something within 30 "
+    "days, and {worth_count:,} who {worth_count:|sleeps is|sleep are} worth waking.",
 )
 SECTION = Section(
     sentences=[
