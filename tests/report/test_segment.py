@@ -54,10 +54,11 @@ def test_who_permits_no_score_is_shown_and_no_buyer_without_a_state(
     tmp_path: Path, releases: Any
 ) -> None:
     page = Page(page_of(releases["known_before"][0]))
-    *known, merged = page.tables["Customers by activity state"]
-    # Ten who refused, and one who would be alone in a state.
+    _, active, never, refused, merged = page.tables["Customers by activity state"]
+    assert (active[0], never[0]) == ("Active", "Never purchased")
+    assert refused[:3] == ["Not permitted", "10", "20.0%"]
+    # Three of them would be alone in a state.
     assert merged[:3] == ["Several together", "11", "27.5%"]
-    assert len(known) == 1 + 4
     assert "of the 40 with an order are active." in page.source
     assert "10 have not permitted that their state is computed." in page.source
     _, frames = releases["events_only"]

@@ -200,8 +200,8 @@ class Metrics:
         asked = [("FROM", ">=", from_day), ("TO", "<=", to_day)]
         if (from_day or to_day) and self._is_of_the_end(name):
             raise ConfigurationError(
-                f"FROM, TO: {name} tells how all stand on the release's as-of date; ask "
-                "without them"
+                f"FROM, TO: {name} tells how all stand on the release's as-of date; "
+                "ask without them"
             )
         finest = next(grain for grain in GRAINS if grain in self._dimensions(name))
         filters = []

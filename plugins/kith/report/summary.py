@@ -279,8 +279,8 @@ def _campaigns(rows: list[Row]) -> str:
     return fill(
         "{effective_count:,} of {judged_count:,} {judged_count:|campaign|campaigns} "
         "with a group held out brought purchases by themselves; the best, {campaign}, "
-        "{uplift:.1f} more per 100 customers (95% interval {low:.1f} to {high:.1f}, {reached_count:,} "
-        "reached)."
+        "{uplift:.1f} more per 100 customers (95% interval {low:.1f} to {high:.1f}, "
+        "{reached_count:,} reached)."
         if row["effective_count"]
         else "{effective_count:,} of {judged_count:,} "
         "{judged_count:|campaign|campaigns} with a group held out brought purchases by "
