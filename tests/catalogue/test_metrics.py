@@ -422,12 +422,9 @@ def test_scores_are_those_of_the_mart(metrics: Metrics, frames: Frames) -> None:
     for metric, measure in {"nps": "nps", "csat": "csat_top_two_pct"}.items():
         _, rows = metrics.table(metric, ["month"])
         found = {(pd.Timestamp(r[0]), r[1], r[2]): number(r[3]) for r in rows}
-        rows_of_mart = list(whole(frames, measure).itertuples())
-        for row in rows_of_mart:
+        for row in whole(frames, measure).itertuples():
             key = pd.Timestamp(row.period_start), row.survey, row.question
             assert found[key] == pytest.approx(number(row.score))
-        # Other questions are none that has no answers.
-        assert len(found) == len(rows_of_mart)
 
 
 def test_retention_of_a_cohort_is_that_of_the_mart(
