@@ -1,15 +1,18 @@
 """The entries on one customer."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.report.releases import CHOSEN, HASH, Page, page_of
+from tests.report.releases import CHOSEN, HASH, Page, make_page, page_of, publish
+
+TITLE = "One customer: who they are"
 
 
 def test_the_golden_record_shows_what_others_share(releases: Any) -> None:
     page = Page(page_of(releases["grocer"][0]))
-    assert page.tables["One customer: who they are"] == [
+    assert page.tables[TITLE] == [
         ["Attribute", "Value", "Source", "Age in days"],
         ["Kind", "person", "–", "–"],
         ["City", "not shown", "–", "–"],
@@ -23,6 +26,24 @@ def test_the_golden_record_shows_what_others_share(releases: Any) -> None:
     assert "Not known: country, industry, level, organisation they act for" in (
         page.source
     )
+
+
+def test_what_is_shown_is_shared_by_enough_all_of_it_together(
+    tmp_path: Path, releases: Any
+) -> None:
+    """Six are from Bonn and six have a gold card, but nobody else has both."""
+    _, frames = releases["grocer"]
+    customers = frames["customer.customers"].copy()
+    others = customers.index[customers.customer_id != CHOSEN]
+    chosen = customers.index[customers.customer_id == CHOSEN]
+    customers.loc[[*chosen, *others[:5]], "city"] = "Bonn"
+    customers.loc[[*chosen, *others[5:10]], "level"] = "gold"
+    run = publish(
+        tmp_path, "alone", frames | {"customer.customers": customers}, "2017-12-31"
+    )
+    make_page(run)
+    shown = {row[0]: row[1] for row in Page(page_of(run)).tables[TITLE][1:]}
+    assert [shown["City"], shown["Level"]].count("not shown") == 1
 
 
 @pytest.mark.parametrize("name", ["grocer", "long_names"])
