@@ -56,6 +56,11 @@ class Shop:
             registered=registered,
         )
 
+    def has_whole(self, month: pd.Timestamp) -> bool:
+        """Whether all days of a month, given by its first, lie in the data."""
+        end = month + pd.offsets.MonthEnd()
+        return bool(self.first_day <= month and end <= self.as_of)
+
     @cached_property
     def earlier(self) -> frozenset[str]:
         """Who was known before the data begin."""
@@ -170,7 +175,7 @@ def months(shop: Shop) -> pd.DataFrame:
             cohort = shop.beginning if is_earlier else min(active)
         for month in all_months[all_months >= first_month]:
             key = (customer, month)
-            is_complete = month + pd.offsets.MonthEnd() <= shop.as_of
+            is_complete = shop.has_whole(month)
             bought_before = month_before.get(month) in active
             if month in active:
                 if month == min(active) and not is_earlier:
@@ -333,8 +338,8 @@ def cohorts(shop: Shop) -> pd.DataFrame:
         is_whole_at_once = cohort == "earlier" and shop.first_day <= begin
         base = 0 if is_whole_at_once else 1
         every_month = active.columns[active.columns >= begin]
-        is_over = [m + pd.offsets.MonthEnd() <= shop.as_of for m in every_month]
-        has_base = len(every_month) > base and is_over[base]
+        is_whole = [shop.has_whole(month) for month in every_month]
+        has_base = len(every_month) > base and is_whole[base]
         start = pd.Series(dtype="int64")
         if has_base:
             start = revenue.loc[ids, every_month[base]]
@@ -353,9 +358,13 @@ def cohorts(shop: Shop) -> pd.DataFrame:
                 "net_revenue_retention_pct": np.nan,
                 "gross_revenue_retention_pct": np.nan,
             }
-            if not is_over[number]:
+            if not is_whole[number]:
                 found = dict.fromkeys(found, np.nan)
-                reason = "the month is not over"
+                reason = (
+                    "the data begin in mid-month"
+                    if month < shop.first_day
+                    else "the month is not over"
+                )
             elif number < base:
                 reason = "no revenue retention: the first month is not whole"
             elif not len(start):
@@ -375,7 +384,7 @@ def cohorts(shop: Shop) -> pd.DataFrame:
                     "cohort_month": begin,
                     "period_number": number,
                     "period_month": month,
-                    "is_complete": is_over[number],
+                    "is_complete": is_whole[number],
                     "cohort_size": len(ids),
                     **found,
                     "base_period_number": base,
@@ -416,7 +425,7 @@ def engagement(shop: Shop) -> pd.DataFrame:
             is_unknown = ~is_message & (seen["customer_id"] == UNIDENTIFIED)
             of_month = counts[counts.index.get_level_values(0).isin(days)]
             customers = len(set(of_month.index.get_level_values(1)))
-            is_complete = shop.first_day <= month and end <= shop.as_of
+            is_complete = shop.has_whole(month)
             daily = len(of_month) / len(days)
             in_week = weekly[weekly.index.isin(days)].mean()
             busy = int((of_month >= 3).sum())
