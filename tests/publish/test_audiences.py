@@ -3,12 +3,13 @@
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import duckdb
 import pytest
 import yaml
 
+from kith.errors import FailureClass
 from kith.publish.audiences import (
     CLASSES,
     FEWEST_PERSONS,
@@ -182,6 +183,62 @@ def test_nobody_is_named_or_alone_in_that_file(release: Path) -> None:
     assert not {name for _, name in tables} & {"customers", "orders", "employees"}
     assert comment.startswith("One row per scheme")
     whole.close()
+
+
+def shown_of(mart: str, rows: list[dict[str, Any]]) -> list[str]:
+    """The `name` of those rows that the file without personal data has."""
+    condition = rows_about_nobody(meta_of(MODELS[mart]))
+    with duckdb.connect() as connection:
+        columns = [
+            f"{each['name']} {'varchar' if each['data_type'] == 'string' else 'bigint'}"
+            for each in MODELS[mart]["columns"]
+            if each["data_type"] in ("string", "bigint")
+        ]
+        connection.execute(f"create table told (name varchar, {', '.join(columns)})")
+        for row in rows:
+            connection.execute(
+                f"insert into told ({', '.join(row)}) "
+                f"values ({', '.join('?' * len(row))})",
+                list(row.values()),
+            )
+        found = connection.execute(
+            f"select name from told where {condition} order by rowid"
+        )
+        return [name for (name,) in found.fetchall()]
+
+
+def test_incidents_that_quote_rows_are_shown_to_nobody_else() -> None:
+    """Each class of failures is of systems and machines, or of data."""
+    of_machines = {"transient", "source_unavailable", "credentials", "resource"}
+    of_machines.add("overdue")
+    told = [
+        {"name": kind, "failure_class": kind, "cause": "x"}
+        for kind in get_args(FailureClass)
+    ]
+    assert set(shown_of("operations.incidents", told)) == of_machines
+    assert {"data_gate", "approval", "contract"} <= set(get_args(FailureClass))
+    for quoting in ("failing_rows", "evidence_query"):
+        row = {"name": "x", "failure_class": "resource", quoting: "y"}
+        assert shown_of("operations.incidents", [row]) == []
+
+
+def test_of_checks_passed_ones_and_counts_are_shown() -> None:
+    told = {
+        "passed": ("passed", "0 of 261 values", None),
+        "counted": ("failed", "86 rows", None),
+        "not applicable": ("not_applicable", None, None),
+        "keys": ("failed", "86 rows", '[{"customer_id": "07de7a90"}]'),
+        "computed": ("failed", "city Bonn", None),
+        "greatest": ("passed", "912.40", None),
+        "broken": ("broken", "Could not convert string 'Bonn' to INT32", None),
+    }
+    rows = [
+        {"name": name, "outcome": outcome, "observed": observed, "sample": sample}
+        for name, (outcome, observed, sample) in told.items()
+    ]
+    assert shown_of("operations.gate_results", rows) == [
+        *("passed", "counted", "not applicable"),
+    ]
 
 
 def test_a_row_of_the_whole_file_that_is_left_out_is_about_somebody(

@@ -2,9 +2,12 @@
 
 import psycopg
 import pytest
+import yaml
 
 from kith.company.postgres import Reader
 from kith.errors import CredentialsError
+from kith.publish.audiences import rows_about_nobody
+from kith.settings import REPOSITORY
 from tests.serve.stand_in import LOADER, READERS, Shop, as_owner, write_release
 
 # In whose care each customer of the stand-in is, written down by hand.
@@ -188,3 +191,19 @@ def test_a_login_that_no_policy_binds_gets_no_narrow_audience(shop: Shop) -> Non
 def test_a_login_that_is_not_there_is_told(shop: Shop) -> None:
     assert [r.login for r in READERS if r.login == "nobody_yet"]
     assert shop.publish(1).missing_logins == ["nobody_yet"]
+
+
+def test_postgresql_reads_what_each_mart_says_of_its_rows(shop: Shop) -> None:
+    """The same SQL makes DuckDB's file and the server's policies."""
+    types = {"string": "text", "double": "double precision"}
+    said = []
+    for path in sorted((REPOSITORY / "dbt_project/models/marts").glob("*/*.yml")):
+        for model in yaml.safe_load(path.read_text())["models"]:
+            columns = ", ".join(
+                f"{each['name']} {types.get(each['data_type'], each['data_type'])}"
+                for each in model["columns"]
+            )
+            shown = rows_about_nobody(model["config"]["meta"])
+            said.append(f"create temp table {model['name']} ({columns})")
+            said.append(f"select 1 from {model['name']} where {shown}")
+    as_owner(shop.server, shop.database, "; ".join(said))
