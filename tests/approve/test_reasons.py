@@ -160,16 +160,82 @@ def test_definitions_are_what_decides_numbers(run: Run, tmp_path: Path) -> None:
     assert declaring(rfm_window_days=30)["company"] != definitions(run)["company"]
 
 
-def test_who_was_erased_is_a_reason_from_then_on(run: Run) -> None:
-    def erase(*times: str) -> None:
-        entries = [{"suppressed_at": at} for at in times]
-        (run.folder / SUPPRESSED).write_text(json.dumps({"entries": entries}))
+def erase(run: Run, *times: str) -> None:
+    entries = [{"suppressed_at": at} for at in times]
+    (run.folder / SUPPRESSED).write_text(json.dumps({"entries": entries}))
 
-    erase("2001-01-01T00:00:00")
+
+def suppress(run: Run, table: str, **days: int) -> None:
+    """As `make erase` leaves the report of the year; `days` are as `d20240309=2`."""
+    (report,) = run.admitted(table).glob("*/report.json")
+    told = json.loads(report.read_text())
+    told["suppressed_days"] = {
+        f"{dt.date.fromisoformat(day[1:])}": rows for day, rows in days.items()
+    }
+    report.write_text(json.dumps(told))
+
+
+def test_who_was_erased_is_the_reason_of_what_nothing_else_explains(run: Run) -> None:
+    erase(run, "2001-01-01T00:00:00")
     assert reason(run, "customer.orders", MARCH) == "unknown"
-    erase("2001-01-01T00:00:00", "2998-01-01T00:00:00Z")
+    erase(run, "2001-01-01T00:00:00", "2998-01-01T00:00:00Z")
     assert reason(run, "customer.orders", MARCH) == "erasure"
     assert not erased_since(run.folder, dt.datetime(2999, 1, 1, tzinfo=dt.UTC))
+    count_more(run, ORDERS, "2024-03-09", 1)
+    # Nobody's order has gone.
+    assert reason(run, "customer.orders", MARCH) == "late data"
+
+
+def test_rows_of_who_was_erased_are_no_correction(run: Run) -> None:
+    erase(run, "2998-01-01T00:00:00Z")
+    suppress(run, ORDERS, d20240309=2)
+    # One of the two had been refused, or was a duplicate of the other.
+    count_more(run, ORDERS, "2024-03-09", -1)
+    path = run.published / "current" / "kith.duckdb"
+    path.chmod(0o644)
+    with duckdb.connect(str(path)) as release:
+        release.execute(
+            "update operations.source_deliveries "
+            "set quarantined_count = quarantined_count + 1 "
+            "where table_name = 'orders' and day = '2024-03-09'"
+        )
+    assert reason(run, "customer.orders", MARCH) == "erasure"
+    # Of other days only where nothing is told of its own.
+    assert reason(run, "customer.orders", MAY) == "erasure"
+    count_more(run, ORDERS, "2024-05-02", -1)
+    assert reason(run, "customer.orders", MAY) == "correction"
+
+
+def test_late_data_stay_late_data_beside_an_erasure(run: Run) -> None:
+    erase(run, "2998-01-01T00:00:00Z")
+    suppress(run, ORDERS, d20240309=2)
+    count_more(run, ORDERS, "2024-03-09", -2 + 1)
+    assert reason(run, "customer.orders", MARCH) == "late data, erasure"
+
+
+def test_an_erasure_is_told_once(run: Run) -> None:
+    """Rows that were suppressed before the release changed nothing since."""
+    suppress(run, ORDERS, d20240309=2)
+    publish(run)
+    erase(run, "2998-01-01T00:00:00Z")
+    suppress(run, ORDERS, d20240309=2, d20240310=1)
+    count_more(run, ORDERS, "2024-03-10", -1)
+    count_more(run, ORDERS, "2024-03-09", -1)
+    assert reason(run, "customer.orders", MARCH) == "correction, erasure"
+    # Nothing of what comes again of who was erased before ever counted.
+    erase(run, "2001-01-01T00:00:00Z")
+    count_more(run, ORDERS, "2024-03-10", 1)
+    assert reason(run, "customer.orders", MARCH) == "correction"
+
+
+def test_of_a_table_delivered_whole_an_erasure_has_no_day(run: Run) -> None:
+    erase(run, "2998-01-01T00:00:00Z")
+    suppress(run, "shop.customers", d20241231=1)
+    count_more(run, ORDERS, "2024-03-09", 1)
+    assert reason(run, "customer.orders", MARCH) == "late data, erasure"
+    # A new delivery of it, from which nothing but their rows is gone.
+    pull_again(run, "shop.customers", other_content)
+    assert reason(run, "customer.orders", MAY) == "erasure"
 
 
 def test_a_release_of_an_earlier_version_tells_no_definitions(run: Run) -> None:

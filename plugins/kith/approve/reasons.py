@@ -5,16 +5,18 @@
   as many, where the same days were pulled again and say something else.
 - `definition`: the SQL of the mart or of a model before it, a macro, a seed, Python
   that computes, or what the company declares is not what it was.
-- `erasure`: a person was erased since.
+- `erasure`: a person was erased since, and rows of a day of the period went with them,
+  or of a table that is delivered whole. They are no part of what is counted above.
 
 What nothing of this explains comes with days that a later look-back delivered again,
 or with other days: with a record that is dated by its change, or whatever makes two
 customers one. It is told in the same way of these, is `late data` where only new days
-came, and else `unknown`.
+came, else `erasure` where somebody was erased since, and else `unknown`.
 """
 
 import datetime as dt
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +28,13 @@ from kith.build.unfinished import definitions_of
 from kith.company.folder import Company
 from kith.company.tables import SourceTable
 from kith.database import connect, literal
-from kith.deliveries.admitted import admitted_deliveries, declaration_id, spans
+from kith.deliveries.admitted import (
+    Delivery,
+    admitted_deliveries,
+    declaration_id,
+    spans,
+    suppressed_rows,
+)
 from kith.runs.run import Interval, Run
 from kith.settings import REPOSITORY
 from kith.storage import sha256_of
@@ -80,16 +88,20 @@ class _Deliveries:
     """What was delivered of a source table since a release.
 
     `rows_more` has of the published days on which the number of rows that count has
-    changed by how many. `again` are published days whose very interval was pulled again
-    with other content, `looked_back` those that came again with another interval.
-    `rows_more_whole` is set of a table that is delivered whole, where that is new.
+    changed by how many, those of erased persons left out; `erased` are the days on
+    which there were such. `again` are published days whose very interval was pulled
+    again with other content, `looked_back` those that came again with another interval.
+    `rows_more_whole` is set of a table that is delivered whole, where that is new, and
+    `is_erased_whole` where rows of erased persons went from it.
     """
 
     rows_more: dict[dt.date, int] = field(default_factory=dict)
+    erased: frozenset[dt.date] = frozenset()
     again: frozenset[dt.date] = frozenset()
     looked_back: frozenset[dt.date] = frozenset()
     has_new_days: bool = False
     rows_more_whole: int | None = None
+    is_erased_whole: bool = False
 
     def of(self, days: Interval | None) -> set[Reason]:
         """What is told of days, or of all that were published."""
@@ -99,7 +111,25 @@ class _Deliveries:
                 found.add("late data" if rows > 0 else "correction")
         if not found and any(_lies_in(day, days) for day in self.again):
             found.add("correction")
+        if self.is_erased_whole or any(_lies_in(day, days) for day in self.erased):
+            found.add("erasure")
         return found
+
+
+@dataclass(frozen=True)
+class _Counts:
+    """Rows of a day: those that count, and those refused or dropped as duplicates."""
+
+    counted: int = 0
+    left_out: int = 0
+
+    def more_than(self, then: "_Counts", erased: int) -> int:
+        """How many more rows count than then, those of erased persons left out.
+
+        Of so many `erased` rows some were left out before.
+        """
+        left_out = max(0, then.left_out - self.left_out)
+        return self.counted - then.counted + max(0, erased - left_out)
 
 
 class Reasons:
@@ -126,13 +156,12 @@ class Reasons:
         found: set[Reason] = set().union(*(each.of(period) for each in told))
         if self._has_new_definition(above):
             found.add("definition")
-        if self._is_erased:
-            found.add("erasure")
         if not found and any(
             _lies_in(day, period) for each in told for day in each.looked_back
         ):
             found.add("correction")
-        found = found or self._of_other_days(told) or {"unknown"}
+        found = found or self._of_other_days(told)
+        found = found or {"erasure" if self._is_erased else "unknown"}
         return ", ".join(each for each in ORDER if each in found)
 
     def _of_other_days(self, told: list[_Deliveries]) -> set[Reason]:
@@ -192,13 +221,25 @@ class Reasons:
             if then.get(slug) != attempt
             and not self._is_same(table, slug, attempt, then.get(slug))
         }
-        counts, counted = (
+        counts, former = (
             self._counts(table, database)
             for database in (self._run.warehouse, self._release / "kith.duckdb")
         )
+        erased = self._erased(table, deliveries)
         if not table.rules.cursor:
-            more = sum(counts.values()) - sum(counted.values())
-            return _Deliveries(rows_more_whole=more if new else None)
+            # One delivery, whose rows stand at another day than those of the former.
+            more = _sum(counts).more_than(_sum(former), erased.total())
+            return _Deliveries(
+                rows_more_whole=more if new else None,
+                is_erased_whole=erased.total() > 0,
+            )
+        rows_more = {
+            day: counts.get(day, _Counts()).more_than(
+                former.get(day, _Counts()), erased[day]
+            )
+            for day in sorted({*counts, *former})
+            if day <= self._as_of
+        }
         days = {
             day: deliveries[span.number].folder.name
             for span in spans(deliveries)
@@ -207,15 +248,36 @@ class Reasons:
         }
         published = [day for day in days if day <= self._as_of]
         return _Deliveries(
-            rows_more={
-                day: counts.get(day, 0) - counted.get(day, 0)
-                for day in sorted({*counts, *counted})
-                if day <= self._as_of and counts.get(day, 0) != counted.get(day, 0)
-            },
+            rows_more={day: rows for day, rows in rows_more.items() if rows},
+            erased=frozenset(erased),
             again=frozenset(d for d in published if days[d] in then),
             looked_back=frozenset(d for d in published if days[d] not in then),
             has_new_days=any(day > self._as_of for day in days),
         )
+
+    def _erased(
+        self, table: SourceTable, deliveries: list[Delivery]
+    ) -> Counter[dt.date]:
+        """By day the rows that went with who was erased since the release.
+
+        Of a table that is delivered whole, all at one day. Rows of who was erased
+        before may still come, and never counted.
+        """
+        if not self._is_erased:
+            return Counter()
+        source = self._manifest["sources"].get(table.full_name, {})
+        # An earlier version of Kith has not told them.
+        then = {
+            dt.date.fromisoformat(day): rows
+            for day, rows in source.get("suppressed_days", {}).items()
+        }
+        now = suppressed_rows(deliveries)
+        if not table.rules.cursor:
+            now, then = (
+                Counter({self._as_of: sum(each.values())}) for each in (now, then)
+            )
+        gone = now - Counter(then)
+        return Counter({day: n for day, n in gone.items() if day <= self._as_of})
 
     def _is_same(
         self, table: SourceTable, slug: str, attempt: str, former: str | None
@@ -231,18 +293,17 @@ class Reasons:
         )
         return bool(first == second)
 
-    def _counts(self, table: SourceTable, database: Path) -> dict[dt.date, int]:
-        """By day the rows that count, as a candidate or a release tells it."""
+    def _counts(self, table: SourceTable, database: Path) -> dict[dt.date, _Counts]:
+        """By day the rows of a table, as a candidate or a release tells it."""
         scratch = self._run.folder / "scratch"
         with connect(database, scratch=scratch, read_only=True) as connection:
-            return dict(
-                connection.execute(
-                    "select day, cast(coalesce(sum(row_count), 0) as bigint) "
-                    "from operations.source_deliveries "
-                    f"where source_name = {literal(table.source)} "
-                    f"and table_name = {literal(table.name)} group by day"
-                ).fetchall()
-            )
+            rows = connection.execute(
+                "select day, row_count, quarantined_count + duplicate_count "
+                "from operations.source_deliveries "
+                f"where source_name = {literal(table.source)} "
+                f"and table_name = {literal(table.name)}"
+            ).fetchall()
+        return {day: _Counts(*counts) for day, *counts in rows}
 
 
 def erased_since(state: Path, moment: dt.datetime) -> bool:
@@ -253,6 +314,11 @@ def erased_since(state: Path, moment: dt.datetime) -> bool:
     entries = json.loads(path.read_text(encoding="utf-8"))["entries"]
     times = (dt.datetime.fromisoformat(each["suppressed_at"]) for each in entries)
     return any(at.replace(tzinfo=at.tzinfo or dt.UTC) > moment for at in times)
+
+
+def _sum(counts: dict[dt.date, _Counts]) -> _Counts:
+    days = counts.values()
+    return _Counts(sum(d.counted for d in days), sum(d.left_out for d in days))
 
 
 def _days(interval: Interval) -> Iterator[dt.date]:

@@ -218,6 +218,15 @@ def counting(deliveries: list[Delivery]) -> list[Delivery]:
     return [deliveries[number] for number in sorted(numbers)]
 
 
+def suppressed_rows(deliveries: list[Delivery]) -> Counter[dt.date]:
+    """Rows of erased persons by day, each day as its owner counted it."""
+    found: Counter[dt.date] = Counter()
+    for span in spans(deliveries):
+        erased = deliveries[span.number].suppressed_days
+        found.update({day: n for day, n in erased.items() if day in span.days})
+    return found
+
+
 def past_of(window: Interval, deliveries: list[Delivery]) -> Interval | None:
     """The days before a window that were delivered, all in a row up to it."""
     before = _before(window.from_day)
@@ -404,9 +413,7 @@ def _rows_known(
             ).fetchall()
         )
     )
-    for span in spans(deliveries):
-        erased = deliveries[span.number].suppressed_days
-        known.update({day: n for day, n in erased.items() if day in span.days})
+    known.update(suppressed_rows(deliveries))
     return known
 
 

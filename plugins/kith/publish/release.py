@@ -33,7 +33,7 @@ from kith.database import (
     parquet_sql,
     quote,
 )
-from kith.deliveries.admitted import admitted_deliveries, spans
+from kith.deliveries.admitted import admitted_deliveries, spans, suppressed_rows
 from kith.errors import PublicationError
 from kith.gate.audit import fingerprint, permit_path
 from kith.gate.tables import FEED_SCHEMA, Table, list_tables
@@ -465,7 +465,11 @@ def _order(table: Table) -> str:
 
 
 def _sources(connection: duckdb.DuckDBPyConnection, run: Run) -> dict[str, Any]:
-    """Per source table the deliveries of which days count, and its rows."""
+    """Per source table the deliveries of which days count, and its rows.
+
+    Rows of erased persons are counted by day, so that the next publication can tell
+    those that went since.
+    """
     rows = dict(
         connection.execute(
             "select source_name || '.' || table_name, sum(row_count)::bigint "
@@ -482,6 +486,10 @@ def _sources(connection: duckdb.DuckDBPyConnection, run: Run) -> dict[str, Any]:
                 for report in (deliveries[number].report for number in counted)
             ],
             "rows": rows.get(table.full_name, 0),
+            "suppressed_days": {
+                day.isoformat(): count
+                for day, count in sorted(suppressed_rows(deliveries).items())
+            },
         }
     return sources
 
