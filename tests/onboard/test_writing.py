@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import yaml
+
 from kith.company.folder import load_company
 from kith.onboard.writing import doubts_in
 from tests.onboard.strangers import Make, admitted, shop, write
@@ -31,6 +33,18 @@ def test_the_same_files_give_the_same_folder(files: Path, make: Make) -> None:
         )
         text = twin.read_text().replace("twin", "shop").replace("Twin", "Shop")
         assert text == path.read_text()
+
+
+def test_no_description_holds_a_path(files: Path, make: Make) -> None:
+    """Descriptions stand in each release, for whoever reads it."""
+    shop(files, 30)
+    folder = make().folder
+    described = yaml.safe_load((folder / "sources.yml").read_text())["sources"]
+    for path in (folder / "staging").glob("*.yml"):
+        described += yaml.safe_load(path.read_text())["models"]
+    for each in [*described, *described[0]["tables"]]:
+        assert each["description"]
+        assert str(files) not in each["description"]
 
 
 def test_a_doubt_is_found_where_it_stands_whatever_its_length(tmp_path: Path) -> None:

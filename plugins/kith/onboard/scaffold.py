@@ -103,9 +103,7 @@ def scaffold(name: str, files: Path, folder: Path) -> Scaffolded:
             "last_day": "the last day of the files; take it out if deliveries go on",
         }
         of_keys = {key: [doubt] for key, doubt in doubts.items()}
-        write_folder(
-            built, source, files, tables, stagings, {**company, **days}, of_keys
-        )
+        write_folder(built, source, tables, stagings, {**company, **days}, of_keys)
         load_company(built)
         shutil.copytree(built, folder)
     return Scaffolded(folder, tables, stagings, left_out, doubts_in(folder))

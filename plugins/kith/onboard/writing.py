@@ -73,7 +73,6 @@ def _declaration(column: ColumnGuess) -> str:
 def write_folder(
     folder: Path,
     source: str,
-    origin: Path,
     tables: list[TableGuess],
     stagings: list[Staging],
     company: dict[str, str],
@@ -120,7 +119,7 @@ def write_folder(
     write(
         "company.yml", "company.yml", company=company, doubts=doubts, stagings=stagings
     )
-    write("sources.yml", "sources.yml", origin=origin, tables=tables)
+    write("sources.yml", "sources.yml", tables=tables)
     for staging in stagings:
         siblings = [each for each in stagings if each.table is staging.table]
         unused = [
