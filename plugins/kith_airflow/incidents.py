@@ -12,8 +12,9 @@ from kith.incidents.failure import Failure, describe
 from kith.incidents.history import record_failure
 from kith.incidents.incident import Incident
 from kith.runs.run import Interval
-from kith.settings import load_settings
+from kith.settings import load_settings, openlineage_is_configured
 from kith_airflow.alerts import send_pending, send_unkept
+from kith_airflow.companies import dag_id
 
 _log = logging.getLogger(__name__)
 
@@ -38,6 +39,8 @@ def on_failure(name: str, folder: str, plan: str = "plan") -> Callable[[Any], No
             _log.error(line)
         for line in told:
             _log.error("  alert     %s", line)
+        if unsent := _tell_openlineage(name, context, incident):
+            _log.error("  lineage   %s", unsent)
 
     return tell
 
@@ -50,6 +53,23 @@ def _tell(state: Path, company: Company, incident: Incident) -> list[str]:
         return send_pending(state, company)
     except Exception as error:
         return [f"no alert could be sent now: {type(error).__name__}"]
+
+
+def _tell_openlineage(name: str, context: Any, incident: Incident) -> str:
+    """Send that the run failed, where somebody listens; returns what went wrong."""
+    if not openlineage_is_configured():
+        return ""
+    # Heavy, and DAG files import this module.
+    from kith.catalogue.metadata import send_events
+    from kith.catalogue.openlineage import events_of_failure
+
+    ti = context["ti"]
+    if ti.dag_id != dag_id(name):
+        return ""  # Of the crisis watch nothing is sent.
+    # Without the cause, which may quote rows.
+    message = f"{incident.failure_class}, incident {incident.incident_id}"
+    events = events_of_failure(name, ti.run_id, incident.stage, incident.item, message)
+    return str(send_events(events).get("openlineage_fault", ""))
 
 
 def _readable(folder: str) -> Company | None:

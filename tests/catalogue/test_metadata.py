@@ -1,7 +1,10 @@
 """What a release says about itself: its folder, and to whom events go."""
 
 import json
+import os
+import re
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -9,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from kith.catalogue import openlineage
 from kith.catalogue.lineage import TableLineage
 from kith.catalogue.metadata import send_events, write_metadata
 from kith.catalogue.openlineage import Event, events_of
@@ -21,9 +25,14 @@ def events(built_shop: Run, lineage: dict[str, TableLineage]) -> list[Event]:
 
 
 @pytest.fixture(autouse=True)
-def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
+    known = {*os.environ}
+    yield
+    # OpenLineage's client keeps what it is told in variables of its own.
+    for name in {*os.environ} - known:
+        del os.environ[name]
 
 
 def test_the_folder_is_whole(candidate: Run, tmp_path: Path) -> None:
@@ -50,6 +59,7 @@ def test_a_fault_says_where_it_was_met(candidate: Run, tmp_path: Path) -> None:
 class _Collector(HTTPServer):
     got: list[dict[str, Any]]
     status = 201
+    waits = 0.0
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -57,6 +67,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
+        time.sleep(self.server.waits)
         self.server.got.append({"path": self.path, **json.loads(body)})
         self.send_response(self.server.status)
         self.end_headers()
@@ -106,6 +117,31 @@ def test_a_file_of_settings_says_so_too(events: list[Event], tmp_path: Path) -> 
     assert [each["job"]["name"] for each in sent] == [
         event["job"]["name"] for event in events[-2:]
     ]
+
+
+def test_a_slow_server_holds_up_nobody_longer_than_a_minute_in_all(
+    events: list[Event], collector: _Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long it takes for each event."""
+    assert openlineage.SECONDS == 60
+    monkeypatch.setattr(openlineage, "SECONDS", 2.0)
+    collector.waits = 0.4
+    port = collector.server_address[1]
+    monkeypatch.setenv("OPENLINEAGE_URL", f"http://127.0.0.1:{port}")
+    started = time.monotonic()
+    fault = send_events(events)["openlineage_fault"]
+    assert time.monotonic() - started < 6
+    assert re.fullmatch(
+        rf"TimeoutError: [1-5] of {len(events)} events were sent within 2 s; the rest "
+        "is not sent",
+        fault,
+    )
+    got = len(collector.got)
+    time.sleep(1)
+    assert len(collector.got) <= got + 1
+    # The first event may take as long.
+    monkeypatch.setattr(openlineage, "SECONDS", 0.1)
+    assert "0 of 1 events" in send_events(events[:1])["openlineage_fault"]
 
 
 def test_who_cannot_be_reached_is_told_and_stops_nothing(

@@ -6,10 +6,20 @@ from typing import Any
 
 import pytest
 from openlineage.client import event_v2
-from openlineage.client.facet_v2 import column_lineage_dataset, parent_run
+from openlineage.client.facet_v2 import (
+    column_lineage_dataset,
+    error_message_run,
+    parent_run,
+)
 
 from kith.catalogue.lineage import TableLineage
-from kith.catalogue.openlineage import Event, events_of, read_lineage, write_events
+from kith.catalogue.openlineage import (
+    Event,
+    events_of,
+    events_of_failure,
+    read_lineage,
+    write_events,
+)
 from kith.runs.run import Run
 
 TEXTS = {"customer.customers": {"": "One row per customer.", "city": "Where they live"}}
@@ -38,7 +48,11 @@ def test_each_model_has_an_event_with_the_lineage_of_its_columns(
         for node in manifest["nodes"].values()
         if node["resource_type"] == "model"
     }
-    made = [e["outputs"][0]["name"] for e in events if ".build." in e["job"]["name"]]
+    made = [
+        event["outputs"][0]["name"]
+        for event in events
+        if ".build." in event["job"]["name"] and event["eventType"] == "COMPLETE"
+    ]
     assert sorted(made) == sorted(models)
     facets = outputs(events, "customer.customers")["facets"]
     fields = facets["columnLineage"]["fields"]
@@ -54,6 +68,65 @@ def test_each_model_has_an_event_with_the_lineage_of_its_columns(
     described = {f["name"]: f.get("description") for f in facets["schema"]["fields"]}
     assert described["city"] == "Where they live"
     assert described["region"] is None
+
+
+def test_a_model_has_all_tables_that_it_reads_as_inputs(
+    events: list[Event], manifest: dict[str, Any]
+) -> None:
+    """Those too of which no column comes, such as in a join that only filters."""
+    names = {
+        key: f"{node['schema']}.{node.get('alias') or node['identifier']}"
+        for key, node in {**manifest["nodes"], **manifest["sources"]}.items()
+    }
+    inputs = {
+        event["outputs"][0]["name"]: {each["name"] for each in event["inputs"]}
+        for event in events
+        if event["outputs"] and event["outputs"][0]["facets"]
+    }
+    for key, node in manifest["nodes"].items():
+        if node["resource_type"] == "model":
+            read = {names[parent] for parent in node["depends_on"]["nodes"]}
+            # The macro as_of() reads it without a word to dbt.
+            assert inputs.pop(names[key]) - {"kith.run"} == read - {"kith.run"}
+    assert inputs == {}
+    for event in events:
+        for output in event["outputs"]:
+            origins = output["facets"].get("columnLineage", {"fields": {}})["fields"]
+            told = {f["name"] for way in origins.values() for f in way["inputFields"]}
+            assert told <= {each["name"] for each in event["inputs"]}
+
+
+def test_what_has_an_end_has_a_start_before_it(events: list[Event]) -> None:
+    ends = [event for event in events if event["eventType"] == "COMPLETE"]
+    starts = {
+        event["run"]["runId"]: event
+        for event in events
+        if event["eventType"] == "START"
+    }
+    assert len(starts) == len(ends) == len(events) / 2
+    for end in ends:
+        start = starts[end["run"]["runId"]]
+        assert start["job"] == end["job"]
+        assert start["eventTime"] <= end["eventTime"]
+        assert start["inputs"] == start["outputs"] == []
+
+
+def test_a_failure_is_that_of_the_task_and_of_its_run(
+    events: list[Event], built_shop: Run
+) -> None:
+    runs = {event["job"]["name"]: event["run"]["runId"] for event in events}
+    company, run_id = built_shop.company.name, built_shop.run_id
+    table = built_shop.company.sources[0].full_name
+    for stage, item in (("admit", table), ("build", "")):
+        task, dag = events_of_failure(company, run_id, stage, item, "resource")
+        assert {task["eventType"], dag["eventType"]} == {"FAIL"}
+        for event in (task, dag):
+            assert event["run"]["runId"] == runs[event["job"]["name"]]
+            event_v2.Run(**event["run"])
+            facet = event["run"]["facets"]["errorMessage"]
+            told = {k: v for k, v in facet.items() if not k.startswith("_")}
+            error_message_run.ErrorMessageRunFacet(**told)
+        assert task["run"]["facets"]["parent"]["run"] == {"runId": dag["run"]["runId"]}
 
 
 def test_tasks_and_models_belong_to_the_run_of_the_dag(

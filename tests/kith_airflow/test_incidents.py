@@ -77,3 +77,44 @@ def test_task_table_days_and_error_are_those_of_the_task(
     ]
     # What is logged is the incident, not the error.
     assert "Anna" not in done.stdout + done.stderr
+
+
+FAIL = """
+import sys
+from types import SimpleNamespace as Of
+from kith.errors import DeliveryError
+from kith_airflow.incidents import on_failure
+for dag, task in (("customer_marts__shop", "admit"), ("crisis_watch__shop", "fetch")):
+    named = {"run": {}, "table": "shop.sales"}
+    ti = Of(task_id=task, run_id="r", dag_id=dag, task=Of(op_kwargs=named, op_args=()))
+    context = {"ti": ti, "exception": DeliveryError("bad: key 07de7a90"), "params": {}}
+    on_failure("shop", sys.argv[1])(context)
+"""
+
+
+def test_who_listens_to_openlineage_hears_that_the_run_failed(
+    kith_home: Path, tmp_path: Path
+) -> None:
+    """Without what failed: the cause may quote rows."""
+    log = tmp_path / "lineage.log"
+    told = {"type": "file", "log_file_path": str(log), "append": True}
+    for transport in (told, {"type": "http", "url": "nowhere"}):
+        done = subprocess.run(
+            [sys.executable, "-c", FAIL, str(company(tmp_path / "shop"))],
+            env=AirflowHome(load_settings()).environment()
+            | {"OPENLINEAGE__TRANSPORT": json.dumps(transport)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert ("  lineage   ValueError" in done.stdout + done.stderr) == (
+            transport["type"] == "http"
+        )
+    sent = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [(each["job"]["name"], each["eventType"]) for each in sent] == [
+        ("customer_marts__shop.admit.shop.sales", "FAIL"),
+        ("customer_marts__shop", "FAIL"),
+    ]
+    assert "contract, incident 2" in json.dumps(sent)
+    assert "07de7a90" not in json.dumps(sent)

@@ -8,7 +8,7 @@ import gc
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,8 @@ class TableLineage:
 
     `columns` has each column with its origins, those whose values it is computed of;
     none where it is constant. `renamed` are the columns that are handed on as they are.
-    `reason` says why no more is told of columns than their tables.
+    `reason` says why no more is told of columns than their tables. `reads` are all
+    tables that a model reads, also those that only decide which rows there are.
     """
 
     node: str
@@ -41,6 +42,7 @@ class TableLineage:
     columns: dict[str, tuple[Column, ...]]
     renamed: frozenset[str] = frozenset()
     reason: str = ""
+    reads: tuple[str, ...] = ()
 
 
 def lineage_of(
@@ -81,6 +83,12 @@ def lineage_of(
                 )
             else:
                 lineage = kept.read(unique_id, _compiled(run, node), columns)
+            if node["resource_type"] == "model":
+                parents = node["depends_on"]["nodes"]
+                read = {names[parent] for parent in parents if parent in names}
+                # What a macro reads by its name dbt does not know.
+                read |= {name for way in lineage.columns.values() for name, _ in way}
+                lineage = replace(lineage, reads=tuple(sorted(read)))
             found[names[unique_id]] = lineage
     return found
 

@@ -9,10 +9,11 @@ compiled SQL holds what the company declares.
 import datetime as dt
 import functools
 import json
+import threading
 import uuid
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from kith.build.dbt import results_of
 from kith.catalogue.lineage import ROWS, Column, TableLineage
@@ -25,17 +26,31 @@ _SPEC = "https://openlineage.io/spec"
 _NAMESPACE = "kith"
 # Stages that make tables, and of which tables the event of each tells.
 _TASKS = ("pull", "admit", "build", "audit")
+# In all: a publication does not wait longer for whoever listens.
+SECONDS = 60.0
 
 Event = dict[str, Any]
+
+
+class _Named(NamedTuple):
+    """What names a run."""
+
+    company: str
+    run_id: str
+
+
+def _dag(company: str) -> str:
+    """Name of the DAG that publishes a company, as Airflow knows it."""
+    return f"customer_marts__{company}"
 
 
 def events_of(
     run: Run, lineage: dict[str, TableLineage], descriptions: dict[str, dict[str, str]]
 ) -> list[Event]:
-    """Events of a run: of its DAG, of each task, and of each dbt model.
+    """Events of a run: of its DAG, of tasks that make tables, and of each dbt model.
 
-    `descriptions` has, by `<schema>.<table>`, those of the columns; under '' that of
-    the table itself.
+    Each has a start and an end. `descriptions` has, by `<schema>.<table>`, those of the
+    columns; under '' that of the table itself.
     """
     journal = Journal(run.run_folder)
     list(journal.new_entries())
@@ -49,42 +64,72 @@ def events_of(
     started = min(
         (entry["at"] - entry["seconds"] for _, entry in tasks), default=now.timestamp()
     )
-    dag = f"customer_marts__{run.company.name}"
-    events = [_event("START", dag, run, _instant(started))]
+    named, dag = _Named(run.company.name, run.run_id), _dag(run.company.name)
+    events = [_event("START", dag, named, _instant(started))]
     for stage, entry in tasks:
         item = entry["item"]
-        events.append(
+        job = f"{dag}.{stage}.{item}" if item else f"{dag}.{stage}"
+        begun = _instant(entry["at"] - entry["seconds"])
+        events += [
+            _event("START", job, named, begun, parent=dag),
             _event(
                 "COMPLETE",
-                f"{dag}.{stage}.{item}" if item else f"{dag}.{stage}",
-                run,
+                job,
+                named,
                 _instant(entry["at"]),
                 parent=dag,
                 outputs=[_dataset(run, item)] if stage == "admit" else [],
-            )
-        )
-    ended = {
-        result["unique_id"]: result["timing"][-1]["completed_at"]
+            ),
+        ]
+    times = {
+        result["unique_id"]: result["timing"][-1]
         for result in results_of(run)
         if result["status"] == "success" and result["timing"]
     }
+    # Of a model that was made before the build went on from a failed one.
+    unknown = dict.fromkeys(("started_at", "completed_at"), _instant(now.timestamp()))
     for table, origins in lineage.items():
         if origins.kind in ("model", "python"):
-            read = {name for found in origins.columns.values() for name, _ in found}
-            events.append(
+            job, parent = f"{dag}.build.{table}", f"{dag}.build"
+            time = times.get(origins.node, unknown)
+            events += [
+                _event("START", job, named, time["started_at"], parent=parent),
                 _event(
                     "COMPLETE",
-                    f"{dag}.build.{table}",
-                    run,
-                    ended.get(origins.node) or _instant(now.timestamp()),
-                    parent=f"{dag}.build",
-                    inputs=[_dataset(run, name) for name in sorted(read)],
+                    job,
+                    named,
+                    time["completed_at"],
+                    parent=parent,
+                    inputs=[_dataset(run, name) for name in origins.reads],
                     outputs=[
                         _described(run, table, origins, descriptions.get(table, {}))
                     ],
-                )
-            )
-    events.append(_event("COMPLETE", dag, run, _instant(now.timestamp())))
+                ),
+            ]
+    events.append(_event("COMPLETE", dag, named, _instant(now.timestamp())))
+    return events
+
+
+def events_of_failure(
+    company: str, run_id: str, stage: str, item: str, message: str
+) -> list[Event]:
+    """Events of a task that failed, and of the run that failed with it.
+
+    `item` is the source table, if it is one's. The message goes to whoever listens.
+    """
+    named, dag = _Named(company, run_id), _dag(company)
+    job = f"{dag}.{stage}.{item}" if item else f"{dag}.{stage}"
+    at = _instant(dt.datetime.now(dt.UTC).timestamp())
+    events = [
+        _event("FAIL", job, named, at, parent=dag),
+        _event("FAIL", dag, named, at),
+    ]
+    for event in events:
+        event["run"]["facets"]["errorMessage"] = _facet(
+            "facets/1-0-0/ErrorMessageRunFacet.json#/$defs/ErrorMessageRunFacet",
+            message=message,
+            programmingLanguage="python",
+        )
     return events
 
 
@@ -126,36 +171,69 @@ def read_lineage(path: Path) -> dict[str, TableLineage]:
 def send(events: Iterable[Event]) -> int:
     """Send events by the transport that OpenLineage's settings name; returns how many.
 
-    None where they name none. Raises what the transport raises.
+    None where they name none. Raises what the transport raises, and TimeoutError where
+    it takes too long in all: the rest is not sent.
     """
     if not openlineage_is_configured():
         return 0
-    from openlineage.client import OpenLineageClient
-    from openlineage.client import event_v2 as v2
-
-    client = OpenLineageClient()
-    count = 0
-    for event in events:
-        client.emit(
-            v2.RunEvent(
-                eventType=v2.RunState(event["eventType"]),
-                eventTime=event["eventTime"],
-                run=v2.Run(**event["run"]),
-                job=v2.Job(**event["job"]),
-                inputs=[v2.InputDataset(**each) for each in event["inputs"]],
-                outputs=[v2.OutputDataset(**each) for each in event["outputs"]],
-                producer=event["producer"],
-            )
+    sending = _Sending(list(events))
+    sending.start()
+    sending.join(SECONDS)
+    sending.is_over.set()
+    if sending.is_alive():
+        raise TimeoutError(
+            f"{sending.sent} of {len(sending.events)} events were sent within "
+            f"{SECONDS:g} s; the rest is not sent"
         )
-        count += 1
-    client.close()
-    return count
+    if sending.error:
+        raise sending.error
+    return sending.sent
+
+
+class _Sending(threading.Thread):
+    """Sends events until `is_over`. No process waits for it at its end."""
+
+    def __init__(self, events: list[Event]) -> None:
+        super().__init__(daemon=True)
+        self.events = events
+        self.sent = 0
+        self.error: Exception | None = None
+        self.is_over = threading.Event()
+
+    def run(self) -> None:
+        """Send one after the other."""
+        try:
+            self._send()
+        except Exception as error:
+            self.error = error
+
+    def _send(self) -> None:
+        from openlineage.client import OpenLineageClient
+        from openlineage.client import event_v2 as v2
+
+        client = OpenLineageClient()
+        for event in self.events:
+            if self.is_over.is_set():
+                return
+            client.emit(
+                v2.RunEvent(
+                    eventType=v2.RunState(event["eventType"]),
+                    eventTime=event["eventTime"],
+                    run=v2.Run(**event["run"]),
+                    job=v2.Job(**event["job"]),
+                    inputs=[v2.InputDataset(**each) for each in event["inputs"]],
+                    outputs=[v2.OutputDataset(**each) for each in event["outputs"]],
+                    producer=event["producer"],
+                )
+            )
+            self.sent += 1
+        client.close()
 
 
 def _event(
     kind: str,
     job: str,
-    run: Run,
+    run: _Named,
     at: str,
     *,
     parent: str = "",
@@ -255,8 +333,8 @@ def _facet(schema: str, **content: Any) -> Event:
     return {"_producer": _producer(), "_schemaURL": f"{_SPEC}/{schema}", **content}
 
 
-def _run_id(run: Run, job: str) -> str:
-    name = f"{run.company.name}/{run.run_id}/{job}"
+def _run_id(run: _Named, job: str) -> str:
+    name = f"{run.company}/{run.run_id}/{job}"
     return str(uuid.uuid5(uuid.NAMESPACE_URL, name))
 
 
