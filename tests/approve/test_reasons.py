@@ -213,6 +213,34 @@ def test_late_data_stay_late_data_beside_an_erasure(run: Run) -> None:
     assert reason(run, "customer.orders", MARCH) == "late data, erasure"
 
 
+def test_rows_that_came_late_are_no_correction_of_the_other_days(run: Run) -> None:
+    """After an erasure numbers of all days change that are pulled again."""
+    erase(run, "2998-01-01T00:00:00Z")
+    suppress(run, ORDERS, d20240502=1)
+    count_more(run, ORDERS, "2024-05-02", -1)
+    (report,) = run.admitted(ORDERS).glob("*/report.json")
+    folder = run.raw(ORDERS) / report.parent.name
+    former = folder / json.loads(report.read_text())["attempt"]
+    pull_again(run, ORDERS, other_content)
+    later = folder / json.loads(report.read_text())["attempt"]
+    (stored,) = [
+        file["stored"]
+        for file in json.loads((later / "manifest.json").read_text())["files"]
+    ]
+    for path, orders in (
+        (former, "(1, 'a'), (2, 'b')"),
+        (later, "(2, 'b'), (3, 'c'), (1, 'a')"),
+    ):
+        duckdb.sql(f"from (values {orders}) t (id, city)").write_parquet(
+            str(path / stored)
+        )
+    assert reason(run, "customer.orders", MAY) == "erasure"
+    duckdb.sql("from (values (1, 'a'), (2, 'c')) t (id, city)").write_parquet(
+        str(later / stored)
+    )
+    assert reason(run, "customer.orders", MAY) == "correction, erasure"
+
+
 def test_an_erasure_is_told_once(run: Run) -> None:
     """Rows that were suppressed before the release changed nothing since."""
     suppress(run, ORDERS, d20240309=2)

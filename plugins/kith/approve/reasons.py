@@ -27,7 +27,7 @@ from kith.build.dbt import DBT_PROJECT, dbt_vars
 from kith.build.unfinished import definitions_of
 from kith.company.folder import Company
 from kith.company.tables import SourceTable
-from kith.database import connect, literal
+from kith.database import connect, literal, parquet_sql
 from kith.deliveries.admitted import (
     Delivery,
     admitted_deliveries,
@@ -246,11 +246,18 @@ class Reasons:
             for day in _days(span.days)
             if deliveries[span.number].folder.name in new
         }
+        # After an erasure the numbers of all days change, so that of those which were
+        # pulled again it has to be known whether a row is another.
+        changed = {
+            slug
+            for slug in new & then.keys()
+            if not (self._is_erased and self._holds(table, slug, now[slug], then[slug]))
+        }
         published = [day for day in days if day <= self._as_of]
         return _Deliveries(
             rows_more={day: rows for day, rows in rows_more.items() if rows},
             erased=frozenset(erased),
-            again=frozenset(d for d in published if days[d] in then),
+            again=frozenset(d for d in published if days[d] in changed),
             looked_back=frozenset(d for d in published if days[d] not in then),
             has_new_days=any(day > self._as_of for day in days),
         )
@@ -292,6 +299,23 @@ class Reasons:
             for path in paths
         )
         return bool(first == second)
+
+    def _holds(self, table: SourceTable, slug: str, attempt: str, former: str) -> bool:
+        """Whether an attempt has all rows of a former one, and perhaps late ones."""
+        folder, relations = self._run.raw(table.full_name) / slug, []
+        for each in (former, attempt):
+            manifest = folder / each / "manifest.json"
+            if not manifest.is_file():
+                return False
+            files = json.loads(manifest.read_text())["files"]
+            paths = [manifest.with_name(file["stored"]) for file in files]
+            if not paths or not all(path.is_file() for path in paths):
+                return False
+            rows = parquet_sql(*paths, union_by_name="true")
+            relations.append(f"select hash(t) from {rows} as t")
+        with connect(scratch=self._run.folder / "scratch") as connection:
+            gone = connection.execute(" except all ".join(relations) + " limit 1")
+            return gone.fetchone() is None
 
     def _counts(self, table: SourceTable, database: Path) -> dict[dt.date, _Counts]:
         """By day the rows of a table, as a candidate or a release tells it."""
