@@ -43,7 +43,7 @@ def test_nothing_of_the_person_is_left_and_all_of_the_others_is(
     run: Run, tmp_path: Path
 ) -> None:
     run.run_folder.mkdir(parents=True)
-    (run.run_folder / "gate.json").write_text(json.dumps({"key": f"O10001 of {ADA}"}))
+    (run.run_folder / "gate.json").write_text(json.dumps({"cause": f"O10001 of {ADA}"}))
     logs = run.home / "airflow" / "logs"
     logs.mkdir(parents=True)
     (logs / "run_rights_shop-1.log").write_text(f"email:{shop.ADAS[:8]}… and {ADA}\n")

@@ -22,7 +22,7 @@ from typing import Any
 import duckdb
 
 from kith.database import connect
-from kith.deliveries.raw import ERASING
+from kith.deliveries.raw import ERASING, KEYS, SUPPRESSED
 from kith.errors import ConfigurationError
 from kith.pull.connections import Connection
 from kith.pull.pseudonyms import company_key, key_id
@@ -198,7 +198,8 @@ class _Erasure:
     def _texts(self, watch: Run) -> Iterator[Path]:
         """Files that are no rows: journals, artifacts, histories, incidents, logs."""
         for state in (self._run.folder, watch.folder):
-            left_out = {state / name for name in (*_BY_ROWS, *_NOT_KITHS, PROOFS)}
+            kept = (*_BY_ROWS, *_NOT_KITHS, PROOFS, SUPPRESSED, KEYS)
+            left_out = {state / name for name in kept}
             for path in sorted(state.glob("*")):
                 own = path.name in (ERASING, LOG, "scratch")
                 if path in left_out or own or path.is_symlink():
@@ -211,7 +212,7 @@ class _Erasure:
     def _erase_texts(self, watch: Run) -> None:
         with connect(scratch=self._scratch) as connection:
             for path in self._texts(watch):
-                if erase_from_file(connection, path, self._words):
+                if erase_from_file(connection, path, self._traces, self._words):
                     shown = path.relative_to(self._run.home)
                     self._count(f"text {shown}", 1)
 
@@ -249,7 +250,9 @@ class _Erasure:
                     continue
                 searched += 1
                 try:
-                    left += holds_traces(connection, path, self._looked_for)
+                    left += holds_traces(
+                        connection, path, self._traces, self._looked_for
+                    )
                 except (OSError, duckdb.Error) as error:
                     left.append(f"{path}: cannot be read ({type(error).__name__})")
         if served is not None:

@@ -31,7 +31,12 @@ from kith.publish.release import (
     seal,
 )
 from kith.report.page import PAGE, write_page
-from kith.rights.traces import Traces, add_function, erase_from_file, holds_traces
+from kith.rights.traces import (
+    Traces,
+    columns_without,
+    erase_from_file,
+    holds_traces,
+)
 from kith.runs.run import Run
 from kith.storage import sha256, sync
 
@@ -44,11 +49,6 @@ _PERSON = (
 _RECORD = (
     *("record_id", "order_id", "order_line_id", "ticket_id", "post_id", "lead_id"),
     *("lead_stage_id", "promise_id"),
-)
-# Columns in words, in which keys of rows may be named.
-_TOLD = (
-    *("examples", "expected", "observed", "cause", "details", "rows", "query"),
-    *("warning", "message"),
 )
 _BUILDING, _FORMER = ".tmp-erased-", ".former-"
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
@@ -175,7 +175,6 @@ def _erase(
             keep_numbers(release / DATABASE, building, declared, scratch)
         manifest = json.loads((release / MANIFEST).read_text(encoding="utf-8"))
         has_page = True
-        _add_functions(connection, traces, words)
         for path in files:
             target = building / path.relative_to(release)
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -186,13 +185,11 @@ def _erase(
                         manifest["marts"][name].update(mart)
             elif path.suffix == ".parquet":
                 _write_parquet(connection, path, target, traces, words)
-            elif path == release / PAGE and holds_traces(
-                connection, path, _shown(traces)
-            ):
+            elif path == release / PAGE and holds_traces(connection, path, words):
                 has_page = False
             elif path.name != MANIFEST:
                 shutil.copyfile(path, target)
-                erase_from_file(connection, target, words)
+                erase_from_file(connection, target, traces, words)
     if not has_page:
         has_page = _make_page(run, building, manifest)
     files = sorted(p for p in building.rglob("*") if p.is_file() and p.name != MANIFEST)
@@ -234,11 +231,6 @@ def _rows_in(connection: duckdb.DuckDBPyConnection, database: Path) -> dict[str,
             (counts[name.replace('"', "")],) = fetch_row(connection, query)
     connection.execute("detach former")
     return counts
-
-
-def _shown(traces: Traces) -> Traces:
-    """What a page shows of somebody: eight signs."""
-    return Traces([*traces.words, *traces.shown])
 
 
 def _make_page(run: Run, building: Path, manifest: dict[str, Any]) -> bool:
@@ -284,23 +276,10 @@ def _kept(
 ) -> str:
     """SQL of the rows that stay, without words in their texts."""
     goes = rows_of(columns) or "false"
-    replaced = []
-    for name in (name for name, kind in columns.items() if kind == "VARCHAR"):
-        # Elsewhere a key of somebody's row may be the number of a product.
-        looked_for, function = (
-            (words, "without_words") if name in _TOLD else (traces, "without_traces")
-        )
-        if not looked_for.words:
-            continue
-        pattern = literal(looked_for.pattern())
-        holds = f"coalesce(regexp_matches({quote(name)}, {pattern}), false)"
-        found = connection.execute(
-            f"select 1 from {relation} where {holds} and not ({goes}) limit 1"
-        ).fetchone()
-        if found:
-            replaced.append(f"{function}({quote(name)}) as {quote(name)}")
-    shown = f"* replace ({', '.join(replaced)})" if replaced else "*"
-    return f"select {shown} from {relation} where not ({goes})"
+    replaced = columns_without(
+        connection, relation, columns, traces, words, f"not ({goes})"
+    )
+    return f"select * {replaced} from {relation} where not ({goes})"
 
 
 def _write_database(
@@ -351,13 +330,6 @@ def _write_parquet(
         f"copy ({kept}) to {literal(str(target))} "
         "(format parquet, compression zstd, compression_level 1)"
     )
-
-
-def _add_functions(
-    connection: duckdb.DuckDBPyConnection, traces: Traces, words: Traces
-) -> None:
-    add_function(connection, "without_traces", traces)
-    add_function(connection, "without_words", words)
 
 
 # --- places ---------------------------------------------------------------------------
