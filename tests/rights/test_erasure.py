@@ -18,6 +18,7 @@ from kith.pull.connections import Connection
 from kith.pull.table import pull_table
 from kith.rights import erasure
 from kith.rights.erasure import erase
+from kith.rights.plan import preview
 from kith.runs.run import Run
 from kith.serve.serve import Served
 from kith_airflow import cli
@@ -247,6 +248,95 @@ def test_a_second_call_finds_nothing_more(run: Run, tmp_path: Path) -> None:
     assert len(list((run.folder / "erasures").iterdir())) == 2
 
 
+def test_others_are_erased_after_somebody_was_twice(run: Run, tmp_path: Path) -> None:
+    for _ in range(3):
+        erase(run, ask(tmp_path, f"email,{ADA}"))
+    assert proof_of(erase(run, ask(tmp_path, f"email,{BOB}")))["entries"] == [2]
+    assert len(list((run.folder / "erasures").iterdir())) == 4
+
+
+def test_state_of_kiths_outlives_values_that_look_alike(
+    run: Run, tmp_path: Path
+) -> None:
+    erase(run, ask(tmp_path, f"email,{BOB}"))
+    held = run.folder / SUPPRESSED
+    then = json.loads(held.read_text())
+    then["entries"][0]["suppressed_at"] = "2024-04-01T10:00:00.878245"
+    held.write_text(json.dumps(then))
+    entry = {"stage": "pull", "item": "", "event": "end", "at": 1.878245}
+    line = json.dumps({**entry, "figures": {"bytes": 878245}}) + "\n"
+    run.run_folder.mkdir(parents=True, exist_ok=True)
+    journal = run.run_folder / "journal.jsonl"
+    journal.write_text(line)
+    plan = preview(run, ask(tmp_path, f"email,{ADA}")).plan
+    plan.records.append(("shop", "878245"))
+    plan.written.append("stage")
+    (run.folder / ERASING).write_text(plan.model_dump_json())
+    assert proof_of(erase(run, None))["left"] == []
+    assert journal.read_text() == line
+    now = json.loads(held.read_text())
+    assert now["entries"][0] == then["entries"][0]
+    assert len(now["entries"]) == 2
+
+
+def test_what_a_killed_task_left_half_written_goes(run: Run, tmp_path: Path) -> None:
+    attempt = next(run.raw("shop.orders").glob("[0-9]*/[0-9]*"))
+    left = [
+        attempt / ".0000_orders.parquet",
+        run.folder / ".erasing.json.new",
+        run.folder / "history" / ".told.json",
+    ]
+    (run.folder / "history").mkdir(exist_ok=True)
+    for path in left:
+        path.write_text(ADA)
+    lock = run.folder / "history" / ".lock"
+    lock.touch()
+    file = ask(tmp_path, f"email,{ADA}")
+    assert preview(run, file).findings.raw["shop.orders"] == 3
+    assert proof_of(erase(run, file))["left"] == []
+    assert not any(path.exists() for path in left)
+    assert lock.exists()
+    assert traces_in(run.home) == set()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "cure"),
+    [
+        ("raw/shop.orders/*/*/*.parquet", "remove .* and run these days again"),
+        ("admitted/shop.orders/*/data.parquet", "remove .* and run these days again"),
+        ("published/[0-9]*/kith.duckdb", "publish another one before"),
+        ("published/[0-9]*/manifest.json", "publish another one before"),
+    ],
+)
+def test_what_cannot_be_read_is_told_before_anything_is_begun(
+    run: Run, tmp_path: Path, pattern: str, cure: str
+) -> None:
+    path = next(run.folder.glob(pattern.replace("shop.orders", "shop/orders")))
+    path.chmod(0o600)
+    path.write_bytes(b"x" * 5000)
+    file = ask(tmp_path, f"email,{ADA}")
+    for call in (erase, preview):
+        with pytest.raises(ConfigurationError, match=cure) as caught:
+            call(run, file)
+        assert str(path) in str(caught.value)
+    assert not (run.folder / ERASING).exists()
+
+
+def test_a_released_file_that_is_missing_is_told(run: Run, tmp_path: Path) -> None:
+    path = next(run.published.glob("[0-9]*/parquet/customer/orders.parquet"))
+    path.parent.chmod(0o700)
+    path.unlink()
+    with pytest.raises(ConfigurationError, match=r"orders\.parquet: is missing"):
+        erase(run, ask(tmp_path, f"email,{ADA}"))
+
+
+def test_a_plan_that_cannot_be_read_quotes_nobody(run: Run) -> None:
+    (run.folder / ERASING).write_text(json.dumps({"own": ADA}))
+    with pytest.raises(ConfigurationError, match="run make erase APPLY=yes") as caught:
+        erase(run, None)
+    assert ADA not in str(caught.value)
+
+
 def test_the_proof_tells_nobody(run: Run, tmp_path: Path) -> None:
     text = erase(run, ask(tmp_path, f"email,{ADA}")).read_text()
     assert not any(trace in text or trace[:8] in text for trace in shop.TRACES)
@@ -272,3 +362,26 @@ def test_the_command_says_what_would_go_and_what_has_gone(
     told = capsys.readouterr()
     assert "Erased, entry 1; proof: " in told.out
     assert not any(trace in told.out + told.err for trace in shop.TRACES)
+
+
+def test_the_command_says_last_whom_it_did_not_erase(
+    run: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    file = ask(tmp_path, f"email,{ADA}")
+    for name, value in (("COMPANY", run.company.folder), ("FILE", file)):
+        monkeypatch.setenv(name, str(value))
+    monkeypatch.setenv("APPLY", "yes")
+    pending = run.folder / ERASING
+    plan = preview(run, file).plan.model_dump_json()
+    pending.write_text(plan)
+    # The same persons as before need no further call.
+    assert cli.main(["erase"]) == 0
+    pending.write_text(plan)
+    ask(tmp_path, f"email,{BOB}")
+    capsys.readouterr()
+    assert cli.main(["erase"]) == 1
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith(f"The persons of {file} were NOT erased")

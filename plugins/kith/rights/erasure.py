@@ -12,6 +12,7 @@ still deliver.
 """
 
 import json
+import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+from pydantic import ValidationError
 
 from kith.database import connect
 from kith.deliveries.raw import ERASING, KEYS, SUPPRESSED
@@ -29,7 +31,9 @@ from kith.pull.pseudonyms import company_key, key_id
 from kith.pull.suppression import Entry, digest, read_entries, write_entries
 from kith.rights.exclusive import exclusive
 from kith.rights.plan import LOG, Plan, Progress, now, preview
+from kith.rights.readable import readable
 from kith.rights.releases import Known, Rewritten, erase_from_releases
+from kith.rights.request import read_file
 from kith.rights.rows import Rows
 from kith.rights.traces import Traces, erase_from_file, files_of, holds_traces
 from kith.runs.provenance import code_hash, git_commit
@@ -41,6 +45,8 @@ PROOFS = "erasures"
 # What is written anew by its rows, not as text, or is no place of Kith's.
 _BY_ROWS = ("raw", "admitted", "quarantine", "published")
 _NOT_KITHS = ("source_systems",)
+# As `replace_file` and its like name what they write; locks have other names.
+_UNFINISHED = re.compile(r"\..+\.(parquet|json|new|[0-9]+)")
 Logs = tuple[tuple[Path, str], ...]
 FindConnection = Callable[[str], Connection]
 
@@ -65,16 +71,38 @@ def erase(
     releases from PostgreSQL. Returns the path of the proof. Raises TransientError
     while a run or another erasure is in progress.
     """
-    with exclusive(run):
-        pending = run.folder / ERASING
-        if pending.is_file():
+    with exclusive(run), readable(run):
+        if is_pending(run):
             say("Going on with the erasure that was begun before; FILE is not read")
-            plan = Plan.model_validate_json(pending.read_text(encoding="utf-8"))
+            plan = _pending(run)
         else:
             plan = preview(run, file).plan
             company_key(f"{run.company.name}: ")
             _note(run, plan)
         return _Erasure(run, plan, logs, others, say, find_connection).run()
+
+
+def is_left_out(run: Run, file: Path | None) -> bool:
+    """Whether persons of a file are not erased, since another erasure has to end."""
+    if file is None or not is_pending(run):
+        return False
+    try:
+        asked = read_file(file, run.home)
+    except ConfigurationError:
+        return True
+    return not {each.value for each in asked} <= {*_pending(run).written}
+
+
+def _pending(run: Run) -> Plan:
+    path = run.folder / ERASING
+    try:
+        return Plan.model_validate_json(path.read_text(encoding="utf-8"))
+    except ValidationError:  # It would quote values of the person.
+        raise ConfigurationError(
+            f"{path}: cannot be read, or another version of Kith wrote it; expected "
+            "the plan of an erasure; remove it, and run make erase APPLY=yes again "
+            "with the same FILE"
+        ) from None
 
 
 def _note(run: Run, plan: Plan) -> None:
@@ -113,6 +141,7 @@ class _Erasure:
         """Do all of it; returns the path of the proof."""
         self._suppress()
         watch = replace(self._run, home=self._run.home / "watch")
+        self._delete(*self._unfinished(self._run, watch))
         rows = Rows(self._run, self._plan, self._traces, self._scratch, self._count)
         for table in self._run.company.sources:
             rows.erase(table)
@@ -153,7 +182,9 @@ class _Erasure:
         held.staged = self._plan.staged
         numbers = [entry.number for entry in held.entries]
         proofs = (self._run.folder / PROOFS).glob("[0-9]*.json")
-        number = max([*numbers, *(int(path.stem) for path in proofs)], default=0)
+        # Who was erased again has further proofs, with the moment in their names.
+        proven = (int(path.stem.partition("_")[0]) for path in proofs)
+        number = max([*numbers, *proven], default=0)
         rest = set(self._plan.tokens).difference(*self._plan.own)
         entries = []
         for place, own in enumerate(self._plan.own):
@@ -188,12 +219,24 @@ class _Erasure:
         for path in paths:
             if not path.exists():
                 continue
-            shown = str(path.relative_to(self._run.home))
+            home = self._run.home
+            shown = str(path.relative_to(home) if home in path.parents else path)
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
             else:
                 path.unlink()
             self._progress.add({"deleted": shown})
+
+    def _unfinished(self, *runs: Run) -> Iterator[Path]:
+        """What was being written as a task or an erasure was killed; nothing is now."""
+        for run in runs:
+            for path in files_of(run.folder):
+                if _UNFINISHED.fullmatch(path.name) and not (
+                    {"published", "dbt", *_NOT_KITHS} & set(path.parts)
+                ):
+                    yield path
+        for folder, pattern in self._logs:
+            yield from folder.glob(f".{pattern}.new")
 
     def _texts(self, watch: Run) -> Iterator[Path]:
         """Files that are no rows: journals, artifacts, histories, incidents, logs."""
@@ -291,7 +334,7 @@ class _Erasure:
         path = run.folder / PROOFS / f"{plan.entries[0]:06}.json"
         path.parent.mkdir(mode=0o700, exist_ok=True)
         if path.exists():  # Who was erased before was looked for once more.
-            path = path.with_stem(f"{path.stem}_{now():%Y%m%dT%H%M%S}")
+            path = path.with_stem(f"{path.stem}_{now():%Y%m%dT%H%M%S%f}")
         replace_file(path, json.dumps(proof, indent=2).encode(), mode=0o600)
         (run.folder / ERASING).unlink()
         self._progress.end()

@@ -10,6 +10,7 @@ from kith.errors import ConfigurationError
 from kith.pull.suppression import by_tokens
 from kith.rights.findings import admitted_files, attempts, numbers, search_attempt
 from kith.rights.plan import Preview, preview
+from kith.rights.readable import readable
 from kith.rights.releases import Known, attach, rows_of
 from kith.runs.run import Run, current_release
 from kith.settings import REPOSITORY
@@ -44,8 +45,9 @@ def export_person(run: Run, file: Path | None, target: Path | None) -> Path:
             "may be handed what is held of somebody else"
         )
     target.mkdir(mode=0o700, parents=True)
-    lines = _rows_of_tables(run, found, target)
-    lines += _rows_of_marts(run, found, target)
+    with readable(run):
+        lines = _rows_of_tables(run, found, target)
+        lines += _rows_of_marts(run, found, target)
     kinds: dict[str, int] = {}
     for kind, _ in found.plan.identifiers:
         kinds[kind] = kinds.get(kind, 0) + 1

@@ -14,6 +14,7 @@ from kith.deliveries.persons import Staged
 from kith.errors import ConfigurationError
 from kith.pull.suppression import read_entries
 from kith.rights.findings import Findings, find
+from kith.rights.readable import readable
 from kith.rights.request import Request, resolve
 from kith.rights.staging import staged
 from kith.runs.run import Run
@@ -118,6 +119,11 @@ class Preview:
 
 def preview(run: Run, file: Path | None) -> Preview:
     """Find all that is held of the persons whom a file names."""
+    with readable(run):
+        return _preview(run, file)
+
+
+def _preview(run: Run, file: Path | None) -> Preview:
     told, unread = staged(run.company, run.folder)
     told = _joined(told, read_entries(run.folder).staged)
     request = resolve(run, file, told)

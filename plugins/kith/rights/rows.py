@@ -96,7 +96,7 @@ class Rows:
         yield from admitted_files(self._run, table)
         yield from refused_files(self._run, table)
         for folder, _ in pulled:
-            yield from sorted(folder.glob("*.parquet"))
+            yield from sorted(folder.glob("[!.]*.parquet"))
 
     def _erase_delivery(
         self,
