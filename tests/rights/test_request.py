@@ -28,7 +28,12 @@ def test_who_is_known_by_no_build_is_looked_for_all_the_same(
 @pytest.mark.parametrize(
     ("rows", "says"),
     [
-        (["email"], "row 1: 1 values"),
+        (["email"], "row 1: 1 value;"),
+        (["email,"], "row 1: its value is empty"),
+        ([f",{ADA}"], "row 1: its kind is empty"),
+        ([f"email;{ADA}"], "row 1: its values have a semicolon .* with a comma"),
+        ([f"email\t{ADA}"], "row 1: its values have a tab between them"),
+        ([f"email,{ADA},x"], "row 1: 3 values"),
         ([f"email,{ADA}", "email,anna at home"], "row 2: email: value 1 is no em"),
         ([f"email,{ADA}", "email,N/A"], "row 2: email: its value stands for nobody"),
         (
@@ -62,9 +67,12 @@ def test_without_a_candidate_the_release_says_who_is_one(
     run.warehouse.unlink()
     file = ask(tmp_path, "member,M-7001")
     release = (run.published / "current").resolve()
-    (release / "kith.duckdb").unlink()
+    current = run.published / "current"
+    current.rename(run.published / "former")
     with pytest.raises(ConfigurationError, match="neither a candidate nor a release"):
         preview(run, file)
+    (run.published / "former").rename(current)
+    (release / "kith.duckdb").unlink()
     with duckdb.connect(str(release / "kith.duckdb")) as database:
         database.execute("create schema customer")
         database.execute(
@@ -75,3 +83,14 @@ def test_without_a_candidate_the_release_says_who_is_one(
             "insert into customer.customer_identifiers values (?, ?, ?, ?)", rows
         )
     assert preview(run, file).findings.raw["shop.orders"] == 3
+
+
+def test_case_of_a_kind_does_not_matter(run: Run, tmp_path: Path) -> None:
+    file = ask(tmp_path, "Kind,Value", f"EMail,{ADA}")
+    assert preview(run, file).plan.person_ids == [shop.ADA_ID]
+
+
+def test_a_damaged_candidate_is_told_with_its_cure(run: Run, tmp_path: Path) -> None:
+    run.warehouse.write_bytes(b"x" * 20_000)
+    with pytest.raises(ConfigurationError, match=r"is damaged .* builds another one"):
+        preview(run, ask(tmp_path, f"email,{ADA}"))

@@ -6,16 +6,17 @@ is never told: errors name its rows.
 
 import csv
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import duckdb
 
 from kith.company.folder import Company
 from kith.company.tables import OTHERS
-from kith.database import connect
+from kith.database import connect, literal
 from kith.deliveries.persons import Staged
-from kith.errors import ConfigurationError
+from kith.errors import ConfigurationError, TransientError
+from kith.failures import lack_of
 from kith.pull.pseudonyms import hashes_of
 from kith.runs.run import Run, current_release
 from kith.settings import REPOSITORY
@@ -91,12 +92,15 @@ def read_file(path: Path | None, home: Path) -> list[Asked]:
     asked = []
     for number, cells in rows:
         cells = [cell.strip() for cell in cells]
-        if not any(cells) or (number == 1 and cells == ["kind", "value"]):
+        if not any(cells) or (
+            number == 1 and [cell.lower() for cell in cells] == ["kind", "value"]
+        ):
             continue
         if len(cells) != 2 or not all(cells):
             raise ConfigurationError(
-                f"{path}: row {number}: {len(cells)} values, or an empty one; expected "
-                'a kind and a value, such as email,anna@example.com, or card,"12,3"'
+                f"{path}: row {number}: {_what_is_wrong(cells)}; expected a kind and a "
+                'value with a comma between, such as email,anna@example.com, or card,"'
+                '12,3"'
             )
         asked.append(Asked(number, *cells))
     if not asked:
@@ -104,6 +108,16 @@ def read_file(path: Path | None, home: Path) -> list[Asked]:
             f"{path}: holds no identifier; expected rows such as email,anna@example.com"
         )
     return asked
+
+
+def _what_is_wrong(cells: list[str]) -> str:
+    """What is wrong with a row that has not two values, without any of them."""
+    for sign, name in ((";", "a semicolon"), ("\t", "a tab"), ("|", "a bar")):
+        if len(cells) == 1 and sign in cells[0]:
+            return f"its values have {name} between them"
+    if len(cells) == 2:
+        return f"its {'value' if cells[0] else 'kind'} is empty"
+    return f"{len(cells)} value{'s' if cells[1:] else ''}"
 
 
 def resolve(run: Run, path: Path | None, staged: Staged) -> Request:
@@ -125,6 +139,10 @@ def resolve(run: Run, path: Path | None, staged: Staged) -> Request:
     with _identities(run) as identities:
         for each in asked:
             where = f"{path}: row {each.row}: "
+            # People write Email; kinds that differ in case alone are told apart.
+            alike = [kind for kind in kinds if kind.lower() == each.kind.lower()]
+            if each.kind not in kinds and len(alike) == 1:
+                each = replace(each, kind=alike[0])
             if each.kind not in kinds:
                 raise ConfigurationError(
                     f"{where}its first value is no kind of identifier of "
@@ -200,11 +218,24 @@ def _identities(run: Run) -> duckdb.DuckDBPyConnection:
             continue
         connection = connect(scratch=run.folder / "scratch")
         try:
-            connection.execute(f"attach '{database}' as known (read_only)")
+            connection.execute(f"attach {literal(str(database))} as known (read_only)")
             connection.execute(f"create temp view identities as from known.{name}")
         except duckdb.CatalogException:  # Its build failed before identity.
             connection.close()
             continue
+        except duckdb.Error as error:
+            connection.close()
+            if "Could not set lock" in str(error):
+                raise TransientError(
+                    f"{database}: another process has the file open; end it or wait"
+                ) from None
+            if lack := lack_of(error):
+                raise lack from error
+            raise ConfigurationError(
+                f"{database}: is damaged and cannot be read; expected a database; put "
+                "it back from a backup, or, if it is the candidate, remove it: make "
+                f"run COMPANY={run.company.folder} builds another one"
+            ) from None
         return connection
     raise ConfigurationError(
         f"{run.folder}: neither a candidate nor a release says who is one customer; "

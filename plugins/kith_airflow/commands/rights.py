@@ -22,7 +22,7 @@ def _rights_run(name: str) -> Run:
 
 def erase() -> int:
     """Say what is held of the persons whom FILE names; with APPLY=yes erase it."""
-    from kith.rights.erasure import erase, is_pending
+    from kith.rights.erasure import erase, is_left_out, is_pending
     from kith.rights.plan import preview
 
     request, run = load_request(), _rights_run("erase")
@@ -42,6 +42,7 @@ def erase() -> int:
                 f"{owner.owner().get('pid')}); expected none; wait until it has ended"
             )
         logs = logs_of(run.company.name)
+        left_out = is_left_out(run, request.file)
         proof = erase(
             run,
             request.file,
@@ -59,12 +60,23 @@ def erase() -> int:
     print(f"  searched   {told['searched_files']:>9,} files, {len(told['left'])} left")
     for place in told["left"]:
         print(f"             {place}")
+    if told["left"]:
+        print(
+            "What is left stands where it may be somebody else's word, or in a file "
+            "that Kith cannot write anew; look into each, take it out by hand or at "
+            "its source, and erase the same persons again (docs/rights.md)"
+        )
     print(
         "Erase the person at the sources too: their files and databases are not "
         "Kith's. The next run publishes the new totals: make run "
         f"COMPANY={run.company.folder}"
     )
-    return 1 if told["left"] else 0
+    if left_out:
+        print(
+            f"The persons of {request.file} were NOT erased: this has ended an erasure "
+            "that was begun before; run make erase APPLY=yes with this FILE again"
+        )
+    return 1 if told["left"] or left_out else 0
 
 
 def export_person() -> int:
