@@ -30,7 +30,8 @@ def test_words_go_whole(text: str, left: str) -> None:
     assert WORDS.removed(text) == left
 
 
-ADA = Traces(["ada@example.com", "josé@exämple.com", "王小明@example.cn", "878245"])
+ADDRESSES = ("ada@example.com", "josé@exämple.com", "İpek@a.example", "王小明@a.cn")
+ADA = Traces([*ADDRESSES, "878245"])
 LETTERS = st.text(st.sampled_from("aZ0_éßñŁж"), min_size=1, max_size=3)
 MARKS = st.text(st.sampled_from(" /*&'`\"。、，：…|=?\n\t(<【谢の"), max_size=3)
 WORD = st.sampled_from(sorted(ADA.words))
@@ -118,7 +119,8 @@ def test_state_keeps_its_keys_numbers_and_moments(tmp_path: Path) -> None:
     texts = {
         "a.json": json.dumps(entry, indent=1),
         "b.jsonl": f"{line}\n{line}\n{line[:40]}",
-        "c.log": f"stage 878245 at 30.878245\n{line}\n",
+        "c.log": f"stage 878245 at 30.878245\n{line}\n"
+        '{"event": "at Stage", "level": "stage"}\n',
         "d.sql": "select stage, 'ada@example.com' from x limit 305560",
     }
     for name, text in texts.items():
@@ -139,6 +141,7 @@ def test_state_keeps_its_keys_numbers_and_moments(tmp_path: Path) -> None:
     log = (tmp_path / "c.log").read_text().split("\n")
     assert log[0] == "[erased] [erased] at 30.878245"
     assert json.loads(log[1]) == kept
+    assert json.loads(log[2]) == {"event": "at [erased]", "level": "stage"}
     assert (tmp_path / "d.sql").read_text() == (
         "select stage, '[erased]' from x limit 305560"
     )
