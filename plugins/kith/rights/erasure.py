@@ -232,7 +232,8 @@ class _Erasure:
         for run in runs:
             for path in files_of(run.folder):
                 if _UNFINISHED.fullmatch(path.name) and not (
-                    {"published", "dbt", *_NOT_KITHS} & set(path.parts)
+                    {"published", "dbt", *_NOT_KITHS}
+                    & {*path.relative_to(run.folder).parts}
                 ):
                     yield path
         for folder, pattern in self._logs:
