@@ -315,15 +315,18 @@ def test_the_proof_tells_nobody(run: Run, tmp_path: Path) -> None:
 # --- the command ----------------------------------------------------------------------
 
 
-def test_the_command_says_what_would_go_and_what_has_gone(
-    run: Run,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+@pytest.fixture
+def asked(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file that names Ada, and the command told of it."""
     file = ask(tmp_path, f"email,{ADA}")
     for name, value in (("COMPANY", run.company.folder), ("FILE", file)):
         monkeypatch.setenv(name, str(value))
+    return file
+
+
+def test_the_command_says_what_would_go_and_what_has_gone(
+    asked: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert cli.main(["erase"]) == 0
     assert "Nothing was erased" in capsys.readouterr().out
     monkeypatch.setenv("APPLY", "yes")
@@ -335,22 +338,19 @@ def test_the_command_says_what_would_go_and_what_has_gone(
 
 def test_the_command_says_last_whom_it_did_not_erase(
     run: Run,
-    tmp_path: Path,
+    asked: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    file = ask(tmp_path, f"email,{ADA}")
-    for name, value in (("COMPANY", run.company.folder), ("FILE", file)):
-        monkeypatch.setenv(name, str(value))
     monkeypatch.setenv("APPLY", "yes")
     pending = run.folder / ERASING
-    plan = preview(run, file).plan.model_dump_json()
+    plan = preview(run, asked).plan.model_dump_json()
     pending.write_text(plan)
     # The same persons as before need no further call.
     assert cli.main(["erase"]) == 0
     pending.write_text(plan)
-    ask(tmp_path, f"email,{BOB}")
+    ask(asked.parent, f"email,{BOB}")
     capsys.readouterr()
     assert cli.main(["erase"]) == 1
     last = capsys.readouterr().out.splitlines()[-1]
-    assert last.startswith(f"The persons of {file} were NOT erased")
+    assert last.startswith(f"The persons of {asked} were NOT erased")

@@ -147,7 +147,7 @@ class Metrics:
                     order_by_names=groups or None,
                     # Not its own constraint of time: that takes whole months where
                     # a metric is asked by the month.
-                    where_constraints=self._days(name, from_day, to_day),
+                    where_constraints=self._days(name, known, from_day, to_day),
                 )
             )
         except InvalidQueryException as error:
@@ -190,7 +190,11 @@ class Metrics:
             return headings, answer.fetchall()
 
     def _days(
-        self, name: str, from_day: dt.date | None, to_day: dt.date | None
+        self,
+        name: str,
+        dimensions: dict[str, str],
+        from_day: dt.date | None,
+        to_day: dt.date | None,
     ) -> list[str]:
         """MetricFlow's filters of the days that are asked for."""
         if from_day and to_day and from_day > to_day:
@@ -203,7 +207,7 @@ class Metrics:
                 f"FROM, TO: {name} tells how all stand on the release's as-of date; "
                 "ask without them"
             )
-        finest = next(grain for grain in GRAINS if grain in self._dimensions(name))
+        finest = next(grain for grain in GRAINS if grain in dimensions)
         filters = []
         for key, operator, day in asked:
             if day is None:

@@ -76,14 +76,16 @@ from best
 def _month_tile(label: str, column: str, value: str, unit: str = "") -> Tile:
     """The last complete month, compared with the month and the year before."""
     query = f"""
-{MONTHS}
+{MONTHS},
+whole as (
+    select month, is_complete, case when is_complete then {column} end as now
+    from months
+)
 select
-    month, case when is_complete then {column} end as now,
-    lag(case when is_complete then {column} end) over (order by month)
-        as month_before,
-    lag(case when is_complete then {column} end, 12) over (order by month)
-        as year_before
-from months
+    month, now,
+    lag(now) over (order by month) as month_before,
+    lag(now, 12) over (order by month) as year_before
+from whole
 order by is_complete desc, month desc
 limit 1
 """

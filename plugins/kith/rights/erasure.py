@@ -30,7 +30,7 @@ from kith.pull.connections import Connection
 from kith.pull.pseudonyms import company_key, key_id
 from kith.pull.suppression import Entry, digest, read_entries, write_entries
 from kith.rights.exclusive import exclusive
-from kith.rights.plan import LOG, Plan, Progress, now, preview
+from kith.rights.plan import LOG, Plan, Progress, find_all, now
 from kith.rights.readable import readable
 from kith.rights.releases import Known, Rewritten, erase_from_releases
 from kith.rights.request import read_file
@@ -76,7 +76,7 @@ def erase(
             say("Going on with the erasure that was begun before; FILE is not read")
             plan = _pending(run)
         else:
-            plan = preview(run, file).plan
+            plan = find_all(run, file).plan
             company_key(f"{run.company.name}: ")
             _note(run, plan)
         return _Erasure(run, plan, logs, others, say, find_connection).run()

@@ -9,7 +9,7 @@ from kith.deliveries.persons import admitted_values, marks_of, verdict
 from kith.errors import ConfigurationError
 from kith.pull.suppression import by_tokens
 from kith.rights.findings import admitted_files, attempts, numbers, search_attempt
-from kith.rights.plan import Preview, preview
+from kith.rights.plan import Preview, find_all
 from kith.rights.readable import readable
 from kith.rights.releases import Known, attach, rows_of
 from kith.runs.run import Run, current_release
@@ -38,14 +38,14 @@ def export_person(run: Run, file: Path | None, target: Path | None) -> Path:
             f"{target}: is there already; expected a new folder, so that nothing of "
             "somebody else is handed out with it"
         )
-    found = preview(run, file)
-    if found.request.persons[1:]:
-        raise ConfigurationError(
-            f"{file}: names {len(found.request.persons)} persons; expected one: nobody "
-            "may be handed what is held of somebody else"
-        )
-    target.mkdir(mode=0o700, parents=True)
     with readable(run):
+        found = find_all(run, file)
+        if found.request.persons[1:]:
+            raise ConfigurationError(
+                f"{file}: names {len(found.request.persons)} persons; expected one: "
+                "nobody may be handed what is held of somebody else"
+            )
+        target.mkdir(mode=0o700, parents=True)
         lines = _rows_of_tables(run, found, target)
         lines += _rows_of_marts(run, found, target)
     kinds: dict[str, int] = {}

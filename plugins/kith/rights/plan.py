@@ -118,12 +118,16 @@ class Preview:
 
 
 def preview(run: Run, file: Path | None) -> Preview:
-    """Find all that is held of the persons whom a file names."""
+    """Find all that is held of the persons whom a file names.
+
+    Raises ConfigurationError where something stored cannot be read.
+    """
     with readable(run):
-        return _preview(run, file)
+        return find_all(run, file)
 
 
-def _preview(run: Run, file: Path | None) -> Preview:
+def find_all(run: Run, file: Path | None) -> Preview:
+    """What `preview` finds, where a caller looks after what cannot be read."""
     told, unread = staged(run.company, run.folder)
     told = _joined(told, read_entries(run.folder).staged)
     request = resolve(run, file, told)

@@ -34,19 +34,26 @@ def readable(run: Run) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def told_as(words: str) -> Iterator[None]:
+    """Raise ConfigurationError with these words where DuckDB cannot read a file."""
+    try:
+        yield
+    except duckdb.Error as error:
+        if lack := lack_of(error):
+            raise lack from error
+        raise ConfigurationError(words) from None
+
+
 def _check(run: Run, shown: str) -> None:
     with connect(scratch=run.folder / "scratch") as connection:
         for path, cure in _stored(run):
-            try:
+            with told_as(
+                f"{path}: is missing, or damaged and cannot be read; expected "
+                f"Parquet; put it back from a backup, or {cure}"
+            ):
                 rows = parquet_sql(path)
                 connection.execute(f"select {shown} from {rows}").fetchall()
-            except duckdb.Error as error:
-                if lack := lack_of(error):
-                    raise lack from error
-                raise ConfigurationError(
-                    f"{path}: is missing, or damaged and cannot be read; expected "
-                    f"Parquet; put it back from a backup, or {cure}"
-                ) from None
     watch = replace(run, home=run.home / "watch")
     for published in (run.published, watch.published):
         for release_id in releases(published):
@@ -88,13 +95,11 @@ def _check_release(release: Path) -> None:
                 f"{path}: is missing; expected all files of the release; {cure}"
             )
         if path.suffix == ".duckdb":
-            try:
-                with duckdb.connect() as connection:
-                    connection.execute(f"attach {literal(str(path))} (read_only)")
-            except duckdb.Error as error:
-                if lack := lack_of(error):
-                    raise lack from error
-                raise ConfigurationError(
+            with (
+                told_as(
                     f"{path}: is damaged and cannot be read; expected a database; "
                     f"{cure}"
-                ) from None
+                ),
+                duckdb.connect() as connection,
+            ):
+                connection.execute(f"attach {literal(str(path))} (read_only)")

@@ -13,11 +13,11 @@ import duckdb
 
 from kith.company.folder import Company
 from kith.company.tables import OTHERS
-from kith.database import connect, literal
+from kith.database import connect
 from kith.deliveries.persons import Staged
-from kith.errors import ConfigurationError, TransientError
-from kith.failures import lack_of
+from kith.errors import ConfigurationError
 from kith.pull.pseudonyms import hashes_of
+from kith.rights.readable import told_as
 from kith.runs.run import Run, current_release
 from kith.settings import REPOSITORY
 
@@ -216,26 +216,18 @@ def _identities(run: Run) -> duckdb.DuckDBPyConnection:
     for database, name in places:
         if not database.is_file():
             continue
-        connection = connect(scratch=run.folder / "scratch")
+        scratch = run.folder / "scratch"
+        with told_as(
+            f"{database}: is damaged and cannot be read; expected a database; put it "
+            "back from a backup, or, if it is the candidate, remove it: make run "
+            f"COMPANY={run.company.folder} builds another one"
+        ):
+            connection = connect(database, scratch=scratch, read_only=True)
         try:
-            connection.execute(f"attach {literal(str(database))} as known (read_only)")
-            connection.execute(f"create temp view identities as from known.{name}")
+            connection.execute(f"create temp view identities as from {name}")
         except duckdb.CatalogException:  # Its build failed before identity.
             connection.close()
             continue
-        except duckdb.Error as error:
-            connection.close()
-            if "Could not set lock" in str(error):
-                raise TransientError(
-                    f"{database}: another process has the file open; end it or wait"
-                ) from None
-            if lack := lack_of(error):
-                raise lack from error
-            raise ConfigurationError(
-                f"{database}: is damaged and cannot be read; expected a database; put "
-                "it back from a backup, or, if it is the candidate, remove it: make "
-                f"run COMPANY={run.company.folder} builds another one"
-            ) from None
         return connection
     raise ConfigurationError(
         f"{run.folder}: neither a candidate nor a release says who is one customer; "
