@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from kith.database import connect, copy_comments
+from kith.database import comments_sql, connect
 from kith.errors import TransientError
 
 HOLD = """
@@ -57,7 +57,9 @@ def test_comments_are_copied_to_the_tables_that_are_there(tmp_path: Path) -> Non
             create table other.bare as from bare;
             """
         )
-        copy_comments(connection, "memory", "other", {"main.bare": ["i", "j"]})
+        connection.execute(
+            comments_sql(connection, "memory", "other", {"main.bare": ["i", "j"]})
+        )
         found = connection.execute(
             "select comment from duckdb_tables() where database_name = 'other' "
             "union all select comment from duckdb_columns() "

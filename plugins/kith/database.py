@@ -20,6 +20,16 @@ PARQUET = (
 )
 
 
+# Tables of all attached databases, and views of rows that lie in Parquet files.
+RELATIONS = """(
+    select database_name, schema_name, table_name, comment, 'table' as kind
+    from duckdb_tables()
+    union all
+    select database_name, schema_name, view_name, comment, 'view'
+    from duckdb_views() where not internal
+)"""
+
+
 def connect(
     path: Path | None = None, *, scratch: Path, read_only: bool = False
 ) -> duckdb.DuckDBPyConnection:
@@ -90,34 +100,38 @@ def parquet_sql(*paths: Path, **options: str) -> str:
     return f"read_parquet([{files}], hive_partitioning = false{given})"
 
 
-def copy_comments(
+def parquet_in(folder: Path) -> str:
+    """SQL relation of the rows of all Parquet files of a folder; see parquet_sql."""
+    files = f"{file_literal(folder)[:-1]}/*.parquet'"
+    return f"read_parquet({files}, hive_partitioning = false)"
+
+
+def comments_sql(
     connection: duckdb.DuckDBPyConnection,
     source: str,
     target: str,
     keys: Mapping[str, Sequence[str]] | None = None,
-) -> None:
-    """Copy the comments of tables and their columns to another attached database.
+) -> str:
+    """SQL that gives tables, views and columns the comments of another database's.
 
-    Those of tables that the other one does not have are left out. `keys` are columns by
+    Both are attached. What the target does not have is left out. `keys` are columns by
     `<schema>.<table>`, which the comment of the table tells besides.
     """
     statements = []
-    for schema, table, column, comment in connection.execute(
-        """
+    for kind, schema, table, column, comment in connection.execute(
+        f"""
         with described as (
             select database_name, schema_name, table_name, null as column_name, comment
-            from duckdb_tables()
+            from {RELATIONS}
             union all
             select database_name, schema_name, table_name, column_name, comment
             from duckdb_columns()
             where comment is not null
         )
-        select schema_name, table_name, column_name, comment
+        select there.kind, schema_name, table_name, column_name, described.comment
         from described
-        where database_name = $source and (schema_name, table_name) in (
-            select (schema_name, table_name) from duckdb_tables()
-            where database_name = $target
-        )
+        inner join {RELATIONS} as there using (schema_name, table_name)
+        where described.database_name = $source and there.database_name = $target
         """,
         {"source": source, "target": target},
     ).fetchall():
@@ -127,10 +141,10 @@ def copy_comments(
         else:
             key = (keys or {}).get(f"{schema}.{table}")
             told = f" Key: {', '.join(key)}." if key else ""
-            place, comment = f"table {place}", f"{comment or ''}{told}"
+            place, comment = f"{kind} {place}", f"{comment or ''}{told}"
         if comment:
             statements.append(f"comment on {place} is {literal(comment)}")
-    connection.execute("; ".join(statements) or "select 1")
+    return "; ".join(statements) or "select 1"
 
 
 def write_parquet(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> int:

@@ -92,7 +92,7 @@ def permit_copy(run: Run) -> None:
     """The gate has passed on this candidate, though a copy is another file."""
     path = permit_path(run)
     permit = json.loads(path.read_text())
-    path.write_text(json.dumps({**permit, "candidate": fingerprint(run.warehouse)}))
+    path.write_text(json.dumps({**permit, "candidate": fingerprint(run)}))
 
 
 def make(target: str, company: Path) -> "subprocess.Popen[str]":

@@ -120,6 +120,24 @@ def test_a_password_stays_out(contents: Contents) -> None:
     }
 
 
+def test_what_postgresql_does_not_have_is_not_shown_there(contents: Contents) -> None:
+    orders = replace(contents.marts["customer.orders"], is_view=True)
+    marts = {**contents.marts, "customer.orders": orders}
+    large = replace(contents, marts=marts)
+    assert bundle(large, FILE, dashboards()) == bundle(contents, FILE, dashboards())
+    made, before = (bundle(each, SERVER, dashboards()) for each in (large, contents))
+    dataset = before["datasets/shop_postgresql/customer_orders.yaml"]["uuid"]
+    charts = {
+        path
+        for path, each in before.items()
+        if each.get("dataset_uuid") == dataset or each.get("uuid") == dataset
+    }
+    assert len(charts) > 3
+    assert {*before} - {*made} == charts
+    # Nothing is left that asks for it.
+    assert dataset not in str(made)
+
+
 def test_datasets_have_the_metrics_of_the_semantic_layer(
     files: Bundle, contents: Contents
 ) -> None:

@@ -1,6 +1,7 @@
 """What the gate lets through, what it stops, and what it keeps."""
 
 import json
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -29,6 +30,27 @@ def test_a_good_candidate_gets_the_permit_and_its_results_are_kept(
     summary = (candidate.run_folder / "gate_summary.md").read_text()
     assert summary.startswith("# Gate: passed\n")
     assert "| customer.customer_values | 41 | 5 | 0 | 0 | 0 |" in summary
+
+
+def test_a_mart_that_is_a_view_of_files_is_judged_as_well(
+    candidate: Run, tmp_path: Path
+) -> None:
+    spoil(
+        candidate,
+        f"copy segment.concentrations to '{tmp_path}/part.parquet'; "
+        "drop table segment.concentrations; "
+        f"create view segment.concentrations as from '{tmp_path}/*.parquet'",
+    )
+    audit(candidate)
+    assert {row[0] for row in results(candidate).values()} == {"passed"}
+    with duckdb.connect() as connection:
+        connection.execute(
+            "create table bad as select * replace (2 as gini) "
+            f"from '{tmp_path}/part.parquet'; "
+            f"copy bad to '{tmp_path}/part.parquet'"
+        )
+    with pytest.raises(GateError, match=r"segment\.concentrations"):
+        audit(candidate)
 
 
 def test_an_audit_tried_again_replaces_its_results(candidate: Run) -> None:

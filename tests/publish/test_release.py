@@ -44,7 +44,7 @@ def permit(run: Run) -> None:
         json.dumps(
             {
                 "run_id": run.run_id,
-                "candidate": fingerprint(run.warehouse),
+                "candidate": fingerprint(run),
                 "passed": 80,
                 "failed_warnings": ["feeds.goals: No period ends before it begins"],
             }

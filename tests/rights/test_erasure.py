@@ -7,9 +7,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from kith.admit.table import admit_table
+from kith.build.engines import spark_folder
 from kith.company.postgres import Postgres
 from kith.deliveries.raw import ERASING, SUPPRESSED
 from kith.errors import ConfigurationError, CredentialsError, TransientError
@@ -49,6 +51,10 @@ def test_nothing_of_the_person_is_left_and_all_of_the_others_is(
     logs.mkdir(parents=True)
     (logs / "run_rights_shop-1.log").write_text(f"email:{shop.ADAS[:8]}… and {ADA}\n")
     assert {trace for trace, _ in traces_in(run.home)} == set(shop.TRACES)
+    # What Spark reads and has built lies beside the candidate.
+    built = spark_folder(run) / "built" / "customer" / "customers" / "part-0.parquet"
+    built.parent.mkdir(parents=True)
+    duckdb.sql(f"copy (select '{shop.ADA_ID}' as customer_id) to '{built}'")
     file = ask(tmp_path, "kind,value", f"email, {ADA} ")
     proof = proof_of(erase(run, file, ((logs, "run_rights_shop-*.log"),)))
     assert traces_in(run.home) == set()

@@ -11,7 +11,8 @@ from kith.publish.release import verify
 from kith.rights import releases
 from kith.rights.erasure import erase
 from kith.runs.run import Run
-from tests.rights.shop import ADA, BOB, ask, traces_in
+from kith.storage import sha256
+from tests.rights.shop import ADA, ADA_ID, BOB, ask, traces_in
 
 
 def test_a_release_is_written_anew_with_its_hashes(run: Run, tmp_path: Path) -> None:
@@ -42,6 +43,72 @@ def test_a_release_is_written_anew_with_its_hashes(run: Run, tmp_path: Path) -> 
         folder.name,
         "current",
     ]
+
+
+def test_a_large_mart_stays_a_view_of_files_without_the_person(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = (run.published / "current").resolve()
+    (folder / "report" / "index.html").chmod(0o644)
+    (folder / "report" / "index.html").write_text(f"<p>{ADA_ID}</p>")
+    make_large(folder, "customer.orders")
+    seen = []
+
+    def page(_: Run, building: Path) -> None:
+        with duckdb.connect(str(building / "kith.duckdb"), read_only=True) as database:
+            seen.extend(database.execute("from customer.orders").fetchall())
+        (building / "report").mkdir(exist_ok=True)
+        (building / "report" / "index.html").write_text("<p>anew</p>")
+
+    monkeypatch.setattr(releases, "write_page", page)
+    erase(run, ask(tmp_path, f"email,{ADA}"))
+    assert sorted(row[1] for row in seen) == ["O10002", "O10003"]
+    assert verify(folder) == []
+    assert traces_in(run.published) == set()
+    entry = json.loads((folder / "manifest.json").read_text())["marts"][
+        "customer.orders"
+    ]
+    assert entry["rows"] == 2
+    with duckdb.connect(str(folder / "kith.duckdb"), read_only=True) as database:
+        orders = database.execute("select order_id from customer.orders order by 1")
+        assert orders.fetchall() == [("O10002",), ("O10003",)]
+        views = database.execute(
+            "select view_name, comment from duckdb_views() where not internal"
+        )
+        assert views.fetchall() == [("orders", "One row per orders.")]
+        ((content,),) = database.execute(
+            "select sum(hash(source, order_id, customer_id, total, ordered_on)) "
+            "from customer.orders"
+        ).fetchall()
+    assert entry["content_hash"] == f"{content:032x}"
+    assert list(run.published.glob(".tmp-*")) == []
+
+
+def make_large(release: Path, mart: str) -> None:
+    """Let a mart be files of a row each, and a view, as a publication leaves it."""
+    schema, name = mart.split(".")
+    for path in (release, *release.rglob("*")):
+        path.chmod(0o755)
+    file = release / "parquet" / schema / f"{name}.parquet"
+    parts = file.with_suffix("")
+    parts.mkdir()
+    with duckdb.connect(str(release / "kith.duckdb")) as database:
+        rows = database.execute(f"from {mart}").fetchall()
+        for place in range(len(rows)):
+            database.execute(
+                f"copy (from {mart} limit 1 offset {place}) "
+                f"to '{parts}/data_{place}.parquet' (format parquet)"
+            )
+        database.execute(
+            f"drop table {mart}; create view {mart} as from '{parts}/*.parquet'; "
+            f"comment on view {mart} is 'One row per {name}.'"
+        )
+    file.unlink()
+    manifest = json.loads((release / "manifest.json").read_text())
+    manifest["marts"][mart]["in_database"] = "view"
+    files = [p for p in release.rglob("*") if p.is_file() and p.name != "manifest.json"]
+    manifest["files"] = {str(p.relative_to(release)): sha256(p) for p in files}
+    (release / "manifest.json").write_text(json.dumps(manifest))
 
 
 def test_numbers_that_were_published_are_kept_once(

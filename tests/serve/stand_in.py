@@ -92,10 +92,12 @@ def write_release(
     *,
     orders: int = 40,
     changed: dict[str, str | None] | None = None,
+    large: str | None = None,
 ) -> str:
     """Write release number `batch` and point `current` at it; returns its id.
 
-    `changed` are other rows for some marts, None for a mart that is left out.
+    `changed` are other rows for some marts, None for a mart that is left out. `large`
+    is a mart that is a view of its Parquet files.
     """
     release_id = f"202412{batch % 30 + 1:02}T{batch:06}Z_{batch:06x}"
     folder = published / release_id
@@ -108,16 +110,24 @@ def write_release(
                 continue
             schema, table = name.split(".")
             database.execute(f"create schema if not exists {schema}")
-            database.execute(
-                f"create table {name} as select *, {batch} as batch from ({query})"
-            )
-            database.execute(f"comment on table {name} is 'Rows of ''{table}''.'")
-            database.execute(f"comment on column {name}.batch is 'Its release.'")
+            rows = f"select *, {batch} as batch from ({query})"
             parquet = folder / "parquet" / schema / f"{table}.parquet"
+            if name == large:
+                parquet = folder / "parquet" / schema / table / "data_0.parquet"
             parquet.parent.mkdir(parents=True, exist_ok=True)
-            database.execute(f"copy {name} to '{parquet}' (format parquet)")
+            database.execute(f"copy ({rows}) to '{parquet}' (format parquet)")
+            kind = "view" if name == large else "table"
+            rows = f"from '{parquet}'" if name == large else rows
+            database.execute(f"create {kind} {name} as {rows}")
+            database.execute(f"comment on {kind} {name} is 'Rows of ''{table}''.'")
+            database.execute(f"comment on column {name}.batch is 'Its release.'")
             (count,) = database.execute(f"select count(*) from {name}").fetchone() or ()
-            marts[name] = {"rows": count, "key": key, "privacy": privacy(meta)}
+            marts[name] = {
+                "rows": count,
+                "key": key,
+                "privacy": privacy(meta),
+                "in_database": kind,
+            }
         database.execute(
             f"create table _release as select '{release_id}' as release_id, "
             "'run_1' as run_id, 'shop' as company, timestamp '2024-12-31 01:02:03' as "

@@ -4,6 +4,7 @@ import psycopg
 import pytest
 
 from kith.errors import ConfigurationError
+from kith.runs.journal import Journal
 from tests.serve.stand_in import LOADER, MARTS, Shop, as_owner
 
 ORDERS = MARTS["customer.orders"][0].replace("{orders}", "40")
@@ -59,6 +60,32 @@ def test_a_change_that_breaks_readers_is_told_with_what_to_do(
         session.execute(f"drop view {shop.name}_customer.orders")
     shop.serve()
     assert shop.batch() == 2
+
+
+def test_a_mart_that_is_too_large_is_not_loaded_and_leaves_no_reader_behind(
+    shop: Shop,
+) -> None:
+    shop.publish(1, large="customer.orders")
+    told = Journal(shop.run.run_folder)
+    assert "customer.orders" in str([*told.new_entries()][-1])
+    query = "select count(*) from {s}customer.orders"
+    with pytest.raises(psycopg.errors.UndefinedTable):
+        shop.ask("chief", query)
+    assert shop.batch() == 1
+    shop.publish(2)
+    assert shop.ask("chief", query) == [(40,)]
+    with pytest.raises(
+        ConfigurationError,
+        match=rf"company.yml: largest_table_rows: {shop.name}_customer.orders has 40 "
+        "rows now; expected at most 20,000,000",
+    ):
+        shop.publish(3, large="customer.orders")
+    assert (shop.batch(), shop.ask("chief", query)) == (2, [(40,)])
+    # Who needs it there no more says so.
+    with shop.session(LOADER) as session:
+        session.execute(f"drop view {shop.name}_customer.orders")
+    shop.serve()
+    assert shop.batch() == 3
 
 
 def test_a_view_of_an_analyst_goes_on_and_keeps_its_columns(shop: Shop) -> None:

@@ -103,7 +103,7 @@ def compare(run: Run) -> Restatements:
     restatements = Restatements(
         run_id=run.run_id,
         release_id=release_id,
-        candidate=fingerprint(run.warehouse),
+        candidate=fingerprint(run),
         digest=digest,
         changes=changes,
     )
@@ -114,7 +114,7 @@ def compare(run: Run) -> Restatements:
 
 def restatements_of(run: Run) -> Restatements:
     """What was noted, if candidate and release are still the same; else anew."""
-    now = (current_release(run.published), fingerprint(run.warehouse))
+    now = (current_release(run.published), fingerprint(run))
     with suppress(ConfigurationError):
         noted = noted_in(run.run_folder)
         if (noted.release_id, noted.candidate) == now:

@@ -2,7 +2,8 @@
 
 DuckDB decides which admitted rows count and writes the control tables, whatever the
 engine is. Spark reads these as Parquet. What it has built comes into the file of the
-warehouse, so that gate, report and publication find there what they always find.
+warehouse, large tables as views, so that report and publication find there what they
+always find.
 """
 
 import json
@@ -15,7 +16,7 @@ from kith.build.control_tables import declared
 from kith.build.dbt import results_of, target
 from kith.build.engines import spark_folder
 from kith.build.warehouse import prepare_warehouse
-from kith.database import connect, file_literal, literal, quote
+from kith.database import RELATIONS, connect, fetch_row, literal, parquet_in, quote
 from kith.errors import BuildError
 from kith.runs.run import Run
 
@@ -49,9 +50,10 @@ def lay_out(run: Run) -> None:
 
 
 def bring_home(run: Run) -> None:
-    """Copy what dbt has just built into the warehouse's file, in the contracts' types.
+    """Bring what dbt has just built into the warehouse's file, in the contracts' types.
 
-    Raises BuildError where a table is not there.
+    Large tables stay Parquet files, and become views there. Raises BuildError where a
+    table is missing.
     """
     built = {result["unique_id"] for result in results_of(run)}
     manifest = json.loads((target(run) / "manifest.json").read_text(encoding="utf-8"))
@@ -74,22 +76,43 @@ def _bring(
             f"{folder}: no table {node['schema']}.{node['alias']} that Spark has "
             "built; do this machine and Spark share the folder?"
         )
+    rows = parquet_in(folder)
+    kinds = {
+        row[0]: row[1] for row in warehouse.execute(f"describe from {rows}").fetchall()
+    }
     columns = ", ".join(
-        f"cast({quote(column['name'])} as {column['data_type']}) "
+        f"cast({_in_utc(column['name'], kinds)} as {column['data_type']}) "
         f"as {quote(column['name'])}"
         for column in node["columns"].values()
         if column["data_type"]
     )
     name = f"{quote(node['schema'])}.{quote(node['alias'])}"
-    files = f"read_parquet({file_literal(folder)[:-1]}/*.parquet')"
-    warehouse.execute(
-        f"create schema if not exists {quote(node['schema'])}; "
-        f"create or replace table {name} as select {columns or '*'} from {files}"
-    )
+    (count,) = fetch_row(warehouse, f"select count(*) from {rows}")
+    is_large = run.company.is_large(node["schema"], count)
+    warehouse.execute(f"create schema if not exists {quote(node['schema'])}")
+    _drop(warehouse, node["schema"], node["alias"])
+    kind = "view" if is_large else "table"
+    warehouse.execute(f"create {kind} {name} as select {columns or '*'} from {rows}")
     if node["config"]["persist_docs"]:
-        comments = [f"comment on table {name} is {literal(node['description'])}"] + [
+        comments = [f"comment on {kind} {name} is {literal(node['description'])}"] + [
             f"comment on column {name}.{quote(column['name'])} "
             f"is {literal(column['description'])}"
             for column in node["columns"].values()
         ]
         warehouse.execute("; ".join(comments))
+
+
+def _in_utc(column: str, kinds: dict[str, str]) -> str:
+    """SQL of a column: an instant as UTC, whatever the zone of who reads a view."""
+    is_instant = kinds.get(column) == "TIMESTAMP WITH TIME ZONE"
+    return quote(column) + (" at time zone 'UTC'" if is_instant else "")
+
+
+def _drop(warehouse: duckdb.DuckDBPyConnection, schema: str, name: str) -> None:
+    """Drop the table or view of a former build, if there is one."""
+    for (kind,) in warehouse.execute(
+        f"select kind from {RELATIONS} where database_name = current_database() "
+        "and schema_name = $schema and table_name = $name",
+        {"schema": schema, "name": name},
+    ).fetchall():
+        warehouse.execute(f"drop {kind} {quote(schema)}.{quote(name)}")

@@ -402,6 +402,13 @@ class CompanyFile(Strict):
         "`kith_without_personal_data.duckdb`, without a row about one recognisable "
         "person.",
     )
+    largest_table_rows: int = Field(
+        default=20_000_000,
+        gt=0,
+        description="A mart of more rows stands in a release as Parquet files alone: "
+        "in `kith.duckdb` it is a view of these, and PostgreSQL does not get it. The "
+        "release's manifest says of each mart which it is.",
+    )
     engine: Literal["duckdb", "spark"] = Field(
         default="duckdb",
         description="What computes the marts: `duckdb` on this machine, or `spark`, "
@@ -457,6 +464,13 @@ class Company(CompanyFile):
 
     folder: Path
     sources: list[SourceTable]
+
+    def is_large(self, schema: str, rows: int) -> bool:
+        """Whether a table's rows stay in Parquet files, of which DuckDB has a view.
+
+        Those of operations get rows after they were built.
+        """
+        return schema != "operations" and rows > self.largest_table_rows
 
     def table(self, full_name: str) -> SourceTable:
         """The source table called `<source>.<table>`."""

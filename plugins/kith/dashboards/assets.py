@@ -47,8 +47,13 @@ def bundle(
 ) -> Bundle:
     """The files of an import by their paths, without `metadata.yaml`.
 
+    Charts of marts that the place does not have are left out.
+
     Raises ConfigurationError where a chart asks for what the release does not have.
     """
+    if place.key != "file":
+        missing = {name for name, mart in contents.marts.items() if mart.is_view}
+        dashboards = {name: each.without(missing) for name, each in dashboards.items()}
     made = _Maker(contents, place)
     return dict(made.files(dashboards))
 

@@ -14,6 +14,7 @@ from kith.dashboards.metrics import MartMetrics, metrics_by_mart
 from kith.database import connect
 from kith.errors import ConfigurationError
 from kith.publish.audiences import NOBODY
+from kith.publish.large_marts import is_view
 from kith.publish.release import DATABASE, MANIFEST
 
 # The table of one row that says which release it is.
@@ -38,13 +39,15 @@ class Column:
 class Mart:
     """A mart: `identifiers` are the columns that stand for persons.
 
-    `rows_about_nobody` is SQL that is true of rows about no recognisable person.
+    `rows_about_nobody` is SQL that is true of rows about no recognisable person. One
+    that is a view of the release's database is not on PostgreSQL.
     """
 
     columns: dict[str, Column]
     description: str
     identifiers: frozenset[str]
     rows_about_nobody: str
+    is_view: bool = False
 
     @property
     def group_sizes(self) -> list[str]:
@@ -95,6 +98,7 @@ def read_contents(release: Path, scratch: Path) -> Contents:
             texts.get(("mart", name, ""), ("", ""))[1],
             frozenset(mart["privacy"]["classes"].get("identifier", [])),
             mart["privacy"]["rows_about_nobody"],
+            is_view(mart),
         )
         for name, mart in manifest["marts"].items()
     }

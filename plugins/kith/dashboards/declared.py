@@ -79,6 +79,12 @@ class Dashboard(Strict):
     filters: list[Filter] = Field(default_factory=list)
     charts: dict[str, Chart]
 
+    def without(self, marts: set[str]) -> "Dashboard":
+        """The dashboard without what it shows of these marts."""
+        filters = [each for each in self.filters if each.mart not in marts]
+        charts = {k: c for k, c in self.charts.items() if c.mart not in marts}
+        return self.model_copy(update={"filters": filters, "charts": charts})
+
 
 @functools.cache
 def dashboards() -> dict[str, Dashboard]:

@@ -13,13 +13,14 @@ from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 
+from kith.build.engines import spark_folder
 from kith.database import connect, fetch_row, literal
 from kith.gate.checks import Check, check_tables, failures, stops
 from kith.gate.suites import load_suites
 from kith.gate.summary import first_keys, stop_unless_passed, write_summary
 from kith.gate.tables import list_tables
 from kith.runs.run import Run
-from kith.storage import state_of
+from kith.storage import sha256_of, state_of
 
 
 def audit(run: Run) -> None:
@@ -43,7 +44,7 @@ def audit(run: Run) -> None:
         stop_unless_passed(run, checks, summary)
         permit = {
             "run_id": run.run_id,
-            "candidate": fingerprint(run.warehouse),
+            "candidate": fingerprint(run),
             "passed": sum(check.outcome == "passed" for check in checks),
             "failed_warnings": [
                 f"{c.table_name}: expected '{c.expectation}', found {c.observed}"
@@ -64,9 +65,11 @@ def failed_checks_path(run: Run) -> Path:
     return run.run_folder / "failed_checks.json"
 
 
-def fingerprint(warehouse: Path) -> str:
-    """Changes whenever the file is written to or made anew."""
-    return "-".join(map(str, state_of(warehouse)))
+def fingerprint(run: Run) -> str:
+    """Changes whenever the candidate's files are written to or made anew."""
+    built = sorted((spark_folder(run) / "built").rglob("*.parquet"))
+    states = [state_of(path) for path in (run.warehouse, *built)]
+    return sha256_of(str(states))
 
 
 def _record(run: Run, checks: list[Check]) -> Path:

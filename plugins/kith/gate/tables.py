@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 
 from kith.company.folder import PUBLISHED_SCHEMAS
-from kith.database import connect, fetch_row, quote
+from kith.database import RELATIONS, connect, fetch_row, quote
 from kith.errors import GateError
 from kith.runs.run import Run
 
@@ -48,11 +48,12 @@ def list_tables(run: Run) -> list[Table]:
         keys = table_keys(run)
         columns: dict[tuple[str, str], list[str]] = {}
         for schema, table, column in warehouse.execute(
-            """
+            f"""
             select schema_name, table_name, column_name
-            from duckdb_columns() inner join duckdb_tables()
-                using (database_oid, schema_name, table_oid, table_name)
-            where list_contains($schemas, schema_name) and not temporary
+            from duckdb_columns() inner join {RELATIONS}
+                using (database_name, schema_name, table_name)
+            where list_contains($schemas, schema_name)
+                and database_name = current_database()
             order by schema_name, table_name, column_index
             """,
             {"schemas": [FEED_SCHEMA, *PUBLISHED_SCHEMAS]},

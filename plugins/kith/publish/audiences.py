@@ -14,7 +14,7 @@ from typing import Any
 
 import duckdb
 
-from kith.database import copy_comments, literal, quote
+from kith.database import comments_sql, literal, quote
 from kith.runs.run import Run
 
 FEWEST_PERSONS = 5
@@ -111,7 +111,7 @@ def _write(
         ).fetchone() or (0,)
         counts[name] = count
     connection.execute("create table audience._release as from release._release")
-    copy_comments(connection, "release", "audience")
+    connection.execute(comments_sql(connection, "release", "audience"))
     connection.execute("commit")
     connection.execute("checkpoint audience")
     connection.execute("detach audience")

@@ -26,8 +26,8 @@ from kith.approve.reasons import definitions
 from kith.catalogue.metadata import send_events, write_metadata
 from kith.company.retention import Keep
 from kith.database import (
+    comments_sql,
     connect,
-    copy_comments,
     fetch_row,
     literal,
     parquet_sql,
@@ -38,6 +38,7 @@ from kith.errors import PublicationError
 from kith.gate.audit import fingerprint, permit_path
 from kith.gate.tables import FEED_SCHEMA, Table, list_tables
 from kith.publish.audiences import add_audiences
+from kith.publish.large_marts import is_view, point_views, write_large
 from kith.report.page import PAGE, write_page
 from kith.runs.provenance import git_commit
 from kith.runs.run import Run, current_release
@@ -77,11 +78,14 @@ def publish(run: Run) -> dict[str, Any]:
                 events = metadata.result()
                 waited = round(time.monotonic() - started, 1)
                 figures["seconds_waited_for_metadata"] = waited
-            _write_manifest(building, manifest)
+            # The page reads it; of what the release holds it tells at the end.
+            _write_json(building / MANIFEST, manifest)
             started = time.monotonic()
             write_page(run, building)
-            _write_manifest(building, manifest)
             figures["page_seconds"] = round(time.monotonic() - started, 1)
+            if any(map(is_view, manifest["marts"].values())):
+                _settle_views(run, building, run.published / release_id)
+            _write_manifest(building, manifest)
             seal(building)
         figures["release_id"] = release_id
         figures["rows"] = sum(mart["rows"] for mart in manifest["marts"].values())
@@ -164,7 +168,11 @@ def rollback(state: Path, release: str | None) -> str:
 
 def releases(published: Path) -> list[str]:
     """Ids of the releases, the oldest first."""
-    manifests = published.glob(f"[0-9]*/{MANIFEST}")
+    manifests = [
+        path
+        for path in published.glob(f"[0-9]*/{MANIFEST}")
+        if not path.parent.is_symlink()  # It is being made.
+    ]
     # Two of the same second differ in the time of their last file.
     return [
         path.parent.name
@@ -190,7 +198,8 @@ def standings(published: Path) -> list[Standing]:
     """How each release stands, the newest first. Every file of theirs is read."""
     current = current_release(published)
     known = releases(published)
-    without_manifest = {path.name for path in published.glob("[0-9]*/")} - {*known}
+    folders = {p.name for p in published.glob("[0-9]*/") if not p.is_symlink()}
+    without_manifest = folders - {*known}
     # By the second: within one, known ones have their own order.
     names = sorted([*known, *without_manifest], key=lambda name: name[:16])
     return [_standing(published / name, name == current) for name in reversed(names)]
@@ -252,7 +261,7 @@ def _read_permit(run: Run) -> dict[str, Any]:
             "run the task audit"
         )
     permit: dict[str, Any] = json.loads(path.read_text())
-    candidate = fingerprint(run.warehouse) if run.warehouse.is_file() else "missing"
+    candidate = fingerprint(run) if run.warehouse.is_file() else "missing"
     if permit["candidate"] != candidate:
         raise PublicationError(
             f"{run.warehouse}: changed since the gate passed ({permit['candidate']} "
@@ -288,9 +297,9 @@ def _write_data(
         (as_of,) = fetch_row(connection, "select as_of_date from candidate.kith.run")
         sources = _sources(connection, run)
         for table in tables:
-            _copy_table(connection, table)
+            _add_table(connection, run, table, folder)
         keys = {table.full_name: table.key for table in tables}
-        copy_comments(connection, "candidate", "release", keys)
+        connection.execute(comments_sql(connection, "candidate", "release", keys))
         _add_restatements(connection, restated, release_id, now, as_of, approved_by)
         _add_publication(
             connection,
@@ -333,7 +342,7 @@ def _write_data(
         connection.execute("commit")
         connection.execute("checkpoint release")
         marts = {
-            table.full_name: _export(connection, table, folder) for table in tables
+            table.full_name: _entry(connection, run, table, folder) for table in tables
         }
         audiences = add_audiences(connection, run, folder, marts)
     return {
@@ -361,24 +370,48 @@ def _write_data(
         },
         "report": str(PAGE),
         "files": {
-            str(_parquet(table)): marts[table.full_name]["sha256"] for table in tables
+            f"parquet/{name.replace('.', '/')}.parquet": mart["sha256"]
+            for name, mart in marts.items()
+            if "sha256" in mart
         },
     }
 
 
 def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
-    """Write the manifest, to which the digests of files that are new are added."""
+    """Write the manifest with the digests of all files."""
     known = manifest["files"]
     for path in _files(folder):
         name = str(path.relative_to(folder))
         if name not in known and name != MANIFEST:
             known[name] = sha256(path)
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2), encoding="utf-8")
+    _write_json(folder / MANIFEST, manifest)
 
 
-def _copy_table(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
-    name = f"{quote(table.schema)}.{quote(table.name)}"
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=2), encoding="utf-8")
+
+
+def _settle_views(run: Run, building: Path, release: Path) -> None:
+    """Let the database's views read the files where they will be.
+
+    DuckDB makes a view only of files that are there: so for this moment they are.
+    """
+    release.symlink_to(building.name)
+    try:
+        point_views(building / DATABASE, release, run.folder / "scratch")
+    finally:
+        release.unlink()
+
+
+def _add_table(
+    connection: duckdb.DuckDBPyConnection, run: Run, table: Table, folder: Path
+) -> None:
+    """Add a table of the candidate to the release's database."""
     connection.execute(f"create schema if not exists release.{quote(table.schema)}")
+    if run.company.is_large(table.schema, table.row_count):
+        write_large(connection, "candidate", table.full_name, folder)
+        return
+    name = f"{quote(table.schema)}.{quote(table.name)}"
     # Without its constraints: old clients cannot open a file with indexes.
     connection.execute(
         f"create table release.{name} as from candidate.{name}{_order(table)}"
@@ -429,33 +462,27 @@ def _add_restatements(
         )
 
 
-def _export(
-    connection: duckdb.DuckDBPyConnection, table: Table, folder: Path
+def _entry(
+    connection: duckdb.DuckDBPyConnection, run: Run, table: Table, folder: Path
 ) -> dict[str, Any]:
-    """Write a published table as Parquet; returns its entry of the manifest."""
+    """What the manifest says of a published table, which is Parquet then as well."""
     name = f"release.{quote(table.schema)}.{quote(table.name)}"
-    path = folder / _parquet(table)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Level 1 takes two thirds of the time of the default and 8 % more room.
-    connection.execute(
-        f"copy (from {name}{_order(table)}) to {literal(str(path))} "
-        "(format parquet, compression zstd, compression_level 1)"
-    )
     columns = ", ".join(map(quote, table.columns))
+    is_large = run.company.is_large(table.schema, table.row_count)
+    entry = {"key": list(table.key), "in_database": "view" if is_large else "table"}
+    if not is_large:
+        path = folder / "parquet" / table.schema / f"{table.name}.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Level 1 takes two thirds of the time of the default and 8 % more room.
+        connection.execute(
+            f"copy (from {name}{_order(table)}) to {literal(str(path))} "
+            "(format parquet, compression zstd, compression_level 1)"
+        )
+        entry["sha256"] = sha256(path)
     rows, content = fetch_row(
         connection, f"select count(*), coalesce(sum(hash({columns})), 0) from {name}"
     )
-    return {
-        "rows": rows,
-        "content_hash": f"{content:032x}",
-        "key": list(table.key),
-        "sha256": sha256(path),
-    }
-
-
-def _parquet(table: Table) -> Path:
-    """Place of a mart's Parquet file within a release."""
-    return Path("parquet") / table.schema / f"{table.name}.parquet"
+    return {"rows": rows, "content_hash": f"{content:032x}", **entry}
 
 
 def _order(table: Table) -> str:
@@ -518,11 +545,11 @@ def _switch(published: Path, release_id: str) -> None:
 
 def _clear_up(published: Path) -> None:
     """Remove what killed publications left."""
-    for orphan in published.glob(".tmp-*"):
-        if orphan.is_dir() and not orphan.is_symlink():
-            shutil.rmtree(orphan)
-        else:
+    for orphan in [*published.glob(".tmp-*"), *published.glob("[0-9]*")]:
+        if orphan.is_symlink():
             orphan.unlink()
+        elif orphan.name.startswith(".tmp-"):
+            shutil.rmtree(orphan)
 
 
 def _log_current(state: Path) -> None:

@@ -23,6 +23,7 @@ from typing import Any
 import duckdb
 from pydantic import ValidationError
 
+from kith.build.engines import spark_folder
 from kith.database import connect
 from kith.deliveries.raw import ERASING, KEYS, SUPPRESSED
 from kith.errors import ConfigurationError
@@ -148,6 +149,7 @@ class _Erasure:
             self._say(f"  {table.full_name}")
         self._delete(
             *self._run.warehouse.parent.glob(f"{self._run.warehouse.name}*"),
+            spark_folder(self._run),
             *self._run.folder.glob("scratch/*"),
             self._run.folder / ".trash",
             self._run.home / "reproduced" / self._run.company.name,

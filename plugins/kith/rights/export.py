@@ -4,7 +4,7 @@ from pathlib import Path
 
 import duckdb
 
-from kith.database import connect, fetch_row, literal, parquet_sql, quote
+from kith.database import RELATIONS, connect, fetch_row, literal, parquet_sql, quote
 from kith.deliveries.persons import admitted_values, marks_of, verdict
 from kith.errors import ConfigurationError
 from kith.pull.suppression import by_tokens
@@ -140,7 +140,7 @@ def _rows_of_marts(run: Run, found: Preview, target: Path) -> list[str]:
                 rows = _as_json(connection, f"select * from {mart} where {goes}")
                 (comment,) = fetch_row(
                     connection,
-                    "select any_value(comment) from duckdb_tables() where "
+                    f"select any_value(comment) from {RELATIONS} where "
                     f"schema_name = {literal(schema)} and table_name = {literal(name)}",
                 )
                 what = " ".join((comment or "").split()).partition(". ")[0]

@@ -22,7 +22,15 @@ import pyarrow as pa
 
 from kith.approve.changes import NUMBERS, keep_numbers
 from kith.approve.declarations import comparisons
-from kith.database import connect, copy_comments, fetch_row, literal, parquet_sql, quote
+from kith.database import (
+    comments_sql,
+    connect,
+    fetch_row,
+    literal,
+    parquet_sql,
+    quote,
+)
+from kith.publish.large_marts import add_view, is_view, point_views
 from kith.publish.release import (
     DATABASE,
     MANIFEST,
@@ -157,7 +165,11 @@ def _erase(
     entries: list[int],
 ) -> Rewritten | None:
     counts: Counter[str] = Counter()
-    files = sorted(p for p in release.rglob("*") if p.is_file())
+    # Databases last: their views read the Parquet files.
+    files = sorted(
+        (p for p in release.rglob("*") if p.is_file()),
+        key=lambda path: (path.suffix == ".duckdb", path),
+    )
     with connect(scratch=run.folder / "scratch") as connection:
         attach(connection, known)
         for path in files:
@@ -179,7 +191,9 @@ def _erase(
             target = building / path.relative_to(release)
             target.parent.mkdir(parents=True, exist_ok=True)
             if path.suffix == ".duckdb":
-                marts = _write_database(connection, path, target, traces, words)
+                marts = _write_database(
+                    connection, path, target, building, traces, words
+                )
                 for name, mart in marts.items() if path.name == DATABASE else ():
                     if name in manifest["marts"]:
                         manifest["marts"][name].update(mart)
@@ -192,6 +206,9 @@ def _erase(
                 erase_from_file(connection, target, traces, words)
     if not has_page:
         has_page = _make_page(run, building, manifest)
+    if any(map(is_view, manifest["marts"].values())):
+        # Up to here they read what will be there, now what is: of the same columns.
+        point_views(building / DATABASE, release, run.folder / "scratch")
     files = sorted(p for p in building.rglob("*") if p.is_file() and p.name != MANIFEST)
     manifest["files"] = {str(p.relative_to(building)): sha256(p) for p in files}
     for name, mart in manifest["marts"].items():
@@ -286,28 +303,41 @@ def _write_database(
     connection: duckdb.DuckDBPyConnection,
     source: Path,
     target: Path,
+    building: Path,
     traces: Traces,
     words: Traces,
 ) -> dict[str, dict[str, Any]]:
-    """Write a published database anew; returns rows and content hash of its tables."""
+    """Write a published database anew; returns rows and content hash of its marts.
+
+    `building` is the folder of the release, where its Parquet files are already.
+    """
     marts: dict[str, dict[str, Any]] = {}
     connection.execute(f"attach {literal(str(source))} as former (read_only)")
     connection.execute(
         f"attach {literal(str(target))} as release (storage_version 'v1.0.0')"
     )
     connection.execute("begin")
+    views = set(
+        connection.execute(
+            "select schema_name, view_name from duckdb_views() "
+            "where database_name = 'former' and not internal"
+        ).fetchall()
+    )
     for name, columns in _tables(connection, "former"):
         schema, _, table = name.replace('"', "").partition(".")
         connection.execute(f"create schema if not exists release.{quote(schema)}")
-        kept = _kept(connection, f"former.{name}", columns, traces, words)
-        connection.execute(f"create table release.{name} as {kept}")
+        if (schema, table) in views:
+            add_view(connection, f"{schema}.{table}", building)
+        else:
+            kept = _kept(connection, f"former.{name}", columns, traces, words)
+            connection.execute(f"create table release.{name} as {kept}")
         listed = ", ".join(map(quote, columns))
         rows, content = fetch_row(
             connection,
             f"select count(*), coalesce(sum(hash({listed})), 0) from release.{name}",
         )
         marts[f"{schema}.{table}"] = {"rows": rows, "content_hash": f"{content:032x}"}
-    copy_comments(connection, "former", "release")
+    connection.execute(comments_sql(connection, "former", "release"))
     connection.execute("commit")
     connection.execute("checkpoint release")
     connection.execute("detach release")

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from kith.database import connect
 from kith.errors import PublicationError
+from kith.publish.large_marts import is_view
 from kith.publish.release import DATABASE, MANIFEST, verify
 
 # Times are in UTC and without a zone, as in the file: a session's own zone would move
@@ -59,11 +60,15 @@ class Mart:
 
 @dataclass(frozen=True)
 class Contents:
-    """A release that was verified; `stamp` is the row of its table `_release`."""
+    """A release that was verified; `stamp` is the row of its table `_release`.
+
+    `left_out` are the rows of marts that are too large for PostgreSQL.
+    """
 
     release_id: str
     as_of_date: dt.date
     marts: list[Mart]
+    left_out: dict[str, int]
     stamp: dict[str, Any]
 
 
@@ -104,11 +109,17 @@ def read_contents(release: Path, scratch: Path) -> Contents:
     marts = [
         _mart(release, name, entry, comments.get(name, ""), of_columns.get(name, {}))
         for name, entry in sorted(manifest["marts"].items())
+        if not is_view(entry)
     ]
     return Contents(
         release_id=manifest["release_id"],
         as_of_date=dt.date.fromisoformat(manifest["as_of_date"]),
         marts=marts,
+        left_out={
+            name: entry["rows"]
+            for name, entry in manifest["marts"].items()
+            if is_view(entry)
+        },
         stamp=dict(zip(names, values, strict=True)),
     )
 

@@ -104,6 +104,8 @@ def serve(
         ):
             if logins:
                 figures[name] = ", ".join(logins)
+        if left_out := publication.contents.left_out:
+            figures["marts_left_out"] = ", ".join(sorted(left_out))
         figures |= publication.seconds
         return served
 
@@ -126,7 +128,7 @@ class _Publication:
     def publish(self, kept_former: int) -> Served:
         session, company, marts = self._session, self._company, self.contents.marts
         schemas.sweep(session, company.name)
-        check_views(session, company, self._declared, marts)
+        check_views(session, company, self._declared, self.contents)
         readers, missing = known_readers(session, self._declared.readers)
         make_roles(session, company.name)
         schema = schemas.free_name(session, self.contents.release_id)

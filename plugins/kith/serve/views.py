@@ -8,7 +8,7 @@ from psycopg import sql
 from kith.company.folder import PUBLISHED_SCHEMAS, Company
 from kith.company.postgres import Postgres, prefix_of
 from kith.errors import ConfigurationError
-from kith.serve.contents import Mart
+from kith.serve.contents import Contents, Mart
 from kith.serve.tables import STAMP
 
 # Where the table that says which release this is has its view.
@@ -31,7 +31,7 @@ def check_views(
     session: psycopg.Connection[Any],
     company: Company,
     declared: Postgres,
-    marts: list[Mart],
+    contents: Contents,
 ) -> None:
     """Refuse to take somebody else's schema, and a change that breaks readers.
 
@@ -48,10 +48,23 @@ def check_views(
                 f"not of this company (its comment: {note or 'none'}); choose another "
                 "prefix"
             )
-    published = {(names[mart.schema], mart.name): mart for mart in marts}
+    published = {(names[mart.schema], mart.name): mart for mart in contents.marts}
+    left_out = {
+        (names[schema], name): rows
+        for mart, rows in contents.left_out.items()
+        for schema, name in [mart.split(".")]
+    }
     faults = []
     for (schema, view), columns in existing_views(session, list(noted)).items():
         mart = published.get((schema, view))
+        if rows := left_out.get((schema, view)):
+            raise ConfigurationError(
+                f"{file}: largest_table_rows: {schema}.{view} has {rows:,} rows now; "
+                f"expected at most {company.largest_table_rows:,}, since readers on "
+                "PostgreSQL have a view of it; raise it and run again, or, where "
+                f"nobody needs it there, DROP VIEW {schema}.{view} and run the task "
+                "serve again"
+            )
         if mart is None:
             if view != STAMP:
                 faults.append(f"{schema}.{view} is no mart any more")

@@ -15,6 +15,7 @@ from kith.company.tables import SourceTable
 from kith.database import connect, fetch_row, literal, parquet_sql, quote
 from kith.deliveries.admitted import Delivery, admitted_deliveries
 from kith.errors import DeliveryError, TransientError
+from kith.publish.large_marts import parquet_files
 from kith.publish.release import (
     DATABASE,
     MANIFEST,
@@ -113,9 +114,8 @@ def _prepare(look: Watch, tables: list[SourceTable]) -> None:
         )
         warehouse.execute("create schema customer")
         for mart in _MARTS:
-            schema, name = mart.split(".")
-            path = release / "parquet" / schema / f"{name}.parquet"
-            warehouse.execute(f"create view {mart} as from {parquet_sql(path)}")
+            rows = parquet_sql(*parquet_files(release, mart))
+            warehouse.execute(f"create view {mart} as from {rows}")
 
 
 def _deliveries(look: Watch, table: SourceTable) -> list[Delivery]:
