@@ -171,7 +171,7 @@ def releases(published: Path) -> list[str]:
     manifests = [
         path
         for path in published.glob(f"[0-9]*/{MANIFEST}")
-        if not path.parent.is_symlink()  # It is being made.
+        if not _is_unfinished(path.parent)
     ]
     # Two of the same second differ in the time of their last file.
     return [
@@ -198,7 +198,7 @@ def standings(published: Path) -> list[Standing]:
     """How each release stands, the newest first. Every file of theirs is read."""
     current = current_release(published)
     known = releases(published)
-    folders = {p.name for p in published.glob("[0-9]*/") if not p.is_symlink()}
+    folders = {p.name for p in published.glob("[0-9]*/") if not _is_unfinished(p)}
     without_manifest = folders - {*known}
     # By the second: within one, known ones have their own order.
     names = sorted([*known, *without_manifest], key=lambda name: name[:16])
@@ -545,11 +545,17 @@ def _switch(published: Path, release_id: str) -> None:
 
 def _clear_up(published: Path) -> None:
     """Remove what killed publications left."""
-    for orphan in [*published.glob(".tmp-*"), *published.glob("[0-9]*")]:
-        if orphan.is_symlink():
-            orphan.unlink()
-        elif orphan.name.startswith(".tmp-"):
+    links = [path for path in published.glob("[0-9]*") if _is_unfinished(path)]
+    for orphan in [*published.glob(".tmp-*"), *links]:
+        if orphan.is_dir() and not orphan.is_symlink():
             shutil.rmtree(orphan)
+        else:
+            orphan.unlink()
+
+
+def _is_unfinished(release: Path) -> bool:
+    """Whether it is only the link of one that is being made: see _settle_views."""
+    return release.is_symlink() and release.readlink().name.startswith(".tmp-")
 
 
 def _log_current(state: Path) -> None:
