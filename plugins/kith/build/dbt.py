@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -12,9 +11,10 @@ from typing import Any, get_args
 import yaml
 
 from kith.build.engines import interpreter, spark_environment, target_of
-from kith.build.failed_models import FailedModel, without_values
+from kith.build.failed_models import FailedModel
 from kith.build.failed_tests import FailedTest
 from kith.build.origins import Origins
+from kith.build.processes import follow, killed
 from kith.company import life_stages
 from kith.company.consumers import exposures_of
 from kith.company.folder import Attribute, Company, Models, check_expressions
@@ -24,7 +24,7 @@ from kith.company.weights import Part
 from kith.company.yaml_files import read_yaml, unrendered
 from kith.deliveries.business_days import has_date_cursor
 from kith.deliveries.nobody import NOBODY
-from kith.errors import BuildError, KithError, ResourceError, TransientError
+from kith.errors import BuildError, KithError, ResourceError
 from kith.failures import lack_in
 from kith.runs.run import Run
 from kith.settings import REPOSITORY, load_settings, sealed_environment
@@ -322,30 +322,26 @@ def dbt(
     """
     output = run.run_folder / "dbt" / "output.log"
     output.parent.mkdir(parents=True, exist_ok=True)
-    with (
-        output.open("a", encoding="utf-8", buffering=1) as log,
-        start(
+    with output.open("a", encoding="utf-8", buffering=1) as log:
+        process = start(
             run,
             "--no-use-colors",
             *arguments,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             pass_fds=pass_fds,
-        ) as process,
-    ):
-        try:
+        )
+
+        def prepare_and_begin() -> None:
             if prepare:
                 prepare(run)
             begin(process)
-            for line in map(without_values, process.stdout or ()):
-                log.write(line)
-                if " START " not in line:
-                    print(line, end="", flush=True)
-        except BaseException:  # An interrupt or a timeout, too.
-            process.kill()
-            raise
-    if process.returncode != 0:
-        raise _failure(run, process.returncode, output)
+
+        code = follow(
+            process, log, prepare_and_begin, lambda line: " START " not in line
+        )
+    if code != 0:
+        raise _failure(run, code, output)
 
 
 def failures_of(run: Run) -> list[BuildError]:
@@ -388,15 +384,8 @@ def _failure(run: Run, code: int, output: Path) -> KithError:
             name = f" {name_of(result)}" if result["unique_id"] else ""
             error = ResourceError(f"dbt{name}: {lack}{where}", may_pass=lack.may_pass)
             return error.showing(thing=lack.evidence.thing, file=str(output))
-    if code == -signal.SIGKILL:
-        return ResourceError(
-            "dbt was killed by SIGKILL, perhaps for lack of memory: end what else "
-            f"runs on the machine, or set KITH_MEMORY_LIMIT lower{where}",
-            may_pass=True,
-        ).showing(thing="memory", file=str(output))
-    if code < 0:
-        name = signal.Signals(-code).name
-        return TransientError(f"dbt was killed by {name}; run it again{where}")
+    if ended := killed("dbt", code, where):
+        return ended.showing(file=str(output))
     if failures := failures_of(run):
         more = f"; and {len(failures) - 1} more failed" if failures[1:] else ""
         broken = BuildError(f"{failures[0]}{more}{where}", failures[0].failure_class)
