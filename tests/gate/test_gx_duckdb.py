@@ -5,7 +5,6 @@ import great_expectations.expectations as gxe
 import pytest
 from great_expectations.execution_engine import sqlalchemy_execution_engine
 
-from kith.gate import gx_duckdb
 from kith.gate.gx_duckdb import keep_connections_open, open_warehouse
 from kith.runs.run import Run
 from tests.gate.conftest import spoil
@@ -43,15 +42,6 @@ def test_gx_reads_a_read_only_file_and_leaves_it_free_to_be_written(
     assert [result.success for result in within] == [False, True, False, True]
     assert within[0].result["observed_value"] == 8
     spoil(candidate, "create table main.x (i int)")
-
-
-def test_a_process_has_one_context(candidate: Run) -> None:
-    for _ in range(2):
-        with open_warehouse(candidate.warehouse, scratch=candidate.folder / "scratch"):
-            sources = gx_duckdb._context().data_sources.all()
-            assert list(sources) == ["warehouse"]
-    assert gx_duckdb._context.cache_info().misses == 1
-    assert list(gx_duckdb._context().data_sources.all()) == []
 
 
 def test_however_many_rows_fail_few_come_back_and_gx_says_nothing_itself(
