@@ -19,8 +19,10 @@ EXPECTATIONS = [
                     score between scale_min and scale_max and scale_min < scale_max,
                     false
                 )
-                or (measure, scale_min, scale_max) in (
-                    ('nps', 0, 10), ('csat', 1, 5), ('ces', 1, 7)
+                or (
+                    (measure = 'nps' and scale_min = 0 and scale_max = 10)
+                    or (measure = 'csat' and scale_min = 1 and scale_max = 5)
+                    or (measure = 'ces' and scale_min = 1 and scale_max = 7)
                 )
                 and score <> floor(score)
             )
