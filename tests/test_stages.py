@@ -19,7 +19,7 @@ from kith.runs.journal import Journal
 from kith.runs.provenance import company_as_of, provenance_of
 from kith.runs.run import Run
 from kith.settings import REPOSITORY
-from kith.stages import admit, build, plan, prune, pull
+from kith.stages import admit, audit, build, plan, prune, pull
 from tests.one_table import COLUMNS, company, deliver, report, run_door, sales
 
 SHOP = REPOSITORY / "tests/companies/corner_shop"
@@ -196,7 +196,7 @@ def test_each_stage_keeps_what_the_run_is_made_with(
     assert load_company(tmp_path / "then").title == "Mended"
 
 
-def test_the_build_is_told_of_spark_what_airflow_knows(
+def test_build_and_audit_are_told_of_spark_what_airflow_knows(
     tmp_path: Path, kith_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = shutil.copytree(SHOP, tmp_path / "shop")
@@ -205,15 +205,18 @@ def test_the_build_is_told_of_spark_what_airflow_knows(
     monkeypatch.setenv("AIRFLOW_CONN_LAKE", "")
     told = []
 
-    def build_candidate(run: Run) -> None:
+    def note(run: Run) -> None:
         told.append(spark_environment(run)["KITH_SPARK"])
 
-    monkeypatch.setattr(candidate, "build", build_candidate)
+    monkeypatch.setattr(candidate, "build", note)
+    monkeypatch.setattr("kith.gate.audit.audit", note)
     known = AirflowConnection(
         conn_id="lake", conn_type="spark_connect", host="sc://here"
     )
     values, _ = plan(
         str(folder), params(from_day="2024-02-01", to_day="2024-02-29"), "r"
     )
-    build(values, {"lake": known})
-    assert told == ["sc://here:15002"]
+    for stage in (build, audit):
+        monkeypatch.setenv("AIRFLOW_CONN_LAKE", "")
+        stage(values, {"lake": known})
+    assert told == ["sc://here:15002"] * 2

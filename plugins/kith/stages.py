@@ -150,22 +150,29 @@ def build(run: RunValues, conn: Any = None) -> None:
     Identifiers that identity blocks are hashed with the company's key.
     """
     from kith.build.candidate import build
-    from kith.pull.connections import keep_in_environment, of_airflow
 
     this = Run.from_dict(run)
     adopt_source_systems(this.company, this.home)
-    if conn and (spark := this.company.spark_connection):
-        keep_in_environment(of_airflow(conn)(spark))
+    _keep_spark(this, conn)
     keep_provenance(this)
     build(this)
     record_success(this, "build")
 
 
-def audit(run: RunValues) -> None:
-    """Let the gate judge the candidate."""
+def _keep_spark(run: Run, conn: Any) -> None:
+    """Let processes of this task know where Spark is, where Airflow says it."""
+    from kith.pull.connections import keep_in_environment, of_airflow
+
+    if conn and (spark := run.company.spark_connection):
+        keep_in_environment(of_airflow(conn)(spark))
+
+
+def audit(run: RunValues, conn: Any = None) -> None:
+    """Let the gate judge the candidate; `conn` as in `pull`."""
     from kith.gate.audit import audit
 
     this = Run.from_dict(run)
+    _keep_spark(this, conn)
     keep_provenance(this)
     audit(this)
     record_success(this, "audit")

@@ -16,6 +16,7 @@ from kith.build.spark_session import (
     IN_UTC,
     open_session,
     register_sources,
+    register_tables,
     without_zones,
 )
 from kith.errors import BuildError
@@ -65,6 +66,22 @@ def test_what_a_server_keeps_of_the_build_before_goes_and_nothing_else(
     session = Session({"default": "file:/elsewhere", "customer": built})
     register_sources(session, tmp_path)
     assert session.told == ["drop schema `customer` cascade"]
+
+
+def test_tables_are_made_anew_where_no_server_has_them_and_never_dropped(
+    tmp_path: Path,
+) -> None:
+    for name in ("sources/kith/run", "built/customer/orders", "built/customer/leads"):
+        (tmp_path / name).mkdir(parents=True)
+    session = Session(
+        {"default": "file:/elsewhere", "kith": f"{tmp_path}/sources/kith"}
+    )
+    register_tables(session, tmp_path, lambda name: name != "leads")
+    place = f"{tmp_path}/built/customer"
+    assert session.told == [
+        f"create schema `customer` location '{place}'",
+        f"create table `customer`.`orders` using parquet location '{place}/orders'",
+    ]
 
 
 def test_timestamps_have_no_zone() -> None:

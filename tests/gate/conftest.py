@@ -33,6 +33,7 @@ def add_suite(run: Run, name: str, *expectations: str) -> None:
     path = run.company.folder / "expectations" / f"{name}.py"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(
+        "import datetime as dt\n"
         "import great_expectations.expectations as gxe\n"
         "from kith.gate.rows import CRITICAL, WARNING, no_rows\n\n"
         f"EXPECTATIONS = [{', '.join(expectations)}]\n"

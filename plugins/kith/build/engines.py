@@ -105,7 +105,12 @@ def spark_environment(run: Run, *, opens_session: bool = True) -> dict[str, str]
 
 def target_of(company: Company, told: dict[str, str]) -> str:
     """Name of the engine's output in profiles.yml; `told` is of spark_environment."""
-    return "thrift" if "KITH_SPARK_HOST" in told else company.engine
+    return "thrift" if is_thrift(told) else company.engine
+
+
+def is_thrift(told: dict[str, str]) -> bool:
+    """Whether Spark is a Thrift server, by what spark_environment tells."""
+    return "KITH_SPARK_HOST" in told
 
 
 def _thrift_of(address: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ import logging
 import shutil
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -160,16 +160,43 @@ def open_session(address: str, memory: str, threads: str, tables: Path) -> Sessi
 
 def register_sources(session: Session, tables: Path) -> None:
     """Make a schema of each folder in `sources`, and a table of each folder in that."""
+    for schema in _schemas_in(session, tables):
+        session.run(f"drop schema {quoted(schema)} cascade")
+    for folder in sorted((tables / "sources").iterdir()):
+        _register(session, folder)
+
+
+def register_tables(
+    session: Session, tables: Path, is_read: Callable[[str], bool]
+) -> None:
+    """Make those tables of `sources` and `built` that are read, by their names.
+
+    A server has them since dbt's process; else the catalogue has ended with that.
+    """
+    known = _schemas_in(session, tables)
+    for folder in sorted(tables.glob("sources/*")) + sorted(tables.glob("built/*")):
+        if folder.name not in known:
+            _register(session, folder, is_read)
+
+
+def _schemas_in(session: Session, tables: Path) -> list[str]:
+    """The catalogue's schemas whose tables lie in a folder."""
+    found = []
     for (name,) in session.listed("show schemas"):
-        described = dict(session.listed(f"describe schema {_quoted(name)}"))
-        location = Path(urlsplit(described["Location"]).path)
-        if location.is_relative_to(tables):
-            session.run(f"drop schema {_quoted(name)} cascade")
-    for schema in sorted((tables / "sources").iterdir()):
-        session.run(f"create schema {_quoted(schema.name)} location {text(schema)}")
-        for table in sorted(schema.iterdir()):
+        described = dict(session.listed(f"describe schema {quoted(name)}"))
+        if Path(urlsplit(described["Location"]).path).is_relative_to(tables):
+            found.append(name)
+    return found
+
+
+def _register(
+    session: Session, schema: Path, is_read: Callable[[str], bool] = lambda name: True
+) -> None:
+    session.run(f"create schema {quoted(schema.name)} location {text(schema)}")
+    for table in sorted(schema.iterdir()):
+        if is_read(table.name):
             session.run(
-                f"create table {_quoted(schema.name)}.{_quoted(table.name)} "
+                f"create table {quoted(schema.name)}.{quoted(table.name)} "
                 f"using parquet location {text(table)}"
             )
 
@@ -188,7 +215,8 @@ def without_zones(table: pa.Table) -> pa.Table:
     )
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
+    """A name of Spark's SQL."""
     return "`" + name.replace("`", "``") + "`"
 
 

@@ -1,0 +1,102 @@
+"""The gate where Spark has built: a process that has Spark judges the tables there."""
+
+import json
+import os
+import subprocess
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+from kith.build.control_tables import LOGS
+from kith.build.engines import (
+    interpreter,
+    is_thrift,
+    spark_environment,
+    spark_folder,
+)
+from kith.build.processes import follow, killed
+from kith.errors import BrokenCheckError, KithError, ResourceError, TransientError
+from kith.failures import lack_in
+from kith.gate.tables import Table
+from kith.runs.run import Run
+from kith.settings import REPOSITORY, sealed_environment
+
+# GX's results by `<schema>.<table>`, in the order of the table's suite; None for an
+# expectation that is left to DuckDB.
+OnSpark = dict[str, list[Any | None]]
+
+
+def validate_on_spark(run: Run, tables: Sequence[Table]) -> OnSpark:
+    """GX's results of those tables that Spark has, by `<schema>.<table>`.
+
+    They are in the order of the table's suite. None where DuckDB has built, and none of
+    the logs: Kith writes to these in the candidate, after Spark. None through a Thrift
+    server either, whose tables GX cannot read.
+    """
+    told = spark_environment(run)
+    built = spark_folder(run) / "built"
+    judged = [
+        (table.kind, table.schema, table.name)
+        for table in tables
+        if table.name not in LOGS and (built / table.schema / table.name).is_dir()
+    ]
+    if not told or is_thrift(told) or not judged:
+        return {}
+    results = run.run_folder / "gate_spark.json"
+    results.unlink(missing_ok=True)
+    output = run.run_folder / "gate_spark.log"
+    ordered = {
+        "company": str(run.company.folder),
+        "results": str(results),
+        "tables": judged,
+    }
+    with output.open("a", encoding="utf-8", buffering=1) as log:
+        process = _start(run, told)
+
+        def begin() -> None:
+            if process.stdin:
+                print(json.dumps(ordered), file=process.stdin, flush=True)
+
+        code = follow(process, log, begin)
+    if code != 0:
+        raise _failure(code, output.read_text(encoding="utf-8"), str(output))
+    found = json.loads(results.read_text(encoding="utf-8"))
+    return {
+        name: [result and SimpleNamespace(**result) for result in of_table]
+        for name, of_table in found.items()
+    }
+
+
+def _start(run: Run, told: dict[str, str]) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [interpreter(run.company), "-m", "kith.gate.gx_spark"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=sealed_environment(
+            PYTHONPATH=str(REPOSITORY / "plugins"),
+            # pyspark gives timestamps in the zone of its process.
+            TZ="UTC",
+            **told,
+        ),
+        cwd=run.folder,
+    )
+
+
+def _failure(code: int, said: str, output: str) -> KithError:
+    """Why the process ended with a code that is not 0."""
+    where = f" — full log: {output}"
+    if error := killed("the gate on Spark", code, where):
+        return error.showing(file=output)
+    last = ([line for line in said.splitlines() if line.strip()] or ["no output"])[-1]
+    if lack := lack_in(last):
+        error = ResourceError(f"{lack}{where}", may_pass=lack.may_pass)
+        return error.showing(thing=lack.evidence.thing, file=output)
+    if code == os.EX_TEMPFAIL:
+        return TransientError(
+            f"the gate: Spark is not there, or went away: {last}; run it again{where}"
+        ).showing(thing="Spark", file=output)
+    return BrokenCheckError(f"the gate on Spark broke: {last}{where}").showing(
+        thing="Spark", file=output
+    )
