@@ -3,7 +3,7 @@
     PYTHONPATH=plugins:. .venv/bin/python -m tests.bench.spark home company
 
 takes a copy of a home in which the company (a folder) was run, and from the rows that
-were admitted there builds, judges and publishes
+were admitted there builds, judges (where it was built) and publishes
 
 1. on DuckDB;
 2. on a standalone cluster, a master and two workers of this machine, one of which is
@@ -190,10 +190,14 @@ def kill_all(process: "subprocess.Popen[bytes]") -> None:
 
 
 def verdicts(connection: duckdb.DuckDBPyConnection, side: str) -> list[tuple[str, ...]]:
-    """What the gate said of the candidate, for each check."""
+    """What the gate said of the candidate, for each check.
+
+    Which of many failing rows are its sample depends on the engine.
+    """
     return connection.execute(
-        "select table_name, expectation, severity, outcome "
-        f"from {side}.operations.gate_results where run_id = 'bench' order by all"
+        "select table_name, expectation, severity, outcome, column_name, observed, "
+        f"unexpected_count, row_count from {side}.operations.gate_results "
+        "where run_id = 'bench' order by all"
     ).fetchall()
 
 
@@ -255,6 +259,8 @@ def bench(home: Path, folder: Path, scratch: Path) -> int:
             if first.wait() != 0:
                 faults.append("the run that lost a worker failed")
             faults += compare(here.warehouse, there.warehouse)
+            if not (there.run_folder / "gate_spark.json").is_file():
+                faults.append("the gate did not judge on Spark")
             print("on what is left, the driver is killed", flush=True)
             second = begin(there, **spark)
             await_middle(there, second)

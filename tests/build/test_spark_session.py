@@ -36,6 +36,10 @@ class Session:
     def listed(self, statement: str) -> list[tuple[Any, ...]]:
         if statement == "show schemas":
             return [(name,) for name in self._databases]
+        if statement.startswith("show tables"):
+            return [("customer", "orders", False), ("", "passing", True)]
+        if statement.startswith("show views"):
+            return [("customer", "steps", False)]
         name = statement.removeprefix("describe schema ").strip("`")
         return [("Namespace Name", name), ("Location", self._databases[name])]
 
@@ -48,24 +52,28 @@ def test_each_folder_is_a_table(tmp_path: Path) -> None:
         (tmp_path / "sources" / name).mkdir(parents=True)
     session = Session({})
     register_sources(session, tmp_path)
-    place = f"{tmp_path}/sources"
+    place, create = f"{tmp_path}/sources", "create table if not exists"
     assert session.told == [
         f"create schema `crm` location '{place}/crm'",
-        f"create table `crm`.`cases` using parquet location '{place}/crm/cases'",
-        f"create table `crm`.`it's` using parquet location '{place}/crm/it\\'s'",
+        f"{create} `crm`.`cases` using parquet location '{place}/crm/cases'",
+        f"{create} `crm`.`it's` using parquet location '{place}/crm/it\\'s'",
         f"create schema `kith` location '{place}/kith'",
-        f"create table `kith`.`run` using parquet location '{place}/kith/run'",
+        f"{create} `kith`.`run` using parquet location '{place}/kith/run'",
     ]
 
 
 def test_what_a_server_keeps_of_the_build_before_goes_and_nothing_else(
     tmp_path: Path,
 ) -> None:
+    # Not with its schema: Spark would remove the folder, with the rows of this build.
     (tmp_path / "sources").mkdir()
     built = f"file:{tmp_path}/built/customer"
     session = Session({"default": "file:/elsewhere", "customer": built})
     register_sources(session, tmp_path)
-    assert session.told == ["drop schema `customer` cascade"]
+    assert session.told == [
+        "drop view `customer`.`steps`",
+        "drop table `customer`.`orders`",
+    ]
 
 
 def test_tables_are_made_anew_where_no_server_has_them_and_never_dropped(
@@ -79,8 +87,11 @@ def test_tables_are_made_anew_where_no_server_has_them_and_never_dropped(
     register_tables(session, tmp_path, lambda name: name != "leads")
     place = f"{tmp_path}/built/customer"
     assert session.told == [
+        "create table if not exists `kith`.`run` using parquet "
+        f"location '{tmp_path}/sources/kith/run'",
         f"create schema `customer` location '{place}'",
-        f"create table `customer`.`orders` using parquet location '{place}/orders'",
+        "create table if not exists `customer`.`orders` using parquet "
+        f"location '{place}/orders'",
     ]
 
 

@@ -5,6 +5,7 @@ laid out for dbt, in `built` what it makes of them. No catalogue outlives the pr
 where that of a server does, what it holds of the build before is dropped.
 """
 
+import itertools
 import logging
 import shutil
 import time
@@ -159,11 +160,22 @@ def open_session(address: str, memory: str, threads: str, tables: Path) -> Sessi
 
 
 def register_sources(session: Session, tables: Path) -> None:
-    """Make a schema of each folder in `sources`, and a table of each folder in that."""
-    for schema in _schemas_in(session, tables):
-        session.run(f"drop schema {quoted(schema)} cascade")
+    """Make a schema of each folder in `sources`, and a table of each folder in that.
+
+    What a server has of the build before goes piece by piece: with a schema Spark would
+    remove its folder, in which the new rows lie already.
+    """
+    known = _schemas_in(session, tables)
+    # Views first: Spark lists them among the tables as well, until they are gone.
+    for schema, kind in itertools.product(known, ("view", "table")):
+        listed = session.listed(f"show {kind}s in {quoted(schema)}")
+        for _, name, is_temporary, *_ in listed:
+            if not is_temporary:
+                session.run(f"drop {kind} {quoted(schema)}.{quoted(name)}")
     for folder in sorted((tables / "sources").iterdir()):
-        _register(session, folder)
+        if folder.name not in known:
+            _create_schema(session, folder)
+        _create_tables(session, folder)
 
 
 def register_tables(
@@ -176,7 +188,8 @@ def register_tables(
     known = _schemas_in(session, tables)
     for folder in sorted(tables.glob("sources/*")) + sorted(tables.glob("built/*")):
         if folder.name not in known:
-            _register(session, folder, is_read)
+            _create_schema(session, folder)
+        _create_tables(session, folder, is_read)
 
 
 def _schemas_in(session: Session, tables: Path) -> list[str]:
@@ -189,14 +202,18 @@ def _schemas_in(session: Session, tables: Path) -> list[str]:
     return found
 
 
-def _register(
-    session: Session, schema: Path, is_read: Callable[[str], bool] = lambda name: True
+def _create_schema(session: Session, folder: Path) -> None:
+    session.run(f"create schema {quoted(folder.name)} location {text(folder)}")
+
+
+def _create_tables(
+    session: Session, folder: Path, is_read: Callable[[str], bool] = lambda name: True
 ) -> None:
-    session.run(f"create schema {quoted(schema.name)} location {text(schema)}")
-    for table in sorted(schema.iterdir()):
+    for table in sorted(folder.iterdir()):
         if is_read(table.name):
             session.run(
-                f"create table {quoted(schema.name)}.{quoted(table.name)} "
+                "create table if not exists "
+                f"{quoted(folder.name)}.{quoted(table.name)} "
                 f"using parquet location {text(table)}"
             )
 
