@@ -1,11 +1,13 @@
 """What becomes of each expectation, and which rows are shown."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
 from kith.errors import BrokenCheckError, GateError
 from kith.gate.audit import audit, permit_path
+from kith.gate.suites import load_suites
 from kith.runs.run import Run
 from tests.gate.conftest import add_suite, results, spoil
 
@@ -72,6 +74,38 @@ def test_keys_of_pairs_and_of_values_out_of_their_set_are_sampled(
         ("source", "customer_record_id")
     }
     assert len(json.loads(str(sample))) == 10
+
+
+def test_numbers_are_those_of_spark_and_keys_those_of_the_candidate(
+    candidate: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "Retention from 0 to 100 %"
+    suite = load_suites(candidate.company.folder)["marts", "cohorts"]
+    failed = SimpleNamespace(
+        success=False,
+        result={"element_count": 99, "unexpected_count": 7},
+        exception_info={"raised_exception": False},
+    )
+    on_spark = {
+        "segment.cohorts": [failed if e.description == name else None for e in suite]
+    }
+    monkeypatch.setattr(
+        "kith.gate.checks.validate_on_spark", lambda run, tables: on_spark
+    )
+    spoil(
+        candidate,
+        "update segment.cohorts set retention_pct = 101 "
+        "where period_number = 3 and cohort = '2024-01'",
+    )
+    with pytest.raises(GateError) as stopped:
+        audit(candidate)
+    assert "segment.cohorts" in stopped.value.evidence.query
+    found = results(candidate)
+    assert found[name] == (
+        *("failed", "7 of 99 values", 7),
+        '[{"cohort": "2024-01", "period_number": 3}]',
+    )
+    assert found["Unbounded retention from 0 to 100 %"][0] == "passed"
 
 
 def test_a_share_within_its_limit_passes_and_is_told(candidate: Run) -> None:
