@@ -151,46 +151,58 @@ def main() -> None:
     """
     told = json.loads(sys.stdin.readline())
     tables = Path(environment_variable("KITH_SPARK_TABLES") or "")
+    # Never that of a Thrift server, which has no pyspark.
+    session: Any = None
     try:
-        # Never that of a Thrift server, which has no pyspark.
-        session: Any = open_session(
+        session = open_session(
             environment_variable("KITH_SPARK") or "",
             environment_variable("KITH_SPARK_MEMORY") or "",
             environment_variable("KITH_SPARK_THREADS") or "",
             tables,
         )
+        found = _judged(session, tables, told)
+    except Exception:
+        if _is_there(session):
+            raise
+        traceback.print_exc()
+    # To GX a Spark that has gone is a check that broke.
+    if not _is_there(session):
+        sys.exit(os.EX_TEMPFAIL)
+    Path(told["results"]).write_text(json.dumps(found, default=str), encoding="utf-8")
+
+
+def _is_there(session: Any) -> bool:
+    try:
+        return bool(session and session.listed("select 1"))
     except Exception:
         traceback.print_exc()
-        sys.exit(os.EX_TEMPFAIL)
+        return False
+
+
+def _judged(
+    session: Any, tables: Path, told: dict[str, Any]
+) -> dict[str, list[dict[str, Any] | None]]:
+    """GX's results of each table, as plain values."""
     suites = load_suites(Path(told["company"]))
     judged = {
         (schema, name): suites[kind, name] for kind, schema, name in told["tables"]
     }
+    queries = [
+        each.unexpected_rows_query
+        for suite in judged.values()
+        for each in suite
+        if _is_query(each)
+    ]
     # To make a table Spark reads its files: so only those are made that are named.
-    named = " ".join(
-        [name for _, name in judged]
-        + [
-            each.unexpected_rows_query
-            for e in judged.values()
-            for each in e
-            if _is_query(each)
-        ]
-    ).lower()
+    named = " ".join([*(name for _, name in judged), *queries]).lower()
     register_tables(session, tables, lambda name: name.lower() in named)
     spark = SparkTables(session.spark)
-    found = {
+    return {
         f"{schema}.{name}": [
             result and _plain(result) for result in spark.validate(schema, name, suite)
         ]
         for (schema, name), suite in judged.items()
     }
-    try:
-        # To GX a Spark that has gone is a check that broke.
-        session.listed("select 1")
-    except Exception:
-        traceback.print_exc()
-        sys.exit(os.EX_TEMPFAIL)
-    Path(told["results"]).write_text(json.dumps(found, default=str), encoding="utf-8")
 
 
 def _plain(result: Any) -> dict[str, Any]:

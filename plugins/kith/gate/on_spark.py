@@ -69,7 +69,8 @@ def validate_on_spark(run: Run, tables: Sequence[Table]) -> OnSpark:
 
 def _start(run: Run, told: dict[str, str]) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [interpreter(run.company), "-m", "kith.gate.gx_spark"],
+        # -u: what it says last is why it ended.
+        [interpreter(run.company), "-u", "-m", "kith.gate.gx_spark"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
