@@ -259,7 +259,7 @@ def bench(home: Path, folder: Path, scratch: Path) -> int:
             if first.wait() != 0:
                 faults.append("the run that lost a worker failed")
             faults += compare(here.warehouse, there.warehouse)
-            if not (there.run_folder / "gate_spark.json").is_file():
+            if not (there.run_folder / "gate_spark.log").is_file():
                 faults.append("the gate did not judge on Spark")
             print("on what is left, the driver is killed", flush=True)
             second = begin(there, **spark)

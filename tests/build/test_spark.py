@@ -9,7 +9,6 @@ The gate judges a few tables there, spoiled in every way that a check must notic
 one table of odd values by all that Great Expectations means alike on both engines.
 """
 
-import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -29,8 +28,9 @@ from kith.database import fetch_row
 from kith.errors import ConfigurationError
 from kith.gate.checks import check_tables
 from kith.gate.gx_spark import SAME
+from kith.gate.on_spark import OnSpark, validate_on_spark
 from kith.gate.suites import load_suites
-from kith.gate.tables import list_tables
+from kith.gate.tables import Table, list_tables
 from kith.runs.run import Run
 from tests.expectations.test_expectations import MUTATIONS
 from tests.gate.conftest import add_suite, spoil
@@ -302,7 +302,16 @@ def write_parquet(run: Run) -> None:
             )
 
 
-def test_the_gate_finds_on_spark_what_it_finds_on_duckdb(spoiled: Run) -> None:
+def test_the_gate_finds_on_spark_what_it_finds_on_duckdb(
+    spoiled: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged: OnSpark = {}
+
+    def validate(run: Run, tables: list[Table]) -> OnSpark:
+        judged.update(validate_on_spark(run, tables))
+        return judged
+
+    monkeypatch.setattr("kith.gate.checks.validate_on_spark", validate)
     suites = load_suites(spoiled.company.folder)
     tables = [t for t in list_tables(spoiled) if t.full_name in {*SPOILED, SOUND, ODD}]
     suites = {(t.kind, t.name): suites[t.kind, t.name] for t in tables}
@@ -317,7 +326,7 @@ def test_the_gate_finds_on_spark_what_it_finds_on_duckdb(spoiled: Run) -> None:
         return checks
 
     wanted = found(replace(spoiled, company=embedded))
-    assert not (spoiled.run_folder / "gate_spark.json").exists()
+    assert not judged
     assert found(spoiled) == wanted
     failed = {
         (check["table_name"], check["expectation"])
@@ -329,7 +338,6 @@ def test_the_gate_finds_on_spark_what_it_finds_on_duckdb(spoiled: Run) -> None:
     assert {name for table, name in failed if table == ODD} == {*odd, "a query"}
     assert SOUND not in {table for table, _ in failed}
     # What Spark has judged, and all that it is trusted with.
-    judged = json.loads((spoiled.run_folder / "gate_spark.json").read_text())
     assert set(judged) == {*SPOILED, SOUND, ODD}
     assert sum(result is None for result in judged[ODD]) == len(LEFT_TO_DUCKDB)
     assert {each.expectation_type for each in suites["marts", "concentrations"]} >= SAME

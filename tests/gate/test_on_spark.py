@@ -67,6 +67,7 @@ def test_spark_judges_what_it_has_built_but_for_the_logs(
     )
     ((name, (first, second)),) = validate_on_spark(run, TABLES).items()
     assert (name, first.success, second) == ("feeds.orders", True, None)
+    assert not results.exists(), "it may hold what is known of a person"
     assert json.loads(told.read_text()) == {
         "company": str(run.company.folder),
         "results": str(results),

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
@@ -27,11 +28,11 @@ OnSpark = dict[str, list[Any | None]]
 
 
 def validate_on_spark(run: Run, tables: Sequence[Table]) -> OnSpark:
-    """GX's results of those tables that Spark has, by `<schema>.<table>`.
+    """Check those of the tables that Spark has built.
 
-    They are in the order of the table's suite. None where DuckDB has built, and none of
-    the logs: Kith writes to these in the candidate, after Spark. None through a Thrift
-    server either, whose tables GX cannot read.
+    Left to DuckDB are the logs, to which Kith writes in the candidate after Spark, and
+    all tables where DuckDB has built or Spark is a Thrift server: GX cannot read that.
+    Raises TransientError where Spark is not there.
     """
     told = spark_environment(run)
     built = spark_folder(run) / "built"
@@ -43,24 +44,22 @@ def validate_on_spark(run: Run, tables: Sequence[Table]) -> OnSpark:
     if not told or is_thrift(told) or not judged:
         return {}
     results = run.run_folder / "gate_spark.json"
-    results.unlink(missing_ok=True)
     output = run.run_folder / "gate_spark.log"
     ordered = {
         "company": str(run.company.folder),
         "results": str(results),
         "tables": judged,
     }
-    with output.open("a", encoding="utf-8", buffering=1) as log:
-        process = _start(run, told)
-
-        def begin() -> None:
-            if process.stdin:
-                print(json.dumps(ordered), file=process.stdin, flush=True)
-
-        code = follow(process, log, begin)
-    if code != 0:
-        raise _failure(code, output.read_text(encoding="utf-8"), str(output))
-    found = json.loads(results.read_text(encoding="utf-8"))
+    try:
+        with output.open("a", encoding="utf-8", buffering=1) as log:
+            process = _start(run, told)
+            code = follow(process, log, lambda: _order(process, ordered))
+        if code != 0:
+            raise _failure(code, output.read_text(encoding="utf-8"), str(output))
+        found = json.loads(results.read_text(encoding="utf-8"))
+    finally:
+        # Rows of queries stand there with all their columns, persons' included.
+        results.unlink(missing_ok=True)
     return {
         name: [result and SimpleNamespace(**result) for result in of_table]
         for name, of_table in found.items()
@@ -83,6 +82,11 @@ def _start(run: Run, told: dict[str, str]) -> "subprocess.Popen[str]":
         ),
         cwd=run.folder,
     )
+
+
+def _order(process: "subprocess.Popen[str]", ordered: dict[str, Any]) -> None:
+    with suppress(BrokenPipeError):  # It ended already, and has said why.
+        print(json.dumps(ordered), file=process.stdin, flush=True)
 
 
 def _failure(code: int, said: str, output: str) -> KithError:
