@@ -13,7 +13,7 @@ import pytest
 from kith.publish import large_marts
 from kith.publish import release as publishing
 from kith.publish.large_marts import parquet_files
-from kith.publish.release import publish, releases, standings, verify
+from kith.publish.release import mend_views, publish, releases, standings, verify
 from kith.runs.run import Run
 from tests.conftest import FEW
 from tests.publish.test_release import permit, query, without_page_and_metadata
@@ -182,6 +182,31 @@ def test_killed_while_the_views_are_pointed_the_next_publication_clears_up(
     assert not any(path.is_symlink() for path in run.published.glob("[0-9]*"))
     assert list(run.published.glob(".tmp-*")) == []
     assert verify(current(run)) == []
+
+
+def test_releases_that_were_moved_are_mended(run: Run, tmp_path: Path) -> None:
+    permit(run)
+    publish(run)
+    before = current(run)
+    rows = query(before / "kith.duckdb", "from customer.orders order by all")
+    manifest = (before / "manifest.json").read_bytes()
+    mend_views(before, tmp_path)
+    assert (before / "manifest.json").read_bytes() == manifest
+    moved = dataclasses.replace(run, home=tmp_path / "another's")
+    run.home.rename(moved.home)
+    with pytest.raises(duckdb.IOException, match="No files found"):
+        query(current(moved) / "kith.duckdb", "from customer.orders")
+    for _ in range(2):
+        mend_views(current(moved), tmp_path)
+        assert (
+            query(current(moved) / "kith.duckdb", "from customer.orders order by all")
+            == rows
+        )
+        assert verify(current(moved)) == []
+    files = manifest_of(current(moved))["files"]
+    assert files != json.loads(manifest)["files"]
+    known = {path.split("/")[0] for path in files} | {"manifest.json"}
+    assert {path.name for path in current(moved).iterdir()} == known
 
 
 def test_the_page_of_views_is_that_of_tables(candidate: Run) -> None:

@@ -2,8 +2,8 @@
 
 As tables they would stand in the release twice, and writing them there takes most of a
 publication. A view names its files by their absolute path, since DuckDB knows no path
-from a database to the files beside it: who moves a release reads these marts from the
-Parquet files.
+from a database to the files beside it: `mend_views` of `kith.publish.release` is for
+releases that were moved.
 """
 
 from pathlib import Path
@@ -11,7 +11,14 @@ from typing import Any
 
 import duckdb
 
-from kith.database import comments_sql, connect, literal, parquet_in, quote
+from kith.database import (
+    comments_sql,
+    connect,
+    file_literal,
+    literal,
+    parquet_in,
+    quote,
+)
 
 # Readers open the files of a mart beside each other.
 _FILE_SIZE = "512MB"
@@ -67,6 +74,16 @@ def point_views(database: Path, release: Path, scratch: Path) -> None:
             add_view(connection, mart, release)
         connection.execute(comments)
         connection.execute("checkpoint release")
+
+
+def are_elsewhere(database: Path, release: Path, scratch: Path) -> bool:
+    """Whether a view of a release's database reads files that are not the release's."""
+    with connect(database, scratch=scratch, read_only=True) as connection:
+        views = connection.execute(
+            "select schema_name || '.' || view_name, sql from duckdb_views() "
+            "where not internal"
+        ).fetchall()
+    return any(file_literal(_place(release, mart))[:-1] not in s for mart, s in views)
 
 
 def _place(release: Path, mart: str) -> Path:

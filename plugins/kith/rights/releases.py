@@ -34,6 +34,7 @@ from kith.publish.large_marts import add_view, is_view, point_views
 from kith.publish.release import (
     DATABASE,
     MANIFEST,
+    mend_views,
     pointer_lock,
     releases,
     seal,
@@ -148,6 +149,8 @@ def erase_from_releases(
     published = run.published
     if not published.is_dir():
         return
+    for release_id in releases(published):
+        mend_views(published / release_id, run.folder / "scratch")
     with pointer_lock(published):
         _finish(published)
         for release_id in releases(published):
