@@ -304,6 +304,8 @@ def test_a_failed_model_and_a_gate_stop_are_made_again_after_all_was_mended(
         in (lines)
     )
     place = kith_home / "reproduced" / "corner_shop" / "stopped_by_the_gate" / "home"
+    (log,) = place.glob("corner_shop/runs/*/dbt/output.log")
+    assert "full parse" not in log.read_text()  # It goes on from the run's own.
     warehouse = place / "corner_shop" / "warehouse" / "kith_build.duckdb"
     with duckdb.connect(str(warehouse), read_only=True) as database:
         found = [

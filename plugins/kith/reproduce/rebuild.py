@@ -23,7 +23,7 @@ from kith.database import connect, fetch_row, quote
 from kith.deliveries.raw import complete_attempts, pruned_attempts
 from kith.deliveries.taken import Taken
 from kith.errors import ConfigurationError, DeliveryError
-from kith.reproduce.scratch import Scratch, lay_deliveries
+from kith.reproduce.scratch import Scratch, lay_deliveries, lay_parse
 from kith.runs.run import Interval, Run, make_state
 from kith.runs.source_systems import keys_of
 
@@ -179,7 +179,9 @@ def _scratch(then: Run, day: dt.date) -> Scratch:
     days = Interval(company.first_day, day)
     run = Run(company, days, f"as_of__{day}", place / "home", as_of=day)
     make_state(run.folder)
-    return Scratch(run=run, then=then)
+    scratch = Scratch(run=run, then=then)
+    lay_parse(scratch)
+    return scratch
 
 
 def _admit(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from kith.build.dbt import target
 from kith.company.folder import load_company
 from kith.company.tables import SourceTable
 from kith.deliveries.admitted import Delivery, all_deliveries, outdated
@@ -64,6 +65,7 @@ def lay_scratch(then: Run, table: str | None) -> Scratch:
         then=dataclasses.replace(then, company=company, interval=interval),
     )
     make_state(scratch.run.folder)
+    lay_parse(scratch)
     _lay_history(scratch)
     tables = {each.full_name: each for each in company.sources}
     gone: list[str] = []
@@ -80,6 +82,17 @@ def lay_scratch(then: Run, table: str | None) -> Scratch:
         )
     scratch.to_admit.sort(key=lambda each: (each[2], each[0]))
     return scratch
+
+
+def lay_parse(scratch: Scratch) -> None:
+    """Lay what dbt has parsed of the project, of which it reads anew what is changed.
+
+    A whole parse is a quarter of a small build.
+    """
+    parse = target(scratch.then) / "partial_parse.msgpack"
+    if parse.is_file():
+        target(scratch.run).mkdir(parents=True)
+        shutil.copy(parse, target(scratch.run))
 
 
 def lay_deliveries(scratch: Scratch, table: SourceTable, took: Taken) -> Iterator[str]:
