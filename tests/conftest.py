@@ -1,6 +1,7 @@
 """What several test files share: a run of the whole pipeline, on a company."""
 
 import datetime as dt
+import fcntl
 import json
 import os
 import re
@@ -23,6 +24,7 @@ from kith.incidents.failure import describe
 from kith.incidents.history import record_failure
 from kith.runs.run import Interval, Run
 from kith.settings import REPOSITORY
+from kith.storage import sha256_of
 from tests.companies.generate import generate
 from tests.companies.whole_shop import generate_whole_shop
 
@@ -55,19 +57,30 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-# Files that share a server, a company's run, a built shop or pages, slowest first. The
-# tests of a group run in one process, so that each of these is made once. (xdist's own
-# groups, by mark, put nothing together under pytest 9.2.)
+# Files that share a server, a company's run or pages, and the other slow files, the
+# slowest first. The tests of a group run in one process, so that each of these is made
+# once. (xdist's own groups, by mark, put nothing together under pytest 9.2.)
 GROUPS = {
-    "server": "tests/kith_airflow/test_server",
-    "companies": r"tests/(companies/test_demo|build/test_dbt"
-    r"|dbt_project/test_(customer_marts|segment_marts|intermediate|indicators))",
-    "built shop": r"tests/(approve|gate|expectations|publish|catalogue|serve)/"
-    r"|tests/dashboards/|tests/build/test_(by_hand|model_runs)|tests/test_full_disk",
     "pipeline": "tests/test_pipeline",
+    "demo": "tests/companies/test_demo",
+    "grocer": r"tests/(build/test_dbt"
+    r"|dbt_project/test_(customer_marts|segment_marts|intermediate|indicators))",
+    "server": "tests/kith_airflow/test_server",
+    "publication": "tests/publish/",
+    "approval": "tests/approve/",
+    "expectations": "tests/expectations/",
+    "unfinished": "tests/build/test_candidate",
+    "spark": "tests/build/test_spark",
+    "gate": "tests/gate/",
+    "strangers": "tests/onboard/test_(scaffold|strangers)",
+    "survey": "tests/companies/test_sfo_survey",
+    "rights": "tests/rights/",
+    "reproduction": "tests/reproduce/",
+    "desk": "tests/companies/test_service_desk",
     "pages": "tests/report/",
     "commands": "tests/kith_airflow/commands/",
-    "rights": "tests/rights/",
+    "catalogue": "tests/(catalogue|dashboards)/",
+    "serving": "tests/serve/",
 }
 
 
@@ -111,28 +124,67 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _parse_kept() -> Iterator[None]:
+def shared_folder(factory: pytest.TempPathFactory) -> Path:
+    """The folder that pytest gives all processes of this run."""
+    own = factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+def made_once(
+    factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]
+) -> Path:
+    """A folder that the first process to need it makes, and that all of them read."""
+    shared = shared_folder(factory)
+    folder = shared / name
+    with (shared / f"{name}.lock").open("a+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.seek(0)
+        if lock.read() != "made":
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            make(folder)
+            lock.write("made")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def _parses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Path, Path]]:
     """Give a new home dbt's parse of an earlier one, if it was told the same vars.
 
     It is a quarter of a small build; dbt itself parses anew what files have changed.
+    Yields which home's parse is to be kept where, for all processes.
     """
     from kith.build import dbt
 
-    first: dict[str, Path] = {}
+    folder = shared_folder(tmp_path_factory) / "parses"
+    folder.mkdir(exist_ok=True)
+    first: dict[Path, Path] = {}
     assemble_project = dbt.assemble_project
 
     def assemble(run: Run) -> Path:
         parse = dbt.target(run) / "partial_parse.msgpack"
-        known = first.setdefault(json.dumps(dbt.dbt_vars(run.company)), parse)
-        if known.is_file() and not parse.exists():
-            parse.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(known, parse)
+        told = [run.company.engine, dbt.dbt_vars(run.company)]
+        kept = folder / sha256_of(told)
+        own = first.setdefault(kept, parse)
+        for known in (kept, own):
+            if known.is_file() and not parse.exists():
+                parse.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(known, parse)
         return assemble_project(run)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(dbt, "assemble_project", assemble)
-        yield
+        yield first
+
+
+@pytest.fixture(autouse=True)
+def _parse_kept(_parses: dict[Path, Path]) -> Iterator[None]:
+    yield
+    for kept, parse in _parses.items():
+        if parse.is_file() and not kept.exists():
+            whole = kept.with_suffix(f".{os.getpid()}")
+            shutil.copy(parse, whole)
+            whole.replace(kept)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -222,10 +274,19 @@ def built_shop(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
     Nobody has judged its candidate yet; an earlier run was published.
     """
-    home = tmp_path_factory.mktemp("built_shop")
-    company = load_company(generate_whole_shop(home / "company"))
+    home = made_once(tmp_path_factory, "built_shop", _build_shop)
+    return _run_of_shop(home)
+
+
+def _run_of_shop(home: Path) -> Run:
     year = Interval(dt.date(2024, 1, 1), dt.date(2024, 12, 31))
-    run = Run(company, year, "run_1", home)
+    return Run(load_company(home / "company"), year, "run_1", home)
+
+
+def _build_shop(home: Path) -> None:
+    generate_whole_shop(home / "company")
+    run = _run_of_shop(home)
+    company, year = run.company, run.interval
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KITH_HOME", str(home))
         failed = describe(GateError("x: 'y' failed; see z"), "audit", "", year, "run_0")
@@ -255,7 +316,6 @@ def built_shop(tmp_path_factory: pytest.TempPathFactory) -> Run:
                 false as is_beyond_limit, date '2024-12-31' as as_of_date
             """
         )
-    return run
 
 
 def keep_few(warehouse: Path) -> None:
@@ -338,7 +398,9 @@ def demo(
     kith_command: Callable[..., subprocess.CompletedProcess[str]],
 ) -> Path:
     """State of the demo company after `make run`, through Airflow."""
-    home = tmp_path_factory.mktemp("demo")
-    done = kith_command("run", COMPANY="companies/demo", KITH_HOME=str(home))
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return home / "demo"
+
+    def make(home: Path) -> None:
+        done = kith_command("run", COMPANY="companies/demo", KITH_HOME=str(home))
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+
+    return made_once(tmp_path_factory, "demo", make) / "demo"
