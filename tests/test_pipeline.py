@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -18,7 +19,9 @@ import pandas as pd
 import pytest
 
 from kith.admit.table import admit_table
-from kith.errors import DeliveryError, GateError
+from kith.errors import DeliveryError, GateError, PublicationError
+from kith.gate.audit import audit
+from kith.publish.release import publish
 from kith.pull.table import pull_table
 from kith.runs.run import Run
 from kith.settings import REPOSITORY
@@ -281,6 +284,12 @@ def test_a_spoiled_delivery_stops_with_the_cure_and_current_stays(
     assert current(shop_copy) == before
 
 
+def published_run(home: Path, company: Path) -> Run:
+    """The run that published the corner shop, as when its tasks are cleared."""
+    (folder,) = (home / "corner_shop" / "runs").glob("test__*")
+    return replace(new_run(company), run_id=folder.name)
+
+
 def test_what_the_gate_refuses_is_not_published(shop_copy: Path, company: Path) -> None:
     before = current(shop_copy)
     suites = company / "expectations" / "marts"
@@ -290,9 +299,11 @@ def test_what_the_gate_refuses_is_not_published(shop_copy: Path, company: Path) 
         "EXPECTATIONS = [gxe.ExpectTableRowCountToBeBetween(\n"
         "    min_value=1_000_000, severity='critical')]\n"
     )
-    run = new_run(company)
+    run = published_run(shop_copy, company)
     with pytest.raises(GateError, match="customers"):
-        run_pipeline(run)
+        audit(run)
+    with pytest.raises(PublicationError):
+        publish(run)
     assert current(shop_copy) == before
     assert "customer.customers" in (run.run_folder / "gate_summary.md").read_text()
 
@@ -333,14 +344,11 @@ def test_killed_in_build_audit_or_publish_the_next_run_ends_right(
         stop = manager.Event()
         reader = multiprocessing.Process(target=_watch, args=(published, stop, faults))
         reader.start()
-        whole = "build_candidate(run); audit(run)"
-        _kill_within("build", 3.0, whole, new_run(company))
-        assert content_hashes(current(shop_copy)) == before
-        run = new_run(company)
-        _kill_within("audit", 1.0, whole, run)
-        assert content_hashes(current(shop_copy)) == before
-        # The same run again from its audit on, as when its task is cleared.
-        _kill_within("publish", 0.15, "audit(run); publish(run)", run)
+        run = published_run(shop_copy, company)
+        for stage, delay in (("audit", 1.0), ("publish", 0.15)):
+            _kill_within(stage, delay, "audit(run); publish(run)", run)
+            assert content_hashes(current(shop_copy)) == before
+        _kill_within("build", 3.0, "build_candidate(run)", new_run(company))
         assert content_hashes(current(shop_copy)) == before
         release = run_pipeline(new_run(company))
         stop.set()
@@ -352,6 +360,12 @@ def test_killed_in_build_audit_or_publish_the_next_run_ends_right(
 
 def _kill_within(stage: str, delay: float, stages: str, run: Run) -> None:
     """Start stages of a run and kill them, with SIGKILL, some seconds into one."""
+    journal = run.run_folder / "journal.jsonl"
+
+    def told() -> str:
+        return journal.read_text() if journal.exists() else ""
+
+    before = told()
     script = (
         "import sys; from dataclasses import replace; from pathlib import Path; "
         "from kith.gate.audit import audit; from kith.publish.release import publish; "
@@ -363,16 +377,13 @@ def _kill_within(stage: str, delay: float, stages: str, run: Run) -> None:
         cwd=REPOSITORY,
         env={**os.environ, "PYTHONPATH": f"{REPOSITORY}/plugins"},
     )
-    journal = run.run_folder / "journal.jsonl"
     deadline = time.monotonic() + 600
-    while f'"stage": "{stage}"' not in (
-        journal.read_text() if journal.exists() else ""
-    ):
+    while f'"stage": "{stage}"' not in told().removeprefix(before):
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.02)
     time.sleep(delay)
     assert process.poll() is None, f"{stage} had ended before the kill"
     process.send_signal(signal.SIGKILL)
     process.wait()
-    entries = [json.loads(line) for line in journal.read_text().splitlines()]
+    entries = [json.loads(line) for line in told().splitlines()]
     assert (entries[-1]["stage"], entries[-1]["event"]) == (stage, "start")
