@@ -340,7 +340,12 @@ def few_marts(built_shop: Run, tmp_path_factory: pytest.TempPathFactory) -> Path
 @pytest.fixture
 def candidate(built_shop: Run, kith_home: Path) -> Run:
     """The same run in a $KITH_HOME of the test's own, with a copy of the candidate."""
-    run = Run(built_shop.company, built_shop.interval, built_shop.run_id, kith_home)
+    return copied_candidate(built_shop, kith_home)
+
+
+def copied_candidate(built_shop: Run, home: Path) -> Run:
+    """The same run in another $KITH_HOME, with what is read of its build."""
+    run = Run(built_shop.company, built_shop.interval, built_shop.run_id, home)
     artefacts = [
         Path("dbt", "target", name)
         for name in ("manifest.json", "semantic_manifest.json")

@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import re
+import shutil
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from kith.company.restatement_limit import RestatementLimit
 from kith.errors import ApprovalError, ConfigurationError
 from kith.publish.release import publish, rollback
 from kith.runs.run import Run
+from tests.conftest import copied_candidate
 from tests.publish.test_release import permit, without_page_and_metadata
 
 ANY = RestatementLimit(
@@ -41,13 +43,31 @@ def declaring(run: Run, limit: RestatementLimit) -> Run:
     return Run(company, run.interval, run.run_id, run.home)
 
 
+@pytest.fixture(scope="module")
+def published_once(built_shop: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """State of the shop after its candidate was published; not to be changed."""
+    home = tmp_path_factory.mktemp("published")
+    run = copied_candidate(built_shop, home)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KITH_HOME", str(home))
+        without_page_and_metadata(patch)
+        permit(run)
+        publish(run)
+    return run.folder
+
+
 @pytest.fixture
-def published(candidate: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
+def published(
+    built_shop: Run,
+    published_once: Path,
+    kith_home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Run:
     """A run whose candidate is published and may be changed; any change is allowed."""
     without_page_and_metadata(monkeypatch)
-    permit(candidate)
-    publish(candidate)
-    return declaring(candidate, ANY)
+    run = Run(built_shop.company, built_shop.interval, built_shop.run_id, kith_home)
+    shutil.copytree(published_once, run.folder, symlinks=True)
+    return declaring(run, ANY)
 
 
 def change(run: Run, *statements: str) -> None:
