@@ -24,7 +24,8 @@ def _(duckdb, published):
 
         The pointer is resolved once, so that a query over several files is of one
         release; nothing is held open, so that the next one may be of the next release.
-        In a query {parquet} stands for the folder of the marts' Parquet files.
+        In a query {parquet} stands for the folder of the marts' Parquet files; one of
+        more rows than `largest_table_rows` is a folder there, of `*.parquet`.
         """
         release = (published / "current").resolve()
         place = {"parquet": release / "parquet"}

@@ -13,7 +13,7 @@ from kith.company.folder import check_expressions, load_company
 from kith.errors import KithError, one_line
 from kith.incidents.history import record_success
 from kith.runs.provenance import keep_provenance
-from kith.runs.run import Interval, Run, current_release, plan_run
+from kith.runs.run import Interval, Run, plan_run
 from kith.runs.source_systems import adopt_source_systems
 
 if TYPE_CHECKING:
@@ -185,13 +185,10 @@ def approve(run: RunValues, *, waits: bool) -> "Question | None":
     was approved. Where nobody `waits` for an answer, ApprovalError says how to give it.
     """
     from kith.approve.approval import check_approved, question
-    from kith.publish.release import mend_views
 
     this = Run.from_dict(run)
     keep_provenance(this)
     with this.stage("approve") as figures, this.writer_lock():
-        if release_id := current_release(this.published):
-            mend_views(this.published / release_id, this.folder / "scratch")
         asked = question(this) if waits else None
         if asked is None:
             found, figures["approved_by"] = check_approved(this)

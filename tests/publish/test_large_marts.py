@@ -10,10 +10,12 @@ from typing import Any
 import duckdb
 import pytest
 
+from kith.approve.approval import compare
+from kith.errors import ConfigurationError
 from kith.publish import large_marts
 from kith.publish import release as publishing
 from kith.publish.large_marts import parquet_files
-from kith.publish.release import mend_views, publish, releases, standings, verify
+from kith.publish.release import publish, releases, standings, verify
 from kith.runs.run import Run
 from tests.conftest import FEW
 from tests.publish.test_release import permit, query, without_page_and_metadata
@@ -184,29 +186,21 @@ def test_killed_while_the_views_are_pointed_the_next_publication_clears_up(
     assert verify(current(run)) == []
 
 
-def test_releases_that_were_moved_are_mended(run: Run, tmp_path: Path) -> None:
+def test_of_a_release_that_was_moved_the_comparison_says_what_to_do(
+    run: Run, tmp_path: Path
+) -> None:
     permit(run)
     publish(run)
-    before = current(run)
-    rows = query(before / "kith.duckdb", "from customer.orders order by all")
-    manifest = (before / "manifest.json").read_bytes()
-    mend_views(before, tmp_path)
-    assert (before / "manifest.json").read_bytes() == manifest
     moved = dataclasses.replace(run, home=tmp_path / "another's")
     run.home.rename(moved.home)
-    with pytest.raises(duckdb.IOException, match="No files found"):
-        query(current(moved) / "kith.duckdb", "from customer.orders")
-    for _ in range(2):
-        mend_views(current(moved), tmp_path)
-        assert (
-            query(current(moved) / "kith.duckdb", "from customer.orders order by all")
-            == rows
-        )
-        assert verify(current(moved)) == []
-    files = manifest_of(current(moved))["files"]
-    assert files != json.loads(manifest)["files"]
-    known = {path.split("/")[0] for path in files} | {"manifest.json"}
-    assert {path.name for path in current(moved).iterdir()} == known
+    release = current(moved)
+    with pytest.raises(
+        ConfigurationError, match=r"kith\.duckdb: was moved.*No files found.*symbolic"
+    ):
+        compare(moved)
+    run.home.symlink_to(moved.home)
+    assert compare(moved).changes == []
+    assert verify(release) == []
 
 
 def test_the_page_of_views_is_that_of_tables(candidate: Run) -> None:

@@ -1,6 +1,7 @@
 """A release without a person is whole, and the same but for them."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -13,6 +14,7 @@ from kith.rights.erasure import erase
 from kith.runs.run import Run
 from kith.storage import sha256
 from tests.rights.shop import ADA, ADA_ID, BOB, ask, traces_in
+from tests.rights.shop import release as write_release
 
 
 def test_a_release_is_written_anew_with_its_hashes(run: Run, tmp_path: Path) -> None:
@@ -82,6 +84,22 @@ def test_a_large_mart_stays_a_view_of_files_without_the_person(
         ).fetchall()
     assert entry["content_hash"] == f"{content:032x}"
     assert list(run.published.glob(".tmp-*")) == []
+
+
+def test_a_release_of_the_watch_is_written_anew_as_well(
+    run: Run, tmp_path: Path
+) -> None:
+    """Its manifest tells of no marts."""
+    folder = write_release(replace(run, home=run.home / "watch"))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    del manifest["marts"], manifest["report"]
+    (folder / "manifest.json").chmod(0o644)
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    erase(run, ask(tmp_path, f"email,{ADA}"))
+    assert verify(folder) == []
+    assert traces_in(run.home) == set()
+    rewritten = json.loads((folder / "manifest.json").read_text())["rewritten"]
+    assert rewritten[0]["rows"]["customer.orders"] == 2
 
 
 def make_large(release: Path, mart: str) -> None:

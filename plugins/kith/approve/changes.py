@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict
 
 from kith.approve.declarations import Comparison
 from kith.database import connect, literal
+from kith.errors import ConfigurationError, one_line
 from kith.storage import sha256_of
 
 # Doubles that differ by less are one number, computed in another order.
@@ -91,9 +92,18 @@ def find_changes(
     with connect(scratch=scratch) as connection:
         for name, path in (("release", release), ("candidate", candidate)):
             connection.execute(f"attach {literal(str(path))} as {name} (read_only)")
-        for mart, comparisons in declared.items():
-            for comparison in comparisons:
-                found += _compared(connection, mart, comparison, as_of, kept)
+        try:
+            for mart, comparisons in declared.items():
+                for comparison in comparisons:
+                    found += _compared(connection, mart, comparison, as_of, kept)
+        except duckdb.IOException as error:
+            if "No files found" not in str(error):
+                raise
+            raise ConfigurationError(
+                f"{release}: was moved: its views name Parquet files by their path "
+                f"then ({one_line(str(error))}); let that path lead to {release.parent}"
+                ", such as by a symbolic link, until another release is published"
+            ) from None
     return sorted(found, key=lambda change: change.sort_key)
 
 

@@ -402,12 +402,13 @@ class CompanyFile(Strict):
         "`kith_without_personal_data.duckdb`, without a row about one recognisable "
         "person.",
     )
-    largest_table_rows: int = Field(
-        default=20_000_000,
+    largest_table_rows: int | None = Field(
+        default=None,
         gt=0,
         description="A mart of more rows stands in a release as Parquet files alone: "
-        "in `kith.duckdb` it is a view of these, and PostgreSQL does not get it. The "
-        "release's manifest says of each mart which it is.",
+        "in `kith.duckdb` it is a view of these, by their absolute path, and "
+        "PostgreSQL does not get it. The release's manifest says of each mart which it "
+        "is. Default: no mart is too large.",
     )
     engine: Literal["duckdb", "spark"] = Field(
         default="duckdb",
@@ -470,7 +471,8 @@ class Company(CompanyFile):
 
         Those of operations get rows after they were built.
         """
-        return schema != "operations" and rows > self.largest_table_rows
+        limit = self.largest_table_rows
+        return limit is not None and schema != "operations" and rows > limit
 
     def table(self, full_name: str) -> SourceTable:
         """The source table called `<source>.<table>`."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from kith.build.failing_rows import in_words, shown
 from kith.failures import lack_in
+from kith.gate.gx import exception_of
 from kith.gate.gx_duckdb import SAMPLE_ROWS, Warehouse, open_warehouse
 from kith.gate.on_spark import OnSpark, validate_on_spark
 from kith.gate.suites import Suites
@@ -120,7 +121,7 @@ def _begin(table: Table, expectation: Any, outcome: str) -> Check:
 
 
 def _judge(table: Table, expectation: Any, result: Any) -> Check:
-    error = _exception(result.exception_info)
+    error = exception_of(result.exception_info)
     if error:
         # GX hands on what DuckDB said as text: then the check is as good as before.
         if lack := lack_in(error):
@@ -152,15 +153,6 @@ def _query(expectation: Any, table: Table, found: dict[str, Any]) -> str | None:
     if query := getattr(expectation, "unexpected_rows_query", None):
         return str(query).replace("{batch}", table.full_name)
     return found.get("unexpected_index_query")
-
-
-def _exception(info: dict[str, Any]) -> str | None:
-    """The message when a check broke. GX nests it by metric, or not."""
-    parts = [info] if "raised_exception" in info else list(info.values())
-    for part in parts:
-        if part.get("raised_exception"):
-            return str(part.get("exception_message") or "no message")
-    return None
 
 
 def _add_sample(check: Check, table: Table, rows: list[dict[str, Any]]) -> None:

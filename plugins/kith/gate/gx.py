@@ -76,3 +76,12 @@ def _results(
     )
     results = batch.validate(suite, result_format=result_format).results
     return sorted(results, key=lambda r: r.expectation_config.meta["place"])
+
+
+def exception_of(info: dict[str, Any]) -> str | None:
+    """The message when a check broke. GX nests it by metric, or not."""
+    parts = [info] if "raised_exception" in info else list(info.values())
+    for part in parts:
+        if part.get("raised_exception"):
+            return str(part.get("exception_message") or "no message")
+    return None

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from kith.build.spark_session import open_session, quoted, register_tables
-from kith.gate.gx import context, validate
+from kith.gate.gx import context, exception_of, validate
 from kith.gate.suites import load_suites
 from kith.settings import environment_variable
 
@@ -85,16 +85,26 @@ def _is_query(expectation: Any) -> bool:
 def _is_same(expectation: Any, kinds: dict[str, str]) -> bool:
     """Whether GX finds the same as on DuckDB, in columns of these types.
 
-    With a NULL in a set all values would pass; and no time equals one that is a text.
+    With a NULL in a set all values would pass, and Spark passes over values of other
+    types than the column's, which DuckDB casts.
     """
     if getattr(expectation, "row_condition", None):
         return False
-    if values := getattr(expectation, "value_set", None):
-        is_of_times = kinds.get(expectation.column) == "timestamp"
-        return expectation.expectation_type in SAME and not (
-            None in values or is_of_times
-        )
-    return expectation.expectation_type in SAME
+    kind = kinds.get(getattr(expectation, "column", ""), "")
+    values = getattr(expectation, "value_set", None) or []
+    return expectation.expectation_type in SAME and all(
+        _is_of(kind, value) for value in values
+    )
+
+
+def _is_of(kind: str, value: object) -> bool:
+    if isinstance(value, bool):
+        return kind == "boolean"
+    if isinstance(value, int):
+        return kind in _WHOLE or kind.startswith("decimal")
+    if isinstance(value, float):
+        return kind == "double"
+    return isinstance(value, str) and kind == "string"
 
 
 def _is_sum_of_whole(expectation: Any, kinds: dict[str, str]) -> bool:
@@ -151,29 +161,42 @@ def main() -> None:
     """
     told = json.loads(sys.stdin.readline())
     tables = Path(environment_variable("KITH_SPARK_TABLES") or "")
+    address = environment_variable("KITH_SPARK") or ""
     # Never that of a Thrift server, which has no pyspark.
     session: Any = None
     try:
         session = open_session(
-            environment_variable("KITH_SPARK") or "",
+            address,
             environment_variable("KITH_SPARK_MEMORY") or "",
             environment_variable("KITH_SPARK_THREADS") or "",
             tables,
         )
+        _prepare(session, address)
         found = _judged(session, tables, told)
     except Exception:
-        if _is_there(session):
+        if session and _is_there(session):
             raise
         traceback.print_exc()
-    # To GX a Spark that has gone is a check that broke.
-    if not _is_there(session):
         sys.exit(os.EX_TEMPFAIL)
     Path(told["results"]).write_text(json.dumps(found, default=str), encoding="utf-8")
 
 
+def _prepare(session: Any, address: str) -> None:
+    # What means something else to Spark, such as "n" or n / 0, is read as DuckDB reads
+    # it, or breaks its check: it never passes in silence.
+    session.run("set spark.sql.ansi.enabled = true")
+    session.run("set spark.sql.ansi.doubleQuotedIdentifiers = true")
+    if address.startswith("sc://"):
+        from pyspark.sql.connect.client.retries import DefaultPolicy
+
+        # Half a minute: by default each check would wait for ten.
+        policy = DefaultPolicy(max_retries=5)
+        session.spark.client.set_retry_policies([policy])
+
+
 def _is_there(session: Any) -> bool:
     try:
-        return bool(session and session.listed("select 1"))
+        return bool(session.listed("select 1"))
     except Exception:
         traceback.print_exc()
         return False
@@ -197,12 +220,15 @@ def _judged(
     named = " ".join([*(name for _, name in judged), *queries]).lower()
     register_tables(session, tables, lambda name: name.lower() in named)
     spark = SparkTables(session.spark)
-    return {
-        f"{schema}.{name}": [
-            result and _plain(result) for result in spark.validate(schema, name, suite)
-        ]
-        for (schema, name), suite in judged.items()
-    }
+    found = {}
+    for (schema, name), suite in judged.items():
+        results = spark.validate(schema, name, suite)
+        broke = [r for r in results if r and exception_of(r.exception_info)]
+        # To GX a Spark that has gone is a check that broke.
+        if broke and not _is_there(session):
+            raise ConnectionError("Spark went away")
+        found[f"{schema}.{name}"] = [result and _plain(result) for result in results]
+    return found
 
 
 def _plain(result: Any) -> dict[str, Any]:

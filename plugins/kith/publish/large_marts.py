@@ -2,8 +2,8 @@
 
 As tables they would stand in the release twice, and writing them there takes most of a
 publication. A view names its files by their absolute path, since DuckDB knows no path
-from a database to the files beside it: `mend_views` of `kith.publish.release` is for
-releases that were moved.
+from a database to the files beside it: these marts of a release that was moved, or is
+seen at another path, are read from its Parquet files alone.
 """
 
 from pathlib import Path
@@ -14,7 +14,6 @@ import duckdb
 from kith.database import (
     comments_sql,
     connect,
-    file_literal,
     literal,
     parquet_in,
     quote,
@@ -67,23 +66,15 @@ def point_views(database: Path, release: Path, scratch: Path) -> None:
     with connect(scratch=scratch) as connection:
         connection.execute(f"attach {literal(str(database))} as release")
         comments = comments_sql(connection, "release", "release")
+        connection.execute("begin")
         for (mart,) in connection.execute(
             "select schema_name || '.' || view_name from duckdb_views() "
             "where database_name = 'release' and not internal"
         ).fetchall():
             add_view(connection, mart, release)
         connection.execute(comments)
+        connection.execute("commit")
         connection.execute("checkpoint release")
-
-
-def are_elsewhere(database: Path, release: Path, scratch: Path) -> bool:
-    """Whether a view of a release's database reads files that are not the release's."""
-    with connect(database, scratch=scratch, read_only=True) as connection:
-        views = connection.execute(
-            "select schema_name || '.' || view_name, sql from duckdb_views() "
-            "where not internal"
-        ).fetchall()
-    return any(file_literal(_place(release, mart))[:-1] not in s for mart, s in views)
 
 
 def _place(release: Path, mart: str) -> Path:

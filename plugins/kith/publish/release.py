@@ -38,12 +38,12 @@ from kith.errors import PublicationError
 from kith.gate.audit import fingerprint, permit_path
 from kith.gate.tables import FEED_SCHEMA, Table, list_tables
 from kith.publish.audiences import add_audiences
-from kith.publish.large_marts import are_elsewhere, is_view, point_views, write_large
+from kith.publish.large_marts import is_view, point_views, write_large
 from kith.report.page import PAGE, write_page
 from kith.runs.provenance import git_commit
 from kith.runs.run import Run, current_release
 from kith.settings import load_settings
-from kith.storage import READABLE, replace_file, restrict, sha256, sync
+from kith.storage import READABLE, restrict, sha256, sync
 
 DATABASE = "kith.duckdb"
 MANIFEST = "manifest.json"
@@ -233,28 +233,6 @@ def lacks_page(release: Path) -> bool:
 
 def _has_page(release: Path, manifest: dict[str, Any]) -> bool:
     return (release / manifest.get("report", PAGE)).is_file()
-
-
-def mend_views(release: Path, scratch: Path) -> None:
-    """Let the database of a release that was moved read its own Parquet files again.
-
-    `$KITH_HOME` may have been moved as a whole, or put back from a backup elsewhere.
-    """
-    manifest = json.loads((release / MANIFEST).read_text(encoding="utf-8"))
-    if not any(map(is_view, manifest["marts"].values())):
-        return
-    with pointer_lock(release.parent):
-        if not are_elsewhere(release / DATABASE, release, scratch):
-            return
-        mended = release / f".tmp-{DATABASE}"
-        mended.unlink(missing_ok=True)
-        shutil.copyfile(release / DATABASE, mended)
-        point_views(mended, release, scratch)
-        manifest["files"][DATABASE] = sha256(mended)
-        text = json.dumps(manifest, indent=2)
-        # Killed between the two, it is mended by the next call.
-        replace_file(release / MANIFEST, text.encode(), mode=0o444)
-        replace_file(release / DATABASE, mended, mode=0o444)
 
 
 def verify(release: Path) -> list[str]:

@@ -34,7 +34,6 @@ from kith.publish.large_marts import add_view, is_view, point_views
 from kith.publish.release import (
     DATABASE,
     MANIFEST,
-    mend_views,
     pointer_lock,
     releases,
     seal,
@@ -149,8 +148,6 @@ def erase_from_releases(
     published = run.published
     if not published.is_dir():
         return
-    for release_id in releases(published):
-        mend_views(published / release_id, run.folder / "scratch")
     with pointer_lock(published):
         _finish(published)
         for release_id in releases(published):
@@ -189,6 +186,8 @@ def _erase(
             declared, scratch = comparisons(run), run.folder / "scratch"
             keep_numbers(release / DATABASE, building, declared, scratch)
         manifest = json.loads((release / MANIFEST).read_text(encoding="utf-8"))
+        # That of the watch tells of its mart alone.
+        known_marts = manifest.get("marts", {})
         has_page = True
         for path in files:
             target = building / path.relative_to(release)
@@ -198,8 +197,8 @@ def _erase(
                     connection, path, target, building, traces, words
                 )
                 for name, mart in marts.items() if path.name == DATABASE else ():
-                    if name in manifest["marts"]:
-                        manifest["marts"][name].update(mart)
+                    if name in known_marts:
+                        known_marts[name].update(mart)
             elif path.suffix == ".parquet":
                 _write_parquet(connection, path, target, traces, words)
             elif path == release / PAGE and holds_traces(connection, path, words):
@@ -209,12 +208,12 @@ def _erase(
                 erase_from_file(connection, target, traces, words)
     if not has_page:
         has_page = _make_page(run, building, manifest)
-    if any(map(is_view, manifest["marts"].values())):
+    if any(map(is_view, known_marts.values())):
         # Up to here they read what will be there, now what is: of the same columns.
         point_views(building / DATABASE, release, run.folder / "scratch")
     files = sorted(p for p in building.rglob("*") if p.is_file() and p.name != MANIFEST)
     manifest["files"] = {str(p.relative_to(building)): sha256(p) for p in files}
-    for name, mart in manifest["marts"].items():
+    for name, mart in known_marts.items():
         place = str(Path("parquet", *name.split(".")).with_suffix(".parquet"))
         if place in manifest["files"]:
             mart["sha256"] = manifest["files"][place]

@@ -59,11 +59,10 @@ def check_views(
         mart = published.get((schema, view))
         if rows := left_out.get((schema, view)):
             raise ConfigurationError(
-                f"{file}: largest_table_rows: {schema}.{view} has {rows:,} rows now; "
-                f"expected at most {company.largest_table_rows:,}, since readers on "
-                "PostgreSQL have a view of it; raise it and run again, or, where "
-                f"nobody needs it there, DROP VIEW {schema}.{view} and run the task "
-                "serve again"
+                f"{file}: largest_table_rows: {schema}.{view} has {rows:,} rows now, "
+                "too many by it for PostgreSQL, where readers have a view of them; "
+                "raise it and run again, or, where nobody needs them there, "
+                f"DROP VIEW {schema}.{view} and run the task serve again"
             )
         if mart is None:
             if view != STAMP:
