@@ -134,7 +134,8 @@ def open_session(address: str, memory: str, threads: str, tables: Path) -> Sessi
     from pyspark.sql import SparkSession
 
     # It would tell each error once more, with the stack of Java.
-    logging.getLogger("SQLQueryContextLogger").disabled = True
+    for name in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):
+        logging.getLogger(name).disabled = True
     if scheme == "sc":
         # dbt-spark asks for a session without saying where: this says it.
         set_environment_variables({"SPARK_REMOTE": address})
