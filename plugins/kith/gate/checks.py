@@ -83,6 +83,8 @@ def _validate(
         for place, found in enumerate(results)
         if not found or (not found.success and "unexpected_count" in found.result)
     ]
+    if not asked:
+        return results
     answers = warehouse.validate(
         table.schema, table.name, [suite[place] for place in asked], table.key
     )

@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 
 from kith.database import (
+    PARQUET_OF_MARTS,
     comments_sql,
     connect,
     literal,
@@ -28,11 +29,16 @@ def is_view(entry: dict[str, Any]) -> bool:
     return entry.get("in_database") == "view"  # Earlier versions knew tables alone.
 
 
+def parquet_file(release: Path, mart: str) -> Path:
+    """Where the mart `<schema>.<name>` has its Parquet file, unless it is large."""
+    return _place(release, mart).with_suffix(".parquet")
+
+
 def parquet_files(release: Path, mart: str) -> list[Path]:
     """The Parquet files of the mart `<schema>.<name>`; none where there is no such."""
-    place = _place(release, mart)
-    file = place.with_suffix(".parquet")
-    return [file] if file.is_file() else sorted(place.glob("*.parquet"))
+    file = parquet_file(release, mart)
+    folder = _place(release, mart)
+    return [file] if file.is_file() else sorted(folder.glob("*.parquet"))
 
 
 def write_large(
@@ -46,8 +52,7 @@ def write_large(
     folder.parent.mkdir(parents=True, exist_ok=True)
     connection.execute(
         f"copy (from {source}.{_quoted(mart)}) to {literal(str(folder))} "
-        "(format parquet, compression zstd, compression_level 1, "
-        f"file_size_bytes '{_FILE_SIZE}')"
+        f"({PARQUET_OF_MARTS}, file_size_bytes '{_FILE_SIZE}')"
     )
     add_view(connection, mart, release)
 

@@ -23,6 +23,7 @@ import pyarrow as pa
 from kith.approve.changes import NUMBERS, keep_numbers
 from kith.approve.declarations import comparisons
 from kith.database import (
+    PARQUET_OF_MARTS,
     comments_sql,
     connect,
     fetch_row,
@@ -30,7 +31,7 @@ from kith.database import (
     parquet_sql,
     quote,
 )
-from kith.publish.large_marts import add_view, is_view, point_views
+from kith.publish.large_marts import add_view, is_view, parquet_file, point_views
 from kith.publish.release import (
     DATABASE,
     MANIFEST,
@@ -214,7 +215,7 @@ def _erase(
     files = sorted(p for p in building.rglob("*") if p.is_file() and p.name != MANIFEST)
     manifest["files"] = {str(p.relative_to(building)): sha256(p) for p in files}
     for name, mart in known_marts.items():
-        place = str(Path("parquet", *name.split(".")).with_suffix(".parquet"))
+        place = str(parquet_file(building, name).relative_to(building))
         if place in manifest["files"]:
             mart["sha256"] = manifest["files"][place]
     now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
@@ -358,10 +359,7 @@ def _write_parquet(
     described = connection.execute(f"describe from {rows}").fetchall()
     columns = {row[0]: row[1] for row in described}
     kept = _kept(connection, rows, columns, traces, words)
-    connection.execute(
-        f"copy ({kept}) to {literal(str(target))} "
-        "(format parquet, compression zstd, compression_level 1)"
-    )
+    connection.execute(f"copy ({kept}) to {literal(str(target))} ({PARQUET_OF_MARTS})")
 
 
 # --- places ---------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from kith.database import connect
 from kith.errors import PublicationError
-from kith.publish.large_marts import is_view
+from kith.publish.large_marts import is_view, parquet_file
 from kith.publish.release import DATABASE, MANIFEST, verify
 
 # Times are in UTC and without a zone, as in the file: a session's own zone would move
@@ -132,7 +132,7 @@ def _mart(
     comments: dict[str, str],
 ) -> Mart:
     schema, name = full_name.split(".")
-    parquet = release / "parquet" / schema / f"{name}.parquet"
+    parquet = parquet_file(release, full_name)
     key = tuple(entry["key"])
     with pq.ParquetFile(parquet) as file:
         columns = {field.name: _type(full_name, field) for field in file.schema_arrow}
