@@ -2,12 +2,15 @@
 
 import json
 import re
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
+from kith.build import by_hand
 from kith.build.by_hand import run_dbt
 from kith.build.dbt import target
+from kith.build.engines import spark_folder
 from kith.build.unfinished import inputs_of, leave, left
 from kith.company.folder import load_company
 from kith.errors import BuildError, GateError, PublicationError
@@ -53,6 +56,30 @@ def test_what_was_built_by_hand_is_neither_audited_nor_published(
     # The unit tests of a model come before it, and name it.
     assert re.search(r"  failed +dbt unit test \w+ of customers: ", output)
     assert "no_column" in output
+    with pytest.raises(PublicationError, match="changed since the gate passed"):
+        publish(candidate)
+    with pytest.raises(GateError, match="was built by run by hand, not by run_1"):
+        audit(candidate)
+
+
+def test_what_it_changed_on_spark_is_neither_audited_nor_published(
+    candidate: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class OnSpark:
+        """A dbt that leaves the candidate's own file as it is."""
+
+        returncode = 0
+
+        @staticmethod
+        def wait() -> None:
+            part = spark_folder(candidate) / "built" / "customer" / "orders.parquet"
+            part.parent.mkdir(parents=True)
+            part.write_bytes(b"rows")
+
+    permit(candidate)
+    monkeypatch.setattr(by_hand, "start", lambda *_, **__: nullcontext(OnSpark()))
+    monkeypatch.setattr(by_hand, "begin", lambda _: None)
+    assert run_dbt(candidate.company, ["run"]) == 0
     with pytest.raises(PublicationError, match="changed since the gate passed"):
         publish(candidate)
     with pytest.raises(GateError, match="was built by run by hand, not by run_1"):

@@ -11,14 +11,20 @@ import duckdb
 import pytest
 
 from kith.approve.approval import compare
-from kith.errors import ConfigurationError
+from kith.catalogue.metrics import Metrics
 from kith.publish import large_marts
 from kith.publish import release as publishing
-from kith.publish.large_marts import parquet_files
 from kith.publish.release import publish, releases, standings, verify
+from kith.report.show import show_customer
+from kith.runs.marts import connect_release, parquet_files
 from kith.runs.run import Run
 from tests.conftest import FEW
-from tests.publish.test_release import permit, query, without_page_and_metadata
+from tests.publish.test_release import (
+    permit,
+    query,
+    without_page_and_metadata,
+    write_page,
+)
 
 # Those of operations stay tables, and the shop has one complaint.
 LARGE = {mart for mart in FEW if not mart.startswith("operations.")}
@@ -186,21 +192,37 @@ def test_killed_while_the_views_are_pointed_the_next_publication_clears_up(
     assert verify(current(run)) == []
 
 
-def test_of_a_release_that_was_moved_the_comparison_says_what_to_do(
-    run: Run, tmp_path: Path
+def test_of_a_release_that_was_moved_kith_reads_all(
+    candidate: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    run = small(candidate)
+    monkeypatch.setattr(publishing, "write_page", write_page)
     permit(run)
     publish(run)
     moved = dataclasses.replace(run, home=tmp_path / "another's")
-    run.home.rename(moved.home)
-    release = current(moved)
-    with pytest.raises(
-        ConfigurationError, match=r"kith\.duckdb: was moved.*No files found.*symbolic"
-    ):
-        compare(moved)
-    run.home.symlink_to(moved.home)
-    assert compare(moved).changes == []
-    assert verify(release) == []
+    told = []
+    for each in (run, moved):
+        if each is moved:
+            run.home.rename(moved.home)
+        release, scratch = current(each), each.folder / "scratch"
+        with connect_release(release / "kith.duckdb", scratch=scratch) as opened:
+            values = opened.execute(
+                "select customer_id, revenue_amount from customer.customer_values "
+                "where order_count > 1 order by all"
+            ).fetchall()
+        metrics = Metrics(release, scratch)
+        told.append(
+            [
+                values,
+                show_customer(each.company, each.folder, values[0][0]),
+                metrics.table("revenue", ["month"]),
+                compare(each).changes,
+            ]
+        )
+        assert verify(release) == []
+    assert told[0] == told[1]
+    with pytest.raises(duckdb.IOException, match="No files found"):
+        query(release / "kith.duckdb", "from customer.customer_values")
 
 
 def test_the_page_of_views_is_that_of_tables(candidate: Run) -> None:

@@ -11,6 +11,7 @@ from kith.approve.declarations import Comparison
 from kith.publish.release import verify
 from kith.rights import releases
 from kith.rights.erasure import erase
+from kith.rights.export import export_person
 from kith.runs.run import Run
 from kith.storage import sha256
 from tests.rights.shop import ADA, ADA_ID, BOB, ask, traces_in
@@ -84,6 +85,26 @@ def test_a_large_mart_stays_a_view_of_files_without_the_person(
         ).fetchall()
     assert entry["content_hash"] == f"{content:032x}"
     assert list(run.published.glob(".tmp-*")) == []
+
+
+def test_a_home_that_was_moved_is_exported_and_erased_as_well(
+    run: Run, tmp_path: Path
+) -> None:
+    make_large((run.published / "current").resolve(), "customer.orders")
+    moved = replace(run, home=tmp_path / "moved")
+    run.home.rename(moved.home)
+    export_person(moved, ask(tmp_path, f"email,{ADA}"), tmp_path / "out")
+    rows = (tmp_path / "out" / "marts" / "customer.orders.jsonl").read_text()
+    assert [json.loads(row)["total"] for row in rows.splitlines()] == [10, 80]
+    erase(moved, ask(tmp_path, f"email,{ADA}"))
+    folder = (moved.published / "current").resolve()
+    assert verify(folder) == []
+    assert traces_in(moved.home) == set()
+    rewritten = json.loads((folder / "manifest.json").read_text())["rewritten"]
+    assert rewritten[0]["rows"]["customer.orders"] == 2
+    with duckdb.connect(str(folder / "kith.duckdb"), read_only=True) as database:
+        orders = database.execute("select order_id from customer.orders order by 1")
+        assert orders.fetchall() == [("O10002",), ("O10003",)]
 
 
 def test_a_release_of_the_watch_is_written_anew_as_well(

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict
 
 from kith.approve.declarations import Comparison
 from kith.database import connect, literal
-from kith.errors import ConfigurationError, one_line
+from kith.runs.marts import attach_release
 from kith.storage import sha256_of
 
 # Doubles that differ by less are one number, computed in another order.
@@ -90,20 +90,11 @@ def find_changes(
     found: list[Change] = []
     kept = _kept_numbers(release.parent)
     with connect(scratch=scratch) as connection:
-        for name, path in (("release", release), ("candidate", candidate)):
-            connection.execute(f"attach {literal(str(path))} as {name} (read_only)")
-        try:
-            for mart, comparisons in declared.items():
-                for comparison in comparisons:
-                    found += _compared(connection, mart, comparison, as_of, kept)
-        except duckdb.IOException as error:
-            if "No files found" not in str(error):
-                raise
-            raise ConfigurationError(
-                f"{release}: was moved: its views name Parquet files by their path "
-                f"then ({one_line(str(error))}); let that path lead to {release.parent}"
-                ", such as by a symbolic link, until another release is published"
-            ) from None
+        attach_release(connection, release, "release")
+        connection.execute(f"attach {literal(str(candidate))} as candidate (read_only)")
+        for mart, comparisons in declared.items():
+            for comparison in comparisons:
+                found += _compared(connection, mart, comparison, as_of, kept)
     return sorted(found, key=lambda change: change.sort_key)
 
 
@@ -117,7 +108,7 @@ def keep_numbers(
     """
     kept: dict[str, list[list[Any]]] = {}
     with connect(scratch=scratch) as connection:
-        connection.execute(f"attach {literal(str(release))} as release (read_only)")
+        attach_release(connection, release, "release")
         for mart, comparisons in declared.items():
             for comparison in comparisons:
                 for measure in comparison.aggregates:

@@ -3,13 +3,13 @@
 import sys
 
 from kith.build.dbt import begin, failures_of, start, target
+from kith.build.engines import candidate_state
 from kith.build.unfinished import built_by_hand, left
 from kith.company.folder import Company
 from kith.database import connect
 from kith.errors import BuildError
 from kith.runs.run import Interval, Run
 from kith.settings import load_settings
-from kith.storage import state_of
 
 RUN_ID = "by hand"
 # Commands whose results name all that they change.
@@ -30,7 +30,7 @@ def run_dbt(company: Company, arguments: list[str]) -> int:
                 f"{run.warehouse}: not found; let a run build a candidate first: "
                 f"make run COMPANY={company.folder}"
             )
-        before, unfinished = state_of(run.warehouse), left(run)
+        before, unfinished = candidate_state(run), left(run)
         try:
             colors = "--use-colors" if sys.stdout.isatty() else "--no-use-colors"
             with start(run, colors, *arguments, pass_fds=held) as process:
@@ -42,7 +42,7 @@ def run_dbt(company: Company, arguments: list[str]) -> int:
                     process.wait()
                     raise
         finally:
-            is_changed = state_of(run.warehouse) != before
+            is_changed = candidate_state(run) != before
             if is_changed:
                 _disown(run)
         if is_changed and unfinished and arguments[0] in NODES_ONLY:

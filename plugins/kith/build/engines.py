@@ -17,6 +17,7 @@ from kith.errors import ConfigurationError
 from kith.pull.connections import Connection, environment_connection
 from kith.runs.run import Run
 from kith.settings import REPOSITORY, environment_variable, load_settings
+from kith.storage import state_of
 
 _ENVIRONMENT = REPOSITORY / ".venv-spark"
 # Where the driver is a server's, not this process.
@@ -30,6 +31,12 @@ _ADDRESS = re.compile(
 def spark_folder(run: Run) -> Path:
     """Where Spark's tables lie; the workers of a cluster have to reach it as well."""
     return run.warehouse.with_name("spark")
+
+
+def candidate_state(run: Run) -> list[tuple[int, ...]]:
+    """Changes whenever the candidate's files are written to or made anew."""
+    built = sorted((spark_folder(run) / "built").rglob("*.parquet"))
+    return [state_of(path) for path in (run.warehouse, *built)]
 
 
 def interpreter(company: Company) -> str:

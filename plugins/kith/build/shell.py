@@ -8,9 +8,10 @@ import duckdb
 
 from kith.database import connect
 from kith.errors import ConfigurationError
+from kith.runs.marts import connect_release
 
 
-def open_shell(database: Path, scratch: Path) -> int:
+def open_shell(database: Path, scratch: Path, *, is_release: bool = False) -> int:
     """Answer the SQL that comes by the standard input; returns the exit code.
 
     A statement ends with a semicolon at the end of a line, or with the input. Where
@@ -26,7 +27,11 @@ def open_shell(database: Path, scratch: Path) -> int:
             f"{database.resolve()}, read-only; `show all tables;` lists it, Ctrl-D ends"
         )
     statement = ""
-    with connect(database, scratch=scratch, read_only=True) as connection:
+    with (
+        connect_release(database, scratch=scratch)
+        if is_release
+        else connect(database, scratch=scratch, read_only=True) as connection
+    ):
         while True:
             try:
                 statement += input(("  … " if statement else "sql> ") * is_typed) + "\n"

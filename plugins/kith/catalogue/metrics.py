@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, cast
 import duckdb
 
 from kith.build.dbt import target
-from kith.database import connect
 from kith.errors import ConfigurationError
+from kith.runs.marts import connect_release
 from kith.runs.run import Run
 
 if TYPE_CHECKING:
@@ -165,9 +165,7 @@ class Metrics:
         """
         query = self.sql(*asked)
         marts = [model.node_relation for model in self._models_of(asked[0])]
-        with connect(
-            self._database, scratch=self._scratch, read_only=True
-        ) as connection:
+        with connect_release(self._database, scratch=self._scratch) as connection:
             try:
                 for mart in marts:
                     rows = connection.execute(f"from {mart.relation_name} limit 1")

@@ -14,8 +14,8 @@ from kith.dashboards.metrics import MartMetrics, metrics_by_mart
 from kith.database import connect
 from kith.errors import ConfigurationError
 from kith.publish.audiences import NOBODY
-from kith.publish.large_marts import is_view
 from kith.publish.release import DATABASE, MANIFEST
+from kith.runs.marts import is_view
 
 # The table of one row that says which release it is.
 STAMP = "_release"

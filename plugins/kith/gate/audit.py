@@ -13,14 +13,14 @@ from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 
-from kith.build.engines import spark_folder
+from kith.build.engines import candidate_state
 from kith.database import connect, fetch_row, literal
 from kith.gate.checks import Check, check_tables, failures, stops
 from kith.gate.suites import load_suites
 from kith.gate.summary import first_keys, stop_unless_passed, write_summary
 from kith.gate.tables import list_tables
 from kith.runs.run import Run
-from kith.storage import sha256_of, state_of
+from kith.storage import sha256_of
 
 
 def audit(run: Run) -> None:
@@ -66,10 +66,8 @@ def failed_checks_path(run: Run) -> Path:
 
 
 def fingerprint(run: Run) -> str:
-    """Changes whenever the candidate's files are written to or made anew."""
-    built = sorted((spark_folder(run) / "built").rglob("*.parquet"))
-    states = [state_of(path) for path in (run.warehouse, *built)]
-    return sha256_of(str(states))
+    """Changes with the state of the candidate's files."""
+    return sha256_of(str(candidate_state(run)))
 
 
 def _record(run: Run, checks: list[Check]) -> Path:

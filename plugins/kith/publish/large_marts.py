@@ -2,12 +2,11 @@
 
 As tables they would stand in the release twice, and writing them there takes most of a
 publication. A view names its files by their absolute path, since DuckDB knows no path
-from a database to the files beside it: these marts of a release that was moved, or is
-seen at another path, are read from its Parquet files alone.
+from a database to the files beside it: in a release that was moved, or is seen at
+another path, it finds none. Kith itself reads by `kith.runs.marts`.
 """
 
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
@@ -17,28 +16,11 @@ from kith.database import (
     connect,
     literal,
     parquet_in,
-    quote,
 )
+from kith.runs.marts import parquet_folder, quoted
 
 # Readers open the files of a mart beside each other.
 _FILE_SIZE = "512MB"
-
-
-def is_view(entry: dict[str, Any]) -> bool:
-    """Whether a mart is one, by its entry in the manifest of a release."""
-    return entry.get("in_database") == "view"  # Earlier versions knew tables alone.
-
-
-def parquet_file(release: Path, mart: str) -> Path:
-    """Where the mart `<schema>.<name>` has its Parquet file, unless it is large."""
-    return _place(release, mart).with_suffix(".parquet")
-
-
-def parquet_files(release: Path, mart: str) -> list[Path]:
-    """The Parquet files of the mart `<schema>.<name>`; none where there is no such."""
-    file = parquet_file(release, mart)
-    folder = _place(release, mart)
-    return [file] if file.is_file() else sorted(folder.glob("*.parquet"))
 
 
 def write_large(
@@ -48,10 +30,10 @@ def write_large(
 
     `connection` has the release's database attached as `release`.
     """
-    folder = _place(release, mart)
+    folder = parquet_folder(release, mart)
     folder.parent.mkdir(parents=True, exist_ok=True)
     connection.execute(
-        f"copy (from {source}.{_quoted(mart)}) to {literal(str(folder))} "
+        f"copy (from {source}.{quoted(mart)}) to {literal(str(folder))} "
         f"({PARQUET_OF_MARTS}, file_size_bytes '{_FILE_SIZE}')"
     )
     add_view(connection, mart, release)
@@ -62,8 +44,8 @@ def add_view(connection: duckdb.DuckDBPyConnection, mart: str, release: Path) ->
 
     The files have to be there: DuckDB looks at them.
     """
-    rows = parquet_in(_place(release, mart))
-    connection.execute(f"create or replace view release.{_quoted(mart)} as from {rows}")
+    rows = parquet_in(parquet_folder(release, mart))
+    connection.execute(f"create or replace view release.{quoted(mart)} as from {rows}")
 
 
 def point_views(database: Path, release: Path, scratch: Path) -> None:
@@ -80,11 +62,3 @@ def point_views(database: Path, release: Path, scratch: Path) -> None:
         connection.execute(comments)
         connection.execute("commit")
         connection.execute("checkpoint release")
-
-
-def _place(release: Path, mart: str) -> Path:
-    return release / "parquet" / Path(*mart.split("."))
-
-
-def _quoted(mart: str) -> str:
-    return ".".join(map(quote, mart.split(".")))

@@ -39,13 +39,9 @@ from kith.errors import PublicationError
 from kith.gate.audit import fingerprint, permit_path
 from kith.gate.tables import FEED_SCHEMA, Table, list_tables
 from kith.publish.audiences import add_audiences
-from kith.publish.large_marts import (
-    is_view,
-    parquet_file,
-    point_views,
-    write_large,
-)
+from kith.publish.large_marts import point_views, write_large
 from kith.report.page import PAGE, write_page
+from kith.runs.marts import is_view, parquet_file
 from kith.runs.provenance import git_commit
 from kith.runs.run import Run, current_release
 from kith.settings import load_settings

@@ -10,13 +10,13 @@ from typing import Any
 import duckdb
 
 from kith.company.folder import Company
-from kith.database import connect
 from kith.errors import ConfigurationError
 from kith.pull.pseudonyms import hashes_of
 from kith.report.contacts import CARES, LEVELS, OWED
 from kith.report.entries import Row
 from kith.report.formats import fill, name
 from kith.report.one_customer import attributes_of, interactions_of, measures_of
+from kith.runs.marts import connect_release
 
 _ID = re.compile("[0-9a-f]{8,32}")
 _ASK = (
@@ -45,7 +45,7 @@ def show_customer(company: Company, state: Path, asked: str) -> str:
         )
     facts: Row = {"currency": company.currency}
     with (
-        connect(database, scratch=state / "scratch", read_only=True) as marts,
+        connect_release(database, scratch=state / "scratch") as marts,
         _told_to_run_again(database, company),
     ):
 

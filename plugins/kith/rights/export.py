@@ -12,6 +12,7 @@ from kith.rights.findings import admitted_files, attempts, numbers, search_attem
 from kith.rights.plan import Preview, find_all
 from kith.rights.readable import readable
 from kith.rights.releases import Known, attach, rows_of
+from kith.runs.marts import connect_release
 from kith.runs.run import Run, current_release
 from kith.settings import REPOSITORY
 
@@ -125,7 +126,7 @@ def _rows_of_marts(run: Run, found: Preview, target: Path) -> list[str]:
     )
     database = run.published / release / "kith.duckdb"
     scratch = run.folder / "scratch"
-    with connect(database, scratch=scratch, read_only=True) as connection:
+    with connect_release(database, scratch=scratch) as connection:
         attach(connection, known)
         tables: dict[tuple[str, str], dict[str, str]] = {}
         for schema, name, column, kind in connection.execute(

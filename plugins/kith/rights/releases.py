@@ -31,7 +31,7 @@ from kith.database import (
     parquet_sql,
     quote,
 )
-from kith.publish.large_marts import add_view, is_view, parquet_file, point_views
+from kith.publish.large_marts import add_view, point_views
 from kith.publish.release import (
     DATABASE,
     MANIFEST,
@@ -46,6 +46,7 @@ from kith.rights.traces import (
     erase_from_file,
     holds_traces,
 )
+from kith.runs.marts import attach_release, detach_release, is_view, parquet_file
 from kith.runs.run import Run
 from kith.storage import sha256, sync
 
@@ -244,12 +245,12 @@ def _erase(
 def _rows_in(connection: duckdb.DuckDBPyConnection, database: Path) -> dict[str, int]:
     """Rows of a person in a published database, by mart."""
     counts = {}
-    connection.execute(f"attach {literal(str(database))} as former (read_only)")
+    attach_release(connection, database, "former")
     for name, columns in _tables(connection, "former"):
         if goes := rows_of(columns):
             query = f"select count(*) from former.{name} where {goes}"
             (counts[name.replace('"', "")],) = fetch_row(connection, query)
-    connection.execute("detach former")
+    detach_release(connection, "former")
     return counts
 
 

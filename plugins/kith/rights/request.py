@@ -6,7 +6,9 @@ is never told: errors name its rows.
 
 import csv
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -18,6 +20,7 @@ from kith.deliveries.persons import Staged
 from kith.errors import ConfigurationError
 from kith.pull.pseudonyms import hashes_of
 from kith.rights.readable import told_as
+from kith.runs.marts import connect_release
 from kith.runs.run import Run, current_release
 from kith.settings import REPOSITORY
 
@@ -209,11 +212,13 @@ def _kinds(company: Company, staged: Staged) -> set[str]:
 
 def _identities(run: Run) -> duckdb.DuckDBPyConnection:
     """A connection with a view `identities`."""
-    places = [(run.warehouse, "intermediate.identities")]
+    candidate = partial(connect, read_only=True)
+    places: list[tuple[Callable[..., duckdb.DuckDBPyConnection], Path, str]]
+    places = [(candidate, run.warehouse, "intermediate.identities")]
     if release := current_release(run.published):
         database = run.published / release / "kith.duckdb"
-        places.append((database, "customer.customer_identifiers"))
-    for database, name in places:
+        places.append((connect_release, database, "customer.customer_identifiers"))
+    for opening, database, name in places:
         if not database.is_file():
             continue
         scratch = run.folder / "scratch"
@@ -222,7 +227,7 @@ def _identities(run: Run) -> duckdb.DuckDBPyConnection:
             "back from a backup, or, if it is the candidate, remove it: make run "
             f"COMPANY={run.company.folder} builds another one"
         ):
-            connection = connect(database, scratch=scratch, read_only=True)
+            connection = opening(database, scratch=scratch)
         try:
             connection.execute(f"create temp view identities as from {name}")
         except duckdb.CatalogException:  # Its build failed before identity.

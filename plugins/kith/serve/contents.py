@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 
 from kith.database import connect
 from kith.errors import PublicationError
-from kith.publish.large_marts import is_view, parquet_file
 from kith.publish.release import DATABASE, MANIFEST, verify
+from kith.runs.marts import is_view, parquet_file
 
 # Times are in UTC and without a zone, as in the file: a session's own zone would move
 # evenings to another day.

@@ -15,7 +15,6 @@ from kith.company.tables import SourceTable
 from kith.database import connect, fetch_row, literal, parquet_sql, quote
 from kith.deliveries.admitted import Delivery, admitted_deliveries
 from kith.errors import DeliveryError, TransientError
-from kith.publish.large_marts import parquet_files
 from kith.publish.release import (
     DATABASE,
     MANIFEST,
@@ -23,6 +22,7 @@ from kith.publish.release import (
     remove_superseded,
     seal,
 )
+from kith.runs.marts import parquet_files
 from kith.runs.run import Run
 from kith.storage import sha256
 from kith.watch.fresh import FEEDS, Watch, forget, tables_needed

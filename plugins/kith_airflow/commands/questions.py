@@ -54,7 +54,7 @@ def shell() -> int:
             f"ARGS={shlex.join(request.arguments)}: expected ARGS=candidate, or "
             "nothing for the current release"
         )
-    return open_shell(database, state / "scratch")
+    return open_shell(database, state / "scratch", is_release=not request.arguments)
 
 
 def identity_explain() -> int:
