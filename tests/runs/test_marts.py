@@ -1,5 +1,6 @@
 """A release is read where it is, and as it was when it was opened."""
 
+import shutil
 from pathlib import Path
 
 import duckdb
@@ -79,6 +80,7 @@ def test_releases_are_attached_one_after_the_other(tmp_path: Path) -> None:
 
 def test_a_release_of_tables_alone_is_its_file(tmp_path: Path) -> None:
     path = release(tmp_path / "made", 1)
+    shutil.rmtree(parquet_folder(path.parent, SALES))
     with duckdb.connect(str(path)) as database:
         database.execute('drop view customer."daily sales"')
     with connect_release(path, scratch=tmp_path / "scratch") as opened:

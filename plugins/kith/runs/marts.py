@@ -47,25 +47,26 @@ def attach_release(
 ) -> None:
     """Attach the database of a release for reading; `detach_release` detaches it.
 
-    One with views gets its name for a database in memory, whose views read the tables
-    of the file, which is `<name>_file` then, and the Parquet files beside it.
+    One with large marts gets its name for a database in memory, whose views read the
+    tables of the file, which is `<name>_file` then, and the Parquet files beside it.
     """
-    database = database.resolve()  # Not what is current when somebody asks.
-    file = f"attach {literal(str(database))} as {{}} (read_only)"
+    release = database.parent.resolve()  # Not what is current when somebody asks.
+    file = f"attach {literal(str(release / database.name))} as {{}} (read_only)"
     connection.execute(file.format(name))
-    relations = connection.execute(
-        "select schema_name || '.' || table_name, kind "
+    marts = connection.execute(
+        "select schema_name || '.' || table_name "
         f"from {RELATIONS} where database_name = $name",
         {"name": name},
     ).fetchall()
-    if all(kind == "table" for _, kind in relations):
+    large = {mart for (mart,) in marts if parquet_folder(release, mart).is_dir()}
+    if not large:
         return
     connection.execute(f"detach {name}; attach ':memory:' as {name}")
     connection.execute(file.format(f"{name}_file"))
-    for mart, kind in relations:
+    for (mart,) in marts:
         rows = f"{name}_file.{quoted(mart)}"
-        if kind == "view":
-            rows = parquet_in(parquet_folder(database.parent, mart))
+        if mart in large:
+            rows = parquet_in(parquet_folder(release, mart))
         schema, _, _ = mart.partition(".")
         connection.execute(f"create schema if not exists {name}.{quote(schema)}")
         connection.execute(f"create view {name}.{quoted(mart)} as from {rows}")
